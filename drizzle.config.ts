@@ -1,0 +1,7 @@
+import { defineConfig } from "drizzle-kit";
+
+export default defineConfig({
+  dialect: "sqlite",
+  schema: ["./src/db/tables.ts", "./src/db/read-model.ts"],
+  out: "./migrations",
+});

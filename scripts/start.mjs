@@ -1,0 +1,222 @@
+// One command from a clone to a running exchange: local secrets, database, demo users, server, paper money.
+// A second start finds everything in place and changes nothing.
+
+import { spawn, spawnSync } from "node:child_process";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const HOST = "127.0.0.1";
+const PORT = Number(process.env.PORT ?? 8787);
+const ADDRESS = `http://${HOST}:${PORT}`;
+/** Where the local databases live; another folder makes another exchange. */
+const STATE = process.env.STATE_DIR ?? join(ROOT, ".wrangler", "state");
+const START_LIMIT_MS = 60_000;
+/** The cron of wrangler.toml: a local server has no clock of its own for it. */
+const CRON_EVERY_MS = 60_000;
+const DEMO_PASSWORD = "paper-trading";
+const DEMO_DEPOSIT = { asset: "USD", amount: "100000" };
+const DEMO_USERS = [
+  { number: 1, username: "alice", roles: ["customer"] },
+  { number: 2, username: "bob", roles: ["customer"] },
+  { number: 3, username: "olivia", roles: ["customer", "operator"] },
+];
+/** Nothing leaves the machine, nothing is asked, nothing is advertised. */
+const QUIET_ENV = {
+  ...process.env,
+  CI: "1",
+  WRANGLER_SEND_METRICS: "false",
+  WRANGLER_SEND_ERROR_REPORTS: "false",
+  WRANGLER_HIDE_BANNER: "true",
+  WRANGLER_LOG: "error",
+  CLOUDFLARE_CF_FETCH_ENABLED: "false",
+  X_LOCAL_EXPLORER: "false",
+  X_LOCAL_OBSERVABILITY: "false",
+};
+
+await main();
+
+async function main() {
+  await usePinnedNode();
+  if (!(await portIsFree())) {
+    fail(`Port ${PORT} is taken. Stop what uses it, or choose another: PORT=8788 npm start`);
+  }
+  const pepper = localSecrets().PASSWORD_PEPPER;
+  console.log("Preparing the database …");
+  wrangler(["d1", "migrations", "apply", "DB", "--local", "--persist-to", STATE]);
+  await seedDatabase(pepper);
+  console.log("Starting the server …");
+  const server = startServer();
+  await untilHealthy(server);
+  for (const user of DEMO_USERS) if (!user.roles.includes("operator")) await fund(user.username);
+  setInterval(() => fetch(`${ADDRESS}/cdn-cgi/local/scheduled`).catch(() => {}), CRON_EVERY_MS).unref();
+  console.log(`\nTradepost listens on ${ADDRESS}\n\nDemo logins (password "${DEMO_PASSWORD}"):`);
+  for (const user of DEMO_USERS) console.log(`  ${user.username.padEnd(8)} ${user.roles.join(", ")}`);
+  console.log("\nCtrl-C stops it; what it knows is kept.");
+}
+
+/** Wrangler and the type-stripped imports below need the Node that is pinned in package.json. */
+function usePinnedNode() {
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  if (major > 22 || (major === 22 && minor >= 18)) return;
+  const pinned = join(ROOT, "node_modules", "node", "bin", "node");
+  if (!existsSync(pinned)) fail("Run `npm ci` first.");
+  const child = spawn(pinned, process.argv.slice(1), { stdio: "inherit" });
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
+  child.on("exit", (code) => process.exit(code ?? 1));
+  return new Promise(() => {});
+}
+
+/** Refuses a taken port here, in one sentence, instead of somewhere inside the server. */
+function portIsFree() {
+  if (!Number.isInteger(PORT) || PORT < 1 || PORT > 65_535) fail("PORT must be a number from 1 to 65535.");
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once("error", () => resolve(false));
+    probe.listen(PORT, HOST, () => probe.close(() => resolve(true)));
+  });
+}
+
+/** Reads .dev.vars and adds what is missing. Secrets that exist are never replaced: they would orphan every password. */
+function localSecrets() {
+  const path = join(ROOT, ".dev.vars");
+  const text = existsSync(path) ? readFileSync(path, "utf8") : "";
+  const found = Object.fromEntries(
+    [...text.matchAll(/^(\w+)=(.*)$/gm)].map(([, name, value]) => [name, unquoted(value)]),
+  );
+  const made = {};
+  if (!found.JWT_PRIVATE_JWK) made.JWT_PRIVATE_JWK = signingKey();
+  if (!found.REFRESH_SECRET) made.REFRESH_SECRET = randomBytes(32).toString("base64url");
+  if (!found.PASSWORD_PEPPER) made.PASSWORD_PEPPER = randomBytes(32).toString("base64url");
+  const lines = Object.entries(made).map(([name, value]) => `${name}='${value}'\n`);
+  if (lines.length > 0) {
+    const head =
+      text === "" ? "# Secrets of this machine's local runs, made by `npm start`.\n" : text.replace(/\n*$/, "\n");
+    writeFileSync(path, head + lines.join(""), { mode: 0o600 });
+    console.log("Made local secrets in .dev.vars");
+  }
+  return { ...found, ...made };
+}
+
+function unquoted(value) {
+  return value.trim().replace(/^(['"])(.*)\1$/, "$2");
+}
+
+function signingKey() {
+  const { privateKey } = generateKeyPairSync("ed25519");
+  const { kty, crv, x, d } = privateKey.export({ format: "jwk" });
+  return JSON.stringify({ kty, crv, kid: `local-${randomBytes(4).toString("hex")}`, x, d });
+}
+
+/** Runs wrangler to its end; its output is shown only when it fails. */
+function wrangler(args) {
+  const run = spawnSync(process.execPath, [wranglerBin(), ...args, "-c", join(ROOT, "wrangler.toml")], {
+    cwd: ROOT,
+    env: QUIET_ENV,
+    encoding: "utf8",
+  });
+  if (run.status !== 0) fail(`wrangler ${args.slice(0, 3).join(" ")} failed:\n${run.stdout ?? ""}${run.stderr ?? ""}`);
+  return run.stdout;
+}
+
+function wranglerBin() {
+  const bin = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
+  if (!existsSync(bin)) fail("Run `npm ci` first.");
+  return bin;
+}
+
+/** Writes what a fresh exchange needs to know; running it again changes nothing that a user has changed. */
+async function seedDatabase(pepper) {
+  const { typeId } = await import("../src/core/ids.ts");
+  const { hashPassword } = await import("../src/domains/identity/password.ts");
+  const statements = DEMO_USERS.flatMap((user) => demoUserSql(user, typeId, hashPassword(DEMO_PASSWORD, pepper)));
+  const file = join(STATE, "seed.sql");
+  mkdirSync(STATE, { recursive: true });
+  writeFileSync(file, `${statements.join("\n")}\n`, { mode: 0o600 });
+  wrangler(["d1", "execute", "DB", "--local", "--persist-to", STATE, "--yes", "--file", file]);
+  rmSync(file);
+}
+
+/** A demo user always has the printed password, also after .dev.vars was made anew with another pepper. */
+function demoUserSql({ number, username, roles }, typeId, passwordHash) {
+  const at = Date.UTC(2026, 0, 1);
+  const random = new Uint8Array(10).fill(number);
+  const userId = typeId("usr", at, random);
+  const email = `${username}@example.com`;
+  return [
+    `INSERT INTO users (id, email, email_canonical, username, password_hash, roles, email_verified, created_at, updated_at)
+VALUES (${[userId, email, email, username, passwordHash, JSON.stringify(roles)].map(quoted).join(", ")}, 1, ${at}, ${at})
+ON CONFLICT (id) DO UPDATE SET password_hash = excluded.password_hash;`,
+    `INSERT INTO accounts (id, user_id, created_at)
+VALUES (${quoted(typeId("acc", at, random))}, ${quoted(userId)}, ${at}) ON CONFLICT (id) DO NOTHING;`,
+  ];
+}
+
+function quoted(text) {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** Starts the server and makes sure that it ends with us. */
+function startServer() {
+  const args = ["dev", "-c", join(ROOT, "wrangler.toml"), "--ip", HOST, "--port", String(PORT), "--persist-to", STATE];
+  const server = spawn(process.execPath, [wranglerBin(), ...args, "--show-interactive-dev-session=false"], {
+    cwd: ROOT,
+    env: QUIET_ENV,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  let stopping = false;
+  const stop = (signal) => {
+    if (stopping) return;
+    stopping = true;
+    server.kill(signal);
+    setTimeout(() => server.kill("SIGKILL"), 5_000).unref();
+  };
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => stop(signal));
+  process.on("exit", () => server.kill("SIGTERM"));
+  server.on("exit", (code) => process.exit(stopping ? 0 : (code ?? 1)));
+  return server;
+}
+
+async function untilHealthy(server) {
+  const limit = Date.now() + START_LIMIT_MS;
+  while (Date.now() < limit) {
+    const healthy = await fetch(`${ADDRESS}/healthz`).then(
+      (answer) => answer.ok,
+      () => false,
+    );
+    if (healthy) return;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  server.kill("SIGTERM");
+  fail(`The server did not answer ${ADDRESS}/healthz within ${START_LIMIT_MS / 1_000} s.`);
+}
+
+/** Gives a demo user paper money, once for ever: the key is the same at every start. */
+async function fund(login) {
+  const session = await post("/v1/auth/login", { login, password: DEMO_PASSWORD });
+  if (session.status !== 200) fail(`Demo login ${login} failed: ${JSON.stringify(session.body)}`);
+  const headers = {
+    Authorization: `Bearer ${session.body.access_token}`,
+    "Idempotency-Key": `demo-deposit-${login}`,
+  };
+  const deposit = await post("/v1/account/deposits", DEMO_DEPOSIT, headers);
+  if (deposit.status !== 201) console.warn(`Warning: ${login} got no paper money: ${JSON.stringify(deposit.body)}`);
+}
+
+async function post(path, json, headers = {}) {
+  const answer = await fetch(ADDRESS + path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", ...headers },
+    body: JSON.stringify(json),
+  });
+  const text = await answer.text();
+  return { status: answer.status, body: text === "" ? null : JSON.parse(text) };
+}
+
+function fail(message) {
+  console.error(message);
+  process.exit(1);
+}

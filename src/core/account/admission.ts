@@ -1,0 +1,98 @@
+// Whether an account may place an order, judged in the contract's order: the order's terms first, its funds last.
+import type { MarketRules } from "../listings.ts";
+import { EXPIRES_AHEAD_MIN_MS, OPEN_ORDERS_MAX } from "../limits.ts";
+import { formatUnits } from "../ledger.ts";
+import { UNITS_MAX } from "../money.ts";
+import { bandOf, limitBuyReserve, notionalOf, type OrderTerms, feeOf, qtyWithinBudget } from "../order.ts";
+import { ok, refuse, type Refusal, type Result } from "../result.ts";
+import { type AccountState, assetsOf, balanceOf } from "./state.ts";
+
+/** What a client asks for, parsed: amounts in units, `expiresAt` in ms. Exactly one of qty and notional is set. */
+export type OrderRequest = Omit<OrderTerms, "makerFeeBps" | "takerFeeBps"> & { clientOrderId: string | null };
+
+/** An admitted order's terms, with what is held for it and the most it may bring in, both in units. */
+export interface Admitted {
+  terms: OrderTerms;
+  hold: bigint;
+  credit: bigint;
+}
+
+/** A resting price can lie above the reference by the band and the reference's own drift: twice covers both for ever. */
+const CREDIT_PRICE_FACTOR = 2n;
+
+/**
+ * Judges a request under the market's rules at the reference price. Refuses with the first rule broken; on success the
+ * terms have their fees frozen and a limit order by notional has become one by qty.
+ */
+export function admit(
+  state: AccountState,
+  request: OrderRequest,
+  rules: MarketRules,
+  reference: bigint,
+  now: number,
+): Result<Admitted> {
+  if (state.orders.size >= OPEN_ORDERS_MAX) return refuse({ code: "too_many_open_orders" });
+  const terms = withQty(request, rules, reference);
+  const broken = brokenRule(terms, rules, reference, now);
+  if (broken !== null) return refuse(broken);
+  const hold = holdFor(terms, rules, reference);
+  const credit = creditFor(terms, rules, reference);
+  if (hold > UNITS_MAX || credit > UNITS_MAX) return refuse({ code: "amount_out_of_range" });
+  const { held, credited } = assetsOf(rules, terms.side);
+  const room = balanceOf(state, "available", credited) + balanceOf(state, "held", credited) + (state.credits.get(credited) ?? 0n);
+  if (room + credit > UNITS_MAX) return refuse({ code: "amount_out_of_range", detail: `${credited} could pass its bound` });
+  const available = balanceOf(state, "available", held);
+  if (hold > available) {
+    const needed = formatUnits(hold, held);
+    return refuse({ code: "insufficient_funds", asset: held, needed, available: formatUnits(available, held) });
+  }
+  return ok({ terms, hold, credit });
+}
+
+function withQty(request: OrderRequest, rules: MarketRules, reference: bigint): OrderTerms {
+  const { clientOrderId: _, ...asked } = request;
+  const terms: OrderTerms = { ...asked, makerFeeBps: rules.makerFeeBps, takerFeeBps: rules.takerFeeBps };
+  if (terms.notional === null || terms.qty !== null || (terms.type === "market" && terms.side === "buy")) return terms;
+  const price = terms.limitPrice ?? reference;
+  const bps = terms.side === "buy" ? Math.max(rules.makerFeeBps, rules.takerFeeBps) : 0;
+  const qty = price > 0n ? qtyWithinBudget(terms.notional, price, bps, { feeNumerator: 0n, fee: 0n }, rules) : 0n;
+  return { ...terms, qty };
+}
+
+function brokenRule(terms: OrderTerms, rules: MarketRules, reference: bigint, now: number): Refusal | null {
+  const { limitPrice, qty } = terms;
+  const price = limitPrice ?? reference;
+  if (rules.status !== "open") return { code: "market_not_open" };
+  if (limitPrice !== null && (limitPrice <= 0n || limitPrice % rules.tickSize !== 0n)) return { code: "off_tick" };
+  if (terms.notional === null && (qty === null || qty <= 0n || qty % rules.lotSize !== 0n)) return { code: "off_lot" };
+  if (limitPrice !== null) {
+    const band = bandOf(reference, rules.priceBandBps, rules.tickSize);
+    if (limitPrice < band.low || limitPrice > band.high) return { code: "price_outside_band" };
+  }
+  const value = terms.notional ?? notionalOf(price, qty ?? 0n, rules.baseScale);
+  if (value < rules.minNotional || qty === 0n) return { code: "below_min_notional" };
+  if ((qty ?? notionalQty(value, price, rules)) > rules.maxQty) return { code: "above_max_qty" };
+  if (terms.expiresAt !== null && terms.expiresAt < now + EXPIRES_AHEAD_MIN_MS) return { code: "submitted_too_late" };
+  return null;
+}
+
+function notionalQty(value: bigint, price: bigint, rules: MarketRules): bigint {
+  return (value * 10n ** BigInt(rules.baseScale)) / price;
+}
+
+/** A market buy by qty is held at the band's edge, one by notional at its notional; a sell holds what it sells. */
+function holdFor(terms: OrderTerms, rules: MarketRules, reference: bigint): bigint {
+  if (terms.side === "sell") return terms.qty ?? 0n;
+  if (terms.qty === null) return terms.notional ?? 0n;
+  if (terms.limitPrice !== null) {
+    return limitBuyReserve({ ...terms, feeNumerator: 0n, fee: 0n }, terms.qty, rules.baseScale);
+  }
+  const { high } = bandOf(reference, rules.priceBandBps, rules.tickSize);
+  const worst = notionalOf(high, terms.qty, rules.baseScale);
+  return worst + feeOf(worst * BigInt(rules.takerFeeBps));
+}
+
+function creditFor(terms: OrderTerms, rules: MarketRules, reference: bigint): bigint {
+  if (terms.side === "sell") return notionalOf(reference * CREDIT_PRICE_FACTOR, terms.qty ?? 0n, rules.baseScale);
+  return terms.qty ?? CREDIT_PRICE_FACTOR * notionalQty(terms.notional ?? 0n, reference, rules);
+}

@@ -1,0 +1,208 @@
+// What an account does with its owner's wishes and its markets' reports: decides, journals through `emit`, nothing else.
+import { makeEntry, type Movement, type Sha256 } from "../ledger.ts";
+import { findMarket, type MarketRules } from "../listings.ts";
+import { SUBMIT_DEADLINE_MS } from "../limits.ts";
+import type { Command, MakeId } from "../messages.ts";
+import { notionalOf, type Order, type OrderTerms } from "../order.ts";
+import { addToPosition, flatPosition, takeFromPosition } from "../positions.ts";
+import { referencePrice } from "../prices.ts";
+import { invariant, ok, refuse, type Refusal, type Result } from "../result.ts";
+import { UNITS_MAX } from "../money.ts";
+import { formatUnits } from "../ledger.ts";
+import { admit, type OrderRequest } from "./admission.ts";
+import {
+  type AccountEvent,
+  type AccountState,
+  accountPeer,
+  applyAccountEvent,
+  assetsOf,
+  balanceOf,
+  balancesAfter,
+  type OnceKey,
+  rulesOf,
+  type Transfer,
+} from "./state.ts";
+import { streamMessages } from "./stream.ts";
+
+/** Everything that is not the state: the time in ms, ids, the hash, and the seed of the simulated prices. */
+export interface AccountContext {
+  now: number;
+  makeId: MakeId;
+  sha256: Sha256;
+  priceSeed: number;
+}
+
+/** One turn at an account: the state that it changes and the events that it has made, in order. */
+export interface AccountTurn {
+  state: AccountState;
+  ctx: AccountContext;
+  events: AccountEvent[];
+}
+
+type Body<E> = E extends AccountEvent ? Omit<E, "first" | "seq" | "v" | "at" | "balances"> : never;
+
+/** The moment that this turn's events bear: never before the last event's. */
+export function turnTime(turn: AccountTurn): number {
+  return Math.max(turn.ctx.now, turn.state.at);
+}
+
+/** Numbers an event, applies it and keeps it for the journal. Its messages take the numbers from `first` to `seq`. */
+export function emit<E extends Body<AccountEvent>>(turn: AccountTurn, body: E): void {
+  const first = turn.state.seq + 1;
+  const balances = balancesAfter(turn.state, "entry" in body ? body.entry : null);
+  const draft = { ...body, first, seq: first, v: 1, at: turnTime(turn), balances } as AccountEvent;
+  const event = { ...draft, seq: first + Math.max(1, streamMessages(draft).length) - 1 };
+  applyAccountEvent(turn.state, event);
+  turn.events.push(event);
+}
+
+/** The ledger entry for some movements at this turn. Throws InvariantError when they do not balance. */
+export function entryFor(turn: AccountTurn, kind: string, ref: string, movements: Movement[]) {
+  const { state, ctx } = turn;
+  const at = turnTime(turn);
+  const facts = { id: ctx.makeId("ent", at), seq: state.seq + 1, at, kind, ref };
+  return makeEntry(state.balances, state.ledgerHead, facts, movements, ctx.sha256);
+}
+
+/** The price that this account judges bands and market orders by, in quote units per whole base unit. */
+export function referenceFor(turn: AccountTurn, rules: MarketRules): bigint {
+  return referencePrice(rules, turn.ctx.priceSeed, turnTime(turn));
+}
+
+/**
+ * Places an order: hold, order and command in one event, or a refusal that is journalled too, so that the same
+ * client_order_id gets the same answer for ever. Refuses as {@link admit} does.
+ */
+export function placeOrder(turn: AccountTurn, request: OrderRequest, bodyHash: string, once: OnceKey[]): Result<Order> {
+  const rules = rulesOf(turn.state, request.symbol);
+  const dated = request.timeInForce === "day" ? { ...request, expiresAt: endOfDay(turnTime(turn)) } : request;
+  const admitted = admit(turn.state, dated, rules, referenceFor(turn, rules), turnTime(turn));
+  if (!admitted.ok) {
+    emit(turn, { kind: "refused", refusal: admitted.refusal, once });
+    return admitted;
+  }
+  const { terms, hold, credit } = admitted.value;
+  const at = turnTime(turn);
+  const order: Order = {
+    ...terms,
+    id: turn.ctx.makeId("ord", at),
+    clientOrderId: request.clientOrderId,
+    bodyHash,
+    status: "pending_new",
+    reason: null,
+    cancelRequested: false,
+    filledQty: 0n,
+    filledNotional: 0n,
+    feeNumerator: 0n,
+    fee: 0n,
+    hold,
+    credit,
+    createdAt: at,
+    updatedAt: at,
+    seq: turn.state.seq + 1,
+  };
+  const { held } = assetsOf(rules, order.side);
+  const entry = entryFor(turn, "hold", order.id, moveHold(held, hold));
+  invariant(entry !== null, `order ${order.id} holds nothing`);
+  emit(turn, { kind: "order_accepted", order, command: submitCommand(turn, order, rules), entry, once });
+  return ok(order);
+}
+
+const DAY_MS = 86_400_000;
+
+/** The next 00:00 UTC after a moment: when day orders end. */
+function endOfDay(at: number): number {
+  return (Math.floor(at / DAY_MS) + 1) * DAY_MS;
+}
+
+/** Moves units from available to held; negative releases them. */
+export function moveHold(asset: string, units: bigint): Movement[] {
+  return [
+    ["available", asset, -units],
+    ["held", asset, units],
+  ];
+}
+
+/** The command that sends an order to its market, numbered next for that market. */
+export function submitCommand(turn: AccountTurn, order: Order, rules: MarketRules): Command {
+  return {
+    kind: "submit",
+    cseq: accountPeer(turn.state, order.symbol).cseq + 1,
+    rulesVersion: rules.version,
+    notAfter: notAfterOf(order, order.createdAt),
+    order: {
+      id: order.id,
+      side: order.side,
+      limitPrice: order.limitPrice,
+      qty: order.qty,
+      timeInForce: order.timeInForce,
+      postOnly: order.postOnly,
+      selfTradePrevention: order.selfTradePrevention,
+      makerFeeBps: order.makerFeeBps,
+      takerFeeBps: order.takerFeeBps,
+      budget: order.hold,
+      expiresAt: order.expiresAt,
+    },
+  };
+}
+
+function notAfterOf(terms: OrderTerms, at: number): number | null {
+  const immediate = terms.type === "market" || terms.timeInForce === "ioc" || terms.timeInForce === "fok";
+  return immediate ? at + SUBMIT_DEADLINE_MS : terms.expiresAt;
+}
+
+/** Asks the order's market to cancel it; until the market reports, the order stays as it is. Asking twice sends once. */
+export function requestCancel(turn: AccountTurn, order: Order): Order {
+  if (order.cancelRequested) return order;
+  const command: Command = { kind: "cancel", cseq: accountPeer(turn.state, order.symbol).cseq + 1, orderId: order.id };
+  const asked = { ...order, cancelRequested: true };
+  emit(turn, { kind: "cancel_requested", order: asked, command });
+  return asked;
+}
+
+/**
+ * Moves paper money in or out; it settles at once. Refuses `insufficient_funds` for a withdrawal of more than is
+ * available and `amount_out_of_range` when the balance could pass its bound; both are journalled.
+ */
+export function transfer(
+  turn: AccountTurn,
+  wish: { kind: Transfer["kind"]; asset: string; amount: bigint },
+  once: OnceKey[],
+): Result<Transfer> {
+  const refusal = transferRefusal(turn.state, wish);
+  if (refusal !== null) {
+    emit(turn, { kind: "refused", refusal, once });
+    return refuse(refusal);
+  }
+  const at = turnTime(turn);
+  const id = turn.ctx.makeId(wish.kind === "deposit" ? "dep" : "wdr", at);
+  const record: Transfer = { id, ...wish, status: "settled", createdAt: at };
+  const signed = wish.kind === "deposit" ? wish.amount : -wish.amount;
+  const entry = entryFor(turn, wish.kind, id, [
+    ["available", wish.asset, signed],
+    ["external", wish.asset, -signed],
+  ]);
+  invariant(entry !== null, `transfer ${id} moves nothing`);
+  emit(turn, { kind: "transfer", transfer: record, entry, position: positionAfterTransfer(turn, wish), once });
+  return ok(record);
+}
+
+function transferRefusal(state: AccountState, wish: { kind: string; asset: string; amount: bigint }): Refusal | null {
+  const { asset, amount } = wish;
+  const available = balanceOf(state, "available", asset);
+  if (wish.kind === "withdrawal") {
+    if (amount <= available) return null;
+    return { code: "insufficient_funds", asset, needed: formatUnits(amount, asset), available: formatUnits(available, asset) };
+  }
+  const most = available + balanceOf(state, "held", asset) + (state.credits.get(asset) ?? 0n) + amount;
+  return most > UNITS_MAX ? { code: "amount_out_of_range" } : null;
+}
+
+/** Base assets that come in without a trade cost what they are worth then; USD has no position. */
+function positionAfterTransfer(turn: AccountTurn, wish: { kind: string; asset: string; amount: bigint }) {
+  const rules = findMarket(`${wish.asset}-USD`);
+  if (rules === undefined) return null;
+  const position = turn.state.positions.get(rules.symbol) ?? flatPosition(rules.symbol);
+  if (wish.kind === "withdrawal") return takeFromPosition(position, wish.amount, null);
+  return addToPosition(position, wish.amount, notionalOf(referenceFor(turn, rules), wish.amount, rules.baseScale));
+}

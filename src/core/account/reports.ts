@@ -1,0 +1,151 @@
+// What a market's report does to an account's order, money and position. A report cannot be refused: it has happened.
+import type { MarketRules } from "../listings.ts";
+import type { Fill, Report } from "../messages.ts";
+import { feeOfFill, limitBuyReserve, notionalOf, type Order } from "../order.ts";
+import { addToPosition, flatPosition, type Position, takeFromPosition } from "../positions.ts";
+import { invariant } from "../result.ts";
+import type { Movement } from "../ledger.ts";
+import { type AccountTurn, emit, entryFor, moveHold, referenceFor, submitCommand, turnTime } from "./decide.ts";
+import { admit } from "./admission.ts";
+import { accountPeer, assetsOf, type FillRecord, type ReportApplied, rulesOf } from "./state.ts";
+
+type Effect = Pick<ReportApplied, "order"> & Partial<Omit<ReportApplied, "kind" | "balances">>;
+
+const NO_EFFECT = { fill: null, entry: null, position: null, command: null, rules: null };
+
+/**
+ * Applies the reports that follow the last one applied, in order; older ones were applied before. Answers the number of
+ * the last report applied, so that the market can tell a gap. `closedOrder` finds an order that is no longer open.
+ */
+export function applyReports(
+  turn: AccountTurn,
+  symbol: string,
+  reports: readonly Report[],
+  closedOrder: (id: string) => Order | undefined,
+): number {
+  const peer = accountPeer(turn.state, symbol);
+  for (const report of reports) {
+    if (report.rseq !== peer.rseq + 1) continue;
+    const order = turn.state.orders.get(report.orderId) ?? closedInTurn(turn, report.orderId) ?? closedOrder(report.orderId);
+    invariant(order !== undefined, `a report for ${report.orderId}, which this account never placed`);
+    const { execType, rseq } = report;
+    const effect = effectOf(turn, order, report);
+    const silent = execType === "cancel_rejected" || execType === "rules_changed";
+    const after = silent ? effect.order : { ...effect.order, seq: turn.state.seq + 1, updatedAt: turnTime(turn) };
+    emit(turn, { kind: "report", symbol, rseq, execType, ...NO_EFFECT, ...effect, order: after });
+  }
+  return peer.rseq;
+}
+
+/** An order that this very turn has closed: what is stored is still the order before it. */
+function closedInTurn(turn: AccountTurn, id: string): Order | undefined {
+  const closing = turn.events.findLast((event) => event.kind === "report" && event.order.id === id);
+  return closing?.kind === "report" ? closing.order : undefined;
+}
+
+function effectOf(turn: AccountTurn, order: Order, report: Report): Effect {
+  switch (report.execType) {
+    case "new":
+      return { order: { ...order, status: "new" } };
+    case "fill":
+      invariant(report.fill !== null, "a fill report comes with its fill");
+      return fillEffect(turn, order, report.fill, report.at);
+    case "cancel_rejected":
+      return { order: { ...order, cancelRequested: false } };
+    case "rules_changed":
+      invariant(report.rules !== null, "changed rules come with the report");
+      return rulesEffect(turn, order, report.rules);
+    case "rejected":
+    case "canceled":
+    case "expired":
+      return closeEffect(turn, order, report.execType, report.reason);
+  }
+}
+
+function closeEffect(turn: AccountTurn, order: Order, status: "rejected" | "canceled" | "expired", reason: string | null): Effect {
+  const { held } = assetsOf(rulesOf(turn.state, order.symbol), order.side);
+  const entry = entryFor(turn, "release", order.id, moveHold(held, -order.hold));
+  return { order: { ...order, status, reason, hold: 0n, cancelRequested: false }, entry };
+}
+
+/** The market answered that its rules are newer: the same order is judged again under them, its hold as it is. */
+function rulesEffect(turn: AccountTurn, order: Order, rules: MarketRules): Effect {
+  // Judged as if its hold were free and it were not yet there: it must not be refused for its own money.
+  const others = new Map([...turn.state.orders].filter(([id]) => id !== order.id));
+  const { held } = assetsOf(rules, order.side);
+  const balances = new Map(turn.state.balances);
+  balances.set(`available|${held}`, (balances.get(`available|${held}`) ?? 0n) + order.hold);
+  const without = { ...turn.state, orders: others, balances };
+  const judged = admit(without, order, rules, referenceFor(turn, rules), turnTime(turn));
+  if (!judged.ok) return { ...closeEffect(turn, order, "rejected", judged.refusal.code), rules };
+  return { order, rules, command: submitCommand(turn, order, rules) };
+}
+
+function fillEffect(turn: AccountTurn, order: Order, fill: Fill, at: number): Effect {
+  const rules = rulesOf(turn.state, order.symbol);
+  const notional = notionalOf(fill.price, fill.qty, rules.baseScale);
+  const bps = fill.liquidity === "maker" ? order.makerFeeBps : order.takerFeeBps;
+  const { feeNumerator, fee } = feeOfFill(order, notional, bps);
+  invariant(fee === fill.fee, `fee ${fill.fee} of ${fill.executionId} should be ${fee}`);
+  const filled: Order = {
+    ...order,
+    status: fill.done ? "filled" : "partially_filled",
+    filledQty: order.filledQty + fill.qty,
+    filledNotional: order.filledNotional + notional,
+    feeNumerator,
+    fee: order.fee + fee,
+  };
+  invariant(order.qty === null || filled.filledQty <= order.qty, `order ${order.id} overfilled`);
+  invariant(!fill.done || order.qty === null || filled.filledQty === order.qty, `order ${order.id} done too early`);
+  const spent = order.side === "buy" ? notional + fee : fill.qty;
+  filled.hold = fill.done ? 0n : reserveAfter(filled, order.hold - spent, rules);
+  const released = order.hold - spent - filled.hold;
+  invariant(released >= 0n, `order ${order.id} costs more than its hold`);
+  filled.cancelRequested = !fill.done && order.cancelRequested;
+  const entry = entryFor(turn, "fill", fill.executionId, fillMovements(order, rules, { qty: fill.qty, notional, fee, released }));
+  const position = positionAfter(turn.state.positions.get(order.symbol) ?? flatPosition(order.symbol), order, fill.qty, notional, fee);
+  const { executionId: id, tradeId, price, qty, liquidity } = fill;
+  const { id: orderId, symbol, side } = order;
+  const record: FillRecord = { id, tradeId, orderId, symbol, side, qty, price, fee, liquidity, at };
+  return { order: filled, fill: record, entry, position };
+}
+
+/** A limit buy keeps what its rest may cost at its limit; the others keep what they have until they are done. */
+function reserveAfter(order: Order, left: bigint, rules: MarketRules): bigint {
+  if (order.side === "sell" || order.limitPrice === null || order.qty === null) return left;
+  return limitBuyReserve(order, order.qty - order.filledQty, rules.baseScale);
+}
+
+function fillMovements(
+  order: Order,
+  rules: MarketRules,
+  fill: { qty: bigint; notional: bigint; fee: bigint; released: bigint },
+): Movement[] {
+  const { base, quote } = rules;
+  const clearing = `clearing:${order.symbol}`;
+  const fees = `fees:${order.symbol}`;
+  const { qty, notional, fee, released } = fill;
+  if (order.side === "buy") {
+    return [
+      ["held", quote, -(notional + fee + released)],
+      ["available", quote, released],
+      [clearing, quote, notional],
+      [fees, quote, fee],
+      ["available", base, qty],
+      [clearing, base, -qty],
+    ];
+  }
+  return [
+    ["held", base, -(qty + released)],
+    ["available", base, released],
+    [clearing, base, qty],
+    ["available", quote, notional - fee],
+    [fees, quote, fee],
+    [clearing, quote, -notional],
+  ];
+}
+
+function positionAfter(position: Position, order: Order, qty: bigint, notional: bigint, fee: bigint): Position {
+  if (order.side === "buy") return addToPosition(position, qty, notional + fee);
+  return takeFromPosition(position, qty, notional - fee);
+}

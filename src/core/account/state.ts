@@ -1,0 +1,249 @@
+// An account's state and how each journalled event changes it. Replaying the journal gives the same state, bit for bit.
+import { canonical } from "../codec.ts";
+import { applyEntry, type Balances, balanceKey, GENESIS_HASH, isCustomerMoney, type LedgerEntry, type Sha256 } from "../ledger.ts";
+import { findMarket, type MarketRules } from "../listings.ts";
+import type { Command } from "../messages.ts";
+import { canTransition, type ExecType, isOpen, type Liquidity, type Order, type Side } from "../order.ts";
+import type { Position } from "../positions.ts";
+import { invariant, type Refusal } from "../result.ts";
+
+/** One asset's money in units: what may be spent and what is held for open orders. */
+export interface Balance {
+  asset: string;
+  available: bigint;
+  held: bigint;
+}
+
+/**
+ * Place in the account's stream: the event's messages have the numbers `first` to `seq`. Time in ms. `balances` are the
+ * customer balances that the event changed, as they are after it.
+ */
+interface EventHead {
+  first: number;
+  seq: number;
+  v: 1;
+  at: number;
+  balances: Balance[];
+}
+
+/** Money that came in or went out, in units of `asset`. */
+export interface Transfer {
+  id: string;
+  kind: "deposit" | "withdrawal";
+  asset: string;
+  amount: bigint;
+  status: "settled";
+  createdAt: number;
+}
+
+/** One execution of one of the account's orders. */
+export interface FillRecord {
+  id: string;
+  tradeId: string;
+  orderId: string;
+  symbol: string;
+  side: Side;
+  qty: bigint;
+  price: bigint;
+  fee: bigint;
+  liquidity: Liquidity;
+  at: number;
+}
+
+/** An act that must be done at most once for its key; `bodyHash` tells a repeat from a misuse. */
+export interface OnceKey {
+  scope: "client_order_id" | "orders" | "deposits" | "withdrawals";
+  key: string;
+  bodyHash: string;
+  requestId: string | null;
+}
+
+export interface ReportApplied extends EventHead {
+  kind: "report";
+  symbol: string;
+  rseq: number;
+  execType: ExecType | "cancel_rejected" | "rules_changed";
+  order: Order;
+  fill: FillRecord | null;
+  entry: LedgerEntry | null;
+  position: Position | null;
+  command: Command | null;
+  rules: MarketRules | null;
+}
+
+export type AccountEvent =
+  | (EventHead & { kind: "transfer"; transfer: Transfer; entry: LedgerEntry; position: Position | null; once: OnceKey[] })
+  | (EventHead & { kind: "order_accepted"; order: Order; command: Command; entry: LedgerEntry; once: OnceKey[] })
+  | (EventHead & { kind: "refused"; refusal: Refusal; once: OnceKey[] })
+  | (EventHead & { kind: "cancel_requested"; order: Order; command: Command })
+  | (EventHead & { kind: "session_revoked"; sessionId: string; until: number })
+  | (EventHead & { kind: "tokens_valid_from"; from: number })
+  | ReportApplied;
+
+/** What an account knows of one market: commands sent and answered, reports applied, commands still unanswered. */
+export interface AccountPeer {
+  cseq: number;
+  acknowledged: number;
+  rseq: number;
+  pending: Command[];
+}
+
+export interface AccountState {
+  id: string;
+  epoch: number;
+  seq: number;
+  at: number;
+  balances: Balances;
+  ledgerHead: string;
+  orders: Map<string, Order>;
+  credits: Map<string, bigint>;
+  positions: Map<string, Position>;
+  peers: Map<string, AccountPeer>;
+  rules: Map<string, MarketRules>;
+  revokedSessions: Map<string, number>;
+  tokensValidFrom: number;
+}
+
+/** An account in which nothing has happened. */
+export function emptyAccount(id: string, epoch: number): AccountState {
+  return {
+    id,
+    epoch,
+    seq: 0,
+    at: 0,
+    balances: new Map(),
+    ledgerHead: GENESIS_HASH,
+    orders: new Map(),
+    credits: new Map(),
+    positions: new Map(),
+    peers: new Map(),
+    rules: new Map(),
+    revokedSessions: new Map(),
+    tokensValidFrom: 0,
+  };
+}
+
+/** The account's record of one market, made on first use. */
+export function accountPeer(state: AccountState, symbol: string): AccountPeer {
+  let peer = state.peers.get(symbol);
+  if (peer === undefined) {
+    peer = { cseq: 0, acknowledged: 0, rseq: 0, pending: [] };
+    state.peers.set(symbol, peer);
+  }
+  return peer;
+}
+
+/** Units of one of the account's ledger accounts. */
+export function balanceOf(state: AccountState, account: string, asset: string): bigint {
+  return state.balances.get(balanceKey(account, asset)) ?? 0n;
+}
+
+/** The rules that the account admits under: the last that the market told it, else those of the listing. */
+export function rulesOf(state: AccountState, symbol: string): MarketRules {
+  const rules = state.rules.get(symbol) ?? findMarket(symbol);
+  invariant(rules !== undefined, `market ${symbol} is not listed`);
+  return rules;
+}
+
+/** The asset that an order's hold is in, and the one that it brings in. */
+export function assetsOf(rules: MarketRules, side: Side): { held: string; credited: string } {
+  return side === "buy" ? { held: rules.quote, credited: rules.base } : { held: rules.base, credited: rules.quote };
+}
+
+/** Changes the state by one event. Throws InvariantError when the event does not follow the state. */
+export function applyAccountEvent(state: AccountState, event: AccountEvent): void {
+  invariant(event.first === state.seq + 1 && event.seq >= event.first, `account event ${event.first} after ${state.seq}`);
+  invariant(event.at >= state.at, "account time went back");
+  state.seq = event.seq;
+  state.at = event.at;
+  switch (event.kind) {
+    case "transfer":
+      if (event.position !== null) state.positions.set(event.position.symbol, event.position);
+      return applyLedger(state, event.entry);
+    case "order_accepted":
+      invariant(!state.orders.has(event.order.id), `order ${event.order.id} exists`);
+      replaceOrder(state, event.order);
+      sendCommand(state, event.order.symbol, event.command);
+      return applyLedger(state, event.entry);
+    case "cancel_requested":
+      replaceOrder(state, event.order);
+      return sendCommand(state, event.order.symbol, event.command);
+    case "session_revoked":
+      state.revokedSessions.set(event.sessionId, event.until);
+      return;
+    case "tokens_valid_from":
+      state.tokensValidFrom = event.from;
+      return;
+    case "report":
+      return applyReport(state, event);
+    case "refused":
+      return;
+  }
+}
+
+function applyReport(state: AccountState, event: ReportApplied): void {
+  const peer = accountPeer(state, event.symbol);
+  invariant(event.rseq === peer.rseq + 1, `report ${event.rseq} after ${peer.rseq} of ${event.symbol}`);
+  peer.rseq = event.rseq;
+  const before = state.orders.get(event.order.id);
+  if (before !== undefined) {
+    const moved = before.status !== event.order.status || event.fill !== null;
+    invariant(!moved || canTransition(before.status, event.order.status), `${before.status} to ${event.order.status}`);
+    replaceOrder(state, event.order);
+  } else invariant(event.execType === "cancel_rejected", `a report for ${event.order.id}, which is not open`);
+  if (event.rules !== null) state.rules.set(event.symbol, event.rules);
+  if (event.command !== null) sendCommand(state, event.symbol, event.command);
+  if (event.position !== null) state.positions.set(event.symbol, event.position);
+  if (event.entry !== null) applyLedger(state, event.entry);
+}
+
+function replaceOrder(state: AccountState, order: Order): void {
+  const before = state.orders.get(order.id);
+  const open = isOpen(order.status);
+  const change = (open ? order.credit : 0n) - (before?.credit ?? 0n);
+  if (change !== 0n) {
+    const { credited } = assetsOf(rulesOf(state, order.symbol), order.side);
+    state.credits.set(credited, (state.credits.get(credited) ?? 0n) + change);
+  }
+  if (open) state.orders.set(order.id, order);
+  else state.orders.delete(order.id);
+}
+
+function sendCommand(state: AccountState, symbol: string, command: Command): void {
+  const peer = accountPeer(state, symbol);
+  invariant(command.cseq === peer.cseq + 1, `command ${command.cseq} after ${peer.cseq} for ${symbol}`);
+  peer.cseq = command.cseq;
+  peer.pending.push(command);
+}
+
+function applyLedger(state: AccountState, entry: LedgerEntry): void {
+  applyEntry(state.balances, entry);
+  state.ledgerHead = entry.hash;
+}
+
+/** The customer balances that an entry changes, as they are after it, in the order of its postings. */
+export function balancesAfter(state: AccountState, entry: LedgerEntry | null): Balance[] {
+  const after: Balance[] = [];
+  for (const posting of entry?.postings ?? []) {
+    if (!isCustomerMoney(posting.account)) continue;
+    let balance = after.find((b) => b.asset === posting.asset);
+    if (balance === undefined) {
+      const { asset } = posting;
+      balance = { asset, available: balanceOf(state, "available", asset), held: balanceOf(state, "held", asset) };
+      after.push(balance);
+    }
+    if (posting.account === "available") balance.available = posting.balance;
+    else balance.held = posting.balance;
+  }
+  return after;
+}
+
+/** SHA-256 over everything that a replay of the journal must give again. */
+export function accountStateHash(state: AccountState, sha256: Sha256): string {
+  const sorted = <T>(map: Map<string, T>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+  const peers = sorted(state.peers).map(([symbol, peer]) => [symbol, peer.cseq, peer.rseq]);
+  const { id, epoch, seq, at, ledgerHead, tokensValidFrom } = state;
+  const maps = [state.balances, state.orders, state.positions, state.rules, state.revokedSessions].map((map) => sorted<unknown>(map));
+  const credits = sorted(state.credits).filter(([, units]) => units !== 0n);
+  return sha256(canonical({ id, epoch, seq, at, ledgerHead, tokensValidFrom, peers, maps, credits }));
+}

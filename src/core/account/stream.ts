@@ -1,0 +1,21 @@
+// The account stream: which messages an event makes. Each message has its own number, so a resume never loses one.
+import type { ExecType, Order } from "../order.ts";
+import type { AccountEvent, Balance, FillRecord } from "./state.ts";
+
+export type Channel = "orders" | "fills" | "balances";
+
+export type StreamData =
+  | { channel: "orders"; execType: ExecType; order: Order }
+  | { channel: "fills"; fill: FillRecord }
+  | { channel: "balances"; balance: Balance };
+
+/** The messages of an event in the order of their numbers: the order, its fill, then each changed balance. */
+export function streamMessages(event: AccountEvent): StreamData[] {
+  const messages: StreamData[] = [];
+  if (event.kind === "report" && event.execType !== "cancel_rejected" && event.execType !== "rules_changed") {
+    messages.push({ channel: "orders", execType: event.execType, order: event.order });
+    if (event.fill !== null) messages.push({ channel: "fills", fill: event.fill });
+  }
+  for (const balance of event.balances) messages.push({ channel: "balances", balance });
+  return messages;
+}

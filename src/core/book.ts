@@ -1,0 +1,138 @@
+// One market's resting orders: price levels best first, in each level first come first served. No matching here.
+import { invariant } from "./result.ts";
+import type { SelfTradePrevention, Side, TimeInForce } from "./order.ts";
+
+/** The owner of the house's quotes: it has no account object, no hold and no report. */
+export const HOUSE = "house";
+
+/**
+ * An order as its market keeps it. `leaves` in base units, null when only the budget bounds it; `budget` is what is
+ * still held for it, in quote units for a buy and base units for a sell; `seq` is its place in time.
+ */
+export interface BookOrder {
+  id: string;
+  account: string;
+  side: Side;
+  price: bigint | null;
+  leaves: bigint | null;
+  timeInForce: TimeInForce;
+  selfTradePrevention: SelfTradePrevention;
+  makerFeeBps: number;
+  takerFeeBps: number;
+  budget: bigint;
+  feeNumerator: bigint;
+  fee: bigint;
+  expiresAt: number | null;
+  seq: number;
+}
+
+/** An order that rests: it has a price and a quantity. */
+export interface RestingOrder extends BookOrder {
+  price: bigint;
+  leaves: bigint;
+}
+
+export interface Level {
+  price: bigint;
+  total: bigint;
+  orders: Map<string, RestingOrder>;
+}
+
+/** One side: `prices` sorted best first, `levels` by price. */
+export interface BookSide {
+  side: Side;
+  prices: bigint[];
+  levels: Map<bigint, Level>;
+}
+
+export interface Book {
+  buy: BookSide;
+  sell: BookSide;
+}
+
+/** A book with nothing in it. */
+export function emptyBook(): Book {
+  return {
+    buy: { side: "buy", prices: [], levels: new Map() },
+    sell: { side: "sell", prices: [], levels: new Map() },
+  };
+}
+
+/** The other side. */
+export function opposite(side: Side): Side {
+  return side === "buy" ? "sell" : "buy";
+}
+
+/** Whether price `a` is strictly better than `b` for a resting order of this side. */
+export function isBetter(side: Side, a: bigint, b: bigint): boolean {
+  return side === "buy" ? a > b : a < b;
+}
+
+/** Whether an incoming order of `side` with limit `limit` accepts a resting price on the other side. */
+export function accepts(side: Side, limit: bigint, restingPrice: bigint): boolean {
+  return side === "buy" ? restingPrice <= limit : restingPrice >= limit;
+}
+
+/** The index of the first price that is not better than `price`: where it stands or belongs. */
+function positionOf(side: BookSide, price: bigint): number {
+  let low = 0;
+  let high = side.prices.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const at = side.prices[middle];
+    if (at !== undefined && isBetter(side.side, at, price)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Puts an order at the end of its level. Throws InvariantError when it is there already. */
+export function addToBook(book: Book, order: RestingOrder): void {
+  const side = book[order.side];
+  let level = side.levels.get(order.price);
+  if (level === undefined) {
+    level = { price: order.price, total: 0n, orders: new Map() };
+    side.levels.set(order.price, level);
+    side.prices.splice(positionOf(side, order.price), 0, order.price);
+  }
+  invariant(!level.orders.has(order.id), `order ${order.id} rests already`);
+  level.orders.set(order.id, order);
+  level.total += order.leaves;
+}
+
+/** Takes `qty` base units off a resting order; an order or a level with nothing left disappears. */
+export function reduceInBook(book: Book, order: RestingOrder, qty: bigint): void {
+  const side = book[order.side];
+  const level = side.levels.get(order.price);
+  invariant(level?.orders.get(order.id) === order, `order ${order.id} does not rest`);
+  invariant(qty > 0n && qty <= order.leaves, `cannot take ${qty} of ${order.leaves} from ${order.id}`);
+  order.leaves -= qty;
+  level.total -= qty;
+  if (order.leaves > 0n) return;
+  level.orders.delete(order.id);
+  if (level.orders.size > 0) return;
+  side.levels.delete(order.price);
+  side.prices.splice(positionOf(side, order.price), 1);
+}
+
+/** The resting order at this side and price with this id, if there is one. */
+export function findInBook(book: Book, side: Side, price: bigint, id: string): RestingOrder | undefined {
+  return book[side].levels.get(price)?.orders.get(id);
+}
+
+/** The best price of a side, or null when it is empty; with `exceptHouse`, of customers' orders alone. */
+export function bestPrice(side: BookSide, exceptHouse = false): bigint | null {
+  if (!exceptHouse) return side.prices[0] ?? null;
+  for (const price of side.prices) {
+    const level = side.levels.get(price);
+    for (const order of level?.orders.values() ?? []) if (order.account !== HOUSE) return price;
+  }
+  return null;
+}
+
+/** The best `depth` levels of each side as [price, total] pairs, best first. */
+export function depthOf(book: Book, depth: number): { bids: [bigint, bigint][]; asks: [bigint, bigint][] } {
+  const top = (side: BookSide) =>
+    side.prices.slice(0, depth).map((price): [bigint, bigint] => [price, side.levels.get(price)?.total ?? 0n]);
+  return { bids: top(book.buy), asks: top(book.sell) };
+}

@@ -1,0 +1,121 @@
+// The one JSON of stored and sent data, with bigints in it, and its canonical form for hashes.
+// A bigint is the string "$<digits>"; a string that begins with "$" gets one more in front, so that no text is lost.
+
+const DOLLAR = 36;
+const BIGINT_TEXT = /^-?(?:0|[1-9]\d*)$/;
+// All but quote, backslash, control characters and surrogates, which JSON.stringify may write differently.
+const NEEDS_ESCAPE = /[^ !#-[\]-\ud7ff\ue000-\uffff]/;
+
+/** Keys as they are written, colon included: field names are few, and to look one up is half the cost of writing it. */
+const WRITTEN_KEYS = new Map<string, string>();
+/** Keys that are data (ids, for one) would fill the memory otherwise. */
+const WRITTEN_KEYS_MAX = 1_000;
+
+function quoted(text: string): string {
+  return NEEDS_ESCAPE.test(text) ? JSON.stringify(text) : `"${text}"`;
+}
+
+function writeString(text: string): string {
+  return quoted(text.charCodeAt(0) === DOLLAR ? `$${text}` : text);
+}
+
+function writeKey(key: string): string {
+  let written = WRITTEN_KEYS.get(key);
+  if (written === undefined) {
+    written = `${quoted(key)}:`;
+    if (WRITTEN_KEYS.size < WRITTEN_KEYS_MAX) WRITTEN_KEYS.set(key, written);
+  }
+  return written;
+}
+
+function writeArray(items: readonly unknown[], sorted: boolean): string {
+  let text = "[";
+  for (let i = 0; i < items.length; i += 1) {
+    const item = items[i];
+    if (i > 0) text += ",";
+    text += item === undefined ? "null" : write(item, sorted);
+  }
+  return `${text}]`;
+}
+
+function writeObject(value: object, sorted: boolean): string {
+  // A Map, Set, Date or byte array would be written as {} or worse, and its content lost without a word.
+  if (Object.prototype.toString.call(value) !== "[object Object]")
+    throw new TypeError("only plain data can be encoded");
+  const fields = value as Record<string, unknown>;
+  const keys = Object.keys(fields);
+  if (sorted) keys.sort();
+  let text = "";
+  for (const key of keys) {
+    const field = fields[key];
+    if (field === undefined) continue;
+    text += (text === "" ? "{" : ",") + writeKey(key) + write(field, sorted);
+  }
+  return text === "" ? "{}" : `${text}}`;
+}
+
+function write(value: unknown, sorted: boolean): string {
+  switch (typeof value) {
+    case "string":
+      return writeString(value);
+    case "bigint":
+      return `"$${value}"`;
+    case "boolean":
+      return value ? "true" : "false";
+    case "number":
+      // JSON.stringify writes null for NaN and Infinity; the reader would never know.
+      if (!Number.isFinite(value)) throw new TypeError(`${value} cannot be encoded`);
+      return String(value);
+    case "object":
+      if (value === null) return "null";
+      return Array.isArray(value) ? writeArray(value, sorted) : writeObject(value, sorted);
+    default:
+      throw new TypeError(`a ${typeof value} cannot be encoded`);
+  }
+}
+
+/**
+ * Plain data as JSON text, bigints included, keys in their own order. As in JSON, an undefined field is left out and an
+ * undefined item is null. Throws TypeError for what JSON would lose: NaN, Infinity, functions, Map, Set, Date, bytes.
+ */
+export function encode(value: unknown): string {
+  return write(value, false);
+}
+
+/** As {@link encode}, with the keys of every object sorted by UTF-16 code unit: equal data give equal text. */
+export function canonical(value: unknown): string {
+  return write(value, true);
+}
+
+function readString(text: string): string | bigint {
+  if (text.charCodeAt(1) === DOLLAR) return text.slice(1);
+  const digits = text.slice(1);
+  // BigInt() would take "", " 1" and "0x1" too.
+  if (!BIGINT_TEXT.test(digits)) throw new SyntaxError(`"${text}" is not an encoded integer`);
+  return BigInt(digits);
+}
+
+/** Replaces, in place, the strings that stand for something else: a reviver costs several times as much. */
+function revive(value: object): void {
+  const fields = value as Record<string, unknown>;
+  for (const key of Object.keys(fields)) {
+    const field = fields[key];
+    if (typeof field === "string") {
+      if (field.charCodeAt(0) === DOLLAR) fields[key] = readString(field);
+    } else if (typeof field === "object" && field !== null) {
+      revive(field);
+    }
+  }
+}
+
+/**
+ * The data that {@link encode} or {@link canonical} wrote. Throws SyntaxError for text that neither would write. The type
+ * is the caller's claim: text from outside goes through a schema instead.
+ */
+export function decode<T>(text: string): T {
+  const value: unknown = JSON.parse(text);
+  if (!text.includes('"$')) return value as T;
+  if (typeof value === "string") return (value.charCodeAt(0) === DOLLAR ? readString(value) : value) as T;
+  if (typeof value === "object" && value !== null) revive(value);
+  return value as T;
+}

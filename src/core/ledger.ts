@@ -1,0 +1,100 @@
+// Double entry with a hash chain. An object's ledger balances by itself; every posting carries its running balance.
+import { formatDecimal } from "./decimal.ts";
+import { findAsset } from "./listings.ts";
+import { UNITS_MAX } from "./money.ts";
+import { invariant } from "./result.ts";
+
+/** One movement on one account of the ledger, in units of `asset`; `balance` is what the account has after it. */
+export interface Posting {
+  account: string;
+  asset: string;
+  amount: bigint;
+  balance: bigint;
+}
+
+export interface LedgerEntry {
+  id: string;
+  seq: number;
+  at: number;
+  kind: string;
+  ref: string;
+  postings: Posting[];
+  hash: string;
+}
+
+/** A synchronous SHA-256 in lower-case hex; a parameter, since core has no platform. */
+export type Sha256 = (text: string) => string;
+
+/** Running balances by `account|asset`. */
+export type Balances = Map<string, bigint>;
+
+/** One movement before its running balance is known: account, asset, amount in units. */
+export type Movement = readonly [account: string, asset: string, amount: bigint];
+
+/** The hash that the first entry of a ledger follows. */
+export const GENESIS_HASH = "0".repeat(64);
+
+/** The key of one ledger account in {@link Balances}. */
+export function balanceKey(account: string, asset: string): string {
+  return `${account}|${asset}`;
+}
+
+/** Accounts of a customer's money: they may never be negative. */
+export function isCustomerMoney(account: string): boolean {
+  return account === "available" || account === "held";
+}
+
+/**
+ * The bytes that an entry's hash covers, after the hash before it: what a client sees of the entry, so that anyone can
+ * recompute the chain from an exported file alone.
+ */
+export function entryText(previousHash: string, entry: Omit<LedgerEntry, "hash">): string {
+  const postings = entry.postings.map((p) => [p.account, p.asset, formatUnits(p.amount, p.asset)]);
+  const at = new Date(entry.at).toISOString();
+  return JSON.stringify([previousHash, entry.seq, entry.id, at, entry.kind, entry.ref, postings]);
+}
+
+/** Units of an asset as a signed decimal string in shortest form. Throws for an asset that is not listed. */
+export function formatUnits(units: bigint, asset: string): string {
+  const listed = findAsset(asset);
+  invariant(listed !== undefined, `asset ${asset} is not listed`);
+  return formatDecimal(units, listed.scale);
+}
+
+/**
+ * Makes the entry for some movements: merges those of one account, leaves out zeros, adds running balances and the hash.
+ * Throws InvariantError when they do not sum to zero per asset, when customer money would be negative, or out of range.
+ */
+export function makeEntry(
+  balances: Balances,
+  head: string,
+  facts: { id: string; seq: number; at: number; kind: string; ref: string },
+  movements: readonly Movement[],
+  sha256: Sha256,
+): LedgerEntry | null {
+  const merged: Balances = new Map();
+  const sums: Balances = new Map();
+  for (const [account, asset, amount] of movements) {
+    const key = balanceKey(account, asset);
+    merged.set(key, (merged.get(key) ?? 0n) + amount);
+    sums.set(asset, (sums.get(asset) ?? 0n) + amount);
+  }
+  for (const [asset, sum] of sums) invariant(sum === 0n, `entry ${facts.id} leaves ${sum} of ${asset}`);
+  const postings: Posting[] = [];
+  for (const [key, amount] of merged) {
+    if (amount === 0n) continue;
+    const [account = "", asset = ""] = key.split("|");
+    const balance = (balances.get(key) ?? 0n) + amount;
+    invariant(balance >= 0n || !isCustomerMoney(account), `${account} ${asset} would be ${balance}`);
+    invariant(balance <= UNITS_MAX && balance >= -UNITS_MAX, `${account} ${asset} out of range`);
+    postings.push({ account, asset, amount, balance });
+  }
+  if (postings.length === 0) return null;
+  const entry = { ...facts, postings };
+  return { ...entry, hash: sha256(entryText(head, entry)) };
+}
+
+/** Writes an entry's running balances into the map. */
+export function applyEntry(balances: Balances, entry: LedgerEntry): void {
+  for (const p of entry.postings) balances.set(balanceKey(p.account, p.asset), p.balance);
+}

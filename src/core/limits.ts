@@ -1,0 +1,68 @@
+// Every bound of the product, with its unit in the name and the reason for its value.
+
+/** Open orders one account may have: the contract's figure; bounds the memory of an account object. */
+export const OPEN_ORDERS_MAX = 10_000;
+/** Fills one command may make: bounds the time a market object is busy with one order. */
+export const FILLS_PER_COMMAND_MAX = 2_000;
+/** How long a market, ioc or fok order may wait for its market (protocol rule 7): later it would surprise its owner. */
+export const SUBMIT_DEADLINE_MS = 5_000;
+/** How long a POST waits for the market before it answers 202 (protocol rule 7). */
+export const SETTLE_WAIT_MS = 2_000;
+/** Commands in one call to a market: bounds one transaction there and the call's size. */
+export const COMMANDS_PER_CALL_MAX = 100;
+/** Reports in one push or answer: about 40 KB. What is left goes in the next. */
+export const REPORTS_PER_CALL_MAX = 200;
+/** Destinations a market pushes to in one turn (protocol rule 8): a sweep of many makers must not starve commands. */
+export const DESTINATIONS_PER_TURN_MAX = 50;
+/** One call to another object: longer is treated as lost, since the peer answers from its record when asked again. */
+export const CALL_TIMEOUT_MS = 10_000;
+/** First and longest pause between tries to reach another object (protocol rule 9). */
+export const BACKOFF_FIRST_MS = 250;
+export const BACKOFF_MAX_MS = 30_000;
+/** The safety net behind eager draining: an alarm is a write, so one is armed this far ahead and not per order. */
+export const SAFETY_NET_MS = 5_000;
+/** How long journal rows gather before they go to the queue as one slice (protocol rule 2). */
+export const SLICE_DELAY_MS = 150;
+/** One slice's size: a queue message may have 128 KB, less the envelope. */
+export const SLICE_BYTES_MAX = 100_000;
+/** Journal rows read for one slice: bounds memory when events are tiny. */
+export const SLICE_ROWS_MAX = 500;
+/** Longest sleep of a market's alarm (protocol, house liquidity). */
+export const HOUSE_HORIZON_STEPS = 3_600;
+/** Paper deposits and withdrawals, in USD cents' worth of nothing: 10,000,000 USD, the contract's figure, in micro-USD. */
+export const DEPOSIT_USD_UNITS_MAX = 10_000_000_000_000n;
+/** Price levels a book answer may have on each side: the contract's figure. */
+export const BOOK_DEPTH_MAX = 500;
+/** Rows of one page: the contract's figures. */
+export const PAGE_ROWS_DEFAULT = 50;
+export const PAGE_ROWS_MAX = 200;
+/** Stream messages replayed to a socket that resumes; an older resume_from gets a gap and a snapshot. */
+export const STREAM_REPLAY_EVENTS_MAX = 10_000;
+/** Sockets on one account object: each costs memory and a send per event. */
+export const SOCKETS_PER_ACCOUNT_MAX = 64;
+/** A client's WebSocket message: the contract's figure. */
+export const SOCKET_MESSAGE_BYTES_MAX = 16_384;
+/** A stream ticket's life: the contract's figure. */
+export const TICKET_TTL_MS = 30_000;
+/** Tickets of one account that wait to be used: more are a mistake or an attack. */
+export const TICKETS_OPEN_MAX = 100;
+/** gtd orders must have at least this much life: the contract's figure. */
+export const EXPIRES_AHEAD_MIN_MS = 1_000;
+/** Idle time between sweeps of one object by the D1 sweeper. */
+export const SWEEP_LAG_MS = 5_000;
+/** Objects one sweep looks at: a cron run must end well inside its minute. */
+export const SWEEP_OBJECTS_MAX = 200;
+/** Objects that one sweep asks at once, and how long it waits for one: all unreachable must still end within the minute. */
+export const SWEEP_LANES_MAX = 20;
+export const SWEEP_CALL_TIMEOUT_MS = 2_000;
+/** Objects whose slices one consumer applies at once: D1 takes six connections an invocation, and is one thread. */
+export const PROJECTION_LANES_MAX = 4;
+/** Failures in a row after which a consumer leaves the rest of its batch for later: each may wait for D1's whole timeout. */
+export const PROJECTION_FAILURES_MAX = 3;
+/** Pauses before a slice is delivered again; doubled each time, ten tries outlast a D1 that is away for half an hour. */
+export const SLICE_RETRY_FIRST_SECONDS = 5;
+export const SLICE_RETRY_MAX_SECONDS = 300;
+/** Pause before a slice that only another version understands is delivered again: deployments roll for minutes. */
+export const SLICE_UNKNOWN_RETRY_SECONDS = 60;
+/** Pause before a dead letter is delivered again: there is no queue behind it, so its ten tries must outlast an outage. */
+export const DEAD_LETTER_RETRY_SECONDS = 300;

@@ -1,0 +1,212 @@
+// A market's state and how each journalled event changes it. Replaying the journal gives the same state, bit for bit.
+import { addToBook, type Book, type BookOrder, emptyBook, findInBook, HOUSE, reduceInBook, type RestingOrder } from "../book.ts";
+import { canonical } from "../codec.ts";
+import type { HouseQuote } from "../house.ts";
+import { applyEntry, type Balances, GENESIS_HASH, type LedgerEntry, type Sha256 } from "../ledger.ts";
+import type { MarketRules } from "../listings.ts";
+import type { Report, Trade } from "../messages.ts";
+import type { Side } from "../order.ts";
+import { invariant } from "../result.ts";
+
+/** What is journalled with every event: place in the market's journal, format version, time in ms. */
+interface EventHead {
+  seq: number;
+  v: 1;
+  at: number;
+}
+
+/** A report and what it does to the order: all absolute, so that applying it needs no arithmetic of fees. */
+export interface ReportEvent extends EventHead {
+  kind: "report";
+  account: string;
+  cseq: number | null;
+  report: Report;
+  order: BookOrder | null;
+  rests: boolean;
+  budget: bigint | null;
+  feeNumerator: bigint | null;
+  house: { side: Side; price: bigint } | null;
+  trade: Trade | null;
+  entry: LedgerEntry | null;
+}
+
+export type MarketEvent =
+  | (EventHead & { kind: "rules"; rules: MarketRules })
+  | (EventHead & { kind: "requote"; step: number; reference: bigint; quotes: HouseQuote[] })
+  | ReportEvent;
+
+/** What a market knows of one account: counters, and the reports that it has not acknowledged, oldest first. */
+export interface MarketPeer {
+  cseq: number;
+  rseq: number;
+  unacknowledged: Report[];
+}
+
+export interface MarketState {
+  symbol: string;
+  epoch: number;
+  seq: number;
+  at: number;
+  rules: MarketRules;
+  step: number;
+  book: Book;
+  orders: Map<string, BookOrder>;
+  resting: Set<string>;
+  expiring: Map<string, number>;
+  peers: Map<string, MarketPeer>;
+  balances: Balances;
+  ledgerHead: string;
+  lastPrice: bigint | null;
+}
+
+/** A market that has traded nothing yet. */
+export function emptyMarket(rules: MarketRules, epoch: number): MarketState {
+  return {
+    symbol: rules.symbol,
+    epoch,
+    seq: 0,
+    at: 0,
+    rules,
+    step: 0,
+    book: emptyBook(),
+    orders: new Map(),
+    resting: new Set(),
+    expiring: new Map(),
+    peers: new Map(),
+    balances: new Map(),
+    ledgerHead: GENESIS_HASH,
+    lastPrice: null,
+  };
+}
+
+/** The id under which the house's quote at one price stands in the book. */
+export function houseOrderId(side: Side, price: bigint): string {
+  return `${HOUSE}-${side}-${price}`;
+}
+
+/** The market's record of one account, made on first use. */
+export function peerOf(state: MarketState, account: string): MarketPeer {
+  let peer = state.peers.get(account);
+  if (peer === undefined) {
+    peer = { cseq: 0, rseq: 0, unacknowledged: [] };
+    state.peers.set(account, peer);
+  }
+  return peer;
+}
+
+/** Changes the state by one event. Throws InvariantError when the event does not follow the state. */
+export function applyMarketEvent(state: MarketState, event: MarketEvent): void {
+  invariant(event.seq === state.seq + 1, `market event ${event.seq} after ${state.seq}`);
+  invariant(event.at >= state.at, "market time went back");
+  state.seq = event.seq;
+  state.at = event.at;
+  if (event.kind === "rules") state.rules = event.rules;
+  else if (event.kind === "requote") placeQuotes(state, event.step, event.quotes);
+  else applyReport(state, event);
+}
+
+function placeQuotes(state: MarketState, step: number, quotes: HouseQuote[]): void {
+  invariant(step > state.step, `step ${step} after ${state.step}`);
+  state.step = step;
+  for (const side of [state.book.buy, state.book.sell]) {
+    for (const level of [...side.levels.values()]) {
+      const quote = level.orders.get(houseOrderId(side.side, level.price));
+      if (quote !== undefined) reduceInBook(state.book, quote, quote.leaves);
+    }
+  }
+  for (const quote of quotes) addToBook(state.book, houseOrder(quote, state.seq));
+}
+
+/** The house's quote as an order: no fee, no owner's hold. */
+export function houseOrder(quote: HouseQuote, seq: number): RestingOrder {
+  return {
+    id: houseOrderId(quote.side, quote.price),
+    account: HOUSE,
+    side: quote.side,
+    price: quote.price,
+    leaves: quote.qty,
+    timeInForce: "gtc",
+    selfTradePrevention: "none",
+    makerFeeBps: 0,
+    takerFeeBps: 0,
+    budget: quote.side === "sell" ? quote.qty : 2n ** 80n,
+    feeNumerator: 0n,
+    fee: 0n,
+    expiresAt: null,
+    seq,
+  };
+}
+
+function applyReport(state: MarketState, event: ReportEvent): void {
+  const { report } = event;
+  const peer = peerOf(state, event.account);
+  invariant(report.rseq === peer.rseq + 1, `report ${report.rseq} after ${peer.rseq} for ${event.account}`);
+  peer.rseq = report.rseq;
+  if (event.cseq !== null) peer.cseq = event.cseq;
+  peer.unacknowledged.push(report);
+  if (report.execType === "new") open(state, event);
+  else if (report.execType === "fill") applyFill(state, event);
+  else if (report.execType === "canceled" || report.execType === "expired") close(state, report.orderId, true);
+  if (event.entry === null) return;
+  applyEntry(state.balances, event.entry);
+  state.ledgerHead = event.entry.hash;
+}
+
+function open(state: MarketState, event: ReportEvent): void {
+  invariant(event.order !== null, "a new order comes with its terms");
+  const order = { ...event.order, seq: event.seq };
+  invariant(!state.orders.has(order.id), `order ${order.id} is open already`);
+  state.orders.set(order.id, order);
+  if (order.expiresAt !== null) state.expiring.set(order.id, order.expiresAt);
+  if (!event.rests) return;
+  invariant(isResting(order), "an order that rests has a price and a quantity");
+  state.resting.add(order.id);
+  addToBook(state.book, order);
+}
+
+function applyFill(state: MarketState, event: ReportEvent): void {
+  const { fill } = event.report;
+  const order = state.orders.get(event.report.orderId);
+  invariant(fill !== null && order !== undefined, `a fill of ${event.report.orderId}, which is not open`);
+  order.budget = event.budget ?? order.budget;
+  order.feeNumerator = event.feeNumerator ?? order.feeNumerator;
+  order.fee += fill.fee;
+  invariant(order.budget >= 0n, `order ${order.id} was filled past its budget`);
+  if (state.resting.has(order.id) && isResting(order)) reduceInBook(state.book, order, fill.qty);
+  else if (order.leaves !== null) order.leaves -= fill.qty;
+  invariant(order.leaves === null || order.leaves >= 0n, `order ${order.id} was overfilled`);
+  if (event.house !== null) {
+    const { side, price } = event.house;
+    const quote = findInBook(state.book, side, price, houseOrderId(side, price));
+    invariant(quote !== undefined, "the house's quote is gone");
+    reduceInBook(state.book, quote, fill.qty);
+  }
+  if (event.trade !== null) state.lastPrice = event.trade.price;
+  if (fill.done) close(state, order.id, false);
+}
+
+function close(state: MarketState, orderId: string, leaveBook: boolean): void {
+  const order = state.orders.get(orderId);
+  invariant(order !== undefined, `order ${orderId} is not open`);
+  if (leaveBook && state.resting.has(orderId) && isResting(order)) reduceInBook(state.book, order, order.leaves);
+  state.orders.delete(orderId);
+  state.resting.delete(orderId);
+  state.expiring.delete(orderId);
+}
+
+function isResting(order: BookOrder): order is RestingOrder {
+  return order.price !== null && order.leaves !== null;
+}
+
+/** SHA-256 over everything that a replay must give again; two equal books with another time order differ. */
+export function marketStateHash(state: MarketState, sha256: Sha256): string {
+  const queue = (side: "buy" | "sell") =>
+    state.book[side].prices.map((price) => [...(state.book[side].levels.get(price)?.orders.values() ?? [])]);
+  const peers = [...state.peers].map(([account, peer]) => [account, peer.cseq, peer.rseq]).sort();
+  const { seq, at, epoch, rules, step, ledgerHead, lastPrice } = state;
+  const orders = [...state.orders.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  const balances = [...state.balances].sort(([a], [b]) => (a < b ? -1 : 1));
+  return sha256(
+    canonical({ seq, at, epoch, rules, step, ledgerHead, lastPrice, peers, orders, balances, buy: queue("buy"), sell: queue("sell") }),
+  );
+}

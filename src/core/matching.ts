@@ -1,0 +1,100 @@
+// Decides what an incoming order meets: strict price, then time, at the maker's price. Reads the book, never changes it.
+import { accepts, type Book, type BookOrder, type Level, opposite, type RestingOrder } from "./book.ts";
+import { FILLS_PER_COMMAND_MAX } from "./limits.ts";
+import { feeOfFill, notionalOf, qtyWithinBudget } from "./order.ts";
+
+/** One meeting: the maker, base units, the maker's price and what each side's fee grows by, in quote units. */
+export interface PlannedFill {
+  maker: RestingOrder;
+  price: bigint;
+  qty: bigint;
+  notional: bigint;
+}
+
+/** Why matching ended before the incoming order was done; null when it found no more acceptable prices. */
+export type MatchEnd = "self_trade_prevention" | "hold_exhausted" | "too_many_fills" | null;
+
+/** `complete`: the order has got all that it may get; `end`: why it stopped, when not by itself. */
+export interface MatchPlan {
+  fills: PlannedFill[];
+  complete: boolean;
+  end: MatchEnd;
+}
+
+export interface MatchRules {
+  baseScale: number;
+  lotSize: bigint;
+}
+
+/** What a plan still may take: shrinks as fills are planned, without touching the order. */
+interface Remainder {
+  leaves: bigint | null;
+  budget: bigint;
+  feeNumerator: bigint;
+  fee: bigint;
+}
+
+/**
+ * Plans the fills of `taker` against the other side of the book, down to `limit` (its limit price, or the band's edge for
+ * a market order). A buy never passes its budget: notional plus fee, rounded up.
+ */
+export function planMatch(book: Book, taker: BookOrder, limit: bigint, rules: MatchRules): MatchPlan {
+  const fills: PlannedFill[] = [];
+  const left: Remainder = {
+    leaves: taker.leaves,
+    budget: taker.budget,
+    feeNumerator: taker.feeNumerator,
+    fee: taker.fee,
+  };
+  const side = book[opposite(taker.side)];
+  for (const price of side.prices) {
+    if (!accepts(taker.side, limit, price)) break;
+    const level = side.levels.get(price);
+    if (level === undefined) continue;
+    const end = planLevel(level, taker, left, rules, fills);
+    if (end !== "next_level") return { fills, complete: end === "complete", end: end === "complete" ? null : end };
+  }
+  return { fills, complete: left.leaves === 0n, end: null };
+}
+
+function planLevel(
+  level: Level,
+  taker: BookOrder,
+  left: Remainder,
+  rules: MatchRules,
+  fills: PlannedFill[],
+): "next_level" | "complete" | Exclude<MatchEnd, null> {
+  for (const maker of level.orders.values()) {
+    if (left.leaves === 0n) return "complete";
+    const affordable = affordableQty(taker, level.price, left, rules);
+    // An order by notional is done when its money buys no further lot; one by qty has run out of hold.
+    if (affordable === 0n) return taker.leaves === null && fills.length > 0 ? "complete" : "hold_exhausted";
+    if (maker.account === taker.account && taker.selfTradePrevention !== "none") return "self_trade_prevention";
+    if (fills.length === FILLS_PER_COMMAND_MAX) return "too_many_fills";
+    const qty = smallest(maker.leaves, affordable, left.leaves);
+    const notional = notionalOf(level.price, qty, rules.baseScale);
+    fills.push({ maker, price: level.price, qty, notional });
+    take(taker, left, qty, notional);
+    if (left.leaves === 0n) return "complete";
+    if (qty < maker.leaves) return taker.leaves === null ? "complete" : "hold_exhausted";
+  }
+  return "next_level";
+}
+
+function affordableQty(taker: BookOrder, price: bigint, left: Remainder, rules: MatchRules): bigint {
+  if (taker.side === "sell") return left.budget;
+  return qtyWithinBudget(left.budget, price, taker.takerFeeBps, left, rules);
+}
+
+function take(taker: BookOrder, left: Remainder, qty: bigint, notional: bigint): void {
+  const next = feeOfFill(left, notional, taker.takerFeeBps);
+  left.budget -= taker.side === "buy" ? notional + next.fee : qty;
+  left.feeNumerator = next.feeNumerator;
+  left.fee += next.fee;
+  if (left.leaves !== null) left.leaves -= qty;
+}
+
+function smallest(a: bigint, b: bigint, c: bigint | null): bigint {
+  const least = a < b ? a : b;
+  return c !== null && c < least ? c : least;
+}

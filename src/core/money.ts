@@ -1,0 +1,28 @@
+// How an amount is held: a bigint of an asset's smallest unit, and the one way in and out of an INTEGER column.
+
+/** A count of some asset's smallest unit. */
+export type Units = bigint;
+
+/** An amount of a market's base asset, in its smallest unit. */
+export type BaseQty = Units;
+
+/** An amount of a market's quote asset, in its smallest unit. */
+export type QuoteAmount = Units;
+
+/** A price: quote units for one whole unit of the base asset (not for its smallest). */
+export type Price = Units;
+
+/** The greatest amount that may be stored, 2^53 − 1 units: SQLite bindings read greater integers wrongly, without a word. */
+export const UNITS_MAX = 2n ** 53n - 1n;
+
+/** An amount as the number that an INTEGER column is bound to. Throws RangeError outside ±{@link UNITS_MAX}. */
+export function toColumn(units: Units): number {
+  if (units > UNITS_MAX || units < -UNITS_MAX) throw new RangeError(`${units} units do not fit a money column`);
+  return Number(units);
+}
+
+/** The amount that a money column holds. Throws RangeError for a fraction and outside ±{@link UNITS_MAX}. */
+export function fromColumn(stored: number): Units {
+  if (!Number.isSafeInteger(stored)) throw new RangeError(`${stored} is not a whole amount in a money column`);
+  return BigInt(stored);
+}

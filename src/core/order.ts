@@ -1,0 +1,137 @@
+// An order as its owner's account keeps it: terms frozen at admission, what has happened since, and what it may still cost.
+
+export type Side = "buy" | "sell";
+export type OrderType = "market" | "limit";
+export type TimeInForce = "gtc" | "gtd" | "day" | "ioc" | "fok";
+export type SelfTradePrevention = "none" | "cancel_newest";
+export type OrderStatus =
+  | "pending_new"
+  | "new"
+  | "partially_filled"
+  | "filled"
+  | "canceled"
+  | "expired"
+  | "rejected";
+export type ExecType = "new" | "rejected" | "fill" | "canceled" | "expired";
+export type Liquidity = "maker" | "taker";
+
+/** What is agreed at admission and never changes. Amounts in units; times in ms since the epoch. */
+export interface OrderTerms {
+  symbol: string;
+  side: Side;
+  type: OrderType;
+  timeInForce: TimeInForce;
+  postOnly: boolean;
+  qty: bigint | null;
+  notional: bigint | null;
+  limitPrice: bigint | null;
+  expiresAt: number | null;
+  selfTradePrevention: SelfTradePrevention;
+  makerFeeBps: number;
+  takerFeeBps: number;
+}
+
+/**
+ * The account's order. `hold` is what is reserved now (quote for a buy, base for a sell); `credit` the most it may still
+ * bring in; `feeNumerator` is Σ fill notional × bps, of which `fee` = ceil(/10,000) has been charged.
+ */
+export interface Order extends OrderTerms {
+  id: string;
+  clientOrderId: string | null;
+  bodyHash: string;
+  status: OrderStatus;
+  reason: string | null;
+  cancelRequested: boolean;
+  filledQty: bigint;
+  filledNotional: bigint;
+  feeNumerator: bigint;
+  fee: bigint;
+  hold: bigint;
+  credit: bigint;
+  createdAt: number;
+  updatedAt: number;
+  seq: number;
+}
+
+const TRANSITIONS: Record<OrderStatus, readonly OrderStatus[]> = {
+  pending_new: ["new", "rejected"],
+  new: ["partially_filled", "filled", "canceled", "expired"],
+  partially_filled: ["partially_filled", "filled", "canceled", "expired"],
+  filled: [],
+  canceled: [],
+  expired: [],
+  rejected: [],
+};
+
+/** Whether an order may go from one status to another in one report; terminal statuses go nowhere. */
+export function canTransition(from: OrderStatus, to: OrderStatus): boolean {
+  return TRANSITIONS[from].includes(to);
+}
+
+/** Whether the order may still trade or is still to be answered by its market. */
+export function isOpen(status: OrderStatus): boolean {
+  return TRANSITIONS[status].length > 0;
+}
+
+/** What is left to trade, in base units; 0 for a closed order and for one that is bounded by its notional alone. */
+export function leavesOf(order: Pick<Order, "qty" | "filledQty" | "status">): bigint {
+  return order.qty === null || !isOpen(order.status) ? 0n : order.qty - order.filledQty;
+}
+
+const BPS = 10_000n;
+
+/** The fee due for a cumulative numerator (Σ notional × bps): rounded up to one unit, protocol rule 12. */
+export function feeOf(numerator: bigint): bigint {
+  return (numerator + BPS - 1n) / BPS;
+}
+
+/**
+ * What one fill adds to an order's fee, in quote units: the cumulative fee less what was charged before, so that
+ * splitting a fill never costs more than one unit in all.
+ */
+export function feeOfFill(charged: { feeNumerator: bigint; fee: bigint }, notional: bigint, bps: number) {
+  const feeNumerator = charged.feeNumerator + notional * BigInt(bps);
+  return { feeNumerator, fee: feeOf(feeNumerator) - charged.fee };
+}
+
+/** Quote units for `qty` base units at `price` quote units per whole base unit. Exact on tick and lot, protocol rule 12. */
+export function notionalOf(price: bigint, qty: bigint, baseScale: number): bigint {
+  return (price * qty) / 10n ** BigInt(baseScale);
+}
+
+/** The most a limit buy can still cost: what is left at its limit plus the dearer of its two fees, not yet charged. */
+export function limitBuyReserve(
+  order: Pick<Order, "limitPrice" | "makerFeeBps" | "takerFeeBps" | "feeNumerator" | "fee">,
+  leaves: bigint,
+  baseScale: number,
+): bigint {
+  const worst = notionalOf(order.limitPrice ?? 0n, leaves, baseScale);
+  const bps = BigInt(Math.max(order.makerFeeBps, order.takerFeeBps));
+  return worst + feeOf(order.feeNumerator + worst * bps) - order.fee;
+}
+
+/**
+ * The greatest quantity, in whole lots, that `budget` quote units still buy at `price`, fee included.
+ * Solves n + ceil((numerator + n × bps) / 10,000) − charged ≤ budget for the notional n, then floors to the lot.
+ */
+export function qtyWithinBudget(
+  budget: bigint,
+  price: bigint,
+  bps: number,
+  charged: { feeNumerator: bigint; fee: bigint },
+  market: { baseScale: number; lotSize: bigint },
+): bigint {
+  const room = (budget + charged.fee) * BPS - charged.feeNumerator;
+  if (room <= 0n) return 0n;
+  const notional = room / (BPS + BigInt(bps));
+  const qty = (notional * 10n ** BigInt(market.baseScale)) / price;
+  return qty - (qty % market.lotSize);
+}
+
+/** The prices between which a market allows trading entry, on tick, inclusive. */
+export function bandOf(reference: bigint, bandBps: number, tickSize: bigint): { low: bigint; high: bigint } {
+  const low = (reference * (BPS - BigInt(bandBps)) + BPS - 1n) / BPS;
+  const high = (reference * (BPS + BigInt(bandBps))) / BPS;
+  const lowOnTick = ((low + tickSize - 1n) / tickSize) * tickSize;
+  return { low: lowOnTick, high: high - (high % tickSize) };
+}

@@ -1,0 +1,83 @@
+// What a verb may answer: a value, or a refusal that is data. A thrown error is never a refusal: it is a bug.
+
+/** One wrong field of a request: a JSON Pointer (RFC 6901), a stable code and a sentence for a person. */
+export interface FieldError {
+  pointer: string;
+  code: string;
+  detail: string;
+}
+
+/** Order refusals that carry nothing but their code. */
+export type PlainOrderCode =
+  | "off_tick"
+  | "off_lot"
+  | "below_min_notional"
+  | "above_max_qty"
+  | "price_outside_band"
+  | "market_not_open"
+  | "post_only_would_cross"
+  | "fok_not_fillable"
+  | "too_many_open_orders"
+  | "daily_order_quota"
+  | "submitted_too_late"
+  | "client_order_id_reused"
+  | "unsupported_order_type"
+  | "amount_out_of_range"
+  | "account_frozen";
+
+/** Refusals that carry nothing but their code and are not about one order's terms. */
+export type PlainCode =
+  | "unauthenticated"
+  | "token_expired"
+  | "session_revoked"
+  | "refresh_token_reused"
+  | "invalid_credentials"
+  | "forbidden"
+  | "email_not_verified"
+  | "not_found"
+  | "method_not_allowed"
+  | "email_taken"
+  | "username_taken"
+  | "order_not_open"
+  | "idempotency_in_flight"
+  | "idempotency_key_reused"
+  | "payload_too_large"
+  | "unsupported_media_type"
+  | "malformed_json"
+  | "unavailable"
+  | "internal";
+
+/**
+ * Everything the product may refuse with. `code` is API: it never changes its meaning.
+ * `detail` says in one sentence what was wrong; `orderId` is there when the market refused an order that exists.
+ */
+export type Refusal =
+  | { code: "insufficient_funds"; asset: string; needed: string; available: string; detail?: string; orderId?: string }
+  | { code: PlainOrderCode; detail?: string; orderId?: string }
+  | { code: PlainCode; detail?: string }
+  | { code: "rate_limited"; retryAfterSeconds: number; detail?: string }
+  | { code: "validation_failed"; errors: FieldError[]; detail?: string };
+
+export type RefusalCode = Refusal["code"];
+
+export type Result<T> = { ok: true; value: T } | { ok: false; refusal: Refusal };
+
+/** Wraps a value as a success. */
+export function ok<T>(value: T): { ok: true; value: T } {
+  return { ok: true, value };
+}
+
+/** Wraps a refusal as a failure. */
+export function refuse(refusal: Refusal): { ok: false; refusal: Refusal } {
+  return { ok: false, refusal };
+}
+
+/** A broken invariant: the object that meets it stops, see protocol rule 5. Never used for a refusal. */
+export class InvariantError extends Error {
+  override name = "InvariantError";
+}
+
+/** Throws {@link InvariantError} when `condition` is false; assertions stay on in production. */
+export function invariant(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new InvariantError(message);
+}

@@ -1,0 +1,128 @@
+// The faces of orders, fills and money on the wire: snake_case, decimal strings, RFC 3339 times. HTTP and sockets share them.
+import { formatDecimal, formatRatio } from "./decimal.ts";
+import { type LedgerEntry, formatUnits } from "./ledger.ts";
+import { findMarket, type MarketRules } from "./listings.ts";
+import { invariant } from "./result.ts";
+import { leavesOf, notionalOf, type Order } from "./order.ts";
+import type { Balance, FillRecord, Transfer } from "./account/state.ts";
+import type { StreamData } from "./account/stream.ts";
+import type { Position } from "./positions.ts";
+
+/** A moment in ms as RFC 3339 UTC with milliseconds. */
+export function wireTime(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function market(symbol: string): MarketRules {
+  const rules = findMarket(symbol);
+  invariant(rules !== undefined, `market ${symbol} is not listed`);
+  return rules;
+}
+
+/** A price in quote units per whole base unit as a decimal string. */
+export function wirePrice(price: bigint, rules: MarketRules): string {
+  return formatDecimal(price, rules.quoteScale);
+}
+
+/** An average price over `qty` base units for `notional` quote units: 10 digits, half-even; null for no quantity. */
+export function wireAverage(notional: bigint, qty: bigint, rules: MarketRules): string | null {
+  if (qty === 0n) return null;
+  return formatRatio(notional * 10n ** BigInt(rules.baseScale), qty * 10n ** BigInt(rules.quoteScale));
+}
+
+/** An order as the contract shows it. */
+export function wireOrder(order: Order) {
+  const rules = market(order.symbol);
+  const base = (units: bigint | null) => (units === null ? null : formatDecimal(units, rules.baseScale));
+  const quote = (units: bigint | null) => (units === null ? null : formatDecimal(units, rules.quoteScale));
+  return {
+    id: order.id,
+    client_order_id: order.clientOrderId,
+    symbol: order.symbol,
+    side: order.side,
+    type: order.type,
+    time_in_force: order.timeInForce,
+    qty: base(order.qty),
+    notional: quote(order.notional),
+    limit_price: quote(order.limitPrice),
+    post_only: order.postOnly,
+    expires_at: order.expiresAt === null ? null : wireTime(order.expiresAt),
+    self_trade_prevention: order.selfTradePrevention,
+    status: order.status,
+    reason: order.reason,
+    cancel_requested: order.cancelRequested,
+    leaves_qty: formatDecimal(leavesOf(order), rules.baseScale),
+    filled_qty: formatDecimal(order.filledQty, rules.baseScale),
+    filled_avg_price: wireAverage(order.filledNotional, order.filledQty, rules),
+    filled_notional: formatDecimal(order.filledNotional, rules.quoteScale),
+    fee: formatDecimal(order.fee, rules.quoteScale),
+    fee_asset: rules.quote,
+    legs: null,
+    created_at: wireTime(order.createdAt),
+    updated_at: wireTime(order.updatedAt),
+    seq: order.seq,
+  };
+}
+
+/** An execution as the contract shows it. */
+export function wireFill(fill: FillRecord) {
+  const rules = market(fill.symbol);
+  return {
+    id: fill.id,
+    order_id: fill.orderId,
+    symbol: fill.symbol,
+    side: fill.side,
+    qty: formatDecimal(fill.qty, rules.baseScale),
+    price: wirePrice(fill.price, rules),
+    fee: formatDecimal(fill.fee, rules.quoteScale),
+    fee_asset: rules.quote,
+    liquidity: fill.liquidity,
+    at: wireTime(fill.at),
+  };
+}
+
+/** One asset's money. */
+export function wireBalance(balance: Balance) {
+  const { asset, available, held } = balance;
+  return {
+    asset,
+    available: formatUnits(available, asset),
+    held: formatUnits(held, asset),
+    total: formatUnits(available + held, asset),
+  };
+}
+
+/** A deposit or withdrawal. */
+export function wireTransfer(transfer: Transfer) {
+  const { id, status, asset, amount, createdAt } = transfer;
+  return { id, status, asset, amount: formatUnits(amount, asset), created_at: wireTime(createdAt) };
+}
+
+/** A ledger entry: what its hash covers, and the hash. */
+export function wireEntry(entry: LedgerEntry) {
+  const postings = entry.postings.map((p) => ({ account: p.account, asset: p.asset, amount: formatUnits(p.amount, p.asset) }));
+  return { seq: entry.seq, id: entry.id, at: wireTime(entry.at), kind: entry.kind, ref: entry.ref, postings, hash: entry.hash };
+}
+
+/** A position at a market price in quote units per whole base unit. */
+export function wirePosition(position: Position, price: bigint) {
+  const rules = market(position.symbol);
+  const value = notionalOf(price, position.qty, rules.baseScale);
+  return {
+    symbol: position.symbol,
+    asset: rules.base,
+    qty: formatDecimal(position.qty, rules.baseScale),
+    avg_entry_price: wireAverage(position.costBasis, position.qty, rules),
+    cost_basis: formatDecimal(position.costBasis, rules.quoteScale),
+    market_price: wirePrice(price, rules),
+    market_value: formatDecimal(value, rules.quoteScale),
+    unrealized_pnl: formatDecimal(value - position.costBasis, rules.quoteScale),
+    realized_pnl: formatDecimal(position.realizedPnl, rules.quoteScale),
+  };
+}
+
+/** A stream message's data. */
+export function wireStreamData(message: StreamData) {
+  if (message.channel === "orders") return { exec_type: message.execType, ...wireOrder(message.order) };
+  return message.channel === "fills" ? wireFill(message.fill) : wireBalance(message.balance);
+}

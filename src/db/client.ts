@@ -1,0 +1,59 @@
+// The only place that opens D1, and where its failures become refusals. D1 is one thread somewhere else: it may be
+// slow, overloaded or away for a minute, and it never retries a write.
+
+import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import { type Refusal, refuse } from "../core/result.ts";
+
+/** The D1 read model, as drizzle. */
+export type Database = DrizzleD1Database;
+
+/** How long a caller waits for D1: stalls of 2–25 s are reported, and a request that waits for one ties up its client. */
+export const D1_TIMEOUT_MS = 5_000;
+
+/**
+ * What came of a D1 statement. `uniqueColumn` is set when a UNIQUE constraint refused a write, e.g.
+ * `users.email_canonical`; the refusal beside it is `internal`, because a service that did not expect it has a bug.
+ */
+export type Guarded<T> = { ok: true; value: T } | { ok: false; refusal: Refusal; uniqueColumn?: string };
+
+/** Opens the D1 database of this environment. Cheap: it holds no connection. */
+export function database(env: { DB: D1Database }): Database {
+  return drizzle(env.DB);
+}
+
+/**
+ * Waits for a D1 statement, at most {@link D1_TIMEOUT_MS}. Any failure is `unavailable` (503), never "not found" or
+ * "empty": D1's outages have several shapes. After a timeout a write may still have landed.
+ */
+export async function guardD1<T>(statement: PromiseLike<T>): Promise<Guarded<T>> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error("D1 did not answer in time")), D1_TIMEOUT_MS);
+  });
+  try {
+    return { ok: true, value: await Promise.race([statement, timeout]) };
+  } catch (error) {
+    const messages = messagesOf(error);
+    const uniqueColumn = uniqueColumnIn(messages);
+    if (uniqueColumn !== undefined) return { ok: false, refusal: { code: "internal" }, uniqueColumn };
+    console.error(JSON.stringify({ level: "error", event: "d1_failed", message: messages.at(-1) ?? "unknown" }));
+    return refuse({ code: "unavailable", detail: "The database is not reachable at the moment." });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The messages of an error and its causes, outermost first. Drizzle's own repeats the statement with its values. */
+function messagesOf(error: unknown): string[] {
+  const messages: string[] = [];
+  for (let at = error; at instanceof Error && messages.length < 8; at = at.cause) messages.push(at.message);
+  return messages;
+}
+
+function uniqueColumnIn(messages: string[]): string | undefined {
+  for (const message of messages) {
+    const found = /UNIQUE constraint failed: ([a-z_]+\.[a-z_]+)/.exec(message);
+    if (found?.[1] !== undefined) return found[1];
+  }
+  return undefined;
+}

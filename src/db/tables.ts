@@ -1,0 +1,61 @@
+// Identity's tables in D1. Times are milliseconds since 1970; the read model that queues fill is in read-model.ts.
+
+import { sql } from "drizzle-orm";
+import { check, index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
+
+/** One row a person. `emailCanonical` is what is unique and looked up; `email` is what was typed and gets the mail. */
+export const users = sqliteTable(
+  "users",
+  {
+    id: text("id").primaryKey(),
+    email: text("email").notNull(),
+    emailCanonical: text("email_canonical").notNull().unique(),
+    username: text("username").notNull().unique(),
+    passwordHash: text("password_hash").notNull(),
+    roles: text("roles", { mode: "json" }).$type<string[]>().notNull().default(["customer"]),
+    emailVerified: integer("email_verified", { mode: "boolean" }).notNull().default(false),
+    createdAt: integer("created_at").notNull(),
+    updatedAt: integer("updated_at").notNull(),
+  },
+  (table) => [check("users_roles_json", sql`json_type(${table.roles}) = 'array'`)],
+);
+
+/** Which person an account belongs to. Its money and its status are the account object's. */
+export const accounts = sqliteTable(
+  "accounts",
+  {
+    id: text("id").primaryKey(),
+    userId: text("user_id")
+      .notNull()
+      .references(() => users.id),
+    createdAt: integer("created_at").notNull(),
+  },
+  (table) => [index("accounts_user").on(table.userId)],
+);
+
+/** One row a login: the family of its refresh tokens, of which only the newest generation is good. */
+export const sessions = sqliteTable(
+  "sessions",
+  {
+    id: text("id").primaryKey(),
+    userId: text("user_id")
+      .notNull()
+      .references(() => users.id),
+    accountId: text("account_id")
+      .notNull()
+      .references(() => accounts.id),
+    generation: integer("generation").notNull(),
+    device: text("device").notNull(),
+    ip: text("ip").notNull(),
+    createdAt: integer("created_at").notNull(),
+    rotatedAt: integer("rotated_at").notNull(),
+    expiresAt: integer("expires_at").notNull(),
+    endedAt: integer("ended_at"),
+    endedReason: text("ended_reason", { enum: ["logout", "logout_all", "reuse"] }),
+  },
+  (table) => [
+    index("sessions_user").on(table.userId),
+    check("sessions_generation", sql`${table.generation} >= 1`),
+    check("sessions_ended_whole", sql`(${table.endedAt} IS NULL) = (${table.endedReason} IS NULL)`),
+  ],
+);

@@ -1,0 +1,52 @@
+// The account's money on the wire: balances, transfers, ledger, stream tickets.
+import { z } from "@hono/zod-openapi";
+import { decimalIn, decimalOut, pageQuery, timestampIn, timestampOut } from "../../http/openapi.ts";
+
+export const balanceOut = z
+  .object({ asset: z.string(), available: decimalOut, held: decimalOut, total: decimalOut })
+  .openapi("Balance");
+
+export const accountOut = z
+  .object({
+    id: z.string(),
+    status: z.string(),
+    balances: z.array(balanceOut),
+    equity: decimalOut,
+    buying_power: decimalOut,
+    seq: z.int(),
+    as_of: timestampOut,
+  })
+  .openapi("Account");
+
+export const transferIn = z
+  .strictObject({
+    asset: z.string().min(1).max(16),
+    amount: decimalIn.refine((text) => /[1-9]/.test(text), { message: "must be greater than zero", params: { code: "not_positive" } }),
+  })
+  .openapi("NewTransfer");
+
+export const transferOut = z
+  .object({ id: z.string(), status: z.string(), asset: z.string(), amount: decimalOut, created_at: timestampOut })
+  .openapi("Transfer");
+
+export const entryOut = z
+  .object({
+    seq: z.int(),
+    id: z.string(),
+    at: timestampOut,
+    kind: z.string(),
+    ref: z.string(),
+    postings: z.array(z.object({ account: z.string(), asset: z.string(), amount: decimalOut })),
+    hash: z.string(),
+  })
+  .openapi("LedgerEntry");
+
+export const ledgerQuery = pageQuery.extend({
+  asset: z.string().max(16).optional(),
+  kind: z.enum(["deposit", "withdrawal", "hold", "release", "fill"]).optional(),
+  from: timestampIn.optional(),
+  to: timestampIn.optional(),
+});
+
+export const ticketOut = z.object({ ticket: z.string(), expires_at: timestampOut }).openapi("StreamTicket");
+export const streamQuery = z.object({ ticket: z.string().max(200).optional() });

@@ -1,0 +1,50 @@
+// What identity's files share: the context of a verb, a person, an id.
+
+import type { Config } from "../../config.ts";
+import { typeId } from "../../core/ids.ts";
+import type { Database } from "../../db/client.ts";
+import type { users } from "../../db/tables.ts";
+import type { SessionRevoker } from "../../http/context.ts";
+
+/** What identity's verbs work with. */
+export interface IdentityContext {
+  db: Database;
+  config: Config;
+  revoker: SessionRevoker;
+  nowMs: number;
+}
+
+/** Where a login comes from: shown to the owner in the list of sessions. */
+export interface Origin {
+  device: string;
+  ip: string;
+}
+
+/** A person as the owner sees them. */
+export interface User {
+  id: string;
+  email: string;
+  username: string;
+  emailVerified: boolean;
+  roles: string[];
+  accountId: string;
+  createdAtMs: number;
+}
+
+/** A new id of `prefix` for a thing made at `nowMs`. An id is not a secret. */
+export function newId(prefix: string, nowMs: number): string {
+  return typeId(prefix, nowMs, crypto.getRandomValues(new Uint8Array(10)));
+}
+
+/** A row of the users table as the owner sees it: without its hash. */
+export function userOf(row: Omit<typeof users.$inferSelect, "passwordHash">, accountId: string): User {
+  return {
+    id: row.id,
+    email: row.email,
+    username: row.username,
+    emailVerified: row.emailVerified,
+    roles: row.roles,
+    accountId,
+    createdAtMs: row.createdAt,
+  };
+}

@@ -1,0 +1,47 @@
+// Assets, markets and books on the wire.
+import { z } from "@hono/zod-openapi";
+import { BOOK_DEPTH_MAX } from "../../core/limits.ts";
+import { decimalOut } from "../../http/openapi.ts";
+
+export const assetOut = z
+  .object({ symbol: z.string(), name: z.string(), class: z.enum(["crypto", "equity", "fiat"]), scale: z.int(), status: z.string() })
+  .openapi("Asset");
+
+export const marketOut = z
+  .object({
+    symbol: z.string(),
+    base: z.string(),
+    quote: z.string(),
+    status: z.enum(["open", "post_only", "cancel_only", "halted"]),
+    tick_size: decimalOut,
+    lot_size: decimalOut,
+    min_notional: decimalOut,
+    max_qty: decimalOut,
+    price_band_bps: z.int(),
+    maker_fee_bps: z.int(),
+    taker_fee_bps: z.int(),
+    order_types: z.array(z.string()),
+    time_in_force: z.array(z.string()),
+    reference_price: decimalOut,
+  })
+  .openapi("Market");
+
+const level = z.tuple([decimalOut, decimalOut]);
+
+export const bookOut = z
+  .object({ symbol: z.string(), seq: z.int(), bids: z.array(level), asks: z.array(level) })
+  .openapi("Book");
+
+export const symbolPath = z.object({ symbol: z.string().max(32) });
+export const depthQuery = z.object({
+  depth: z
+    .string()
+    .regex(/^[1-9]\d{0,5}$/, `must be a whole number from 1 to ${BOOK_DEPTH_MAX}`)
+    .transform(Number)
+    .pipe(z.int().max(BOOK_DEPTH_MAX))
+    .default(50)
+    .openapi({ type: "integer", minimum: 1, maximum: BOOK_DEPTH_MAX, default: 50 }),
+});
+
+export const assetList = z.object({ data: z.array(assetOut), next_cursor: z.null() });
+export const marketList = z.object({ data: z.array(marketOut), next_cursor: z.null() });

@@ -1,0 +1,113 @@
+// What an order looks like on the wire, in and out, and which bodies are none.
+import { z } from "@hono/zod-openapi";
+import { decimalIn, decimalOut, pageQuery, timestampIn, timestampOut } from "../../http/openapi.ts";
+
+const positive = decimalIn.refine((text) => /[1-9]/.test(text), {
+  message: "must be greater than zero",
+  params: { code: "not_positive" },
+});
+
+const clientOrderId = z.string().regex(/^[A-Za-z0-9._:-]{1,128}$/);
+const legIn = z.looseObject({});
+
+/** The order types, classes and fields of the contract; those that no market takes yet are `unsupported_order_type`. */
+export const orderIn = z
+  .strictObject({
+    symbol: z.string().min(1).max(32).openapi({ example: "BTC-USD" }),
+    side: z.enum(["buy", "sell"]),
+    type: z.enum(["market", "limit", "stop", "stop_limit", "take_profit", "trailing_stop"]),
+    qty: positive.optional(),
+    notional: positive.optional(),
+    limit_price: positive.optional(),
+    stop_price: positive.optional(),
+    trail_percent: positive.optional(),
+    trail_amount: positive.optional(),
+    time_in_force: z.enum(["gtc", "gtd", "day", "ioc", "fok"]).optional(),
+    post_only: z.boolean().default(false),
+    display_qty: positive.optional(),
+    expires_at: timestampIn.optional(),
+    client_order_id: clientOrderId.optional(),
+    order_class: z.enum(["simple", "bracket", "oco", "oto"]).default("simple"),
+    take_profit: legIn.optional(),
+    stop_loss: legIn.optional(),
+    self_trade_prevention: z.enum(["none", "cancel_newest", "cancel_oldest", "cancel_both", "decrement"]).default("cancel_newest"),
+  })
+  .superRefine((order, context) => {
+    const wrong = (path: string, code: string, message: string) =>
+      context.addIssue({ code: "custom", path: [path], message, params: { code } });
+    if ((order.qty === undefined) === (order.notional === undefined) && order.order_class !== "oco") {
+      wrong("qty", "exactly_one_of_qty_and_notional", "Give exactly one of qty and notional.");
+    }
+    if (order.type === "limit" && order.limit_price === undefined && order.order_class !== "oco") {
+      wrong("limit_price", "required", "A limit order needs a limit_price.");
+    }
+    if (order.type === "market" && order.limit_price !== undefined) {
+      wrong("limit_price", "not_allowed", "A market order has no limit_price.");
+    }
+    if (order.post_only && (order.type === "market" || order.time_in_force === "ioc" || order.time_in_force === "fok")) {
+      wrong("post_only", "not_allowed", "Only an order that may rest can be post_only.");
+    }
+    if ((order.time_in_force === "gtd") !== (order.expires_at !== undefined)) {
+      wrong("expires_at", "gtd_only", "expires_at belongs to time_in_force gtd, and gtd needs it.");
+    }
+  })
+  .openapi("NewOrder");
+
+export const orderOut = z
+  .object({
+    id: z.string(),
+    client_order_id: z.string().nullable(),
+    symbol: z.string(),
+    side: z.enum(["buy", "sell"]),
+    type: z.enum(["market", "limit"]),
+    time_in_force: z.enum(["gtc", "gtd", "day", "ioc", "fok"]),
+    qty: decimalOut.nullable(),
+    notional: decimalOut.nullable(),
+    limit_price: decimalOut.nullable(),
+    post_only: z.boolean(),
+    expires_at: timestampOut.nullable(),
+    self_trade_prevention: z.enum(["none", "cancel_newest"]),
+    status: z.enum(["pending_new", "new", "partially_filled", "filled", "canceled", "expired", "rejected"]),
+    reason: z.string().nullable(),
+    cancel_requested: z.boolean(),
+    leaves_qty: decimalOut,
+    filled_qty: decimalOut,
+    filled_avg_price: decimalOut.nullable(),
+    filled_notional: decimalOut,
+    fee: decimalOut,
+    fee_asset: z.string(),
+    legs: z.null(),
+    created_at: timestampOut,
+    updated_at: timestampOut,
+    seq: z.int(),
+  })
+  .openapi("Order");
+
+export const fillOut = z
+  .object({
+    id: z.string(),
+    order_id: z.string(),
+    symbol: z.string(),
+    side: z.enum(["buy", "sell"]),
+    qty: decimalOut,
+    price: decimalOut,
+    fee: decimalOut,
+    fee_asset: z.string(),
+    liquidity: z.enum(["maker", "taker"]),
+    at: timestampOut,
+  })
+  .openapi("Fill");
+
+/** One item of a bulk answer: its own status code, and the order or what was wrong with it. */
+export const bulkItemOut = z.object({ id: z.string(), status_code: z.int(), order: orderOut.optional(), problem: z.looseObject({}).optional() });
+
+export const orderFilter = z.object({ symbol: z.string().max(32).optional(), side: z.enum(["buy", "sell"]).optional() });
+export const orderQuery = pageQuery.extend({
+  ...orderFilter.shape,
+  status: z.enum(["open", "closed", "all"]).default("all"),
+});
+export const fillQuery = pageQuery.extend({ symbol: z.string().max(32).optional(), order_id: z.string().max(64).optional() });
+export const orderPath = z.object({ id: z.string().max(64) });
+export const clientOrderPath = z.object({ client_order_id: clientOrderId });
+
+export type OrderIn = z.output<typeof orderIn>;

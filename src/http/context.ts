@@ -1,0 +1,95 @@
+// What a request carries from middleware to handler, and the dress every answer wears.
+
+import type { Context, MiddlewareHandler } from "hono";
+import { type Config, loadConfig } from "../config.ts";
+import { InvariantError, type Result } from "../core/result.ts";
+
+/** Who calls: taken from a verified access token, so it is as old as the token (10 minutes at most). */
+export interface Principal {
+  userId: string;
+  accountId: string;
+  sessionId: string;
+  roles: readonly string[];
+  emailVerified: boolean;
+  issuedAtMs: number;
+  expiresAtMs: number;
+}
+
+/** Tells the account that tokens are no longer good. A failure means "not told": the caller must answer 503. */
+export interface SessionRevoker {
+  /** No command of this session is taken from now on; the account may forget it after `untilMs`. */
+  revokeSession(accountId: string, sessionId: string, untilMs: number): Promise<Result<null>>;
+  /** No token issued before `validFromMs` is taken from now on. */
+  revokeAll(accountId: string, validFromMs: number): Promise<Result<null>>;
+}
+
+/** What domains fill in and app.ts wires. */
+export interface Ports {
+  sessionRevoker(env: Env): SessionRevoker;
+}
+
+export interface AppEnv {
+  Bindings: Env;
+  Variables: {
+    requestId: string;
+    traceId: string;
+    config: Config;
+    ports: Ports;
+    principal: Principal | undefined;
+    /** Bytes of a body that came without a length and was read to measure it. */
+    bodyBytes: Uint8Array | undefined;
+  };
+}
+
+/** The signed-in caller. Throws when the route is public: that is a mistake in the route, not in the request. */
+export function callerOf(c: Context<AppEnv>): Principal {
+  const principal = c.get("principal");
+  if (principal === undefined) throw new InvariantError("a public route asked who its caller is");
+  return principal;
+}
+
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
+const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
+const NO_TRACE = "0".repeat(32);
+
+const SECURITY_HEADERS: readonly (readonly [string, string])[] = [
+  ["X-Content-Type-Options", "nosniff"],
+  ["Strict-Transport-Security", "max-age=63072000; includeSubDomains"],
+  ["Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"],
+  ["Referrer-Policy", "no-referrer"],
+];
+
+/** First in line: gives the request its id, trace and ports, and dresses whatever answer comes. */
+export function requestContext(ports: Ports): MiddlewareHandler<AppEnv> {
+  return async function requestContext(c, next) {
+    const sent = c.req.header("x-request-id");
+    const requestId = sent !== undefined && REQUEST_ID.test(sent) ? sent : crypto.randomUUID();
+    c.set("requestId", requestId);
+    c.set("traceId", traceIdOf(c.req.header("traceparent")));
+    c.set("ports", ports);
+    await next();
+    c.res = dressed(c.res, requestId, c.get("principal") !== undefined);
+  };
+}
+
+/** Second in line: the checked configuration. A wrong one throws, and the answer to that still gets its headers. */
+export const configuration: MiddlewareHandler<AppEnv> = async (c, next) => {
+  c.set("config", loadConfig(c.env));
+  return next();
+};
+
+function traceIdOf(traceparent: string | undefined): string {
+  const traceId = TRACEPARENT.exec(traceparent ?? "")?.[1];
+  return traceId === undefined || traceId === NO_TRACE ? crypto.randomUUID().replaceAll("-", "") : traceId;
+}
+
+/** Adds the headers every answer has. What says nothing about caching, or was made for one caller, is not stored. */
+export function dressed(answer: Response, requestId: string, authenticated: boolean): Response {
+  const headers = new Headers(answer.headers);
+  headers.set("X-Request-Id", requestId);
+  for (const [name, value] of SECURITY_HEADERS) if (!headers.has(name)) headers.set(name, value);
+  if (authenticated || !headers.has("Cache-Control")) headers.set("Cache-Control", "no-store");
+  // An upgrade's answer lives by its socket, and one from another object has headers that cannot be changed.
+  if (answer.webSocket) return new Response(null, { status: 101, webSocket: answer.webSocket, headers });
+  return new Response(answer.body, { status: answer.status, headers });
+}

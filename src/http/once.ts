@@ -1,0 +1,42 @@
+// Answers to acts that happen once: a replay says so, and carries the request id of the first answer in its body.
+import type { Context } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import type { Refusal } from "../core/result.ts";
+import { ok, type Result, refuse } from "../core/result.ts";
+import { type Answer, send } from "./answer.ts";
+import type { AppEnv } from "./context.ts";
+
+/** How a repeated answer came about; the same shape as the objects' own. */
+export interface Once<T> {
+  result: Result<T>;
+  replay: null | { by: "idempotency_key"; requestId: string } | { by: "client_order_id" };
+}
+
+/** The request's Idempotency-Key with the id under which its first answer is to be replayed; null when there is none. */
+export function idempotencyOf(c: Context<AppEnv>): { key: string; requestId: string } | null {
+  const key = c.req.header("idempotency-key");
+  return key === undefined ? null : { key, requestId: c.get("requestId") };
+}
+
+/** Answers with the act's outcome; a replay by key has `Idempotency-Replayed: true` and the first answer's bytes. */
+export function sendOnce<T, B, S extends ContentfulStatusCode>(
+  c: Context<AppEnv>,
+  answered: Once<T>,
+  render: (value: T) => B,
+  status: (value: T, repeated: boolean) => S,
+): Answer<B, S> {
+  const { replay, result } = answered;
+  if (replay?.by === "idempotency_key") {
+    c.set("requestId", replay.requestId);
+    c.header("Idempotency-Replayed", "true");
+  }
+  const repeated = replay?.by === "client_order_id";
+  return send(c, result, render, result.ok ? status(result.value, repeated) : (200 as S));
+}
+
+/** Turns an outcome into another, keeping how it came about. */
+export function mapOnce<T>(answered: Once<T>, refusalOf: (value: T) => Refusal | null): Once<T> {
+  if (!answered.result.ok) return answered;
+  const refusal = refusalOf(answered.result.value);
+  return { ...answered, result: refusal === null ? ok(answered.result.value) : refuse(refusal) };
+}

@@ -1,0 +1,148 @@
+// How a route is declared: schema, who may call and what it may refuse with, in one object. From it come the checks
+// in the contract's order (401, 403, 415, 400, 422), the handler's types and the OpenAPI document.
+
+import { createRoute, OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
+import type { MiddlewareHandler } from "hono";
+import { every } from "hono/combine";
+import { PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX } from "../core/limits.ts";
+import type { RefusalCode } from "../core/result.ts";
+import { requireAuth, requireRole } from "./auth.ts";
+import { jsonBody } from "./body.ts";
+import type { AppEnv } from "./context.ts";
+import { CATALOGUE, problemResponse } from "./problem.ts";
+import { fieldErrors } from "./validation.ts";
+
+/** Who may call a route: everybody, anybody who is signed in, or who has a role. */
+export type Access = "public" | "signed_in" | "operator";
+
+/** The name of the token scheme in the OpenAPI document. */
+export const BEARER_SCHEME = "bearer";
+
+type Declaration = Omit<RouteConfig, "path" | "security" | "middleware"> & { access: Access };
+
+/** A declaration as a router takes it. */
+export type Operation<R> = R & { getRoutingPath(): never };
+
+/**
+ * Declares one operation. `access` decides its `security` in the document and the check before anything of the
+ * request is looked at; a declared body is JSON, read after that check.
+ */
+export function operation<P extends string, R extends Declaration & { path: P }>(declaration: R): Operation<R> {
+  const { access, ...route }: Declaration & { path: P } = declaration;
+  const middleware = [...guards(access), ...(route.request?.body === undefined ? [] : [jsonBody])];
+  const security = access === "public" ? [] : [{ [BEARER_SCHEME]: [] }];
+  const combined: Pick<RouteConfig, "middleware"> = middleware.length === 0 ? {} : { middleware: every(...middleware) };
+  // The caller's own type is handed back: what is added concerns the router and the document, not the handler.
+  return createRoute({ ...route, security, ...combined }) as unknown as Operation<R>;
+}
+
+function guards(access: Access): MiddlewareHandler<AppEnv>[] {
+  switch (access) {
+    case "public":
+      return [];
+    case "signed_in":
+      return [requireAuth];
+    case "operator":
+      return [requireAuth, requireRole("operator")];
+  }
+}
+
+/** A router whose routes refuse wrong input with the product's problem documents. */
+export function createRouter(): OpenAPIHono<AppEnv> {
+  return new OpenAPIHono<AppEnv>({
+    defaultHook: (result, c) => {
+      if (result.success) return undefined;
+      // What cannot be a name of anything is not found, like a name that nobody has.
+      if (result.target === "param") return problemResponse(c, { code: "not_found" });
+      return problemResponse(c, { code: "validation_failed", errors: fieldErrors(result.error.issues) });
+    },
+  });
+}
+
+/** An RFC 9457 answer. */
+export const problemSchema = z
+  .looseObject({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    instance: z.string(),
+    code: z.string(),
+    request_id: z.string(),
+    errors: z.array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() })).optional(),
+  })
+  .openapi("Problem");
+
+/**
+ * The `responses` of a route for the codes it may refuse with, grouped by status. Typed as nothing, so that a
+ * handler's type is its successes alone: refusals are made by `send`.
+ */
+export function problems(...codes: RefusalCode[]): Record<never, never> {
+  const byStatus: Record<number, { description: string; content: object }> = {};
+  const all = new Set<RefusalCode>([...codes, "internal"]);
+  for (const [code, { status }] of Object.entries(CATALOGUE)) {
+    if (!all.has(code as RefusalCode)) continue;
+    const before = byStatus[status];
+    const description = before === undefined ? `\`${code}\`` : `${before.description}, \`${code}\``;
+    byStatus[status] = { description, content: { "application/problem+json": { schema: problemSchema } } };
+  }
+  return byStatus;
+}
+
+/** `request.body` of a JSON route. */
+export function body<S extends z.ZodType>(schema: S) {
+  return { required: true as const, content: { "application/json": { schema } } };
+}
+
+/** One entry of `responses` with a JSON body. */
+export function answer<S extends z.ZodType>(schema: S, description: string) {
+  return { description, content: { "application/json": { schema } } };
+}
+
+/** Money, prices and quantities, as they come in: no sign, no exponent; excess digits are judged by the asset. */
+export const decimalIn = z
+  .string()
+  .regex(/^(0|[1-9]\d{0,17})(\.\d{1,18})?$/, 'must be a plain decimal in a string, e.g. "12.5"')
+  .openapi({ example: "12.5" });
+
+/** Money, prices and quantities, as they go out: shortest form, `-` where negative. */
+export const decimalOut = z.string().openapi({ pattern: "^-?(0|[1-9]\\d*)(\\.\\d+)?$", example: "12.5" });
+
+/** A time as it goes out: RFC 3339, UTC, milliseconds. */
+export const timestampOut = z.string().openapi({ format: "date-time", example: "2026-10-01T12:00:00.000Z" });
+
+/** A time as it comes in: RFC 3339 with any offset and at most milliseconds; the value is milliseconds since 1970. */
+export const timestampIn = z.iso
+  .datetime({ offset: true })
+  .transform((text) => Date.parse(text))
+  .refine((ms) => Number.isFinite(ms), "must be a time that exists")
+  .openapi({ type: "string", format: "date-time" });
+
+/** `?limit=&cursor=` of every list. */
+export const pageQuery = z.object({
+  limit: z
+    .string()
+    .regex(/^[1-9]\d{0,8}$/, `must be a whole number from 1 to ${PAGE_ROWS_MAX}`)
+    .transform(Number)
+    .pipe(z.int().max(PAGE_ROWS_MAX))
+    .default(PAGE_ROWS_DEFAULT)
+    .openapi({ type: "integer", minimum: 1, maximum: PAGE_ROWS_MAX, default: PAGE_ROWS_DEFAULT }),
+  cursor: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,200}$/)
+    .optional(),
+});
+
+/** The answer of every list. */
+export function pageOf<S extends z.ZodType>(row: S) {
+  return z.object({ data: z.array(row), next_cursor: z.string().nullable() });
+}
+
+/** The `Idempotency-Key` header of a POST that creates. */
+export const idempotencyHeaders = z.object({
+  "idempotency-key": z
+    .string()
+    .regex(/^[\x21-\x7e]{1,255}$/)
+    .optional()
+    .openapi({ description: "Same key and body: the first answer again, byte for byte." }),
+});

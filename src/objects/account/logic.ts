@@ -1,0 +1,237 @@
+// An account: the one place that spends its owner's money. Its verbs; how an act becomes durable is in engine.ts.
+import type { OrderRequest } from "../../core/account/admission.ts";
+import { emit, placeOrder, requestCancel, transfer } from "../../core/account/decide.ts";
+import { type AccountState, balanceOf, type OnceKey, type Transfer } from "../../core/account/state.ts";
+import { canonical, decode, encode } from "../../core/codec.ts";
+import { isOpen, type Order, type Side } from "../../core/order.ts";
+import { invariant, ok, refuse, type Result } from "../../core/result.ts";
+import type { AccountView, Answered, Caller, Idempotency, JournalHead, ReportAnswer, ReportCall } from "../protocol.ts";
+import { AccountEngine, type AccountPorts, SETTLED } from "./engine.ts";
+import { AccountReads } from "./reads.ts";
+
+export type { AccountPorts } from "./engine.ts";
+
+/** An order, and a promise for when its market has answered what it was last asked; the caller decides how long to wait. */
+export interface Asked {
+  order: Order;
+  settled: Promise<void>;
+}
+
+/** A placed order that is still to be answered; what it was asked under decides what is kept as its first answer. */
+export interface Placed extends Asked {
+  replay: Answered<Order>["replay"];
+}
+
+export class AccountLogic {
+  readonly #ports: AccountPorts;
+  readonly #engine: AccountEngine;
+  readonly #inFlight = new Set<string>();
+  readonly reads: AccountReads;
+
+  constructor(ports: AccountPorts) {
+    this.#ports = ports;
+    this.#engine = new AccountEngine(ports);
+    this.reads = new AccountReads(ports);
+  }
+
+  /** The state, for reads and checks; nobody outside may change it. */
+  get state(): Readonly<AccountState> {
+    return this.#engine.state;
+  }
+
+  /**
+   * Whether a caller's session still counts here: this object hears of a logout before anyone else.
+   * Refuses `session_revoked`.
+   */
+  admitCaller(caller: Caller): Result<null> {
+    const revoked = this.state.revokedSessions.has(caller.sessionId) || caller.issuedAtMs < this.state.tokensValidFrom;
+    return revoked ? refuse({ code: "session_revoked" }) : ok(null);
+  }
+
+  #admitCommand(caller: Caller): Result<null> {
+    // A broken invariant stops this object: it would otherwise go on from a state that is known to be wrong.
+    if (this.#engine.stopped !== null) return refuse({ code: "unavailable", detail: "This account is halted." });
+    return this.admitCaller(caller);
+  }
+
+  /**
+   * Places an order once: the same client_order_id, or the same idempotency key, and body get the same order or refusal
+   * again. Refuses as core's admission does, and client_order_id_reused, idempotency_key_reused, idempotency_in_flight.
+   * A final answer comes at once; a {@link Placed} order is answered by {@link answer} when its market has spoken.
+   */
+  place(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Answered<Order> | Placed {
+    const admitted = this.#admitCommand(caller);
+    if (!admitted.ok) return { result: admitted, replay: null };
+    const bodyHash = this.#ports.sha256(canonical(request));
+    const once = onceKeys("orders", request.clientOrderId, idempotency, bodyHash);
+    for (const key of once) {
+      const again = this.#again(key);
+      if (again !== null) return again;
+    }
+    const placed = this.#engine.commit((turn) => placeOrder(turn, request, bodyHash, once));
+    if (!placed.ok) return { result: placed, replay: null };
+    const order = placed.value;
+    const settled = this.#engine.settled(order);
+    if (idempotency !== null) this.#inFlight.add(idempotency.key);
+    this.#engine.tell(order.symbol);
+    return { order, settled, replay: null };
+  }
+
+  /** The answer to a key that has been used before, or null when it is new. */
+  #again(key: OnceKey): Answered<Order> | Placed | null {
+    const known = this.#engine.store.findOnce(key.scope, key.key);
+    if (known === undefined) return null;
+    const byKey = key.scope === "orders";
+    if (known.bodyHash !== key.bodyHash) {
+      return { result: refuse({ code: byKey ? "idempotency_key_reused" : "client_order_id_reused" }), replay: null };
+    }
+    if (byKey && this.#inFlight.has(key.key)) return { result: refuse({ code: "idempotency_in_flight" }), replay: null };
+    const replay: Answered<Order>["replay"] = byKey
+      ? { by: "idempotency_key", requestId: known.requestId ?? "" }
+      : { by: "client_order_id" };
+    if (known.refusal !== null) return { result: refuse(known.refusal), replay };
+    if (known.answer !== null) return { result: ok(decode<Order>(known.answer)), replay };
+    const order = this.order(known.ref ?? "");
+    invariant(order !== undefined, `the once record of ${key.key} has lost its order`);
+    return { order, settled: this.#engine.settled(order), replay };
+  }
+
+  /** The order as it is now; kept as the first answer to its idempotency key where one was given. */
+  answer(placed: Placed, idempotency: Idempotency | null): Answered<Order> {
+    const order = this.order(placed.order.id) ?? placed.order;
+    if (idempotency !== null && placed.replay?.by !== "client_order_id") {
+      this.#engine.store.keepAnswer("orders", idempotency.key, encode(order));
+      this.#inFlight.delete(idempotency.key);
+    }
+    return { result: ok(order), replay: placed.replay };
+  }
+
+  /**
+   * Asks the market to cancel. Resolves when the market has answered; until then the order is as it was.
+   * Refuses `not_found`, and `order_not_open` unless it is canceled already.
+   */
+  cancel(caller: Caller, orderId: string): Result<Asked> {
+    const admitted = this.#admitCommand(caller);
+    if (!admitted.ok) return admitted;
+    const order = this.order(orderId);
+    if (order === undefined) return refuse({ code: "not_found" });
+    if (order.status === "canceled") return ok({ order, settled: SETTLED });
+    if (!isOpen(order.status)) return refuse({ code: "order_not_open" });
+    const asked = this.#engine.commit((turn) => requestCancel(turn, order));
+    const settled = this.#engine.settled(asked);
+    this.#engine.tell(order.symbol);
+    return ok({ order: asked, settled });
+  }
+
+  /** Asks to cancel every open order that fits the filter; one flight per market carries them together. */
+  cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }): Result<Asked[]> {
+    const admitted = this.#admitCommand(caller);
+    if (!admitted.ok) return admitted;
+    const fits = (order: Order) => (filter.symbol ?? order.symbol) === order.symbol && (filter.side ?? order.side) === order.side;
+    const open = [...this.state.orders.values()].filter(fits);
+    const asked = open.length === 0 ? [] : this.#engine.commit((turn) => open.map((order) => requestCancel(turn, order)));
+    const waiting = asked.map((order) => ({ order, settled: this.#engine.settled(order) }));
+    for (const symbol of new Set(asked.map((order) => order.symbol))) this.#engine.tell(symbol);
+    return ok(waiting);
+  }
+
+  /** Moves paper money in or out, once per idempotency key. Refuses as core's transfer does, and idempotency_key_reused. */
+  transfer(
+    caller: Caller,
+    wish: { kind: Transfer["kind"]; asset: string; amount: bigint },
+    idempotency: Idempotency | null,
+  ): Answered<Transfer> {
+    const admitted = this.#admitCommand(caller);
+    if (!admitted.ok) return { result: admitted, replay: null };
+    const bodyHash = this.#ports.sha256(canonical(wish));
+    const scope = wish.kind === "deposit" ? "deposits" : "withdrawals";
+    const known = idempotency === null ? undefined : this.#engine.store.findOnce(scope, idempotency.key);
+    if (known === undefined) {
+      const once = onceKeys(scope, null, idempotency, bodyHash);
+      return { result: this.#engine.commit((turn) => transfer(turn, wish, once)), replay: null };
+    }
+    if (known.bodyHash !== bodyHash) return { result: refuse({ code: "idempotency_key_reused" }), replay: null };
+    const replay = { by: "idempotency_key" as const, requestId: known.requestId ?? "" };
+    if (known.refusal !== null) return { result: refuse(known.refusal), replay };
+    const value = this.reads.transfer(known.ref ?? "", wish.kind);
+    invariant(value !== undefined, `the once record of a ${wish.kind} has lost it`);
+    return { result: ok(value), replay };
+  }
+
+  /** Ends one session here: from the next call on it can do nothing, and its sockets close. */
+  revokeSession(sessionId: string, untilMs: number): void {
+    if (!this.state.revokedSessions.has(sessionId)) {
+      this.#engine.commit((turn) => emit(turn, { kind: "session_revoked", sessionId, until: untilMs }));
+    }
+    this.#ports.sockets.closeSession(sessionId);
+  }
+
+  /** Ends every token issued before a moment, in ms. */
+  revokeAllBefore(fromMs: number): void {
+    if (fromMs > this.state.tokensValidFrom) this.#engine.commit((turn) => emit(turn, { kind: "tokens_valid_from", from: fromMs }));
+    this.#ports.sockets.closeSession(null);
+  }
+
+  /** Takes a market's push. `later` while this object is stopped: the market keeps what it has for it. */
+  report(call: ReportCall): ReportAnswer {
+    if (call.v !== 1 || this.#engine.stopped !== null) return { outcome: "later" };
+    return { outcome: "applied", rseq: this.#engine.apply(call.symbol, call.reports, 0) };
+  }
+
+  /** The order as it is now, open or closed. */
+  order(id: string): Order | undefined {
+    return this.#engine.order(id);
+  }
+
+  /** The order that a client_order_id made, or the refusal it got; undefined for one never used. */
+  byClientOrderId(clientOrderId: string): Result<Order> | undefined {
+    const known = this.#engine.store.findOnce("client_order_id", clientOrderId);
+    if (known === undefined) return undefined;
+    if (known.refusal !== null) return refuse(known.refusal);
+    const order = this.order(known.ref ?? "");
+    return order === undefined ? undefined : ok(order);
+  }
+
+  /** Balances of every asset that the account has ever had, by symbol. */
+  view(): AccountView {
+    const assets = new Set([...this.state.balances.keys()].map((key) => key.split("|")).filter(([account]) => account === "available").map(([, asset = ""]) => asset));
+    const balances = [...assets].sort().map((asset) => ({
+      asset,
+      available: balanceOf(this.state, "available", asset),
+      held: balanceOf(this.state, "held", asset),
+    }));
+    return { id: this.#ports.name, status: "active", balances, seq: this.state.seq, asOf: this.#ports.now() };
+  }
+
+  /** Rings what is due. Never throws: the platform drops an alarm after six failures. */
+  alarm(): Promise<void> {
+    return this.#engine.alarm();
+  }
+
+  /** Sends the journal's unsent rows to the read model. */
+  flush(): Promise<void> {
+    return this.#engine.flush();
+  }
+
+  /** Where the journal is. */
+  head(): JournalHead {
+    return this.#engine.head();
+  }
+
+  /** Sends the journal again from a stream number: the read model has lost it. */
+  replay(fromSeq: number): JournalHead {
+    return this.#engine.replay(fromSeq);
+  }
+}
+
+function onceKeys(
+  scope: Exclude<OnceKey["scope"], "client_order_id">,
+  clientOrderId: string | null,
+  idempotency: Idempotency | null,
+  bodyHash: string,
+): OnceKey[] {
+  const keys: OnceKey[] = [];
+  if (idempotency !== null) keys.push({ scope, key: idempotency.key, bodyHash, requestId: idempotency.requestId });
+  if (clientOrderId !== null) keys.push({ scope: "client_order_id", key: clientOrderId, bodyHash, requestId: null });
+  return keys;
+}

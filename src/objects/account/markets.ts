@@ -1,0 +1,106 @@
+// How an account reaches its markets: unanswered commands go together, lowest first, one flight per market, for ever.
+import { BACKOFF_FIRST_MS, BACKOFF_MAX_MS, COMMANDS_PER_CALL_MAX, SAFETY_NET_MS } from "../../core/limits.ts";
+import type { Report } from "../../core/messages.ts";
+import type { AccountPeer } from "../../core/account/state.ts";
+import type { ExchangeAnswer, ExchangeCall } from "../protocol.ts";
+import type { Timers } from "../timers.ts";
+
+/** What this needs of the account: its peers, and the one way to apply reports. */
+export interface MarketLinkPorts {
+  now: () => number;
+  timers: () => Timers;
+  tx: <T>(work: () => T) => T;
+  alert: (message: string) => void;
+  exchange: (symbol: string, call: ExchangeCall) => Promise<ExchangeAnswer>;
+  identity: () => { account: string; epoch: number };
+  peer: (symbol: string) => AccountPeer;
+  /** Applies an answer's reports and acknowledgement in one transaction. */
+  applied: (symbol: string, acknowledged: number, reports: Report[]) => void;
+  park: (symbol: string, reason: string) => void;
+  isStopped: () => boolean;
+}
+
+const TIMER = "drain";
+
+export class MarketLinks {
+  readonly #ports: MarketLinkPorts;
+  readonly #flying = new Set<string>();
+  readonly #failures = new Map<string, number>();
+  readonly #parked: Set<string>;
+
+  constructor(ports: MarketLinkPorts, parked: readonly string[]) {
+    this.#ports = ports;
+    this.#parked = new Set(parked);
+  }
+
+  /** Arms the safety net for a market; belongs in the transaction that adds a command. */
+  arm(symbol: string): void {
+    const timers = this.#ports.timers();
+    if (timers.dueAt(TIMER, symbol) === undefined) timers.arm(TIMER, symbol, this.#ports.now() + SAFETY_NET_MS);
+  }
+
+  /** Sends what is unanswered, until nothing is. Never throws: what fails is tried again by the timer. */
+  async drain(symbol: string): Promise<void> {
+    if (this.#flying.has(symbol) || this.#parked.has(symbol)) return;
+    this.#flying.add(symbol);
+    try {
+      while (this.#ports.peer(symbol).pending.length > 0 && !this.#ports.isStopped()) {
+        if (!(await this.#fly(symbol))) return;
+      }
+    } catch (error) {
+      // Nobody awaits a drain: a fault in applying an answer would otherwise be lost. The timer asks again.
+      this.#ports.alert(`draining ${symbol}: ${String(error)}`);
+    } finally {
+      this.#flying.delete(symbol);
+    }
+  }
+
+  /** One call. False when there is no point in another one now. */
+  async #fly(symbol: string): Promise<boolean> {
+    const peer = this.#ports.peer(symbol);
+    const commands = peer.pending.slice(0, COMMANDS_PER_CALL_MAX);
+    const answer = await this.#call(symbol, { v: 1, ...this.#ports.identity(), rseq: peer.rseq, commands });
+    if (answer === null || answer.outcome === "later") {
+      this.#backOff(symbol);
+      return false;
+    }
+    if (answer.outcome === "bug" || answer.outcome === "gap") {
+      // A gap means that the market has forgotten what it had acknowledged: only a person can say which side is right.
+      const reason = answer.outcome === "bug" ? answer.detail : `market expects command ${answer.expected}`;
+      this.#parked.add(symbol);
+      this.#ports.park(symbol, reason);
+      this.#ports.alert(`parked ${symbol}: ${reason}`);
+      return false;
+    }
+    this.#failures.delete(symbol);
+    this.#ports.applied(symbol, answer.cseq, answer.reports);
+    return true;
+  }
+
+  async #call(symbol: string, call: ExchangeCall): Promise<ExchangeAnswer | null> {
+    try {
+      return await this.#ports.exchange(symbol, call);
+    } catch {
+      // Lost, late or overloaded: the market's record of this account answers the same when it is asked again.
+      return null;
+    }
+  }
+
+  #backOff(symbol: string): void {
+    const failures = (this.#failures.get(symbol) ?? 0) + 1;
+    this.#failures.set(symbol, failures);
+    const pause = Math.min(BACKOFF_FIRST_MS * 2 ** (failures - 1), BACKOFF_MAX_MS);
+    this.#ports.tx(() => this.#ports.timers().arm(TIMER, symbol, this.#ports.now() + pause));
+  }
+
+  /** A market's timer has rung: forget it when all is answered, else try again. */
+  ring(symbol: string): Promise<void> {
+    const waiting = this.#ports.peer(symbol).pending.length > 0 && !this.#parked.has(symbol);
+    this.#ports.tx(() => {
+      const timers = this.#ports.timers();
+      if (waiting) timers.arm(TIMER, symbol, this.#ports.now() + SAFETY_NET_MS);
+      else timers.clear(TIMER, symbol);
+    });
+    return waiting ? this.drain(symbol) : Promise.resolve();
+  }
+}

@@ -1,0 +1,94 @@
+// What an account's owner may read, straight from the object's own tables: it shows every answer already given.
+import type { AccountEvent, FillRecord, Transfer } from "../../core/account/state.ts";
+import { decode } from "../../core/codec.ts";
+import type { LedgerEntry } from "../../core/ledger.ts";
+import type { Order } from "../../core/order.ts";
+import type { ObjectPorts, SqlValue } from "../ports.ts";
+import type { LedgerQuery, OrderQuery, Page, PageRequest } from "../protocol.ts";
+
+type Filter = [clause: string, value: SqlValue];
+
+export class AccountReads {
+  readonly #sql: ObjectPorts["sql"];
+
+  constructor(ports: Pick<ObjectPorts, "sql">) {
+    this.#sql = ports.sql;
+  }
+
+  /** The account's orders, newest first. */
+  orders(query: OrderQuery): Page<Order> {
+    const filters: Filter[] = [];
+    if (query.status !== "all") filters.push(["open = ?", query.status === "open" ? 1 : 0]);
+    if (query.symbol !== null) filters.push(["symbol = ?", query.symbol]);
+    if (query.side !== null) filters.push(["side = ?", query.side]);
+    if (query.cursor !== null) filters.push(["placed_seq < ?", query.cursor]);
+    const rows = this.#sql<{ body: string; placed_seq: number }>(
+      `SELECT body, placed_seq FROM orders ${where(filters)} ORDER BY placed_seq DESC LIMIT ?`,
+      ...filters.map(([, value]) => value),
+      query.limit + 1,
+    );
+    return pageOf(rows, query.limit, (row) => decode<Order>(row.body), (row) => row.placed_seq);
+  }
+
+  /** The account's executions, newest first. */
+  fills(query: PageRequest & { symbol: string | null; orderId: string | null }): Page<FillRecord> {
+    const filters: Filter[] = [["entry_kind = ?", "fill"]];
+    if (query.symbol !== null) filters.push(["symbol = ?", query.symbol]);
+    if (query.orderId !== null) filters.push(["order_id = ?", query.orderId]);
+    return this.#events(filters, query, "DESC", (event) => (event.kind === "report" ? event.fill : null));
+  }
+
+  /** Deposits or withdrawals, newest first. */
+  transfers(query: PageRequest & { kind: Transfer["kind"] }): Page<Transfer> {
+    return this.#events([["entry_kind = ?", query.kind]], query, "DESC", (event) => (event.kind === "transfer" ? event.transfer : null));
+  }
+
+  /** One deposit or withdrawal by its id. */
+  transfer(id: string, kind: Transfer["kind"]): Transfer | undefined {
+    const rows = this.#sql<{ body: string }>("SELECT body FROM journal WHERE entry_kind = ? ORDER BY seq DESC", kind);
+    for (const row of rows) {
+      const event = decode<AccountEvent>(row.body);
+      if (event.kind === "transfer" && event.transfer.id === id) return event.transfer;
+    }
+    return undefined;
+  }
+
+  /** The ledger's entries, oldest first. `from` and `to` bound their time in ms, `to` exclusive. */
+  ledger(query: LedgerQuery): Page<LedgerEntry> {
+    const filters: Filter[] = [query.kind === null ? ["1 = ?", 1] : ["entry_kind = ?", query.kind]];
+    if (query.from !== null) filters.push(["at >= ?", query.from]);
+    if (query.to !== null) filters.push(["at < ?", query.to]);
+    if (query.asset !== null) {
+      filters.push(["EXISTS (SELECT 1 FROM json_each(body, '$.entry.postings') WHERE value ->> 'asset' = ?)", query.asset]);
+    }
+    return this.#events(filters, query, "ASC", (event) => ("entry" in event ? event.entry : null));
+  }
+
+  /** Every event after a stream number, oldest first, at most `limit`. */
+  eventsAfter(seq: number, limit: number): AccountEvent[] {
+    const rows = this.#sql<{ body: string }>("SELECT body FROM journal WHERE seq > ? ORDER BY seq LIMIT ?", seq, limit);
+    return rows.map((row) => decode<AccountEvent>(row.body));
+  }
+
+  #events<T>(filters: Filter[], query: PageRequest, direction: "ASC" | "DESC", pick: (event: AccountEvent) => T | null): Page<T> {
+    if (query.cursor !== null) filters.push([direction === "DESC" ? "seq < ?" : "seq > ?", query.cursor]);
+    const rows = this.#sql<{ body: string; seq: number }>(
+      `SELECT body, seq FROM journal ${where(filters)} AND entry_kind IS NOT NULL ORDER BY seq ${direction} LIMIT ?`,
+      ...filters.map(([, value]) => value),
+      query.limit + 1,
+    );
+    const page = pageOf(rows, query.limit, (row) => pick(decode<AccountEvent>(row.body)), (row) => row.seq);
+    return { ...page, data: page.data.filter((item) => item !== null) };
+  }
+}
+
+function where(filters: Filter[]): string {
+  return filters.length === 0 ? "" : `WHERE ${filters.map(([clause]) => clause).join(" AND ")}`;
+}
+
+/** A page of `limit` rows out of `limit` + 1 asked for: the extra one only says that there are more. */
+function pageOf<Row, T>(rows: Row[], limit: number, read: (row: Row) => T, place: (row: Row) => number): Page<T> {
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
+  return { data: shown.map(read), nextCursor: rows.length > limit && last !== undefined ? place(last) : null };
+}

@@ -1,0 +1,196 @@
+// The account object's class: wires the logic and the sockets to the platform and decides nothing.
+import { DurableObject } from "cloudflare:workers";
+import type { OrderRequest } from "../../core/account/admission.ts";
+import type { AccountEvent, Transfer } from "../../core/account/state.ts";
+import { SETTLE_WAIT_MS, SOCKETS_PER_ACCOUNT_MAX } from "../../core/limits.ts";
+import type { Side } from "../../core/order.ts";
+import { ok, refuse, type Refusal, type Result } from "../../core/result.ts";
+import { platformPorts, waitAtMost, withTimeout } from "../platform.ts";
+import type { AccountRpc, Caller, Idempotency, JournalHead, LedgerQuery, OrderQuery, PageRequest, ReportAnswer, ReportCall, Subscription } from "../protocol.ts";
+import { journalQueue, marketStub } from "../stubs.ts";
+import { AccountLogic } from "./logic.ts";
+import { type AccountSocket, publish, receive } from "./sockets.ts";
+import { Tickets } from "./tickets.ts";
+
+/** What is kept with a socket through hibernation. */
+interface Attachment {
+  sessionId: string;
+  subscription: Subscription | null;
+}
+
+export class AccountObject extends DurableObject<Env> implements AccountRpc {
+  readonly #logic: AccountLogic;
+  readonly #tickets: Tickets;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    const ports = platformPorts(ctx, ctx.id.name ?? "", journalQueue(env), () => this.#logic.flush());
+    this.#logic = new AccountLogic({
+      ...ports,
+      priceSeed: Number(env.PRICE_SEED),
+      send: { exchange: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).exchange(call))) },
+      sockets: {
+        publish: (events) => this.#publish(events),
+        closeSession: (sessionId) => this.#closeSession(sessionId),
+      },
+    });
+    this.#tickets = new Tickets(ports);
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('{"op":"ping"}', '{"type":"pong"}'));
+  }
+
+  async placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null) {
+    const placed = this.#logic.place(caller, request, idempotency);
+    if ("result" in placed) return placed;
+    await waitAtMost(placed.settled, SETTLE_WAIT_MS);
+    return this.#logic.answer(placed, idempotency);
+  }
+
+  async cancelOrder(caller: Caller, orderId: string) {
+    const placed = this.#logic.cancel(caller, orderId);
+    if (!placed.ok) return placed;
+    await waitAtMost(placed.value.settled, SETTLE_WAIT_MS);
+    return ok(this.#logic.order(orderId) ?? placed.value.order);
+  }
+
+  async cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }) {
+    const placed = this.#logic.cancelAll(caller, filter);
+    if (!placed.ok) return placed;
+    await waitAtMost(Promise.all(placed.value.map((one) => one.settled)), SETTLE_WAIT_MS);
+    return ok(placed.value.map((one) => this.#logic.order(one.order.id) ?? one.order));
+  }
+
+  async transfer(caller: Caller, wish: { kind: Transfer["kind"]; asset: string; amount: bigint }, idempotency: Idempotency | null) {
+    return this.#logic.transfer(caller, wish, idempotency);
+  }
+
+  async account(caller: Caller) {
+    return this.#read(caller, () => this.#logic.view());
+  }
+
+  async order(caller: Caller, by: { id: string } | { clientOrderId: string }) {
+    const admitted = this.#logic.admitCaller(caller);
+    if (!admitted.ok) return admitted;
+    if ("clientOrderId" in by) return this.#logic.byClientOrderId(by.clientOrderId) ?? refuse({ code: "not_found" });
+    const order = this.#logic.order(by.id);
+    return order === undefined ? refuse({ code: "not_found" }) : ok(order);
+  }
+
+  async orders(caller: Caller, query: OrderQuery) {
+    return this.#read(caller, () => this.#logic.reads.orders(query));
+  }
+
+  async fills(caller: Caller, query: PageRequest & { symbol: string | null; orderId: string | null }) {
+    return this.#read(caller, () => this.#logic.reads.fills(query));
+  }
+
+  async ledger(caller: Caller, query: LedgerQuery) {
+    return this.#read(caller, () => this.#logic.reads.ledger(query));
+  }
+
+  async transfers(caller: Caller, query: PageRequest & { kind: Transfer["kind"] }) {
+    return this.#read(caller, () => this.#logic.reads.transfers(query));
+  }
+
+  async positions(caller: Caller) {
+    return this.#read(caller, () => {
+      const { balances, seq, asOf } = this.#logic.view();
+      return { positions: [...this.#logic.state.positions.values()], balances, seq, asOf };
+    });
+  }
+
+  #read<T>(caller: Caller, read: () => T): Result<T> {
+    const admitted = this.#logic.admitCaller(caller);
+    return admitted.ok ? ok(read()) : admitted;
+  }
+
+  async streamTicket(caller: Caller) {
+    const admitted = this.#logic.admitCaller(caller);
+    if (!admitted.ok) return admitted;
+    const secret = [...crypto.getRandomValues(new Uint8Array(20))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    return this.#tickets.issue(caller, secret);
+  }
+
+  async redeemTicket(ticket: string): Promise<Result<Caller>> {
+    return this.#tickets.redeem(ticket);
+  }
+
+  async revokeSession(sessionId: string, untilMs: number): Promise<Result<null>> {
+    this.#logic.revokeSession(sessionId, untilMs);
+    return ok(null);
+  }
+
+  async revokeAllBefore(fromMs: number): Promise<Result<null>> {
+    this.#logic.revokeAllBefore(fromMs);
+    return ok(null);
+  }
+
+  async report(call: ReportCall): Promise<ReportAnswer> {
+    return this.#logic.report(call);
+  }
+
+  async head(): Promise<JournalHead> {
+    return this.#logic.head();
+  }
+
+  async replay(fromSeq: number): Promise<JournalHead> {
+    return this.#logic.replay(fromSeq);
+  }
+
+  override async alarm(): Promise<void> {
+    await this.#logic.alarm();
+  }
+
+  /** Opens a socket for the caller that the Worker names in `x-caller`; a refusal comes back as JSON. */
+  override async fetch(request: Request): Promise<Response> {
+    const caller = JSON.parse(request.headers.get("x-caller") ?? "null") as Caller;
+    const admitted = this.#logic.admitCaller(caller);
+    if (!admitted.ok) return refusalResponse(admitted.refusal);
+    if (this.ctx.getWebSockets().length >= SOCKETS_PER_ACCOUNT_MAX) {
+      return refusalResponse({ code: "rate_limited", retryAfterSeconds: 60, detail: "Too many open streams." });
+    }
+    const pair = new WebSocketPair();
+    pair[1].serializeAttachment({ sessionId: caller.sessionId, subscription: null } satisfies Attachment);
+    this.ctx.acceptWebSocket(pair[1]);
+    return new Response(null, { status: 101, webSocket: pair[0] });
+  }
+
+  override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    const text = typeof message === "string" ? message : new TextDecoder().decode(message);
+    this.#withSocket(socket, (port) => {
+      receive(port, text, { state: this.#logic.state, reads: this.#logic.reads, view: () => this.#logic.view() });
+    });
+  }
+
+  #publish(events: readonly AccountEvent[]): void {
+    for (const socket of this.ctx.getWebSockets()) this.#withSocket(socket, (port) => publish(port, events));
+  }
+
+  #closeSession(sessionId: string | null): void {
+    for (const socket of this.ctx.getWebSockets()) {
+      const attachment = socket.deserializeAttachment() as Attachment;
+      if (sessionId === null || attachment.sessionId === sessionId) socket.close(4001, "session revoked");
+    }
+  }
+
+  #withSocket(socket: WebSocket, use: (port: AccountSocket) => void): void {
+    const attachment = socket.deserializeAttachment() as Attachment;
+    const port: AccountSocket = {
+      subscription: attachment.subscription,
+      send: (text) => socket.send(text),
+      close: (code, reason) => socket.close(code, reason),
+    };
+    try {
+      use(port);
+    } catch (error) {
+      // A socket that cannot be written to must not fail the act that it was to be told of; its client resumes by seq.
+      console.warn(JSON.stringify({ level: "warn", event: "socket_dropped", message: String(error) }));
+    }
+    if (port.subscription !== attachment.subscription) {
+      socket.serializeAttachment({ ...attachment, subscription: port.subscription } satisfies Attachment);
+    }
+  }
+}
+
+function refusalResponse(refusal: Refusal): Response {
+  return Response.json(refusal, { status: 401 });
+}

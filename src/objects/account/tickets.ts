@@ -1,0 +1,41 @@
+// Stream tickets: one use, short-lived, kept as hashes. They let a browser open a socket without a header.
+import { TICKET_TTL_MS, TICKETS_OPEN_MAX } from "../../core/limits.ts";
+import { ok, refuse, type Result } from "../../core/result.ts";
+import type { ObjectPorts } from "../ports.ts";
+import type { Caller } from "../protocol.ts";
+
+type TicketPorts = Pick<ObjectPorts, "sql" | "sha256" | "now" | "name">;
+
+export class Tickets {
+  readonly #ports: TicketPorts;
+
+  constructor(ports: TicketPorts) {
+    this.#ports = ports;
+    ports.sql(
+      "CREATE TABLE IF NOT EXISTS tickets (hash TEXT PRIMARY KEY, session_id TEXT NOT NULL, issued_at INTEGER NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    );
+  }
+
+  /** Makes a ticket for a caller's session out of `secret`, at least 128 random bits. Refuses when too many are unused. */
+  issue(caller: Caller, secret: string): Result<{ ticket: string; expiresAt: number }> {
+    const { sql, sha256, now, name } = this.#ports;
+    sql("DELETE FROM tickets WHERE expires_at <= ?", now());
+    const [count] = sql<{ n: number }>("SELECT count(*) AS n FROM tickets");
+    if ((count?.n ?? 0) >= TICKETS_OPEN_MAX) return refuse({ code: "rate_limited", retryAfterSeconds: TICKET_TTL_MS / 1_000 });
+    const ticket = `tkt_${name.slice("acc_".length)}_${secret}`;
+    const expiresAt = now() + TICKET_TTL_MS;
+    sql("INSERT INTO tickets (hash, session_id, issued_at, expires_at) VALUES (?, ?, ?, ?)", sha256(ticket), caller.sessionId, caller.issuedAtMs, expiresAt);
+    return ok({ ticket, expiresAt });
+  }
+
+  /** Uses a ticket up and answers whose session it stands for. Refuses `unauthenticated` when it is unknown, used or late. */
+  redeem(ticket: string): Result<Caller> {
+    const { sql, sha256, now, name } = this.#ports;
+    const [row] = sql<{ session_id: string; issued_at: number; expires_at: number }>(
+      "DELETE FROM tickets WHERE hash = ? RETURNING session_id, issued_at, expires_at",
+      sha256(ticket),
+    );
+    if (row === undefined || row.expires_at <= now()) return refuse({ code: "unauthenticated" });
+    return ok({ accountId: name, sessionId: row.session_id, issuedAtMs: row.issued_at });
+  }
+}

@@ -1,0 +1,211 @@
+// A market: the one place that matches. Commands and reports are one transaction; makers are told after it.
+import { bestPrice, depthOf } from "../../core/book.ts";
+import { nextCrossingStep } from "../../core/house.ts";
+import { BACKOFF_FIRST_MS, COMMANDS_PER_CALL_MAX, HOUSE_HORIZON_STEPS, REPORTS_PER_CALL_MAX } from "../../core/limits.ts";
+import type { MarketRules } from "../../core/listings.ts";
+import { advance, applyCommands, type MarketTurn } from "../../core/market/decide.ts";
+import { type MarketState, peerOf } from "../../core/market/state.ts";
+import { STEP_MS } from "../../core/prices.ts";
+import { InvariantError } from "../../core/result.ts";
+import { Outbox } from "../outbox.ts";
+import type { ObjectPorts } from "../ports.ts";
+import type { BookView, ExchangeAnswer, ExchangeCall, JournalHead, ReportAnswer, ReportCall } from "../protocol.ts";
+import { Timers } from "../timers.ts";
+import { Pushes } from "./pushes.ts";
+import { MarketStore, type PeerRecord } from "./store.ts";
+
+export interface MarketPorts extends ObjectPorts {
+  priceSeed: number;
+  listed: MarketRules;
+  send: { report: (account: string, call: ReportCall) => Promise<ReportAnswer> };
+}
+
+export class MarketLogic {
+  readonly #ports: MarketPorts;
+  readonly #store: MarketStore;
+  #timers: Timers;
+  readonly #outbox: Outbox;
+  readonly #pushes: Pushes;
+  #state: MarketState;
+  #records: Map<string, PeerRecord>;
+  readonly #owing = new Set<string>();
+  #stopped: string | null;
+  /** The customers' best prices that the house's alarm was set for. */
+  #wakeFor: string | null = null;
+
+  constructor(ports: MarketPorts) {
+    this.#ports = ports;
+    this.#store = new MarketStore(ports);
+    this.#state = this.#store.load(ports.listed);
+    this.#records = this.#store.peers();
+    this.#stopped = this.#store.meta("stopped") ?? null;
+    this.#timers = new Timers(ports);
+    this.#outbox = new Outbox(ports, { object: "market", epoch: this.#state.epoch, first: "seq" });
+    for (const [account, peer] of this.#state.peers) if (peer.unacknowledged.length > 0) this.#owing.add(account);
+    this.#pushes = new Pushes({
+      now: ports.now,
+      tx: ports.tx,
+      alert: ports.alert,
+      report: ports.send.report,
+      timers: () => this.#timers,
+      identity: () => ({ symbol: this.#state.symbol, epoch: this.#state.epoch }),
+      owed: (account) => this.#state.peers.get(account)?.unacknowledged ?? [],
+      owing: () => this.#owing,
+      acknowledge: (account, rseq) => this.#acknowledge(account, rseq),
+    });
+    if (this.#outbox.sentSeq < this.#state.seq) ports.queue.wake();
+  }
+
+  /** The state, for reads and checks; nobody outside may change it. */
+  get state(): Readonly<MarketState> {
+    return this.#state;
+  }
+
+  /**
+   * Takes an account's commands and answers with its record of that account: the commands applied, the reports not
+   * acknowledged. Asking again gives the same. `gap`: a command is missing; `later`: not now; `bug`: never like this.
+   */
+  exchange(call: ExchangeCall): ExchangeAnswer {
+    if (call.v !== 1 || this.#stopped !== null || call.commands.some((command) => !isKnown(command.kind))) return { outcome: "later" };
+    const record = this.#records.get(call.account);
+    if (record !== undefined && record.epoch !== call.epoch) {
+      return { outcome: "bug", detail: `account epoch ${call.epoch}, known as ${record.epoch}` };
+    }
+    const peer = peerOf(this.#state, call.account);
+    const lowest = call.commands[0]?.cseq ?? peer.cseq + 1;
+    if (lowest > peer.cseq + 1) return { outcome: "gap", expected: peer.cseq + 1 };
+    if (record === undefined) this.#records.set(call.account, { epoch: call.epoch, acknowledged: 0 });
+    this.#acknowledge(call.account, call.rseq);
+    const touched = this.#commit((turn) => applyCommands(turn, call.account, call.commands.slice(0, COMMANDS_PER_CALL_MAX)));
+    touched.delete(call.account);
+    void this.#pushes.push(touched);
+    const { cseq, unacknowledged } = peerOf(this.#state, call.account);
+    return { outcome: "applied", epoch: this.#state.epoch, cseq, reports: unacknowledged.slice(0, REPORTS_PER_CALL_MAX) };
+  }
+
+  /** The book as it stands now, best first. */
+  book(depth: number): BookView {
+    if (this.#stopped === null) void this.#pushes.push(this.#commit(() => undefined));
+    const { symbol, seq, book } = this.#state;
+    const { bids, asks } = depthOf(book, depth);
+    const levels = (side: [bigint, bigint][]) => side.map(([price, qty]) => ({ price, qty }));
+    return { symbol, seq, bids: levels(bids), asks: levels(asks) };
+  }
+
+  #acknowledge(account: string, rseq: number): void {
+    const peer = peerOf(this.#state, account);
+    const record = this.#records.get(account);
+    if (record === undefined || rseq <= record.acknowledged) return;
+    // Kept in memory until the next row is written: forgetting it only means telling the account once more.
+    record.acknowledged = Math.min(rseq, peer.rseq);
+    peer.unacknowledged = peer.unacknowledged.filter((report) => report.rseq > rseq);
+    if (peer.unacknowledged.length === 0) this.#owing.delete(account);
+  }
+
+  /** One act: bring the market to now, decide, write state and journal together. Answers the accounts that got reports. */
+  #commit(work: (turn: MarketTurn) => void): Set<string> {
+    const { now, makeId, sha256, priceSeed } = this.#ports;
+    const turn: MarketTurn = { state: this.#state, ctx: { now: now(), makeId, sha256, priceSeed }, events: [] };
+    const touched = new Set<string>();
+    try {
+      this.#ports.tx(() => {
+        advance(turn);
+        work(turn);
+        if (turn.events.length === 0) return;
+        for (const event of turn.events) if (event.kind === "report") touched.add(event.account);
+        this.#store.write(turn.state, turn.events, this.#records);
+        if (touched.size > 0) this.#pushes.arm();
+        this.#armClock();
+      });
+    } catch (error) {
+      this.#afterThrow(error);
+      throw error;
+    }
+    for (const account of touched) this.#owing.add(account);
+    if (turn.events.length > 0) this.#ports.queue.wake();
+    return touched;
+  }
+
+  #afterThrow(error: unknown): void {
+    // Memory ran ahead of the rolled-back transaction: read it again from what is stored.
+    this.#state = this.#store.load(this.#ports.listed);
+    this.#records = this.#store.peers();
+    this.#timers = new Timers(this.#ports);
+    if (!(error instanceof InvariantError)) return;
+    this.#stopped = error.message;
+    this.#store.setMeta("stopped", error.message);
+    this.#ports.alert(`market ${this.#state.symbol} stopped: ${error.message}`);
+  }
+
+  /** Sees that somebody wakes the market for the first expiry, and soon after the customers' best prices have changed. */
+  #armClock(): void {
+    const firstExpiry = Math.min(...this.#state.expiring.values());
+    if (Number.isFinite(firstExpiry)) this.#timers.arm("expiry", "", firstExpiry);
+    const key = this.#customersBest();
+    if (key === this.#wakeFor) return;
+    this.#wakeFor = key;
+    if (key !== null) this.#timers.arm("house", "", this.#ports.now() + STEP_MS);
+  }
+
+  #customersBest(): string | null {
+    if (this.#state.resting.size === 0) return null;
+    return `${bestPrice(this.#state.book.buy, true)}/${bestPrice(this.#state.book.sell, true)}`;
+  }
+
+  /** Rings what is due. Never throws: the platform drops an alarm after six failures. */
+  async alarm(): Promise<void> {
+    try {
+      const kinds = new Set(this.#timers.due(this.#ports.now()).map((timer) => timer.kind));
+      if (this.#stopped === null && (kinds.has("house") || kinds.has("expiry"))) this.#wakeHouse();
+      if (kinds.has("push")) await this.#pushes.ring();
+      if (this.#outbox.sentSeq < this.#state.seq) this.#ports.queue.wake();
+    } catch (error) {
+      this.#ports.alert(`alarm of ${this.#state.symbol}: ${String(error)}`);
+    } finally {
+      this.#timers.rearm(this.#ports.now() + BACKOFF_FIRST_MS);
+    }
+  }
+
+  /** Quotes as of now, then sleeps until the next step that matters to a resting order, an hour at most. */
+  #wakeHouse(): void {
+    void this.#pushes.push(this.#commit(() => undefined));
+    this.#ports.tx(() => {
+      this.#timers.clear("expiry", "");
+      this.#timers.clear("house", "");
+      this.#armClock();
+      this.#wakeFor = this.#customersBest();
+      if (this.#wakeFor === null) return;
+      const { state } = this;
+      const step = nextCrossingStep(
+        state.rules,
+        this.#ports.priceSeed,
+        state.step,
+        bestPrice(state.book.buy, true),
+        bestPrice(state.book.sell, true),
+        HOUSE_HORIZON_STEPS,
+      );
+      this.#timers.arm("house", "", step * STEP_MS);
+    });
+  }
+
+  /** Sends the journal's unsent rows to the read model. */
+  flush(): Promise<void> {
+    return this.#outbox.flush();
+  }
+
+  /** Where the journal is. */
+  head(): JournalHead {
+    return { epoch: this.#state.epoch, seq: this.#state.seq };
+  }
+
+  /** Sends the journal again from a stream number: the read model has lost it. */
+  replay(fromSeq: number): JournalHead {
+    this.#outbox.rewind(fromSeq);
+    this.#ports.queue.wake();
+    return this.head();
+  }
+}
+
+function isKnown(kind: string): boolean {
+  return kind === "submit" || kind === "cancel";
+}

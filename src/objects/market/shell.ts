@@ -1,0 +1,44 @@
+// The market object's class: wires the logic to the platform and decides nothing.
+import { DurableObject } from "cloudflare:workers";
+import { findMarket } from "../../core/listings.ts";
+import { platformPorts, withTimeout } from "../platform.ts";
+import type { BookView, ExchangeAnswer, ExchangeCall, JournalHead, MarketRpc } from "../protocol.ts";
+import { accountStub, journalQueue } from "../stubs.ts";
+import { MarketLogic } from "./logic.ts";
+
+export class MarketObject extends DurableObject<Env> implements MarketRpc {
+  readonly #logic: MarketLogic;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    const name = ctx.id.name ?? "";
+    const listed = findMarket(name.slice(name.indexOf("/") + 1));
+    if (listed === undefined) throw new Error(`no market is listed as ${name}`);
+    this.#logic = new MarketLogic({
+      ...platformPorts(ctx, name, journalQueue(env), () => this.#logic.flush()),
+      priceSeed: Number(env.PRICE_SEED),
+      listed,
+      send: { report: (account, call) => withTimeout(Promise.resolve(accountStub(env, account).report(call))) },
+    });
+  }
+
+  async exchange(call: ExchangeCall): Promise<ExchangeAnswer> {
+    return this.#logic.exchange(call);
+  }
+
+  async book(depth: number): Promise<BookView> {
+    return this.#logic.book(depth);
+  }
+
+  async head(): Promise<JournalHead> {
+    return this.#logic.head();
+  }
+
+  async replay(fromSeq: number): Promise<JournalHead> {
+    return this.#logic.replay(fromSeq);
+  }
+
+  override async alarm(): Promise<void> {
+    await this.#logic.alarm();
+  }
+}

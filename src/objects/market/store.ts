@@ -1,0 +1,202 @@
+// The market object's tables: writes a turn's events and what they changed, reads the state back. All of its SQL is here.
+import type { BookOrder, RestingOrder } from "../../core/book.ts";
+import { addToBook } from "../../core/book.ts";
+import { decode, encode } from "../../core/codec.ts";
+import { balanceKey } from "../../core/ledger.ts";
+import type { MarketRules } from "../../core/listings.ts";
+import { emptyMarket, houseOrder, houseOrderId, type MarketEvent, type MarketState, peerOf, type ReportEvent } from "../../core/market/state.ts";
+import { fromColumn, toColumn } from "../../core/money.ts";
+import { invariant } from "../../core/result.ts";
+import type { ObjectPorts, Sql } from "../ports.ts";
+
+const SCHEMA = [
+  "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, at INTEGER NOT NULL) STRICT",
+  "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+  `CREATE TABLE IF NOT EXISTS journal (seq INTEGER PRIMARY KEY, v INTEGER NOT NULL, at INTEGER NOT NULL, kind TEXT NOT NULL,
+    account TEXT, rseq INTEGER, body TEXT NOT NULL) STRICT`,
+  "CREATE UNIQUE INDEX IF NOT EXISTS journal_reports ON journal (account, rseq) WHERE account IS NOT NULL",
+  "CREATE INDEX IF NOT EXISTS journal_kinds ON journal (kind, seq) WHERE kind <> 'report'",
+  `CREATE TABLE IF NOT EXISTS ledger_accounts (account TEXT NOT NULL, asset TEXT NOT NULL,
+    balance INTEGER NOT NULL CHECK (balance BETWEEN -9007199254740991 AND 9007199254740991),
+    PRIMARY KEY (account, asset)) STRICT, WITHOUT ROWID`,
+  "CREATE TABLE IF NOT EXISTS orders (id TEXT PRIMARY KEY, rests INTEGER NOT NULL, seq INTEGER NOT NULL, body TEXT NOT NULL) STRICT, WITHOUT ROWID",
+  `CREATE TABLE IF NOT EXISTS peers (account TEXT PRIMARY KEY, epoch INTEGER NOT NULL, cseq INTEGER NOT NULL, rseq INTEGER NOT NULL,
+    acknowledged INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
+];
+
+/** What the tables keep of an account beside the core's record: its epoch, and the last report that it has applied. */
+export interface PeerRecord {
+  epoch: number;
+  acknowledged: number;
+}
+
+export class MarketStore {
+  readonly #sql: Sql;
+
+  constructor(ports: Pick<ObjectPorts, "sql" | "now">) {
+    this.#sql = ports.sql;
+    for (const statement of SCHEMA) ports.sql(statement);
+    ports.sql("INSERT OR IGNORE INTO schema_version (version, at) VALUES (1, ?)", ports.now());
+    ports.sql("INSERT OR IGNORE INTO meta (key, value) VALUES ('epoch', '1')");
+  }
+
+  /** The state as the tables have it, under the last rules journalled, else those of the listing. */
+  load(listed: MarketRules): MarketState {
+    const [rulesRow] = this.#sql<{ body: string }>("SELECT body FROM journal WHERE kind = 'rules' ORDER BY seq DESC LIMIT 1");
+    const rules = rulesRow === undefined ? null : decode<MarketEvent>(rulesRow.body);
+    const state = emptyMarket(rules?.kind === "rules" ? rules.rules : listed, Number(this.meta("epoch")));
+    const [last] = this.#sql<{ seq: number; at: number }>("SELECT seq, at FROM journal ORDER BY seq DESC LIMIT 1");
+    state.seq = last?.seq ?? 0;
+    state.at = last?.at ?? 0;
+    for (const row of this.#sql<{ account: string; asset: string; balance: number }>("SELECT account, asset, balance FROM ledger_accounts")) {
+      state.balances.set(balanceKey(row.account, row.asset), fromColumn(row.balance));
+    }
+    this.#loadOrders(state);
+    this.#loadQuotes(state);
+    this.#loadPeers(state);
+    this.#loadLastTrade(state);
+    return state;
+  }
+
+  #loadOrders(state: MarketState): void {
+    for (const row of this.#sql<{ rests: number; body: string }>("SELECT rests, body FROM orders ORDER BY seq")) {
+      const order = decode<BookOrder>(row.body);
+      state.orders.set(order.id, order);
+      if (order.expiresAt !== null) state.expiring.set(order.id, order.expiresAt);
+      if (row.rests === 0) continue;
+      invariant(order.price !== null && order.leaves !== null, `order ${order.id} cannot rest`);
+      state.resting.add(order.id);
+      addToBook(state.book, order as RestingOrder);
+    }
+  }
+
+  /** The house's quotes are the last requote less what has been taken since; they have no rows of their own. */
+  #loadQuotes(state: MarketState): void {
+    const [row] = this.#sql<{ seq: number; body: string }>("SELECT seq, body FROM journal WHERE kind = 'requote' ORDER BY seq DESC LIMIT 1");
+    const event = row === undefined ? null : decode<MarketEvent>(row.body);
+    if (row === undefined || event?.kind !== "requote") return;
+    state.step = event.step;
+    const taken = new Map<string, bigint>();
+    for (const later of this.#sql<{ body: string }>("SELECT body FROM journal WHERE seq > ? AND kind = 'report'", row.seq)) {
+      const { house, report } = decode<ReportEvent>(later.body);
+      if (house === null || report.fill === null) continue;
+      const id = houseOrderId(house.side, house.price);
+      taken.set(id, (taken.get(id) ?? 0n) + report.fill.qty);
+    }
+    for (const quote of event.quotes) {
+      const qty = quote.qty - (taken.get(houseOrderId(quote.side, quote.price)) ?? 0n);
+      if (qty > 0n) addToBook(state.book, houseOrder({ ...quote, qty }, row.seq));
+    }
+  }
+
+  #loadPeers(state: MarketState): void {
+    for (const row of this.#sql<{ account: string; cseq: number; rseq: number; acknowledged: number }>(
+      "SELECT account, cseq, rseq, acknowledged FROM peers",
+    )) {
+      const peer = peerOf(state, row.account);
+      peer.cseq = row.cseq;
+      peer.rseq = row.rseq;
+      const reports = this.#sql<{ body: string }>(
+        "SELECT body FROM journal WHERE account = ? AND rseq > ? ORDER BY rseq",
+        row.account,
+        row.acknowledged,
+      );
+      peer.unacknowledged = reports.map(({ body }) => decode<ReportEvent>(body).report);
+    }
+  }
+
+  #loadLastTrade(state: MarketState): void {
+    const [row] = this.#sql<{ body: string }>(
+      "SELECT body FROM journal WHERE kind = 'report' AND body ->> '$.trade.id' IS NOT NULL ORDER BY seq DESC LIMIT 1",
+    );
+    const event = row === undefined ? null : decode<ReportEvent>(row.body);
+    state.ledgerHead = event?.entry?.hash ?? state.ledgerHead;
+    state.lastPrice = event?.trade?.price ?? null;
+  }
+
+  /** Each account's record as the tables have it. */
+  peers(): Map<string, PeerRecord> {
+    const rows = this.#sql<{ account: string; epoch: number; acknowledged: number }>("SELECT account, epoch, acknowledged FROM peers");
+    return new Map(rows.map(({ account, epoch, acknowledged }) => [account, { epoch, acknowledged }]));
+  }
+
+  /** Writes a turn: its journal rows, then each row of state that it touched, once. Belongs in the turn's transaction. */
+  write(state: MarketState, events: readonly MarketEvent[], records: ReadonlyMap<string, PeerRecord>): void {
+    const balances = new Map<string, bigint>();
+    const orders = new Set<string>();
+    const accounts = new Set<string>();
+    for (const event of events) {
+      const report = event.kind === "report" ? event : null;
+      this.#sql(
+        "INSERT INTO journal (seq, v, at, kind, account, rseq, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        event.seq,
+        event.v,
+        event.at,
+        event.kind,
+        report?.account ?? null,
+        report?.report.rseq ?? null,
+        encode(event),
+      );
+      if (report === null) continue;
+      orders.add(report.report.orderId);
+      accounts.add(report.account);
+      for (const p of report.entry?.postings ?? []) balances.set(balanceKey(p.account, p.asset), p.balance);
+    }
+    this.#balances(balances);
+    for (const id of orders) this.#order(state, id);
+    for (const account of accounts) this.writePeer(state, account, records.get(account) ?? { epoch: 1, acknowledged: 0 });
+  }
+
+  #balances(balances: Map<string, bigint>): void {
+    if (balances.size === 0) return;
+    this.#sql(
+      `INSERT INTO ledger_accounts (account, asset, balance)
+        SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?) WHERE true
+        ON CONFLICT DO UPDATE SET balance = excluded.balance`,
+      JSON.stringify([...balances].map(([key, balance]) => [...key.split("|"), toColumn(balance)])),
+    );
+  }
+
+  #order(state: MarketState, id: string): void {
+    const order = state.orders.get(id);
+    if (order === undefined) {
+      this.#sql("DELETE FROM orders WHERE id = ?", id);
+      return;
+    }
+    this.#sql(
+      "INSERT INTO orders (id, rests, seq, body) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
+      id,
+      state.resting.has(id) ? 1 : 0,
+      order.seq,
+      encode(order),
+    );
+  }
+
+  /** Writes the counters of one account. */
+  writePeer(state: MarketState, account: string, record: PeerRecord): void {
+    const peer = peerOf(state, account);
+    this.#sql(
+      `INSERT INTO peers (account, epoch, cseq, rseq, acknowledged) VALUES (?, ?, ?, ?, ?)
+        ON CONFLICT DO UPDATE SET epoch = excluded.epoch, cseq = excluded.cseq, rseq = excluded.rseq, acknowledged = excluded.acknowledged`,
+      account,
+      record.epoch,
+      peer.cseq,
+      peer.rseq,
+      record.acknowledged,
+    );
+  }
+
+  /** The market's journal, oldest first. */
+  events(): MarketEvent[] {
+    return this.#sql<{ body: string }>("SELECT body FROM journal ORDER BY seq").map((row) => decode<MarketEvent>(row.body));
+  }
+
+  /** One value of the object's own, or undefined. */
+  meta(key: string): string | undefined {
+    return this.#sql<{ value: string }>("SELECT value FROM meta WHERE key = ?", key)[0]?.value;
+  }
+
+  setMeta(key: string, value: string): void {
+    this.#sql("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", key, value);
+  }
+}

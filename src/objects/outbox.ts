@@ -1,0 +1,76 @@
+// The journal is the outbox (protocol rule 2): a cursor says how far the read model's queue has been told.
+import { SLICE_BYTES_MAX, SLICE_ROWS_MAX } from "../core/limits.ts";
+import type { JournalSlice, ObjectPorts } from "./ports.ts";
+
+/** Which object's journal this is; `first` is the column with an event's first stream number. */
+export interface OutboxSource {
+  object: JournalSlice["object"];
+  epoch: number;
+  first: "first" | "seq";
+}
+
+/** Sends an object's journal to the queue, slice by slice, one flight at a time. */
+export class Outbox {
+  readonly #ports: Pick<ObjectPorts, "sql" | "queue" | "name">;
+  readonly #source: OutboxSource;
+  #sentSeq: number;
+  #flying = false;
+
+  constructor(ports: Pick<ObjectPorts, "sql" | "queue" | "name">, source: OutboxSource) {
+    this.#ports = ports;
+    this.#source = source;
+    ports.sql("CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY CHECK (id = 1), sent_seq INTEGER NOT NULL) STRICT");
+    const [row] = ports.sql<{ sent_seq: number }>("SELECT sent_seq FROM outbox");
+    this.#sentSeq = row?.sent_seq ?? 0;
+  }
+
+  /** The last stream number that the queue has taken. */
+  get sentSeq(): number {
+    return this.#sentSeq;
+  }
+
+  /** Sends all that has not been sent. Throws what the queue throws; what it took before that stays sent. */
+  async flush(): Promise<void> {
+    if (this.#flying) return;
+    this.#flying = true;
+    try {
+      for (let slice = this.#nextSlice(); slice !== null; slice = this.#nextSlice()) {
+        await this.#ports.queue.send(slice);
+        // A rewind while the slice was in flight wins: what it asked for again must be sent again.
+        if (this.#sentSeq === slice.from - 1) this.#setCursor(slice.to);
+      }
+    } finally {
+      this.#flying = false;
+    }
+  }
+
+  /** Goes back so that everything from `fromSeq` on is sent again: the read model has lost it. */
+  rewind(fromSeq: number): void {
+    if (fromSeq - 1 < this.#sentSeq) this.#setCursor(fromSeq - 1);
+  }
+
+  #setCursor(seq: number): void {
+    this.#sentSeq = seq;
+    this.#ports.sql("INSERT INTO outbox (id, sent_seq) VALUES (1, ?) ON CONFLICT DO UPDATE SET sent_seq = excluded.sent_seq", seq);
+  }
+
+  #nextSlice(): JournalSlice | null {
+    const { object, epoch, first } = this.#source;
+    const rows = this.#ports.sql<{ first: number; seq: number; body: string }>(
+      `SELECT ${first} AS first, seq, body FROM journal WHERE seq > ? ORDER BY seq LIMIT ?`,
+      this.#sentSeq,
+      SLICE_ROWS_MAX,
+    );
+    const slice: JournalSlice = { v: 1, object, name: this.#ports.name, epoch, from: 0, to: 0, events: [] };
+    let bytes = 0;
+    for (const row of rows) {
+      // Escaped quotes make a body longer in the message than in its row.
+      bytes += JSON.stringify(row.body).length;
+      if (slice.events.length > 0 && bytes > SLICE_BYTES_MAX) break;
+      if (slice.events.length === 0) slice.from = row.first;
+      slice.to = row.seq;
+      slice.events.push(row.body);
+    }
+    return slice.events.length === 0 ? null : slice;
+  }
+}

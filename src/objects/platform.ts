@@ -1,0 +1,68 @@
+// The ports as the platform fills them, for every object's shell.
+import { createHash } from "node:crypto";
+import { typeId } from "../core/ids.ts";
+import { CALL_TIMEOUT_MS, SLICE_DELAY_MS } from "../core/limits.ts";
+import type { ObjectPorts, SqlValue } from "./ports.ts";
+
+/** SHA-256 in lower-case hex, synchronously. */
+export function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+/** A new TypeID of a kind. */
+export function makeId(prefix: string, atMs: number): string {
+  return typeId(prefix, atMs, crypto.getRandomValues(new Uint8Array(10)));
+}
+
+/** The ports that every object has, over its own storage. `flush` sends its journal; a failure is left to the next try. */
+export function platformPorts(ctx: DurableObjectState, name: string, queue: Queue, flush: () => Promise<void>): ObjectPorts {
+  let waking = false;
+  const alert = (message: string) => console.error(JSON.stringify({ level: "error", event: "object_alert", object: name, message }));
+  return {
+    name,
+    sql: <Row extends Record<string, SqlValue>>(query: string, ...bindings: SqlValue[]) =>
+      ctx.storage.sql.exec<Row>(query, ...bindings).toArray(),
+    tx: (work) => ctx.storage.transactionSync(work),
+    now: () => Date.now(),
+    makeId,
+    sha256,
+    alarm: { set: (atMs) => void ctx.storage.setAlarm(atMs) },
+    queue: {
+      send: async (slice) => {
+        await queue.send(slice);
+      },
+      wake: () => {
+        if (waking) return;
+        waking = true;
+        setTimeout(() => {
+          waking = false;
+          flush().catch((error) => alert(`journal not sent: ${String(error)}`));
+        }, SLICE_DELAY_MS);
+      },
+    },
+    alert,
+  };
+}
+
+/** The call's answer, or a rejection when it takes longer than any call may. */
+export async function withTimeout<T>(call: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error("object call timed out")), CALL_TIMEOUT_MS);
+  });
+  try {
+    return await Promise.race([call, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Waits for a promise, but no longer than `ms`. */
+export async function waitAtMost(promise: Promise<unknown>, ms: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const pause = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([promise, pause]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,46 @@
+// What an object's logic needs of the world. The shells fill it with the platform, the simulator with its own.
+import type { Sha256 } from "../core/ledger.ts";
+import type { MakeId } from "../core/messages.ts";
+
+export type SqlValue = string | number | null;
+
+/** Runs one statement of the object's own SQLite, synchronously, and answers its rows. */
+export type Sql = <Row extends Record<string, SqlValue>>(query: string, ...bindings: SqlValue[]) => Row[];
+
+/** The ports every object has. */
+export interface ObjectPorts {
+  /** The object's name: an account id, or `<venue>/<symbol>`. */
+  name: string;
+  sql: Sql;
+  /** Runs `work` as one transaction: all of it or nothing. A throw ends the object; its memory is not trusted again. */
+  tx: <T>(work: () => T) => T;
+  /** Milliseconds since the epoch. */
+  now: () => number;
+  makeId: MakeId;
+  sha256: Sha256;
+  /** The one alarm: `set` in the transaction that makes it due. */
+  alarm: { set: (atMs: number) => void };
+  queue: JournalQueue;
+  /** Says that something must be looked at by a person: a broken invariant, a parked pair. */
+  alert: (message: string) => void;
+}
+
+/** The way to the read model. */
+export interface JournalQueue {
+  /** Hands over one slice; resolves once the queue has taken it. */
+  send: (slice: JournalSlice) => Promise<void>;
+  /** Asks for a flush in a short while: many commits go as one slice. */
+  wake: () => void;
+}
+
+/** Journal rows as they are sent to the read model. `from` and `to` are stream numbers; rows follow each other. */
+export interface JournalSlice {
+  v: 1;
+  object: "account" | "market";
+  name: string;
+  epoch: number;
+  from: number;
+  to: number;
+  /** Each row's body as stored: core/codec.ts decodes it. */
+  events: string[];
+}

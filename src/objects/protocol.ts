@@ -1,0 +1,149 @@
+// What objects answer to each other and to the Worker: messages and the interfaces of their remote calls.
+import type { Channel } from "../core/account/stream.ts";
+import type { OrderRequest } from "../core/account/admission.ts";
+import type { Balance, FillRecord, Transfer } from "../core/account/state.ts";
+import type { LedgerEntry } from "../core/ledger.ts";
+import type { Command, Report } from "../core/messages.ts";
+import type { Order, Side } from "../core/order.ts";
+import type { Position } from "../core/positions.ts";
+import type { Result } from "../core/result.ts";
+
+/** A market's answer to a call of an account: its record of that account. `later`: ask again; `bug`: park this pair. */
+export type ExchangeAnswer =
+  | { outcome: "applied"; epoch: number; cseq: number; reports: Report[] }
+  | { outcome: "gap"; expected: number }
+  | { outcome: "later" }
+  | { outcome: "bug"; detail: string };
+
+/** An account's call to a market: commands not yet acknowledged, lowest first, and the last report it has applied. */
+export interface ExchangeCall {
+  v: 1;
+  account: string;
+  epoch: number;
+  rseq: number;
+  commands: Command[];
+}
+
+/** A market's push to an account: reports not yet acknowledged, lowest first. */
+export interface ReportCall {
+  v: 1;
+  symbol: string;
+  epoch: number;
+  reports: Report[];
+}
+
+export type ReportAnswer =
+  | { outcome: "applied"; rseq: number }
+  | { outcome: "later" }
+  | { outcome: "bug"; detail: string };
+
+/** Who asks: the session is judged by the account object itself, which hears of a logout first. Times in ms. */
+export interface Caller {
+  accountId: string;
+  sessionId: string;
+  issuedAtMs: number;
+}
+
+/**
+ * An answer to an act that happens once. `replay` is null the first time; after that it says which key brought the same
+ * answer again, and for an idempotency key the request id of the first answer, since that one is byte for byte.
+ */
+export interface Answered<T> {
+  result: Result<T>;
+  replay: null | { by: "idempotency_key"; requestId: string } | { by: "client_order_id" };
+}
+
+export interface Page<T> {
+  data: T[];
+  nextCursor: number | null;
+}
+
+export interface PageRequest {
+  limit: number;
+  cursor: number | null;
+}
+
+export interface OrderQuery extends PageRequest {
+  status: "open" | "closed" | "all";
+  symbol: string | null;
+  side: Side | null;
+}
+
+export interface LedgerQuery extends PageRequest {
+  asset: string | null;
+  kind: string | null;
+  from: number | null;
+  to: number | null;
+}
+
+export interface AccountView {
+  id: string;
+  status: "active";
+  balances: Balance[];
+  seq: number;
+  asOf: number;
+}
+
+/** Where an object's journal is: for the sweeper that compares it with the read model. */
+export interface JournalHead {
+  epoch: number;
+  seq: number;
+}
+
+export interface Idempotency {
+  key: string;
+  requestId: string;
+}
+
+/** The account object's remote calls. Refusals are values; a throw is a bug. */
+export interface AccountRpc {
+  placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
+  cancelOrder(caller: Caller, orderId: string): Promise<Result<Order>>;
+  cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }): Promise<Result<Order[]>>;
+  transfer(
+    caller: Caller,
+    wish: { kind: Transfer["kind"]; asset: string; amount: bigint },
+    idempotency: Idempotency | null,
+  ): Promise<Answered<Transfer>>;
+  account(caller: Caller): Promise<Result<AccountView>>;
+  order(caller: Caller, by: { id: string } | { clientOrderId: string }): Promise<Result<Order>>;
+  orders(caller: Caller, query: OrderQuery): Promise<Result<Page<Order>>>;
+  fills(caller: Caller, query: PageRequest & { symbol: string | null; orderId: string | null }): Promise<Result<Page<FillRecord>>>;
+  ledger(caller: Caller, query: LedgerQuery): Promise<Result<Page<LedgerEntry>>>;
+  transfers(caller: Caller, query: PageRequest & { kind: Transfer["kind"] }): Promise<Result<Page<Transfer>>>;
+  positions(caller: Caller): Promise<Result<{ positions: Position[]; balances: Balance[]; seq: number; asOf: number }>>;
+  streamTicket(caller: Caller): Promise<Result<{ ticket: string; expiresAt: number }>>;
+  redeemTicket(ticket: string): Promise<Result<Caller>>;
+  revokeSession(sessionId: string, untilMs: number): Promise<Result<null>>;
+  revokeAllBefore(fromMs: number): Promise<Result<null>>;
+  report(call: ReportCall): Promise<ReportAnswer>;
+  head(): Promise<JournalHead>;
+  replay(fromSeq: number): Promise<JournalHead>;
+}
+
+/** One price of a book and all that rests there, in units. */
+export interface BookLevel {
+  price: bigint;
+  qty: bigint;
+}
+
+export interface BookView {
+  symbol: string;
+  seq: number;
+  bids: BookLevel[];
+  asks: BookLevel[];
+}
+
+/** The market object's remote calls. */
+export interface MarketRpc {
+  exchange(call: ExchangeCall): Promise<ExchangeAnswer>;
+  book(depth: number): Promise<BookView>;
+  head(): Promise<JournalHead>;
+  replay(fromSeq: number): Promise<JournalHead>;
+}
+
+/** What a socket has subscribed to and how far it has been told; kept with the socket through hibernation. */
+export interface Subscription {
+  channels: Channel[];
+  lastSeq: number;
+}

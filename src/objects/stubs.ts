@@ -1,0 +1,40 @@
+// The only doorway to the objects and to the queue that they fill: names are made here, and faults are told apart here.
+import type { DurableObject } from "cloudflare:workers";
+import { refuse, type Result } from "../core/result.ts";
+import type { AccountRpc, MarketRpc } from "./protocol.ts";
+
+/** The bindings that the objects live behind. */
+export interface ObjectBindings {
+  ACCOUNT: DurableObjectNamespace<AccountRpc & DurableObject>;
+  MARKET: DurableObjectNamespace<MarketRpc & DurableObject>;
+  JOURNAL: Queue;
+  VENUE: string;
+}
+
+/** A fresh stub of an account's object: a stub that has failed stays broken. */
+export function accountStub(env: ObjectBindings, accountId: string) {
+  return env.ACCOUNT.getByName(accountId);
+}
+
+/** A fresh stub of a market's object; `symbol` must be listed, since any name makes an object. */
+export function marketStub(env: ObjectBindings, symbol: string) {
+  return env.MARKET.getByName(`${env.VENUE}/${symbol}`);
+}
+
+/** The queue that carries journals to the read model. */
+export function journalQueue(env: ObjectBindings): Queue {
+  return env.JOURNAL;
+}
+
+/**
+ * Calls an object and turns its absence into a refusal: unreachable, overloaded or cut off in the middle is `unavailable`
+ * (the caller cannot know whether it landed; asking again with the same key finds out). What the object itself threw is a bug.
+ */
+export async function callObject<T>(call: () => Promise<Result<T>>): Promise<Result<T>> {
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof Error && "remote" in error && error.remote === true && !("durableObjectReset" in error)) throw error;
+    return refuse({ code: "unavailable" });
+  }
+}

@@ -1,0 +1,56 @@
+// What could not be applied is kept for a person to look at, and said out loud. Nothing is dropped here.
+import { sql } from "drizzle-orm";
+import { typeId } from "../core/ids.ts";
+import { DEAD_LETTER_RETRY_SECONDS } from "../core/limits.ts";
+import { type Database, database, type Guarded, guardD1 } from "../db/client.ts";
+import { deadLetters } from "../db/read-model.ts";
+import { readSlice, subjectOf } from "./slice.ts";
+
+/** A message that could not be applied, and why. `subject` null: it does not say whose it is. */
+export interface DeadLetter {
+  queue: string;
+  subject: string | null;
+  reason: string;
+  body: unknown;
+}
+
+/** Stores a dead letter; one of the same queue and subject counts up the row that is there. */
+export async function storeDeadLetter(db: Database, letter: DeadLetter, atMs: number): Promise<Guarded<unknown>> {
+  const { queue, reason } = letter;
+  const body = JSON.stringify(letter.body) ?? String(letter.body);
+  const subject = letter.subject ?? `sha256 ${await sha256(body)}`;
+  const id = typeId("dlt", atMs, crypto.getRandomValues(new Uint8Array(10)));
+  console.error(JSON.stringify({ level: "error", event: "dead_letter", queue, subject, reason }));
+  const row = { id, queue, subject, reason, body, count: 1, at: atMs, lastAt: atMs };
+  const set = {
+    reason,
+    body,
+    count: sql`${deadLetters.count} + 1`,
+    lastAt: sql`max(${deadLetters.lastAt}, excluded.last_at)`,
+  };
+  return guardD1(
+    db
+      .insert(deadLetters)
+      .values(row)
+      .onConflictDoUpdate({ target: [deadLetters.queue, deadLetters.subject], set }),
+  );
+}
+
+/** Takes what the journal queue has given up on. While D1 is away the letters stay in their queue. */
+export async function consumeDeadLetters(batch: MessageBatch, env: { DB: D1Database }): Promise<void> {
+  const db = database(env);
+  for (const message of batch.messages) {
+    const read = readSlice(message.body);
+    const subject = read.kind === "slice" ? subjectOf(read.slice) : read.kind === "invalid" ? read.subject : null;
+    const reason = read.kind === "slice" ? "not applied in all its tries" : read.reason;
+    const letter = { queue: batch.queue, subject, reason, body: message.body };
+    const stored = await storeDeadLetter(db, letter, Date.now());
+    if (stored.ok) message.ack();
+    else message.retry({ delaySeconds: DEAD_LETTER_RETRY_SECONDS });
+  }
+}
+
+async function sha256(text: string): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

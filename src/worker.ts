@@ -1,0 +1,14 @@
+// The doors: HTTP, queues, cron and the object classes; and the wiring of ports. Nothing is decided here.
+import { createApp } from "./app.ts";
+import { consumeJournal } from "./projections/consumer.ts";
+import { consumeDeadLetters } from "./projections/dead-letters.ts";
+
+export { AccountObject } from "./objects/account/shell.ts";
+export { MarketObject } from "./objects/market/shell.ts";
+
+const app = createApp();
+
+export default {
+  fetch: (request, env, ctx) => app.fetch(request, env, ctx),
+  queue: (batch, env) => (batch.queue.endsWith("-dlq") ? consumeDeadLetters(batch, env) : consumeJournal(batch, env)),
+} satisfies ExportedHandler<Env>;

@@ -1,0 +1,337 @@
+import { describe, expect, it } from "vitest";
+import { FILLS_PER_COMMAND_MAX } from "../../src/core/limits.ts";
+import { marketBalance } from "../../src/core/market/decide.ts";
+import { Desk, deskWith, expectBook, listed } from "../support/book.ts";
+
+// SOL-USD: a tick is 0.01 USD, a lot 0.0001 SOL, maker 10 bps, taker 20 bps. The band is 10 % around about 180.
+const TWO_SIDES = `
+  bids       | price | asks
+             | 180.2 | d1:1
+             | 180.1 | c1:3 e1:2
+  a1:2 b1:1  | 179.9 |
+  a2:5       | 179.8 |
+`;
+
+describe("price, then time, at the maker's price", () => {
+  it("orders of a level wait in the order in which they came", () => {
+    const desk = deskWith(TWO_SIDES);
+    expectBook(desk, TWO_SIDES);
+    desk.send("f1 buy 1 @ 179.9");
+    expectBook(
+      desk,
+      `
+                        | 180.2 | d1:1
+                        | 180.1 | c1:3 e1:2
+        a1:2 b1:1 f1:1  | 179.9 |
+        a2:5            | 179.8 |
+      `,
+    );
+  });
+
+  it("a buy meets the lowest ask, there the first to come, and pays that ask's price, not its own", () => {
+    const desk = deskWith(TWO_SIDES);
+    expect(desk.send("x1 buy 3 @ 180.2")).toEqual([
+      "x1 new",
+      "x1 filled 3 @ 180.1, taker, fee 1.0806",
+      "c1 filled 3 @ 180.1, maker, fee 0.5403",
+    ]);
+    expectBook(
+      desk,
+      `
+                   | 180.2 | d1:1
+                   | 180.1 | e1:2
+        a1:2 b1:1  | 179.9 |
+        a2:5       | 179.8 |
+      `,
+    );
+  });
+
+  it("a sell meets the highest bid first and gets that bid's price", () => {
+    const desk = deskWith(TWO_SIDES);
+    expect(desk.send("x1 sell 2 @ 179")).toEqual([
+      "x1 new",
+      "x1 filled 2 @ 179.9, taker, fee 0.7196",
+      "a1 filled 2 @ 179.9, maker, fee 0.3598",
+    ]);
+  });
+
+  it("an order that takes part of a maker leaves the rest where it was in the queue", () => {
+    const desk = deskWith(TWO_SIDES);
+    expect(desk.send("x1 buy 1 @ 180.1")).toEqual([
+      "x1 new",
+      "x1 filled 1 @ 180.1, taker, fee 0.3602",
+      "c1 fill 1 @ 180.1, maker, fee 0.1801",
+    ]);
+    expectBook(
+      desk,
+      `
+                   | 180.2 | d1:1
+                   | 180.1 | c1:2 e1:2
+        a1:2 b1:1  | 179.9 |
+        a2:5       | 179.8 |
+      `,
+    );
+  });
+
+  it("a sweep goes level by level, and what no price accepts rests at the order's own", () => {
+    const desk = deskWith(TWO_SIDES);
+    expect(desk.send("x1 buy 7 @ 180.2")).toEqual([
+      "x1 new",
+      "x1 fill 3 @ 180.1, taker, fee 1.0806",
+      "c1 filled 3 @ 180.1, maker, fee 0.5403",
+      "x1 fill 2 @ 180.1, taker, fee 0.7204",
+      "e1 filled 2 @ 180.1, maker, fee 0.3602",
+      "x1 fill 1 @ 180.2, taker, fee 0.3604",
+      "d1 filled 1 @ 180.2, maker, fee 0.1802",
+    ]);
+    expectBook(
+      desk,
+      `
+        x1:1       | 180.2 |
+        a1:2 b1:1  | 179.9 |
+        a2:5       | 179.8 |
+      `,
+    );
+  });
+
+  it("a limit that nobody accepts trades nothing", () => {
+    const desk = deskWith(TWO_SIDES);
+    expect(desk.send("x1 buy 1 @ 180.09")).toEqual(["x1 new"]);
+    expect(desk.send("y1 sell 1 @ 180.1")).toEqual(["y1 new"]);
+  });
+
+  it("a canceled order is gone at once; the one behind it moves up", () => {
+    const desk = deskWith(TWO_SIDES);
+    expect(desk.send("cancel c1")).toEqual(["c1 canceled: user"]);
+    expect(desk.send("x1 buy 1 @ 180.1")[1]).toBe("x1 filled 1 @ 180.1, taker, fee 0.3602");
+    expectBook(
+      desk,
+      `
+                   | 180.2 | d1:1
+                   | 180.1 | e1:1
+        a1:2 b1:1  | 179.9 |
+        a2:5       | 179.8 |
+      `,
+    );
+  });
+
+  it("nobody cancels another's order, nor one that is gone", () => {
+    const desk = deskWith(TWO_SIDES);
+    desk.send("x1 buy 3 @ 180.1");
+    expect(desk.send("cancel c1")).toEqual(["c1 cancel_rejected: order_not_open"]);
+    expect(desk.send("cancel z9")).toEqual(["z9 cancel_rejected: order_not_open"]);
+  });
+});
+
+describe("how long an order may wait", () => {
+  it.each([
+    ["post-only that would not trade rests", "x1 buy 1 @ 180.09 post_only", ["x1 new"]],
+    ["post-only that would trade is refused, also at the very price", "x1 buy 1 @ 180.1 post_only", ["x1 rejected: post_only_would_cross"]],
+    ["post-only on the sell side likewise", "x1 sell 1 @ 179.9 post_only", ["x1 rejected: post_only_would_cross"]],
+    [
+      "ioc takes what there is and loses the rest",
+      "x1 buy 6 @ 180.1 ioc",
+      [
+        "x1 new",
+        "x1 fill 3 @ 180.1, taker, fee 1.0806",
+        "c1 filled 3 @ 180.1, maker, fee 0.5403",
+        "x1 fill 2 @ 180.1, taker, fee 0.7204",
+        "e1 filled 2 @ 180.1, maker, fee 0.3602",
+        "x1 canceled: ioc",
+      ],
+    ],
+    ["ioc with nothing to take is canceled, not refused", "x1 buy 6 @ 180 ioc", ["x1 new", "x1 canceled: ioc"]],
+    ["fok that fails by one lot trades nothing", "x1 buy 5.0001 @ 180.1 fok", ["x1 rejected: fok_not_fillable"]],
+    [
+      "fok that just fits is filled whole",
+      "x1 buy 6 @ 180.2 fok",
+      [
+        "x1 new",
+        "x1 fill 3 @ 180.1, taker, fee 1.0806",
+        "c1 filled 3 @ 180.1, maker, fee 0.5403",
+        "x1 fill 2 @ 180.1, taker, fee 0.7204",
+        "e1 filled 2 @ 180.1, maker, fee 0.3602",
+        "x1 filled 1 @ 180.2, taker, fee 0.3604",
+        "d1 filled 1 @ 180.2, maker, fee 0.1802",
+      ],
+    ],
+  ])("%s", (_rule, sentence, reports) => {
+    expect(deskWith(TWO_SIDES).send(sentence)).toEqual(reports);
+  });
+
+  it("a refused order leaves the book as it was", () => {
+    const desk = deskWith(TWO_SIDES);
+    desk.send("x1 buy 1 @ 180.2 post_only");
+    desk.send("x2 sell 9 @ 179.8 fok");
+    expectBook(desk, TWO_SIDES);
+  });
+});
+
+describe("an order never meets its owner's", () => {
+  it("cancel_newest: the incoming order keeps what it got before and loses the rest", () => {
+    const desk = deskWith(TWO_SIDES);
+    expect(desk.send("e2 buy 4 @ 180.2")).toEqual([
+      "e2 new",
+      "e2 fill 3 @ 180.1, taker, fee 1.0806",
+      "c1 filled 3 @ 180.1, maker, fee 0.5403",
+      "e2 canceled: self_trade_prevention",
+    ]);
+    expectBook(
+      desk,
+      `
+                   | 180.2 | d1:1
+                   | 180.1 | e1:2
+        a1:2 b1:1  | 179.9 |
+        a2:5       | 179.8 |
+      `,
+    );
+  });
+
+  it("cancel_newest does not matter when others fill the order first", () => {
+    expect(deskWith(TWO_SIDES).send("e2 buy 3 @ 180.2")[1]).toBe("e2 filled 3 @ 180.1, taker, fee 1.0806");
+  });
+
+  it("a fok that would meet its owner's order is not fillable", () => {
+    expect(deskWith(TWO_SIDES).send("e2 buy 4 @ 180.1 fok")).toEqual(["e2 rejected: fok_not_fillable"]);
+  });
+
+  it("with none it trades with itself, and pays both fees", () => {
+    expect(deskWith(TWO_SIDES).send("c2 buy 1 @ 180.1 stp:none")).toEqual([
+      "c2 new",
+      "c2 filled 1 @ 180.1, taker, fee 0.3602",
+      "c1 fill 1 @ 180.1, maker, fee 0.1801",
+    ]);
+  });
+});
+
+describe("a market order", () => {
+  it("by quantity takes the best prices and never rests", () => {
+    const desk = deskWith(TWO_SIDES);
+    expect(desk.send("x1 sell 9 market")).toEqual([
+      "x1 new",
+      "x1 fill 2 @ 179.9, taker, fee 0.7196",
+      "a1 filled 2 @ 179.9, maker, fee 0.3598",
+      "x1 fill 1 @ 179.9, taker, fee 0.3598",
+      "b1 filled 1 @ 179.9, maker, fee 0.1799",
+      "x1 fill 5 @ 179.8, taker, fee 1.798",
+      "a2 filled 5 @ 179.8, maker, fee 0.899",
+      "x1 canceled: no_liquidity",
+    ]);
+    expect(desk.state.orders.has("x1")).toBe(false);
+  });
+
+  it("in an empty market is canceled, not refused", () => {
+    expect(new Desk().send("x1 buy 1 market")).toEqual(["x1 new", "x1 canceled: no_liquidity"]);
+  });
+
+  it("trades at the band's edge and not a tick beyond", () => {
+    const desk = new Desk();
+    const { high, low } = bandEdges(desk);
+    desk.send(`a1 sell 1 @ ${high.edge}`);
+    desk.send(`a2 sell 1 @ ${high.beyond}`);
+    desk.send(`b1 buy 1 @ ${low.edge}`);
+    desk.send(`b2 buy 1 @ ${low.beyond}`);
+    expect(desk.send("x1 buy 2 market")).toMatchObject(["x1 new", /fill 1 @/, /filled 1/, "x1 canceled: price_band"].map(match));
+    expect(desk.send("x2 sell 2 market")).toMatchObject(["x2 new", /fill 1 @/, /filled 1/, "x2 canceled: price_band"].map(match));
+    expect(desk.send("x3 buy 1 market fok")).toEqual(["x3 rejected: fok_not_fillable"]);
+  });
+
+  it("by notional spends fee included, floors to the lot, and is done when it buys no further lot", () => {
+    // 3 SOL cost 540.3 and a fee of 1.0806. What is left of 541.39 is less than a cent, and a lot costs almost two.
+    expect(deskWith(TWO_SIDES).send("x1 buy $541.39 market")).toEqual([
+      "x1 new",
+      "x1 filled 3 @ 180.1, taker, fee 1.0806",
+      "c1 filled 3 @ 180.1, maker, fee 0.5403",
+    ]);
+  });
+
+  it("by notional pays the last unit that it may, and not one more", () => {
+    expect(deskWith(TWO_SIDES).send("x1 buy $541.3806 market")[1]).toBe("x1 filled 3 @ 180.1, taker, fee 1.0806");
+    expect(deskWith(TWO_SIDES).send("x1 buy $541.380599 market")[1]).toBe("x1 filled 2.9999 @ 180.1, taker, fee 1.080564");
+  });
+
+  it("by notional with money left and no more orders is canceled for the rest", () => {
+    const desk = deskWith("| 180.1 | c1:1");
+    expect(desk.send("x1 buy $500 market")).toEqual([
+      "x1 new",
+      "x1 fill 1 @ 180.1, taker, fee 0.3602",
+      "c1 filled 1 @ 180.1, maker, fee 0.1801",
+      "x1 canceled: no_liquidity",
+    ]);
+  });
+
+  it("by notional that buys not even one lot is canceled", () => {
+    expect(deskWith(TWO_SIDES).send("x1 buy $0.018 market")).toEqual(["x1 new", "x1 canceled: hold_exhausted"]);
+  });
+
+  it("by quantity is never filled past what is held for it", () => {
+    expect(deskWith(TWO_SIDES).send("x1 buy 3 market budget:360")).toEqual([
+      "x1 new",
+      "x1 fill 1.9948 @ 180.1, taker, fee 0.718527",
+      "c1 fill 1.9948 @ 180.1, maker, fee 0.359264",
+      "x1 canceled: hold_exhausted",
+    ]);
+  });
+
+  it("whose hold ends exactly with a level is exhausted at the next", () => {
+    expect(deskWith(TWO_SIDES).send("x1 buy 6 market budget:902.301")).toEqual([
+      "x1 new",
+      "x1 fill 3 @ 180.1, taker, fee 1.0806",
+      "c1 filled 3 @ 180.1, maker, fee 0.5403",
+      "x1 fill 2 @ 180.1, taker, fee 0.7204",
+      "e1 filled 2 @ 180.1, maker, fee 0.3602",
+      "x1 canceled: hold_exhausted",
+    ]);
+  });
+});
+
+describe("what bounds one command", () => {
+  it("an order that meets more makers than a command may fill loses its rest, and the book stays whole", () => {
+    const desk = new Desk();
+    desk.sendAll(Array.from({ length: FILLS_PER_COMMAND_MAX + 1 }, (_, i) => `a${i} sell 0.01 @ 180.1`));
+    const reports = desk.send(`x1 buy ${(FILLS_PER_COMMAND_MAX + 1) / 100} @ 180.1`);
+    expect(reports).toHaveLength(2 + 2 * FILLS_PER_COMMAND_MAX);
+    expect(reports.at(-1)).toBe("x1 canceled: too_many_fills");
+    expectBook(desk, `| 180.1 | a${FILLS_PER_COMMAND_MAX}:0.01`);
+  });
+});
+
+describe("fees and the market's ledger", () => {
+  it("many small fills cost what one fill costs: the fee is rounded up once, over all of them", () => {
+    const desk = deskWith("| 180.17 | a1:0.0001 a2:0.0001 a3:0.0001 a4:0.0001 a5:0.0001");
+    const rounded = desk.send("x1 buy 0.0005 @ 180.17").filter((sentence) => sentence.startsWith("x1 fill"));
+    // One lot is worth 18,017 units; 20 bps are 36.034. Rounded each time it would be 5 × 37 = 185, in one it is 181.
+    expect(rounded.map((sentence) => sentence.slice(-3))).toEqual(["037", "036", "036", "036", "036"]);
+  });
+
+  it("a trade of two customers leaves the market with the fees alone", () => {
+    const desk = deskWith(TWO_SIDES);
+    desk.send("x1 buy 3 @ 180.1");
+    expect(marketBalance(desk.state, "fees", "USD")).toBe(1_620_900n);
+    expect(marketBalance(desk.state, "clearing", "USD")).toBe(-1_620_900n);
+    expect(marketBalance(desk.state, "clearing", "SOL")).toBe(0n);
+    expect(desk.state.lastPrice).toBe(desk.price("180.1"));
+  });
+
+  it("a market without fees has no entry for such a trade, and its chain stays where it was", () => {
+    const desk = deskWith("| 180.1 | a1:1", { ...listed("SOL-USD"), makerFeeBps: 0, takerFeeBps: 0 });
+    const { ledgerHead } = desk.state;
+    expect(desk.send("x1 buy 1 @ 180.1")[1]).toBe("x1 filled 1 @ 180.1, taker, fee 0");
+    expect(desk.state.ledgerHead).toBe(ledgerHead);
+  });
+});
+
+function match(wanted: string | RegExp) {
+  return typeof wanted === "string" ? wanted : expect.stringMatching(wanted);
+}
+
+function bandEdges(desk: Desk) {
+  const { reference } = desk;
+  const cents = (amount: bigint) => `${amount / 100n}.${String(amount % 100n).padStart(2, "0")}`;
+  const high = (reference * 11n) / 10n / 10_000n;
+  const low = (reference * 9n + 99_999n) / 10n / 10_000n;
+  return {
+    high: { edge: cents(high), beyond: cents(high + 1n) },
+    low: { edge: cents(low), beyond: cents(low - 1n) },
+  };
+}

@@ -1,0 +1,214 @@
+import { afterAll, describe, expect, it } from "vitest";
+import { HOUSE } from "../../src/core/book.ts";
+import { marketBreaks } from "../../src/core/invariants.ts";
+import { advance, applyCommands, type MarketTurn } from "../../src/core/market/decide.ts";
+import { emptyMarket, type MarketEvent, type MarketState, peerOf } from "../../src/core/market/state.ts";
+import type { Command, SubmitOrder } from "../../src/core/messages.ts";
+import { bandOf, feeOf, limitBuyReserve, notionalOf, type Side } from "../../src/core/order.ts";
+import { referencePrice } from "../../src/core/prices.ts";
+import { countingIds, listed, NOON } from "../support/book.ts";
+import { type NaiveEvent, NaiveMarket } from "../support/naive-book.ts";
+import { type Random, randomOf } from "../support/random.ts";
+
+const RULES = listed("SOL-USD");
+const PRICE_SEED = 35;
+const ACCOUNTS = ["ann", "bob", "cat", "dan"];
+const NO_MORE_STEPS = Number.MAX_SAFE_INTEGER;
+
+/** What the runs have met, over all seeds: a test that never meets a case says nothing about it. */
+const met = new Map<string, number>();
+
+interface Run {
+  random: Random;
+  state: MarketState;
+  now: number;
+  orders: number;
+  ids: string[];
+}
+
+function begin(seed: number): Run {
+  return { random: randomOf(seed), state: emptyMarket(RULES, 1), now: NOON, orders: 0, ids: [] };
+}
+
+const makeId = countingIds();
+
+function turnOf(run: Run): MarketTurn {
+  // The chain has its own tests: here its hash would be most of the time.
+  const ctx = { now: run.now, makeId, sha256: () => "", priceSeed: PRICE_SEED };
+  return { state: run.state, ctx, events: [] };
+}
+
+function randomCommand(run: Run): { account: string; command: Command } {
+  const { random } = run;
+  const account = random.pick(ACCOUNTS);
+  const cseq = peerOf(run.state, account).cseq + 1;
+  if (run.ids.length > 0 && random.once(4)) {
+    // Mostly of the last hundred, so that about half are still open; of any account.
+    const at = Math.max(0, run.ids.length - 1 - random.int(100));
+    return { account, command: { kind: "cancel", cseq, orderId: run.ids[at] ?? "" } };
+  }
+  const order = randomOrder(run);
+  run.ids.push(order.id);
+  return { account, command: { kind: "submit", cseq, order, notAfter: null, rulesVersion: RULES.version } };
+}
+
+function randomOrder(run: Run): SubmitOrder {
+  const { random } = run;
+  const { baseScale, tickSize, lotSize, makerFeeBps, takerFeeBps } = RULES;
+  const reference = referencePrice(RULES, PRICE_SEED, run.now);
+  run.orders += 1;
+  const side: Side = random.pick(["buy", "sell"]);
+  const lots = random.once(3) ? 1 + random.int(40_000) : (1 + random.int(4)) * 10_000;
+  const market = random.once(5);
+  // Prices lie close together, on either side of the middle; a few lie at the band's edges and beyond.
+  const away = BigInt(random.once(20) ? random.int(4_000) - 2_000 : random.int(24) - 12);
+  const limitPrice = market ? null : reference + away * tickSize;
+  const timeInForce = market ? random.pick(["ioc", "ioc", "fok"] as const) : random.pick(["gtc", "gtc", "gtc", "gtd", "ioc", "fok"] as const);
+  const order: SubmitOrder = {
+    id: `o${run.orders}`,
+    side,
+    limitPrice,
+    qty: market && side === "buy" && random.once(2) ? null : BigInt(lots) * lotSize,
+    timeInForce,
+    postOnly: timeInForce === "gtc" && random.once(6),
+    selfTradePrevention: random.pick(["none", "cancel_newest", "cancel_newest"] as const),
+    makerFeeBps,
+    takerFeeBps,
+    budget: 0n,
+    expiresAt: timeInForce === "gtd" ? run.now + 1_000 + random.int(4_000) : null,
+  };
+  if (side === "sell") order.budget = order.qty ?? 0n;
+  else if (limitPrice !== null) order.budget = limitBuyReserve({ ...order, feeNumerator: 0n, fee: 0n }, order.qty ?? 0n, baseScale);
+  else if (order.qty === null) order.budget = BigInt(random.once(20) ? random.int(20_000) : random.int(1_500_000_000));
+  else {
+    // What was held at a band that has moved since may fall short.
+    const worst = notionalOf(bandOf(reference, RULES.priceBandBps, tickSize).high, order.qty, baseScale);
+    order.budget = ((worst + feeOf(worst * BigInt(takerFeeBps))) * BigInt(random.once(3) ? 80 : 100)) / 100n;
+  }
+  return order;
+}
+
+function said(events: readonly MarketEvent[]): NaiveEvent[] {
+  return events.flatMap((event) => {
+    if (event.kind !== "report") return [];
+    const { orderId, execType, reason, fill } = event.report;
+    if (execType === "rules_changed") throw new Error("the rules do not change here");
+    const short = fill && { price: fill.price, qty: fill.qty, fee: fill.fee, liquidity: fill.liquidity, done: fill.done };
+    return [{ account: event.account, orderId, what: execType, reason, fill: short }];
+  });
+}
+
+function bookOf(state: MarketState, side: Side): string {
+  const { prices, levels } = state.book[side];
+  const orders = prices.flatMap((price) => [...(levels.get(price)?.orders.values() ?? [])]);
+  return orders.map((o) => `${o.id} ${o.price} ${o.leaves} ${o.fee}`).join("\n");
+}
+
+function naiveBookOf(naive: NaiveMarket, side: Side): string {
+  return naive.queue(side).map((o) => `${o.id} ${o.price} ${o.leaves} ${o.fee}`).join("\n");
+}
+
+/** Equal texts are compared as such: 100,000 deep comparisons would take longer than the matching. */
+function same(real: readonly NaiveEvent[], naive: readonly NaiveEvent[]): boolean {
+  const text = (events: readonly NaiveEvent[]) =>
+    events
+      .map((e) => `${e.account} ${e.orderId} ${e.what} ${e.reason} ${e.fill ? [e.fill.price, e.fill.qty, e.fill.fee, e.fill.liquidity, e.fill.done] : ""}`)
+      .join("\n");
+  return text(real) === text(naive);
+}
+
+function compare(run: Run, naive: NaiveMarket, real: NaiveEvent[], expected: NaiveEvent[]): void {
+  if (!same(real, expected)) expect(real).toEqual(expected);
+  for (const side of ["buy", "sell"] as const) {
+    const book = bookOf(run.state, side);
+    const wanted = naiveBookOf(naive, side);
+    if (book !== wanted) expect(book).toBe(wanted);
+  }
+  const breaks = marketBreaks(run.state);
+  if (breaks.length > 0) expect(breaks).toEqual([]);
+  for (const { what, reason } of expected) met.set(`${what} ${reason ?? ""}`.trim(), (met.get(`${what} ${reason ?? ""}`.trim()) ?? 0) + 1);
+}
+
+/** One command at both markets. */
+function step(run: Run, naive: NaiveMarket): void {
+  run.now += run.random.once(3) ? run.random.int(60) : 0;
+  const turn = turnOf(run);
+  const { account, command } = randomCommand(run);
+  advance(turn);
+  applyCommands(turn, account, [command]);
+  const expired = naive.expire(run.now);
+  const reference = referencePrice(RULES, PRICE_SEED, run.now);
+  const answer = command.kind === "cancel" ? naive.cancel(account, command.orderId) : naive.submit(naiveOrder(account, command.order), reference);
+  compare(run, naive, said(turn.events), [...expired, ...answer]);
+  // What the accounts would acknowledge.
+  for (const peer of run.state.peers.values()) peer.unacknowledged = [];
+}
+
+function naiveOrder(account: string, order: SubmitOrder) {
+  const { limitPrice: price, qty: leaves, selfTradePrevention, ...rest } = order;
+  return { ...rest, account, price, leaves, preventSelfTrade: selfTradePrevention === "cancel_newest" };
+}
+
+describe("the matching engine does what the naive one does, event for event and order for order,", () => {
+  it.each([1, 2, 3, 4, 5, 6])("among customers, seed %d, 12,000 commands", (seed) => {
+    const run = begin(seed);
+    const naive = new NaiveMarket(RULES);
+    run.state.step = NO_MORE_STEPS;
+    for (let i = 0; i < 12_000; i += 1) step(run, naive);
+  });
+
+  it.each([7, 8, 9, 10])("around a house that quotes once, seed %d, 8,000 commands", (seed) => {
+    const run = begin(seed);
+    const naive = new NaiveMarket(RULES);
+    advance(turnOf(run));
+    run.state.step = NO_MORE_STEPS;
+    for (const side of ["buy", "sell"] as const) {
+      for (const level of run.state.book[side].levels.values()) {
+        for (const quote of level.orders.values()) naive.rest({ ...quote, postOnly: false, preventSelfTrade: false });
+      }
+    }
+    for (let i = 0; i < 8_000; i += 1) step(run, naive);
+  });
+
+  afterAll(() => {
+    const wanted = [
+      "new",
+      "fill",
+      "rejected post_only_would_cross",
+      "rejected fok_not_fillable",
+      "canceled user",
+      "canceled ioc",
+      "canceled self_trade_prevention",
+      "canceled hold_exhausted",
+      "canceled no_liquidity",
+      "canceled price_band",
+      "cancel_rejected order_not_open",
+      "expired gtd",
+    ];
+    const never = wanted.filter((what) => (met.get(what) ?? 0) < 10);
+    expect(never, JSON.stringify([...met])).toEqual([]);
+  });
+});
+
+describe("with the house quoting as time goes by", () => {
+  it.each([11, 12])("no invariant breaks, seed %d, 4,000 commands", (seed) => {
+    const run = begin(seed);
+    let requotes = 0;
+    let crossings = 0;
+    for (let i = 0; i < 4_000; i += 1) {
+      run.now += run.random.once(50) ? run.random.int(60_000) : run.random.int(400);
+      const turn = turnOf(run);
+      advance(turn);
+      const { account, command } = randomCommand(run);
+      applyCommands(turn, account, [command]);
+      const breaks = marketBreaks(run.state);
+      if (breaks.length > 0) expect(breaks).toEqual([]);
+      requotes += turn.events.filter((event) => event.kind === "requote").length;
+      crossings += turn.events.filter((event) => event.kind === "report" && event.house !== null && event.report.fill?.liquidity === "maker").length;
+      for (const peer of run.state.peers.values()) peer.unacknowledged = [];
+    }
+    expect(requotes).toBeGreaterThan(500);
+    expect(crossings).toBeGreaterThan(100);
+    expect([...run.state.peers.keys()]).not.toContain(HOUSE);
+  });
+});

@@ -1,0 +1,334 @@
+// Sign-up to logout, over HTTP and a real D1; account objects are a stand-in that writes down what it is told.
+
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { refuse } from "../../../src/core/result.ts";
+import { hashPassword, verifyPassword } from "../../../src/domains/identity/password.ts";
+import { readRefreshToken, refreshTokenOf } from "../../../src/domains/identity/refresh-token.ts";
+import { HASHES_WAITING_MAX, oneHashAtATime } from "../../../src/domains/identity/turnstile.ts";
+import { type Answer, appWithRevokerLog, call } from "../../support/client.ts";
+
+const { app, log } = appWithRevokerLog();
+const PASSWORD = "correct horse battery";
+let people = 0;
+
+afterEach(() => {
+  vi.useRealTimers();
+  log.answer = { ok: true, value: null };
+});
+
+function newcomer() {
+  people += 1;
+  return { email: `Ada${people}@Example.com`, username: `ada_${people}`, password: PASSWORD };
+}
+const post = (path: string, json: unknown) => call(app, "POST", path, { json });
+const refreshWith = (refresh_token: unknown) => post("/v1/auth/refresh", { refresh_token });
+const me = (token: unknown) => call(app, "GET", "/v1/me", { token: String(token) });
+
+async function signedIn(): Promise<{ person: ReturnType<typeof newcomer>; tokens: Record<string, unknown> }> {
+  const person = newcomer();
+  expect((await post("/v1/auth/register", person)).status).toBe(201);
+  const tokens = await post("/v1/auth/login", { login: person.username, password: PASSWORD });
+  expect(tokens.status).toBe(200);
+  return { person, tokens: tokens.body };
+}
+
+function expectCode(got: Answer, status: number, code: string) {
+  expect(got.body).toMatchObject({ status, code });
+  expect(got.status).toBe(status);
+}
+
+describe("sign-up", () => {
+  it("makes a user with an account, and shows no secret", async () => {
+    const person = newcomer();
+    const got = await post("/v1/auth/register", person);
+    expect(got.status).toBe(201);
+    expect(got.body).toEqual({
+      user: {
+        id: expect.stringMatching(/^usr_[0-9a-z]{26}$/),
+        account_id: expect.stringMatching(/^acc_[0-9a-z]{26}$/),
+        email: person.email,
+        username: person.username,
+        email_verified: false,
+        roles: ["customer"],
+        created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      },
+    });
+    expect(got.headers.get("Cache-Control")).toBe("no-store");
+  });
+
+  it("refuses a taken address in any case, and a taken name", async () => {
+    const person = newcomer();
+    await post("/v1/auth/register", person);
+    const sameMail = { ...newcomer(), email: person.email.toUpperCase() };
+    expectCode(await post("/v1/auth/register", sameMail), 409, "email_taken");
+    expectCode(await post("/v1/auth/register", { ...newcomer(), username: person.username }), 409, "username_taken");
+  });
+
+  it("lets one of many through at once", async () => {
+    const person = newcomer();
+    const all = await Promise.all(Array.from({ length: 8 }, () => post("/v1/auth/register", person)));
+    expect(all.filter((one) => one.status === 201)).toHaveLength(1);
+    expect(all.filter((one) => one.body.code === "email_taken")).toHaveLength(7);
+  });
+
+  it.each([
+    ["a short password", { password: "short" }, "/password", "too_short"],
+    ["a long password", { password: "x".repeat(129) }, "/password", "too_long"],
+    ["a lone surrogate", { password: "0123456789\ud800" }, "/password", "invalid"],
+    ["no password", { password: undefined }, "/password", "required"],
+    ["a short name", { username: "ab" }, "/username", "too_short"],
+    ["capitals in a name", { username: "Ada" }, "/username", "invalid_format"],
+    ["a blank in a name", { username: "a da" }, "/username", "invalid_format"],
+    ["a number for a name", { username: 12345 }, "/username", "not_a_string"],
+    ["no address", { email: "ada" }, "/email", "invalid_format"],
+    ["a line feed in an address", { email: "a@b.com\n" }, "/email", "invalid_format"],
+    ["an address outside ASCII", { email: "ﬀ@example.com" }, "/email", "invalid_format"],
+    ["roles of one's own", { roles: ["operator"] }, "/roles", "unknown_field"],
+    ["verified by oneself", { email_verified: true }, "/email_verified", "unknown_field"],
+  ])("refuses %s", async (_, change, pointer, code) => {
+    const got = await post("/v1/auth/register", { ...newcomer(), ...change });
+    expectCode(got, 422, "validation_failed");
+    expect(got.body.errors).toEqual([expect.objectContaining({ pointer, code })]);
+  });
+
+  it("judges a 60 KB address quickly", async () => {
+    const before = Date.now();
+    const got = await post("/v1/auth/register", { ...newcomer(), email: `${"a.".repeat(30_000)}@` });
+    expectCode(got, 422, "validation_failed");
+    expect(Date.now() - before).toBeLessThan(500);
+  });
+});
+
+describe("login", () => {
+  it("takes name or address, and gives what the contract says", async () => {
+    const { person } = await signedIn();
+    for (const login of [person.username, person.email, person.email.toLowerCase()]) {
+      const got = await post("/v1/auth/login", { login, password: PASSWORD });
+      expect(got.status).toBe(200);
+      expect(got.body).toEqual({
+        access_token: expect.any(String),
+        token_type: "Bearer",
+        expires_in: 600,
+        refresh_token: expect.stringMatching(/^rt_ses_/),
+        session_id: expect.stringMatching(/^ses_/),
+      });
+      expect((await me(got.body.access_token)).body.user).toMatchObject({ username: person.username });
+    }
+  });
+
+  it("tells nothing apart: unknown name, unknown address, wrong password", async () => {
+    const { person } = await signedIn();
+    const answers = await Promise.all(
+      ["nobody-here", "nobody@example.com", person.username, person.email].map((login) =>
+        post("/v1/auth/login", { login, password: "wrong password!" }),
+      ),
+    );
+    const bodies = answers.map((one) => ({ ...one.body, request_id: "" }));
+    expect(new Set(bodies.map((one) => JSON.stringify(one))).size).toBe(1);
+    for (const one of answers) expectCode(one, 401, "invalid_credentials");
+  });
+
+  it("hashes for an unknown name too", async () => {
+    const { person } = await signedIn();
+    const timed = async (login: string) => {
+      const before = performance.now();
+      await post("/v1/auth/login", { login, password: "wrong password!" });
+      return performance.now() - before;
+    };
+    const known = await timed(person.username);
+    const unknown = await timed("nobody-here");
+    expect(unknown).toBeGreaterThan(known / 3);
+  });
+
+  it("answers 503 and not 401 while D1 is away", async () => {
+    const quiet = vi.spyOn(console, "error").mockImplementation(() => {});
+    const away = {
+      prepare: () => {
+        throw new Error("D1_ERROR: Network connection lost.");
+      },
+    };
+    const json = { login: "ada", password: PASSWORD };
+    const got = await call(app, "POST", "/v1/auth/login", { json, env: { DB: away } });
+    expectCode(got, 503, "unavailable");
+    expect(got.headers.get("Retry-After")).toBe("1");
+    quiet.mockRestore();
+  });
+});
+
+describe("refresh", () => {
+  it("gives a new pair, and the old token the same successor for ten seconds", async () => {
+    const { tokens } = await signedIn();
+    const next = await refreshWith(tokens.refresh_token);
+    expect(next.status).toBe(200);
+    expect(next.body.session_id).toBe(tokens.session_id);
+    expect(next.body.refresh_token).not.toBe(tokens.refresh_token);
+    const again = await refreshWith(tokens.refresh_token);
+    expect(again.status).toBe(200);
+    expect(again.body.refresh_token).toBe(next.body.refresh_token);
+    expect((await me(again.body.access_token)).status).toBe(200);
+  });
+
+  it("gives fifty at once one successor", async () => {
+    const { tokens } = await signedIn();
+    const all = await Promise.all(Array.from({ length: 50 }, () => refreshWith(tokens.refresh_token)));
+    expect(new Set(all.map((one) => one.status))).toEqual(new Set([200]));
+    expect(new Set(all.map((one) => one.body.refresh_token)).size).toBe(1);
+  });
+
+  it("ends the family when a token is used after its ten seconds", async () => {
+    const { tokens } = await signedIn();
+    const next = await refreshWith(tokens.refresh_token);
+    vi.useFakeTimers({ now: Date.now() + 10_001, toFake: ["Date"] });
+    expectCode(await refreshWith(tokens.refresh_token), 401, "refresh_token_reused");
+    expect(log.sessions.at(-1)).toBe(tokens.session_id);
+    expectCode(await refreshWith(next.body.refresh_token), 401, "refresh_token_reused");
+    expectCode(await me(next.body.access_token), 401, "session_revoked");
+  });
+
+  it("ends the family at once when the token is two generations old", async () => {
+    const { tokens } = await signedIn();
+    const second = await refreshWith(tokens.refresh_token);
+    await refreshWith(second.body.refresh_token);
+    expectCode(await refreshWith(tokens.refresh_token), 401, "refresh_token_reused");
+  });
+
+  it("answers 503 while the account cannot be told of a reuse, and tells it on the next try", async () => {
+    const { tokens } = await signedIn();
+    await refreshWith(tokens.refresh_token);
+    vi.useFakeTimers({ now: Date.now() + 10_001, toFake: ["Date"] });
+    log.answer = refuse({ code: "unavailable" });
+    expectCode(await refreshWith(tokens.refresh_token), 503, "unavailable");
+    log.answer = { ok: true, value: null };
+    const told = log.sessions.length;
+    expectCode(await refreshWith(tokens.refresh_token), 401, "refresh_token_reused");
+    expect(log.sessions.length).toBe(told + 1);
+  });
+
+  it("ends idle after 7 days and whatever happens after 30", async () => {
+    const { tokens } = await signedIn();
+    const start = Date.now();
+    const day = 24 * 3_600_000;
+    let token = tokens.refresh_token;
+    for (let days = 6; days < 30; days += 6) {
+      vi.useFakeTimers({ now: start + days * day, toFake: ["Date"] });
+      const next = await refreshWith(token);
+      expect(next.status, `day ${days}`).toBe(200);
+      token = next.body.refresh_token;
+    }
+    vi.useFakeTimers({ now: start + 30 * day + 1, toFake: ["Date"] });
+    expectCode(await refreshWith(token), 401, "token_expired");
+    vi.useRealTimers();
+    const idle = await signedIn();
+    vi.useFakeTimers({ now: Date.now() + 7 * day + 1_000, toFake: ["Date"] });
+    expectCode(await refreshWith(idle.tokens.refresh_token), 401, "token_expired");
+  });
+
+  it("refuses what we did not make", async () => {
+    const { tokens } = await signedIn();
+    const good = String(tokens.refresh_token);
+    const other = refreshTokenOf({ sessionId: "ses_01m0000000000000000000000z", generation: 1 }, env.REFRESH_SECRET);
+    const wrong = [
+      "garbage",
+      String(tokens.access_token).slice(0, 200),
+      `${good}x`,
+      good.replace(".1.", ".2."),
+      good.replace(".1.", ".01."),
+      other,
+    ];
+    for (const one of wrong) expectCode(await refreshWith(one), 401, "unauthenticated");
+    expectCode(await refreshWith(7), 422, "validation_failed");
+    expect((await refreshWith(good)).status).toBe(200);
+  });
+
+  it("is no access token, and an access token is no refresh token", async () => {
+    const { tokens } = await signedIn();
+    expectCode(await me(tokens.refresh_token), 401, "unauthenticated");
+  });
+});
+
+describe("logout", () => {
+  let tokens: Record<string, unknown> = {};
+  beforeEach(async () => {
+    ({ tokens } = await signedIn());
+  });
+  const leave = (path: string) => call(app, "POST", path, { token: String(tokens.access_token) });
+
+  it("tells the account, then ends the session", async () => {
+    const got = await leave("/v1/auth/logout");
+    expect(got.status).toBe(204);
+    expect(log.sessions.at(-1)).toBe(tokens.session_id);
+    expectCode(await refreshWith(tokens.refresh_token), 401, "session_revoked");
+    expectCode(await me(tokens.access_token), 401, "session_revoked");
+  });
+
+  it("ends nothing and answers 503 while the account cannot be told", async () => {
+    log.answer = refuse({ code: "unavailable" });
+    expectCode(await leave("/v1/auth/logout"), 503, "unavailable");
+    expectCode(await leave("/v1/auth/logout-all"), 503, "unavailable");
+    expect((await me(tokens.access_token)).status).toBe(200);
+    expect((await refreshWith(tokens.refresh_token)).status).toBe(200);
+  });
+
+  it("everywhere ends every session of the user and of nobody else", async () => {
+    const username = ((await me(tokens.access_token)).body.user as { username: string }).username;
+    const second = (await post("/v1/auth/login", { login: username, password: PASSWORD })).body;
+    const stranger = await signedIn();
+    expect((await leave("/v1/auth/logout-all")).status).toBe(204);
+    expectCode(await refreshWith(second.refresh_token), 401, "session_revoked");
+    expectCode(await me(second.access_token), 401, "session_revoked");
+    expect((await me(stranger.tokens.access_token)).status).toBe(200);
+    expect((await post("/v1/auth/login", { login: username, password: PASSWORD })).status).toBe(200);
+  });
+
+  it("needs a token", async () => {
+    expectCode(await post("/v1/auth/logout", {}), 401, "unauthenticated");
+    expectCode(await post("/v1/auth/logout-all", {}), 401, "unauthenticated");
+    expectCode(await call(app, "GET", "/v1/me"), 401, "unauthenticated");
+  });
+});
+
+describe("keys and passwords", () => {
+  it("publishes the public key alone", async () => {
+    const got = await call(app, "GET", "/.well-known/jwks.json");
+    expect(got.status).toBe(200);
+    expect(got.body).toEqual({
+      keys: [{ kty: "OKP", crv: "Ed25519", kid: "test-1", x: expect.any(String), alg: "EdDSA", use: "sig" }],
+    });
+    const etag = got.headers.get("ETag") ?? "";
+    expect((await call(app, "GET", "/.well-known/jwks.json", { headers: { "If-None-Match": etag } })).status).toBe(304);
+  });
+
+  it("stores a PHC string of the agreed parameters with its own salt", () => {
+    const first = hashPassword("a password", env.PASSWORD_PEPPER);
+    const second = hashPassword("a password", env.PASSWORD_PEPPER);
+    expect(first).toMatch(/^\$scrypt\$ln=15,r=8,p=3\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/);
+    expect(first).not.toBe(second);
+    expect(verifyPassword("a password", env.PASSWORD_PEPPER, first)).toBe(true);
+    expect(verifyPassword("a password ", env.PASSWORD_PEPPER, first)).toBe(false);
+    expect(verifyPassword("a password", env.REFRESH_SECRET, first)).toBe(false);
+    expect(verifyPassword("a password", env.PASSWORD_PEPPER, "plain text")).toBe(false);
+  });
+
+  it("keeps the difference between long, padded and NUL-bearing passwords", () => {
+    const base = "x".repeat(80);
+    const phc = hashPassword(base, env.PASSWORD_PEPPER);
+    for (const other of [`${base}y`, ` ${base}`, `${base}\0`, base.toUpperCase()]) {
+      expect(verifyPassword(other, env.PASSWORD_PEPPER, phc)).toBe(false);
+    }
+  });
+
+  it("lets a bounded number wait for their hash", async () => {
+    const all = await Promise.all(Array.from({ length: HASHES_WAITING_MAX + 5 }, () => oneHashAtATime(() => 1)));
+    expect(all.filter((one) => one.ok)).toHaveLength(HASHES_WAITING_MAX);
+    expect(all.filter((one) => !one.ok && one.refusal.code === "unavailable")).toHaveLength(5);
+    expect((await oneHashAtATime(() => 1)).ok).toBe(true);
+  });
+
+  it("reads back only refresh tokens of its own secret", () => {
+    const token = { sessionId: "ses_01m0000000000000000000000a", generation: 3 };
+    const text = refreshTokenOf(token, env.REFRESH_SECRET);
+    expect(readRefreshToken(text, env.REFRESH_SECRET)).toEqual(token);
+    expect(readRefreshToken(text, env.PASSWORD_PEPPER)).toBeUndefined();
+  });
+});

@@ -1,0 +1,309 @@
+// A world in one thread and one seed: the real object logic over simulated storage, calls, alarms, queue and clock.
+// Time is an event list; every fault is drawn from the seed, so a seed is a whole run.
+import { createHash } from "node:crypto";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { typeId } from "../../src/core/ids.ts";
+import { findMarket } from "../../src/core/listings.ts";
+import { AccountLogic, type AccountPorts } from "../../src/objects/account/logic.ts";
+import { MarketLogic, type MarketPorts } from "../../src/objects/market/logic.ts";
+import type { JournalSlice, ObjectPorts, SqlValue } from "../../src/objects/ports.ts";
+
+/** How likely each fault is, 0 to 1; drawn per seed, zero in some. */
+export interface FaultRates {
+  requestLost: number;
+  answerLost: number;
+  duplicated: number;
+  crashBeforeCommit: number;
+  crashAfterCommit: number;
+  queueLost: number;
+  queueDuplicated: number;
+  delayMsMax: number;
+}
+
+export const NO_FAULTS: FaultRates = {
+  requestLost: 0,
+  answerLost: 0,
+  duplicated: 0,
+  crashBeforeCommit: 0,
+  crashAfterCommit: 0,
+  queueLost: 0,
+  queueDuplicated: 0,
+  delayMsMax: 5,
+};
+
+export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+/** A small seeded generator (mulberry32): the same numbers for the same seed, for ever. */
+export function randomOf(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+/** An object died in the middle of what it was doing. */
+export class Crash extends Error {}
+
+interface Node<Logic> {
+  logic: Logic | null;
+  db: DatabaseSync;
+  alarmAt: number | null;
+  life: number;
+}
+
+interface Event {
+  at: number;
+  order: number;
+  run: () => void | Promise<void>;
+}
+
+const START_MS = 1_800_000_000_000;
+
+export class World {
+  readonly random: () => number;
+  readonly counts: Record<string, number> = {};
+  readonly slices: JournalSlice[] = [];
+  readonly alerts: string[] = [];
+  faults: FaultRates;
+  now = START_MS;
+  #events: Event[] = [];
+  #order = 0;
+  readonly #accounts = new Map<string, Node<AccountLogic>>();
+  readonly #markets = new Map<string, Node<MarketLogic>>();
+
+  constructor(seed: number, faults: FaultRates) {
+    this.random = randomOf(seed);
+    this.faults = faults;
+  }
+
+  /** Notes that something happened, for the `sometimes` points. */
+  count(what: string): void {
+    this.counts[what] = (this.counts[what] ?? 0) + 1;
+  }
+
+  chance(rate: number): boolean {
+    return rate > 0 && this.random() < rate;
+  }
+
+  /** Runs `work` in `ms` of simulated time. */
+  later(ms: number, run: Event["run"]): void {
+    this.#order += 1;
+    this.#events.push({ at: this.now + ms, order: this.#order, run });
+  }
+
+  /** Runs what is due until `untilMs` of simulated time. Returns whether anything is left. */
+  async run(untilMs: number): Promise<boolean> {
+    for (;;) {
+      this.#events.sort((a, b) => a.at - b.at || a.order - b.order);
+      const next = this.#events[0];
+      if (next === undefined || next.at > untilMs) break;
+      this.#events.shift();
+      this.now = Math.max(this.now, next.at);
+      // Not awaited: it may itself wait for a later event.
+      void this.#start(next);
+      // Lets the promises that this event resolved run on before time does.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.now = Math.max(this.now, untilMs);
+    return this.#events.length > 0;
+  }
+
+  async #start(event: Event): Promise<void> {
+    try {
+      await event.run();
+    } catch (error) {
+      if (!(error instanceof Crash)) this.alerts.push(String(error));
+    }
+  }
+
+  account(id: string): AccountLogic {
+    return this.#boot(this.#node(this.#accounts, id), (ports) => new AccountLogic(this.#accountPorts(id, ports)), id);
+  }
+
+  market(symbol: string): MarketLogic {
+    return this.#boot(this.#node(this.#markets, symbol), (ports) => new MarketLogic(this.#marketPorts(symbol, ports)), `main/${symbol}`);
+  }
+
+  /** Ends an object's life: its memory goes, its storage stays. */
+  crash(name: string): void {
+    const node = this.#accounts.get(name) ?? this.#markets.get(name);
+    if (node === undefined || node.logic === null) return;
+    this.count("crash");
+    node.logic = null;
+    node.life += 1;
+    this.later(1 + this.random() * 50, () => this.#wake(name));
+  }
+
+  #wake(name: string): void {
+    if (this.#accounts.has(name)) this.account(name);
+    else this.market(name);
+  }
+
+  #node<Logic>(nodes: Map<string, Node<Logic>>, name: string): Node<Logic> {
+    let node = nodes.get(name);
+    if (node === undefined) {
+      node = { logic: null, db: new DatabaseSync(":memory:"), alarmAt: null, life: 0 };
+      nodes.set(name, node);
+    }
+    return node;
+  }
+
+  #boot<Logic extends { alarm: () => Promise<void>; flush: () => Promise<void> }>(
+    node: Node<Logic>,
+    make: (ports: ObjectPorts) => Logic,
+    name: string,
+  ): Logic {
+    node.logic ??= make(this.#ports(node, name));
+    return node.logic;
+  }
+
+  #ports<Logic extends { alarm: () => Promise<void>; flush: () => Promise<void> }>(node: Node<Logic>, name: string): ObjectPorts {
+    const life = node.life;
+    const alive = () => {
+      if (node.life !== life) throw new Crash(`${name} is dead`);
+    };
+    const statements = new Map<string, StatementSync>();
+    const key = name.startsWith("main/") ? name.slice(5) : name;
+    return {
+      name,
+      sql: <Row extends Record<string, SqlValue>>(query: string, ...bindings: SqlValue[]): Row[] => {
+        alive();
+        let statement = statements.get(query);
+        if (statement === undefined) {
+          statement = node.db.prepare(query);
+          statements.set(query, statement);
+        }
+        return statement.all(...bindings) as Row[];
+      },
+      tx: (work) => {
+        alive();
+        node.db.exec("BEGIN");
+        try {
+          const value = work();
+          if (this.chance(this.faults.crashBeforeCommit)) throw new Crash("before commit");
+          node.db.exec("COMMIT");
+          if (this.chance(this.faults.crashAfterCommit)) this.#die(key, "crash_after_commit");
+          return value;
+        } catch (error) {
+          if (node.db.isTransaction) node.db.exec("ROLLBACK");
+          if (error instanceof Crash && error.message === "before commit") this.#die(key, "crash_before_commit");
+          throw error;
+        }
+      },
+      now: () => Math.floor(this.now),
+      makeId: (prefix, at) => typeId(prefix, at, Uint8Array.from({ length: 10 }, () => Math.floor(this.random() * 256))),
+      sha256,
+      alarm: {
+        set: (at) => {
+          if (node.life === life) this.#setAlarm(node, at);
+        },
+      },
+      queue: {
+        send: async (slice) => this.#enqueue(slice),
+        wake: () => {
+          this.later(150, async () => {
+            if (node.life === life) await node.logic?.flush().catch(() => this.count("flush_failed"));
+          });
+        },
+      },
+      alert: (message) => {
+        if (node.life === life) this.alerts.push(message);
+      },
+    };
+  }
+
+  #die(key: string, what: string): never {
+    this.count(what);
+    this.crash(key);
+    throw new Crash(what);
+  }
+
+  #setAlarm<Logic extends { alarm: () => Promise<void> }>(node: Node<Logic>, at: number): void {
+    node.alarmAt = at;
+    this.later(Math.max(0, at - this.now), async () => {
+      if (node.alarmAt !== at || node.logic === null) return;
+      node.alarmAt = null;
+      this.count("alarm");
+      await node.logic.alarm().catch(() => this.count("alarm_crashed"));
+    });
+  }
+
+  #enqueue(slice: JournalSlice): void {
+    if (this.chance(this.faults.queueLost)) return this.count("queue_lost");
+    this.slices.push(slice);
+    if (!this.chance(this.faults.queueDuplicated)) return;
+    this.count("queue_duplicated");
+    this.slices.splice(Math.floor(this.random() * this.slices.length), 0, slice);
+  }
+
+  /** A call over a network that loses, doubles and delays: the effect may happen without the answer. */
+  #call<T>(work: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const delay = () => this.random() * this.faults.delayMsMax;
+      const deliver = (answer: (value: T) => void) => () => {
+        try {
+          const value = structuredClone(work());
+          if (this.chance(this.faults.answerLost)) {
+            this.count("answer_lost");
+            this.later(delay(), () => reject(new Error("answer lost")));
+          } else this.later(delay(), () => answer(value));
+        } catch (error) {
+          this.later(delay(), () => reject(error));
+        }
+      };
+      if (this.chance(this.faults.requestLost)) {
+        this.count("request_lost");
+        this.later(delay(), () => reject(new Error("request lost")));
+        return;
+      }
+      this.later(delay(), deliver(resolve));
+      if (!this.chance(this.faults.duplicated)) return;
+      this.count("duplicated");
+      this.later(delay() + this.random() * 2_000, deliver(() => undefined));
+    });
+  }
+
+  #accountPorts(id: string, ports: ObjectPorts): AccountPorts {
+    return {
+      ...ports,
+      name: id,
+      priceSeed: 7,
+      send: { exchange: (symbol, call) => this.#call(() => this.market(symbol).exchange(structuredClone(call))) },
+      sockets: { publish: () => undefined, closeSession: () => undefined },
+    };
+  }
+
+  #marketPorts(symbol: string, ports: ObjectPorts): MarketPorts {
+    const listed = findMarket(symbol);
+    if (listed === undefined) throw new Error(`no market ${symbol}`);
+    return {
+      ...ports,
+      priceSeed: 7,
+      listed,
+      send: { report: (account, call) => this.#call(() => this.account(account).report(structuredClone(call))) },
+    };
+  }
+
+  /** An object's journal, oldest first, as stored. */
+  journal(name: string): string[] {
+    const node = this.#accounts.get(name) ?? this.#markets.get(name);
+    const rows = node?.db.prepare("SELECT body FROM journal ORDER BY seq").all() as { body: string }[] | undefined;
+    return rows?.map((row) => row.body) ?? [];
+  }
+
+  /** Gives up everything: databases are closed. */
+  close(): void {
+    for (const node of [...this.#accounts.values(), ...this.#markets.values()]) node.db.close();
+  }
+
+  accounts(): [string, AccountLogic][] {
+    return [...this.#accounts.keys()].map((id) => [id, this.account(id)]);
+  }
+
+  markets(): [string, MarketLogic][] {
+    return [...this.#markets.keys()].map((symbol) => [symbol, this.market(symbol)]);
+  }
+}

@@ -1,0 +1,65 @@
+// A caller of the app in tests: builds requests, reads JSON answers, remembers what the account objects were told.
+
+import { env } from "cloudflare:workers";
+import { createApp } from "../../src/app.ts";
+import { ok, type Result } from "../../src/core/result.ts";
+import type { Ports } from "../../src/http/context.ts";
+
+/** An answer as tests look at it: status, headers and the parsed body (null when there is none). */
+export interface Answer {
+  status: number;
+  headers: Headers;
+  body: Record<string, unknown>;
+}
+
+/** What the stand-in for account objects heard; `answer` is what it says next. */
+export interface RevokerLog {
+  sessions: string[];
+  accounts: string[];
+  answer: Result<null>;
+}
+
+/** The app over a stand-in for account objects. */
+export function appWithRevokerLog() {
+  const log: RevokerLog = { sessions: [], accounts: [], answer: ok(null) };
+  const ports: Ports = {
+    sessionRevoker: () => ({
+      revokeSession: async (_accountId, sessionId) => {
+        log.sessions.push(sessionId);
+        return log.answer;
+      },
+      revokeAll: async (accountId) => {
+        log.accounts.push(accountId);
+        return log.answer;
+      },
+    }),
+  };
+  return { app: createApp(ports), log };
+}
+
+/** Ports of an app whose routes ask nobody. */
+export const NO_PORTS: Ports = {
+  sessionRevoker: () => {
+    throw new Error("no route of this app ends sessions");
+  },
+};
+
+/** Sends one request; a plain object as `json` is sent as a JSON body. */
+export async function call(
+  app: { request: ReturnType<typeof createApp>["request"] },
+  method: string,
+  path: string,
+  options: { json?: unknown; raw?: BodyInit; token?: string; headers?: Record<string, string>; env?: object } = {},
+): Promise<Answer> {
+  const headers = new Headers(options.headers);
+  if (options.token !== undefined) headers.set("Authorization", `Bearer ${options.token}`);
+  if (options.json !== undefined && !headers.has("Content-Type")) headers.set("Content-Type", "application/json");
+  const body = options.raw ?? (options.json === undefined ? undefined : JSON.stringify(options.json));
+  const response = await app.request(
+    path,
+    { method, headers, ...(body === undefined ? {} : { body }) },
+    { ...env, ...options.env },
+  );
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, body: text === "" ? {} : JSON.parse(text) };
+}

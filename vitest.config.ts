@@ -1,0 +1,33 @@
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
+import { defineConfig } from "vitest/config";
+import { TEST_SECRETS } from "./test/support/secrets.ts";
+
+// A fresh clone has no .dev.vars yet, and wrangler warns of every secret it finds nowhere.
+Object.assign(process.env, TEST_SECRETS);
+
+// Three projects, from fast to slow: the pure core, the simulator, and everything that needs the real runtime.
+export default defineConfig({
+  test: {
+    coverage: { provider: "istanbul", include: ["src/**"] },
+    projects: [
+      { test: { name: "core", environment: "node", include: ["test/core/**/*.test.ts", "test/tidy.test.ts"] } },
+      { test: { name: "sim", environment: "node", include: ["test/sim/**/*.test.ts"], testTimeout: 600_000 } },
+      {
+        plugins: [
+          cloudflareTest(async () => ({
+            wrangler: { configPath: "./wrangler.toml" },
+            miniflare: {
+              bindings: { ...TEST_SECRETS, D1_MIGRATIONS: await readD1Migrations("./migrations") },
+            },
+          })),
+        ],
+        test: {
+          name: "workers",
+          include: ["test/{objects,http,domains,projections,flows,db}/**/*.test.ts"],
+          setupFiles: ["./test/support/setup.ts"],
+          testTimeout: 30_000,
+        },
+      },
+    ],
+  },
+});
