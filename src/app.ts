@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { accountRouter } from "./domains/account/routes.ts";
 import { marketsRouter } from "./domains/markets/routes.ts";
+import { opsRouter } from "./domains/ops/routes.ts";
 import { ordersRouter } from "./domains/orders/routes.ts";
 import { portfolioRouter } from "./domains/portfolio/routes.ts";
 import { sessionRevoker } from "./domains/identity/gate.ts";
@@ -50,6 +51,7 @@ export function createApp(ports: Ports = PORTS) {
   app.route("/", ordersRouter);
   app.route("/", marketsRouter);
   app.route("/", portfolioRouter);
+  app.route("/", opsRouter);
 
   app.openapi(healthRoute, (c) => send(c, { ok: true, value: { status: "ok" as const } }, (value) => value, 200));
   app.openapi(documentRoute, (c) => sendPublic(c, { ok: true, value: null }, () => openApiDocument(app) as never, 300));

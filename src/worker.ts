@@ -1,5 +1,6 @@
 // The doors: HTTP, queues, cron and the object classes; and the wiring of ports. Nothing is decided here.
 import { createApp } from "./app.ts";
+import { sweep } from "./domains/ops/scheduled.ts";
 import { consumeJournal } from "./projections/consumer.ts";
 import { consumeDeadLetters } from "./projections/dead-letters.ts";
 
@@ -10,5 +11,8 @@ const app = createApp();
 
 export default {
   fetch: (request, env, ctx) => app.fetch(request, env, ctx),
+  scheduled: async (controller, env) => {
+    await sweep(env, controller.scheduledTime);
+  },
   queue: (batch, env) => (batch.queue.endsWith("-dlq") ? consumeDeadLetters(batch, env) : consumeJournal(batch, env)),
 } satisfies ExportedHandler<Env>;

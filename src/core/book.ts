@@ -130,6 +130,13 @@ export function bestPrice(side: BookSide, exceptHouse = false): bigint | null {
   return null;
 }
 
+/** Throws InvariantError when someone would buy for more than someone else would sell for: matching has failed. */
+export function assertUncrossed(book: Book): void {
+  const bid = bestPrice(book.buy);
+  const ask = bestPrice(book.sell);
+  invariant(bid === null || ask === null || bid < ask, `the book is crossed: ${bid} bid, ${ask} asked`);
+}
+
 /** The best `depth` levels of each side as [price, total] pairs, best first. */
 export function depthOf(book: Book, depth: number): { bids: [bigint, bigint][]; asks: [bigint, bigint][] } {
   const top = (side: BookSide) =>

@@ -52,6 +52,8 @@ export const EXPIRES_AHEAD_MIN_MS = 1_000;
 export const SWEEP_LAG_MS = 5_000;
 /** Objects one sweep looks at: a cron run must end well inside its minute. */
 export const SWEEP_OBJECTS_MAX = 200;
+/** Accounts with a gap in what has arrived that a sweep takes out of turn: the others must still get theirs. */
+export const SWEEP_GAPS_MAX = 90;
 /** Objects that one sweep asks at once, and how long it waits for one: all unreachable must still end within the minute. */
 export const SWEEP_LANES_MAX = 20;
 export const SWEEP_CALL_TIMEOUT_MS = 2_000;

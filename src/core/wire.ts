@@ -30,8 +30,11 @@ export function wireAverage(notional: bigint, qty: bigint, rules: MarketRules): 
   return formatRatio(notional * 10n ** BigInt(rules.baseScale), qty * 10n ** BigInt(rules.quoteScale));
 }
 
+/** What the wire shows of an order; what only its account needs is left out. */
+export type ShownOrder = Omit<Order, "credit" | "feeNumerator" | "bodyHash" | "hold">;
+
 /** An order as the contract shows it. */
-export function wireOrder(order: Order) {
+export function wireOrder(order: ShownOrder) {
   const rules = market(order.symbol);
   const base = (units: bigint | null) => (units === null ? null : formatDecimal(units, rules.baseScale));
   const quote = (units: bigint | null) => (units === null ? null : formatDecimal(units, rules.quoteScale));

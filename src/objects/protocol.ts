@@ -1,7 +1,7 @@
 // What objects answer to each other and to the Worker: messages and the interfaces of their remote calls.
 import type { Channel } from "../core/account/stream.ts";
 import type { OrderRequest } from "../core/account/admission.ts";
-import type { Balance, FillRecord, Transfer } from "../core/account/state.ts";
+import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/account/state.ts";
 import type { LedgerEntry } from "../core/ledger.ts";
 import type { Command, Report } from "../core/messages.ts";
 import type { Order, Side } from "../core/order.ts";
@@ -78,7 +78,7 @@ export interface LedgerQuery extends PageRequest {
 
 export interface AccountView {
   id: string;
-  status: "active";
+  status: AccountStatus;
   balances: Balance[];
   seq: number;
   asOf: number;
@@ -116,6 +116,7 @@ export interface AccountRpc {
   redeemTicket(ticket: string): Promise<Result<Caller>>;
   revokeSession(sessionId: string, untilMs: number): Promise<Result<null>>;
   revokeAllBefore(fromMs: number): Promise<Result<null>>;
+  setStatus(status: AccountStatus, reason: string): Promise<Result<null>>;
   report(call: ReportCall): Promise<ReportAnswer>;
   head(): Promise<JournalHead>;
   replay(fromSeq: number): Promise<JournalHead>;

@@ -90,7 +90,8 @@ async function resume(work: Work, group: Delivery[], head: number): Promise<numb
 
 /**
  * Sees to one slice: applies or keeps it, then applies what was kept behind it. Answers the head after that, or null when
- * D1 failed and the slice must come again. Ends, since each round either keeps the slice or moves on with a newer head.
+ * D1 failed: the message must come again, be it only for what was kept. Ends, since each round either keeps the slice or
+ * goes on with a newer head.
  */
 async function settle(db: Database, wanted: Slice, headBefore: number): Promise<number | null> {
   let head = headBefore;
@@ -101,7 +102,7 @@ async function settle(db: Database, wanted: Slice, headBefore: number): Promise<
       const done: Guarded<Position> = await (early
         ? keepSlice(db, slice, Date.now())
         : applySlice(db, slice, head, Date.now()));
-      if (!done.ok) return slice === wanted ? null : head;
+      if (!done.ok) return null;
       head = done.value.head;
       if (early || slice.to <= head) slice = done.value.next;
     }
@@ -109,7 +110,7 @@ async function settle(db: Database, wanted: Slice, headBefore: number): Promise<
   } catch (error) {
     // A bug must not cost the other messages of the batch their tries.
     console.error(JSON.stringify({ level: "error", event: "projection_failed", message: String(error) }));
-    return slice === wanted ? null : head;
+    return null;
   }
 }
 

@@ -47,6 +47,11 @@ export function randomOf(seed: number): () => number {
 /** An object died in the middle of what it was doing. */
 export class Crash extends Error {}
 
+/** An object's ports, and a check that the life they belong to goes on: the dead send nothing. */
+interface LivePorts extends ObjectPorts {
+  alive: () => void;
+}
+
 interface Node<Logic> {
   logic: Logic | null;
   db: DatabaseSync;
@@ -153,14 +158,14 @@ export class World {
 
   #boot<Logic extends { alarm: () => Promise<void>; flush: () => Promise<void> }>(
     node: Node<Logic>,
-    make: (ports: ObjectPorts) => Logic,
+    make: (ports: LivePorts) => Logic,
     name: string,
   ): Logic {
     node.logic ??= make(this.#ports(node, name));
     return node.logic;
   }
 
-  #ports<Logic extends { alarm: () => Promise<void>; flush: () => Promise<void> }>(node: Node<Logic>, name: string): ObjectPorts {
+  #ports<Logic extends { alarm: () => Promise<void>; flush: () => Promise<void> }>(node: Node<Logic>, name: string): LivePorts {
     const life = node.life;
     const alive = () => {
       if (node.life !== life) throw new Crash(`${name} is dead`);
@@ -169,6 +174,7 @@ export class World {
     const key = name.startsWith("main/") ? name.slice(5) : name;
     return {
       name,
+      alive,
       sql: <Row extends Record<string, SqlValue>>(query: string, ...bindings: SqlValue[]): Row[] => {
         alive();
         let statement = statements.get(query);
@@ -240,8 +246,9 @@ export class World {
   }
 
   /** A call over a network that loses, doubles and delays: the effect may happen without the answer. */
-  #call<T>(work: () => T): Promise<T> {
+  #call<T>(alive: () => void, work: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
+      alive();
       const delay = () => this.random() * this.faults.delayMsMax;
       const deliver = (answer: (value: T) => void) => () => {
         try {
@@ -266,24 +273,24 @@ export class World {
     });
   }
 
-  #accountPorts(id: string, ports: ObjectPorts): AccountPorts {
+  #accountPorts(id: string, ports: LivePorts): AccountPorts {
     return {
       ...ports,
       name: id,
       priceSeed: 7,
-      send: { exchange: (symbol, call) => this.#call(() => this.market(symbol).exchange(structuredClone(call))) },
+      send: { exchange: (symbol, call) => this.#call(ports.alive, () => this.market(symbol).exchange(structuredClone(call))) },
       sockets: { publish: () => undefined, closeSession: () => undefined },
     };
   }
 
-  #marketPorts(symbol: string, ports: ObjectPorts): MarketPorts {
+  #marketPorts(symbol: string, ports: LivePorts): MarketPorts {
     const listed = findMarket(symbol);
     if (listed === undefined) throw new Error(`no market ${symbol}`);
     return {
       ...ports,
       priceSeed: 7,
       listed,
-      send: { report: (account, call) => this.#call(() => this.account(account).report(structuredClone(call))) },
+      send: { report: (account, call) => this.#call(ports.alive, () => this.account(account).report(structuredClone(call))) },
     };
   }
 

@@ -31,6 +31,7 @@ export function admit(
   reference: bigint,
   now: number,
 ): Result<Admitted> {
+  if (state.status === "frozen") return refuse({ code: "account_frozen" });
   if (state.orders.size >= OPEN_ORDERS_MAX) return refuse({ code: "too_many_open_orders" });
   const terms = withQty(request, rules, reference);
   const broken = brokenRule(terms, rules, reference, now);

@@ -189,6 +189,7 @@ export function transfer(
 
 function transferRefusal(state: AccountState, wish: { kind: string; asset: string; amount: bigint }): Refusal | null {
   const { asset, amount } = wish;
+  if (wish.kind === "withdrawal" && state.status === "frozen") return { code: "account_frozen" };
   const available = balanceOf(state, "available", asset);
   if (wish.kind === "withdrawal") {
     if (amount <= available) return null;

@@ -76,6 +76,7 @@ export type AccountEvent =
   | (EventHead & { kind: "order_accepted"; order: Order; command: Command; entry: LedgerEntry; once: OnceKey[] })
   | (EventHead & { kind: "refused"; refusal: Refusal; once: OnceKey[] })
   | (EventHead & { kind: "cancel_requested"; order: Order; command: Command })
+  | (EventHead & { kind: "status_changed"; status: AccountStatus; reason: string })
   | (EventHead & { kind: "session_revoked"; sessionId: string; until: number })
   | (EventHead & { kind: "tokens_valid_from"; from: number })
   | ReportApplied;
@@ -88,8 +89,12 @@ export interface AccountPeer {
   pending: Command[];
 }
 
+/** A frozen account takes no new orders and no withdrawals; reports and cancels always work (protocol rule 14). */
+export type AccountStatus = "active" | "frozen";
+
 export interface AccountState {
   id: string;
+  status: AccountStatus;
   epoch: number;
   seq: number;
   at: number;
@@ -108,6 +113,7 @@ export interface AccountState {
 export function emptyAccount(id: string, epoch: number): AccountState {
   return {
     id,
+    status: "active",
     epoch,
     seq: 0,
     at: 0,
@@ -168,7 +174,12 @@ export function applyAccountEvent(state: AccountState, event: AccountEvent): voi
     case "cancel_requested":
       replaceOrder(state, event.order);
       return sendCommand(state, event.order.symbol, event.command);
+    case "status_changed":
+      state.status = event.status;
+      return;
     case "session_revoked":
+      // A session whose tokens have all run out needs no memory: forgetting it keeps the list short.
+      for (const [id, until] of state.revokedSessions) if (until < event.at) state.revokedSessions.delete(id);
       state.revokedSessions.set(event.sessionId, event.until);
       return;
     case "tokens_valid_from":
@@ -242,8 +253,8 @@ export function balancesAfter(state: AccountState, entry: LedgerEntry | null): B
 export function accountStateHash(state: AccountState, sha256: Sha256): string {
   const sorted = <T>(map: Map<string, T>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
   const peers = sorted(state.peers).map(([symbol, peer]) => [symbol, peer.cseq, peer.rseq]);
-  const { id, epoch, seq, at, ledgerHead, tokensValidFrom } = state;
+  const { id, status, epoch, seq, at, ledgerHead, tokensValidFrom } = state;
   const maps = [state.balances, state.orders, state.positions, state.rules, state.revokedSessions].map((map) => sorted<unknown>(map));
   const credits = sorted(state.credits).filter(([, units]) => units !== 0n);
-  return sha256(canonical({ id, epoch, seq, at, ledgerHead, tokensValidFrom, peers, maps, credits }));
+  return sha256(canonical({ id, status, epoch, seq, at, ledgerHead, tokensValidFrom, peers, maps, credits }));
 }

@@ -1,7 +1,13 @@
 // The sweeper. "The queue has taken it" is not "D1 has it": it compares the objects' journals with the read model, and asks
 // an object whose slices have been lost to send them again. It applies nothing itself.
-import { asc, gt, sql } from "drizzle-orm";
-import { SWEEP_CALL_TIMEOUT_MS, SWEEP_LAG_MS, SWEEP_LANES_MAX, SWEEP_OBJECTS_MAX } from "../../core/limits.ts";
+import { asc, eq, gt, sql } from "drizzle-orm";
+import {
+  SWEEP_CALL_TIMEOUT_MS,
+  SWEEP_GAPS_MAX,
+  SWEEP_LAG_MS,
+  SWEEP_LANES_MAX,
+  SWEEP_OBJECTS_MAX,
+} from "../../core/limits.ts";
 import { MARKETS } from "../../core/listings.ts";
 import { type Database, database, type Guarded, guardD1 } from "../../db/client.ts";
 import { readHeads, type Source } from "../../db/heads.ts";
@@ -36,9 +42,9 @@ interface Seen {
 const CURSOR = "accounts";
 
 /**
- * Looks at every market and at the next accounts in turn, {@link SWEEP_OBJECTS_MAX} objects in all. One that D1 is behind
- * is looked at again after `pauseMs`, since its slices may simply be on their way; one of which nothing has arrived by then
- * is told to send again. Never throws; a D1 that is away ends the sweep, an object that is away does not.
+ * Looks at every market, at accounts with a gap and at the next ones in turn, {@link SWEEP_OBJECTS_MAX} objects in all. One
+ * that D1 is behind is looked at again after `pauseMs`, since its slices may simply be on their way; one of which nothing
+ * has arrived by then is told to send again. Never throws; a D1 that is away ends the sweep, an object that is away does not.
  */
 export async function sweep(
   env: ObjectBindings & { DB: D1Database },
@@ -48,12 +54,12 @@ export async function sweep(
   const db = database(env);
   const report: SweepReport = { looked: 0, unreachable: 0, behind: 0, replayed: 0 };
   await guardD1(dropApplied(db));
-  const ids = await nextAccounts(db, SWEEP_OBJECTS_MAX - MARKETS.length, now);
-  if (!ids.ok) return report;
-  const all = [
-    ...MARKETS.map(({ symbol }) => sweptMarket(env, symbol)),
-    ...ids.value.map((id) => sweptAccount(env, id)),
-  ];
+  const gaps = await accountsWithGaps(db);
+  if (!gaps.ok) return report;
+  const next = await nextAccounts(db, SWEEP_OBJECTS_MAX - MARKETS.length - gaps.value.length, now);
+  if (!next.ok) return report;
+  const ids = [...new Set([...gaps.value, ...next.value])];
+  const all = [...MARKETS.map(({ symbol }) => sweptMarket(env, symbol)), ...ids.map((id) => sweptAccount(env, id))];
   const seen = await lookAt(all, report);
   const behind = await stillBehind(db, seen);
   report.behind = behind.length;
@@ -79,6 +85,18 @@ function dropApplied(db: Database) {
     sql`EXISTS (SELECT 1 FROM ${heads} WHERE ${heads.object} = ${slices.object} AND ${heads.name} = ${slices.name}
       AND ${heads.epoch} = ${slices.epoch} AND ${heads.appliedSeq} >= ${slices.toSeq})`,
   );
+}
+
+/** Accounts of which a slice waits for another one: most likely that one is lost, so they do not wait for their turn. */
+async function accountsWithGaps(db: Database): Promise<Guarded<string[]>> {
+  const found = await guardD1(
+    db
+      .selectDistinct({ name: projectionSlices.name })
+      .from(projectionSlices)
+      .where(eq(projectionSlices.object, "account"))
+      .limit(SWEEP_GAPS_MAX),
+  );
+  return found.ok ? { ok: true, value: found.value.map(({ name }) => name) } : found;
 }
 
 /** The accounts that follow the last ones looked at, from the first again after the last. */

@@ -2,9 +2,8 @@
 import { and, desc, eq, lt, type SQL, sql } from "drizzle-orm";
 import { isTypeId } from "../../core/ids.ts";
 import { fromColumn } from "../../core/money.ts";
-import type { Order } from "../../core/order.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
-import { wireOrder, wireTime } from "../../core/wire.ts";
+import { type ShownOrder, wireOrder, wireTime } from "../../core/wire.ts";
 import { type Database, guardD1 } from "../../db/client.ts";
 import { deadLetters, orders, projectionHeads } from "../../db/read-model.ts";
 
@@ -62,7 +61,7 @@ function statusFilter(status: OrderWish["status"]): SQL | undefined {
 
 function wireAdminOrder(row: typeof orders.$inferSelect): WireAdminOrder {
   const units = (stored: number | null) => (stored === null ? null : fromColumn(stored));
-  const order: Order = {
+  const order: ShownOrder = {
     ...row,
     qty: units(row.qty),
     notional: units(row.notional),
@@ -70,11 +69,6 @@ function wireAdminOrder(row: typeof orders.$inferSelect): WireAdminOrder {
     filledQty: fromColumn(row.filledQty),
     filledNotional: fromColumn(row.filledNotional),
     fee: fromColumn(row.fee),
-    hold: fromColumn(row.hold),
-    // What only the account needs is not in the read model, and not on the wire.
-    credit: 0n,
-    feeNumerator: 0n,
-    bodyHash: "",
   };
   return { account_id: row.accountId, ...wireOrder(order) };
 }

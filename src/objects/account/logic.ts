@@ -1,7 +1,7 @@
 // An account: the one place that spends its owner's money. Its verbs; how an act becomes durable is in engine.ts.
 import type { OrderRequest } from "../../core/account/admission.ts";
 import { emit, placeOrder, requestCancel, transfer } from "../../core/account/decide.ts";
-import { type AccountState, balanceOf, type OnceKey, type Transfer } from "../../core/account/state.ts";
+import { type AccountState, type AccountStatus, balanceOf, type OnceKey, type Transfer } from "../../core/account/state.ts";
 import { canonical, decode, encode } from "../../core/codec.ts";
 import { isOpen, type Order, type Side } from "../../core/order.ts";
 import { invariant, ok, refuse, type Result } from "../../core/result.ts";
@@ -166,6 +166,11 @@ export class AccountLogic {
     this.#ports.sockets.closeSession(sessionId);
   }
 
+  /** Freezes or thaws the account, with the reason for it. */
+  setStatus(status: AccountStatus, reason: string): void {
+    if (status !== this.state.status) this.#engine.commit((turn) => emit(turn, { kind: "status_changed", status, reason }));
+  }
+
   /** Ends every token issued before a moment, in ms. */
   revokeAllBefore(fromMs: number): void {
     if (fromMs > this.state.tokensValidFrom) this.#engine.commit((turn) => emit(turn, { kind: "tokens_valid_from", from: fromMs }));
@@ -200,7 +205,7 @@ export class AccountLogic {
       available: balanceOf(this.state, "available", asset),
       held: balanceOf(this.state, "held", asset),
     }));
-    return { id: this.#ports.name, status: "active", balances, seq: this.state.seq, asOf: this.#ports.now() };
+    return { id: this.#ports.name, status: this.state.status, balances, seq: this.state.seq, asOf: this.#ports.now() };
   }
 
   /** Rings what is due. Never throws: the platform drops an alarm after six failures. */

@@ -60,16 +60,16 @@ export class MarketLinks {
     const peer = this.#ports.peer(symbol);
     const commands = peer.pending.slice(0, COMMANDS_PER_CALL_MAX);
     const answer = await this.#call(symbol, { v: 1, ...this.#ports.identity(), rseq: peer.rseq, commands });
-    if (answer === null || answer.outcome === "later") {
-      this.#backOff(symbol);
+    if (answer?.outcome === "bug") {
+      this.#parked.add(symbol);
+      this.#ports.park(symbol, answer.detail);
+      this.#ports.alert(`parked ${symbol}: ${answer.detail}`);
       return false;
     }
-    if (answer.outcome === "bug" || answer.outcome === "gap") {
-      // A gap means that the market has forgotten what it had acknowledged: only a person can say which side is right.
-      const reason = answer.outcome === "bug" ? answer.detail : `market expects command ${answer.expected}`;
-      this.#parked.add(symbol);
-      this.#ports.park(symbol, reason);
-      this.#ports.alert(`parked ${symbol}: ${reason}`);
+    if (answer?.outcome !== "applied") {
+      // The lowest unanswered command was sent, so a gap says that the market has forgotten what it had acknowledged.
+      if (answer?.outcome === "gap") this.#ports.alert(`${symbol} expects command ${answer.expected}`);
+      this.#backOff(symbol);
       return false;
     }
     this.#failures.delete(symbol);

@@ -1,7 +1,7 @@
 // The account object's class: wires the logic and the sockets to the platform and decides nothing.
 import { DurableObject } from "cloudflare:workers";
 import type { OrderRequest } from "../../core/account/admission.ts";
-import type { AccountEvent, Transfer } from "../../core/account/state.ts";
+import type { AccountEvent, AccountStatus, Transfer } from "../../core/account/state.ts";
 import { SETTLE_WAIT_MS, SOCKETS_PER_ACCOUNT_MAX } from "../../core/limits.ts";
 import type { Side } from "../../core/order.ts";
 import { ok, refuse, type Refusal, type Result } from "../../core/result.ts";
@@ -121,6 +121,11 @@ export class AccountObject extends DurableObject<Env> implements AccountRpc {
 
   async revokeAllBefore(fromMs: number): Promise<Result<null>> {
     this.#logic.revokeAllBefore(fromMs);
+    return ok(null);
+  }
+
+  async setStatus(status: AccountStatus, reason: string): Promise<Result<null>> {
+    this.#logic.setStatus(status, reason);
     return ok(null);
   }
 

@@ -69,6 +69,7 @@ export class AccountStore {
     state.seq = last?.seq ?? 0;
     state.at = last?.at ?? 0;
     state.ledgerHead = this.#ledgerHead();
+    state.status = this.meta("status") === "frozen" ? "frozen" : "active";
     state.tokensValidFrom = Number(this.meta("tokens_valid_from") ?? "0");
     for (const row of sql<{ account: string; asset: string; balance: number }>("SELECT account, asset, balance FROM ledger_accounts")) {
       state.balances.set(balanceKey(row.account, row.asset), fromColumn(row.balance));
@@ -132,7 +133,9 @@ export class AccountStore {
       if (event.kind === "report") peers.add(event.symbol);
       if ("position" in event && event.position !== null) this.#position(event.position);
       if ("once" in event) for (const key of event.once) this.#once(key, event);
+      if (event.kind === "status_changed") this.setMeta("status", event.status);
       if (event.kind === "session_revoked") {
+        this.#sql("DELETE FROM revoked_sessions WHERE until < ?", event.at);
         this.#sql("INSERT OR REPLACE INTO revoked_sessions (session_id, until) VALUES (?, ?)", event.sessionId, event.until);
       }
       if (event.kind === "tokens_valid_from") this.setMeta("tokens_valid_from", String(event.from));

@@ -1,5 +1,5 @@
 // A market: the one place that matches. Commands and reports are one transaction; makers are told after it.
-import { bestPrice, depthOf } from "../../core/book.ts";
+import { assertUncrossed, bestPrice, depthOf } from "../../core/book.ts";
 import { nextCrossingStep } from "../../core/house.ts";
 import { BACKOFF_FIRST_MS, COMMANDS_PER_CALL_MAX, HOUSE_HORIZON_STEPS, REPORTS_PER_CALL_MAX } from "../../core/limits.ts";
 import type { MarketRules } from "../../core/listings.ts";
@@ -112,6 +112,7 @@ export class MarketLogic {
         advance(turn);
         work(turn);
         if (turn.events.length === 0) return;
+        assertUncrossed(turn.state.book);
         for (const event of turn.events) if (event.kind === "report") touched.add(event.account);
         this.#store.write(turn.state, turn.events, this.#records);
         if (touched.size > 0) this.#pushes.arm();

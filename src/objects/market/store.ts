@@ -24,6 +24,9 @@ const SCHEMA = [
     acknowledged INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
 ];
 
+/** The reports after which an order's row is no longer what it was. */
+const CHANGES_ORDER: ReadonlySet<string> = new Set(["new", "fill", "canceled", "expired"]);
+
 /** What the tables keep of an account beside the core's record: its epoch, and the last report that it has applied. */
 export interface PeerRecord {
   epoch: number;
@@ -51,14 +54,17 @@ export class MarketStore {
     for (const row of this.#sql<{ account: string; asset: string; balance: number }>("SELECT account, asset, balance FROM ledger_accounts")) {
       state.balances.set(balanceKey(row.account, row.asset), fromColumn(row.balance));
     }
-    this.#loadOrders(state);
-    this.#loadQuotes(state);
+    // First come first served, the house included: a customer may stand before its quote at a price, or behind it.
+    const resting = [...this.#loadOrders(state), ...this.#loadQuotes(state)].sort((a, b) => a.seq - b.seq);
+    for (const order of resting) addToBook(state.book, order);
     this.#loadPeers(state);
     this.#loadLastTrade(state);
     return state;
   }
 
-  #loadOrders(state: MarketState): void {
+  /** Reads the customers' open orders; answers those that rest. */
+  #loadOrders(state: MarketState): RestingOrder[] {
+    const resting: RestingOrder[] = [];
     for (const row of this.#sql<{ rests: number; body: string }>("SELECT rests, body FROM orders ORDER BY seq")) {
       const order = decode<BookOrder>(row.body);
       state.orders.set(order.id, order);
@@ -66,15 +72,16 @@ export class MarketStore {
       if (row.rests === 0) continue;
       invariant(order.price !== null && order.leaves !== null, `order ${order.id} cannot rest`);
       state.resting.add(order.id);
-      addToBook(state.book, order as RestingOrder);
+      resting.push(order as RestingOrder);
     }
+    return resting;
   }
 
   /** The house's quotes are the last requote less what has been taken since; they have no rows of their own. */
-  #loadQuotes(state: MarketState): void {
+  #loadQuotes(state: MarketState): RestingOrder[] {
     const [row] = this.#sql<{ seq: number; body: string }>("SELECT seq, body FROM journal WHERE kind = 'requote' ORDER BY seq DESC LIMIT 1");
     const event = row === undefined ? null : decode<MarketEvent>(row.body);
-    if (row === undefined || event?.kind !== "requote") return;
+    if (row === undefined || event?.kind !== "requote") return [];
     state.step = event.step;
     const taken = new Map<string, bigint>();
     for (const later of this.#sql<{ body: string }>("SELECT body FROM journal WHERE seq > ? AND kind = 'report'", row.seq)) {
@@ -83,10 +90,10 @@ export class MarketStore {
       const id = houseOrderId(house.side, house.price);
       taken.set(id, (taken.get(id) ?? 0n) + report.fill.qty);
     }
-    for (const quote of event.quotes) {
-      const qty = quote.qty - (taken.get(houseOrderId(quote.side, quote.price)) ?? 0n);
-      if (qty > 0n) addToBook(state.book, houseOrder({ ...quote, qty }, row.seq));
-    }
+    return event.quotes
+      .map((quote) => houseOrder(quote, row.seq))
+      .map((order) => ({ ...order, leaves: order.leaves - (taken.get(order.id) ?? 0n) }))
+      .filter((order) => order.leaves > 0n);
   }
 
   #loadPeers(state: MarketState): void {
@@ -123,6 +130,7 @@ export class MarketStore {
   /** Writes a turn: its journal rows, then each row of state that it touched, once. Belongs in the turn's transaction. */
   write(state: MarketState, events: readonly MarketEvent[], records: ReadonlyMap<string, PeerRecord>): void {
     const balances = new Map<string, bigint>();
+    const fresh = new Set<string>();
     const orders = new Set<string>();
     const accounts = new Set<string>();
     for (const event of events) {
@@ -138,12 +146,14 @@ export class MarketStore {
         encode(event),
       );
       if (report === null) continue;
-      orders.add(report.report.orderId);
+      const { orderId, execType } = report.report;
+      if (execType === "new") fresh.add(orderId);
+      if (CHANGES_ORDER.has(execType)) orders.add(orderId);
       accounts.add(report.account);
       for (const p of report.entry?.postings ?? []) balances.set(balanceKey(p.account, p.asset), p.balance);
     }
     this.#balances(balances);
-    for (const id of orders) this.#order(state, id);
+    for (const id of orders) this.#order(state, id, fresh.has(id));
     for (const account of accounts) this.writePeer(state, account, records.get(account) ?? { epoch: 1, acknowledged: 0 });
   }
 
@@ -157,10 +167,11 @@ export class MarketStore {
     );
   }
 
-  #order(state: MarketState, id: string): void {
+  #order(state: MarketState, id: string, fresh: boolean): void {
     const order = state.orders.get(id);
     if (order === undefined) {
-      this.#sql("DELETE FROM orders WHERE id = ?", id);
+      // An order that came and went in this turn has never had a row.
+      if (!fresh) this.#sql("DELETE FROM orders WHERE id = ?", id);
       return;
     }
     this.#sql(

@@ -1,0 +1,197 @@
+// Measures the built Worker on this machine: see README.md. `npm run bench -- --storage=tmpfs --seconds=4 --only=resting`
+
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { parseConfig } from "../src/config.ts";
+import { typeId } from "../src/core/ids.ts";
+import { findMarket } from "../src/core/listings.ts";
+import { formatDecimal } from "../src/core/decimal.ts";
+import { signAccessToken } from "../src/http/tokens.ts";
+import { closedLoop, once, openLoop, request, sleep } from "./load.mjs";
+import { build, start } from "./server.mjs";
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const FOLDERS = { tmpfs: `/dev/shm/tradepost-bench-${process.pid}`, disk: join(ROOT, ".bench", "disk") };
+const CONNECTIONS = 32;
+const WARM_UP_SECONDS = 1;
+const SYMBOL = "BTC-USD";
+/** After saturation the read model catches up; what it still does then is no part of the next measurement. */
+const IDLE_SHARE = 0.15;
+const IDLE_LIMIT_MS = 20_000;
+const GOALS = { resting: { ratio: 0.12 }, filling: { ratio: 0.08 }, p50Ms: 5, p99Ms: 25 };
+
+const { values: options } = parseArgs({
+  options: {
+    storage: { type: "string", default: "tmpfs,disk" },
+    seconds: { type: "string", default: "5" },
+    only: { type: "string", default: "resting,filling" },
+    accounts: { type: "string", default: "1,32" },
+  },
+});
+const seconds = Number(options.seconds);
+let bad = false;
+
+const built = build();
+const config = parseConfig(built.vars);
+for (const storage of options.storage.split(",")) {
+  const folder = FOLDERS[storage];
+  if (folder === undefined || !existsSync(dirname(folder))) throw new Error(`no place for state: ${storage}`);
+  const server = await start(built, folder);
+  try {
+    await measureAll(server, storage);
+  } finally {
+    await server.stop();
+  }
+  if (server.failures.length > 0) {
+    bad = true;
+    console.log(`\nThe server wrote:\n${server.failures.join("").slice(0, 3_000)}`);
+  }
+}
+process.exit(bad ? 1 : 0);
+
+/** One table: the two yardsticks, then each kind of order over each number of accounts, the object call again at the end. */
+async function measureAll(server, storage) {
+  const rows = [];
+  const plain = async (name, path) => {
+    const next = constant(request("GET", path));
+    const { row } = await measure(server, { name, accounts: "", next: () => next, expected: "\r\n\r\n" });
+    rows.push(row);
+    return row;
+  };
+  await plain("no-op Worker route", "/bench/route");
+  const objectRows = [await plain("no-op object call", "/bench/object")];
+  for (const accounts of options.accounts.split(",").map(Number)) {
+    for (const kind of options.only.split(",")) {
+      const { row } = await measure(server, {
+        name: `POST /v1/orders ${kind}`,
+        kind,
+        accounts,
+        next: () => orders(server.port, kind, accounts),
+        expected: kind === "resting" ? '"status":"new"' : '"status":"filled"',
+      });
+      rows.push(row);
+    }
+    objectRows.push(await plain("no-op object call, again", "/bench/object"));
+  }
+  const noOp = objectRows.reduce((sum, row) => sum + row.rate, 0) / objectRows.length;
+  const noOpCpu = objectRows.reduce((sum, row) => sum + row.cpu, 0) / objectRows.length;
+  print(storage, rows, noOp, noOpCpu);
+}
+
+/** Warm-up, closed loop for the rate, a pause until the server is idle, open loop at half of that rate for the latency. */
+async function measure(server, { name, kind, accounts, next, expected }) {
+  const { port } = server;
+  const load = await next();
+  await closedLoop({ port, connections: CONNECTIONS, seconds: WARM_UP_SECONDS, next: load, expected });
+  const before = server.cpuMs();
+  const closed = await closedLoop({ port, connections: CONNECTIONS, seconds, next: load, expected });
+  const behindMs = await untilIdle(server);
+  const cpu = ((server.cpuMs() - before) * 1_000) / closed.count;
+  const open = await openLoop({ port, rate: closed.rate / 2, seconds, next: await next(), expected });
+  await untilIdle(server);
+  for (const { unexpected } of [closed, open]) {
+    for (const [what, count] of unexpected) {
+      bad = true;
+      console.log(`${name}, ${accounts} accounts: ${count} answers were not ${expected} but ${what}`);
+    }
+  }
+  return { row: { name, kind, accounts, rate: closed.rate, cpu, behindMs, closed, open } };
+}
+
+/** Waits until the server hardly uses its processor, and answers how long that took in ms. */
+async function untilIdle(server) {
+  const started = performance.now();
+  const step = 200;
+  while (performance.now() - started < IDLE_LIMIT_MS) {
+    const before = server.cpuMs();
+    await sleep(step);
+    if (server.cpuMs() - before <= step * IDLE_SHARE) break;
+  }
+  return performance.now() - started - step;
+}
+
+function constant(bytes) {
+  return () => bytes;
+}
+
+/** Fresh accounts with money, and a turn-by-turn list of their orders: no account meets its limit of open orders. */
+async function orders(port, kind, accounts) {
+  const tokens = await Promise.all(Array.from({ length: accounts }, newCaller));
+  for (const token of tokens) {
+    for (const [asset, amount] of [
+      ["USD", "5000000"],
+      ["BTC", "100"],
+    ]) {
+      await once(port, request("POST", "/v1/account/deposits", { token, body: { asset, amount } }));
+    }
+  }
+  const bodies = kind === "resting" ? await restingBodies(port) : fillingBodies();
+  const count = tokens.length * bodies.length;
+  // Every account sends every body in turn.
+  const requests = Array.from({ length: count }, (_, index) => {
+    const body = bodies[Math.floor(index / tokens.length)];
+    return request("POST", "/v1/orders", { token: tokens[index % tokens.length], body });
+  });
+  let sent = 0;
+  return () => requests[sent++ % count];
+}
+
+async function newCaller() {
+  const now = Date.now();
+  const id = (prefix) => typeId(prefix, now, crypto.getRandomValues(new Uint8Array(10)));
+  const subject = { userId: id("usr"), accountId: id("acc"), sessionId: id("ses"), roles: ["customer"], emailVerified: true };
+  return signAccessToken(config, subject, now);
+}
+
+/** Limit buys about five percent under the market, one price after the other: inside the band, never met. */
+async function restingBodies(port) {
+  const { tickSize, quoteScale, basePrice } = findMarket(SYMBOL);
+  const book = await once(port, request("GET", `/v1/markets/${SYMBOL}/book?depth=1`));
+  const best = BigInt(Math.round(Number(book.bids[0]?.[0] ?? book.bids[0]?.price) * 10 ** quoteScale)) || basePrice;
+  const top = (best * 95n) / 100n / tickSize;
+  return Array.from({ length: 50 }, (_, index) => ({
+    symbol: SYMBOL,
+    side: "buy",
+    type: "limit",
+    time_in_force: "gtc",
+    qty: "0.0002",
+    limit_price: formatDecimal((top - BigInt(index)) * tickSize, quoteScale),
+  }));
+}
+
+/** Small market orders, a buy and a sell in turn: each meets the house's best quote. */
+function fillingBodies() {
+  const order = { symbol: SYMBOL, type: "market" };
+  return [
+    { ...order, side: "buy", notional: "5" },
+    { ...order, side: "sell", qty: "0.0001" },
+  ];
+}
+
+function print(storage, rows, noOp, noOpCpu) {
+  const figure = (value, digits = 1) => (Number.isFinite(value) ? value.toFixed(digits) : "–");
+  const lines = rows.map(({ name, accounts, rate, cpu, behindMs, closed, open }) => [
+    name,
+    String(accounts),
+    figure(rate, 0),
+    figure(rate / noOp, 2),
+    `${figure(closed.p50)} / ${figure(closed.p99)}`,
+    `${figure(open.p50)} / ${figure(open.p99)}`,
+    figure(cpu, 0),
+    figure(noOpCpu / cpu, 2),
+    figure(behindMs / 1_000),
+  ]);
+  const head = ["state on " + storage, "accounts", "requests/s", "ratio", "p50/p99 ms full", "p50/p99 ms half", "CPU µs", "CPU ratio", "behind s"];
+  const widths = head.map((_, column) => Math.max(...[head, ...lines].map((line) => line[column].length)));
+  const text = (line) => line.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]))).join("  ");
+  console.log(`\n${[head, ...lines].map(text).join("\n")}`);
+  if (storage !== "tmpfs") return;
+  for (const { kind, accounts, rate, open } of rows) {
+    if (kind === undefined || accounts !== 1) continue;
+    const goal = GOALS[kind].ratio;
+    const met = rate / noOp >= goal && open.p50 < GOALS.p50Ms && open.p99 < GOALS.p99Ms;
+    console.log(`${kind}, one account: goal ratio ≥ ${goal}, half load p50 < ${GOALS.p50Ms} and p99 < ${GOALS.p99Ms} ms: ${met ? "met" : "missed"}`);
+  }
+}
