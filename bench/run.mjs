@@ -5,18 +5,16 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { parseConfig } from "../src/config.ts";
-import { typeId } from "../src/core/ids.ts";
-import { findMarket } from "../src/core/listings.ts";
-import { formatDecimal } from "../src/core/decimal.ts";
-import { signAccessToken } from "../src/http/tokens.ts";
-import { closedLoop, once, openLoop, request, sleep } from "./load.mjs";
+import { closedLoop, openLoop, request, sleep } from "./load.mjs";
+import { orders } from "./orders.mjs";
+import { profiled } from "./profile.mjs";
 import { build, start } from "./server.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const FOLDERS = { tmpfs: `/dev/shm/tradepost-bench-${process.pid}`, disk: join(ROOT, ".bench", "disk") };
 const CONNECTIONS = 32;
+const INSPECTOR = 9339;
 const WARM_UP_SECONDS = 1;
-const SYMBOL = "BTC-USD";
 /** After saturation the read model catches up; what it still does then is no part of the next measurement. */
 const IDLE_SHARE = 0.15;
 const IDLE_LIMIT_MS = 20_000;
@@ -28,6 +26,8 @@ const { values: options } = parseArgs({
     seconds: { type: "string", default: "5" },
     only: { type: "string", default: "resting,filling" },
     accounts: { type: "string", default: "1,32" },
+    profile: { type: "boolean", default: false },
+    "no-read-model": { type: "boolean", default: false },
   },
 });
 const seconds = Number(options.seconds);
@@ -38,7 +38,8 @@ const config = parseConfig(built.vars);
 for (const storage of options.storage.split(",")) {
   const folder = FOLDERS[storage];
   if (folder === undefined || !existsSync(dirname(folder))) throw new Error(`no place for state: ${storage}`);
-  const server = await start(built, folder);
+  const inspector = options.profile ? INSPECTOR : null;
+  const server = await start(built, folder, { inspector, readModel: !options["no-read-model"] });
   try {
     await measureAll(server, storage);
   } finally {
@@ -68,7 +69,7 @@ async function measureAll(server, storage) {
         name: `POST /v1/orders ${kind}`,
         kind,
         accounts,
-        next: () => orders(server.port, kind, accounts),
+        next: () => orders(server.port, config, kind, accounts),
         expected: kind === "resting" ? '"status":"new"' : '"status":"filled"',
       });
       rows.push(row);
@@ -86,7 +87,9 @@ async function measure(server, { name, kind, accounts, next, expected }) {
   const load = await next();
   await closedLoop({ port, connections: CONNECTIONS, seconds: WARM_UP_SECONDS, next: load, expected });
   const before = server.cpuMs();
-  const closed = await closedLoop({ port, connections: CONNECTIONS, seconds, next: load, expected });
+  const closed = await profiledIf(kind, accounts, () =>
+    closedLoop({ port, connections: CONNECTIONS, seconds, next: load, expected }),
+  );
   const behindMs = await untilIdle(server);
   const cpu = ((server.cpuMs() - before) * 1_000) / closed.count;
   const open = await openLoop({ port, rate: closed.rate / 2, seconds, next: await next(), expected });
@@ -98,6 +101,11 @@ async function measure(server, { name, kind, accounts, next, expected }) {
     }
   }
   return { row: { name, kind, accounts, rate: closed.rate, cpu, behindMs, closed, open } };
+}
+
+function profiledIf(kind, accounts, work) {
+  if (!options.profile || kind === undefined) return work();
+  return profiled(INSPECTOR, built.config.name, join(ROOT, ".bench", `${kind}-${accounts}`), work);
 }
 
 /** Waits until the server hardly uses its processor, and answers how long that took in ms. */
@@ -114,60 +122,6 @@ async function untilIdle(server) {
 
 function constant(bytes) {
   return () => bytes;
-}
-
-/** Fresh accounts with money, and a turn-by-turn list of their orders: no account meets its limit of open orders. */
-async function orders(port, kind, accounts) {
-  const tokens = await Promise.all(Array.from({ length: accounts }, newCaller));
-  for (const token of tokens) {
-    for (const [asset, amount] of [
-      ["USD", "5000000"],
-      ["BTC", "100"],
-    ]) {
-      await once(port, request("POST", "/v1/account/deposits", { token, body: { asset, amount } }));
-    }
-  }
-  const bodies = kind === "resting" ? await restingBodies(port) : fillingBodies();
-  const count = tokens.length * bodies.length;
-  // Every account sends every body in turn.
-  const requests = Array.from({ length: count }, (_, index) => {
-    const body = bodies[Math.floor(index / tokens.length)];
-    return request("POST", "/v1/orders", { token: tokens[index % tokens.length], body });
-  });
-  let sent = 0;
-  return () => requests[sent++ % count];
-}
-
-async function newCaller() {
-  const now = Date.now();
-  const id = (prefix) => typeId(prefix, now, crypto.getRandomValues(new Uint8Array(10)));
-  const subject = { userId: id("usr"), accountId: id("acc"), sessionId: id("ses"), roles: ["customer"], emailVerified: true };
-  return signAccessToken(config, subject, now);
-}
-
-/** Limit buys about five percent under the market, one price after the other: inside the band, never met. */
-async function restingBodies(port) {
-  const { tickSize, quoteScale, basePrice } = findMarket(SYMBOL);
-  const book = await once(port, request("GET", `/v1/markets/${SYMBOL}/book?depth=1`));
-  const best = BigInt(Math.round(Number(book.bids[0]?.[0] ?? book.bids[0]?.price) * 10 ** quoteScale)) || basePrice;
-  const top = (best * 95n) / 100n / tickSize;
-  return Array.from({ length: 50 }, (_, index) => ({
-    symbol: SYMBOL,
-    side: "buy",
-    type: "limit",
-    time_in_force: "gtc",
-    qty: "0.0002",
-    limit_price: formatDecimal((top - BigInt(index)) * tickSize, quoteScale),
-  }));
-}
-
-/** Small market orders, a buy and a sell in turn: each meets the house's best quote. */
-function fillingBodies() {
-  const order = { symbol: SYMBOL, type: "market" };
-  return [
-    { ...order, side: "buy", notional: "5" },
-    { ...order, side: "sell", qty: "0.0001" },
-  ];
 }
 
 function print(storage, rows, noOp, noOpCpu) {

@@ -68,14 +68,17 @@ function makeSecrets() {
 
 /**
  * Starts the built Worker with its state in `folder`, which is emptied before and removed by `stop`. Answers its port;
- * `cpuMs` is the processor time that it has had, `failures` what it has written to stderr.
+ * `cpuMs` is the processor time that it has had, `failures` what it has written. Without `readModel` nobody consumes the
+ * queue: what is left is what an object's machine does, when queue and D1 are others.
  */
-export async function start({ dist, config }, folder, { inspector = null } = {}) {
+export async function start({ dist, config }, folder, { inspector = null, readModel = true } = {}) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   cpSync(dist, join(folder, "dist"), { recursive: true });
   const file = join(folder, "wrangler.json");
-  writeFileSync(file, JSON.stringify({ ...config, main: "dist/worker.js", no_bundle: true }), { mode: 0o600 });
+  const queues = readModel ? config.queues : { producers: config.queues.producers };
+  const served = { ...config, queues, main: "dist/worker.js", no_bundle: true };
+  writeFileSync(file, JSON.stringify(served), { mode: 0o600 });
   const args = ["serve", "--experimental", "--control-fd=3", "--socket-addr=http=127.0.0.1:0", file];
   if (inspector !== null) args.push(`--inspector-addr=127.0.0.1:${inspector}`);
   const child = spawn(WORKERD, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe", "pipe"] });

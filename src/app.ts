@@ -2,12 +2,12 @@
 
 import { z } from "zod";
 import { accountRouter } from "./domains/account/routes.ts";
+import { sessionRevoker } from "./domains/identity/gate.ts";
+import { identityRoutes } from "./domains/identity/routes.ts";
 import { marketsRouter } from "./domains/markets/routes.ts";
 import { opsRouter } from "./domains/ops/routes.ts";
 import { ordersRouter } from "./domains/orders/routes.ts";
 import { portfolioRouter } from "./domains/portfolio/routes.ts";
-import { sessionRevoker } from "./domains/identity/gate.ts";
-import { identityRoutes } from "./domains/identity/routes.ts";
 import { send, sendPublic } from "./http/answer.ts";
 import { sizeLimit } from "./http/body.ts";
 import { configuration, type Ports, requestContext } from "./http/context.ts";

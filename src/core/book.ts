@@ -1,6 +1,7 @@
 // One market's resting orders: price levels best first, in each level first come first served. No matching here.
-import { invariant } from "./result.ts";
+
 import type { SelfTradePrevention, Side, TimeInForce } from "./order.ts";
+import { invariant } from "./result.ts";
 
 /** The owner of the house's quotes: it has no account object, no hold and no report. */
 export const HOUSE = "house";

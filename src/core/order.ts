@@ -4,14 +4,7 @@ export type Side = "buy" | "sell";
 export type OrderType = "market" | "limit";
 export type TimeInForce = "gtc" | "gtd" | "day" | "ioc" | "fok";
 export type SelfTradePrevention = "none" | "cancel_newest";
-export type OrderStatus =
-  | "pending_new"
-  | "new"
-  | "partially_filled"
-  | "filled"
-  | "canceled"
-  | "expired"
-  | "rejected";
+export type OrderStatus = "pending_new" | "new" | "partially_filled" | "filled" | "canceled" | "expired" | "rejected";
 export type ExecType = "new" | "rejected" | "fill" | "canceled" | "expired";
 export type Liquidity = "maker" | "taker";
 

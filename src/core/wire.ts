@@ -1,12 +1,13 @@
 // The faces of orders, fills and money on the wire: snake_case, decimal strings, RFC 3339 times. HTTP and sockets share them.
-import { formatDecimal, formatRatio } from "./decimal.ts";
-import { type LedgerEntry, formatUnits } from "./ledger.ts";
-import { findMarket, type MarketRules } from "./listings.ts";
-import { invariant } from "./result.ts";
-import { leavesOf, notionalOf, type Order } from "./order.ts";
+
 import type { Balance, FillRecord, Transfer } from "./account/state.ts";
 import type { StreamData } from "./account/stream.ts";
+import { formatDecimal, formatRatio } from "./decimal.ts";
+import { formatUnits, type LedgerEntry } from "./ledger.ts";
+import { findMarket, type MarketRules } from "./listings.ts";
+import { leavesOf, notionalOf, type Order } from "./order.ts";
 import type { Position } from "./positions.ts";
+import { invariant } from "./result.ts";
 
 /** A moment in ms as RFC 3339 UTC with milliseconds. */
 export function wireTime(ms: number): string {
@@ -103,8 +104,20 @@ export function wireTransfer(transfer: Transfer) {
 
 /** A ledger entry: what its hash covers, and the hash. */
 export function wireEntry(entry: LedgerEntry) {
-  const postings = entry.postings.map((p) => ({ account: p.account, asset: p.asset, amount: formatUnits(p.amount, p.asset) }));
-  return { seq: entry.seq, id: entry.id, at: wireTime(entry.at), kind: entry.kind, ref: entry.ref, postings, hash: entry.hash };
+  const postings = entry.postings.map((p) => ({
+    account: p.account,
+    asset: p.asset,
+    amount: formatUnits(p.amount, p.asset),
+  }));
+  return {
+    seq: entry.seq,
+    id: entry.id,
+    at: wireTime(entry.at),
+    kind: entry.kind,
+    ref: entry.ref,
+    postings,
+    hash: entry.hash,
+  };
 }
 
 /** A position at a market price in quote units per whole base unit. */

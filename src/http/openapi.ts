@@ -102,7 +102,8 @@ export function answer<S extends z.ZodType>(schema: S, description: string) {
 /** Money, prices and quantities, as they come in: no sign, no exponent; excess digits are judged by the asset. */
 export const decimalIn = z
   .string()
-  .regex(/^(0|[1-9]\d{0,17})(\.\d{1,18})?$/, 'must be a plain decimal in a string, e.g. "12.5"')
+  // What is no decimal is not judged further: one field, one error.
+  .regex(/^(0|[1-9]\d{0,17})(\.\d{1,18})?$/, { error: 'must be a plain decimal in a string, e.g. "12.5"', abort: true })
   .openapi({ example: "12.5" });
 
 /** Money, prices and quantities, as they go out: shortest form, `-` where negative. */

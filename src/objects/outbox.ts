@@ -1,13 +1,18 @@
 // The journal is the outbox (protocol rule 2): a cursor says how far the read model's queue has been told.
 import { SLICE_BYTES_MAX, SLICE_ROWS_MAX } from "../core/limits.ts";
 import type { JournalSlice, ObjectPorts } from "./ports.ts";
+import type { JournalHead } from "./protocol.ts";
 
-/** Which object's journal this is; `first` is the column with an event's first stream number. */
+/** Which object's journal this is; `first` is the column with an event's first stream number, `seq` the last one written. */
 export interface OutboxSource {
   object: JournalSlice["object"];
   epoch: number;
   first: "first" | "seq";
+  seq: () => number;
 }
+
+/** What `from` and `to` take in a message beyond the zeros that stand for them. */
+const NUMBERS_CHARS_MAX = 30;
 
 /** Sends an object's journal to the queue, slice by slice, one flight at a time. */
 export class Outbox {
@@ -19,9 +24,12 @@ export class Outbox {
   constructor(ports: Pick<ObjectPorts, "sql" | "queue" | "name">, source: OutboxSource) {
     this.#ports = ports;
     this.#source = source;
-    ports.sql("CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY CHECK (id = 1), sent_seq INTEGER NOT NULL) STRICT");
+    ports.sql(
+      "CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY CHECK (id = 1), sent_seq INTEGER NOT NULL) STRICT",
+    );
     const [row] = ports.sql<{ sent_seq: number }>("SELECT sent_seq FROM outbox");
     this.#sentSeq = row?.sent_seq ?? 0;
+    this.wakeIfBehind();
   }
 
   /** The last stream number that the queue has taken. */
@@ -35,23 +43,39 @@ export class Outbox {
     this.#flying = true;
     try {
       for (let slice = this.#nextSlice(); slice !== null; slice = this.#nextSlice()) {
+        const cursor = this.#sentSeq;
         await this.#ports.queue.send(slice);
         // A rewind while the slice was in flight wins: what it asked for again must be sent again.
-        if (this.#sentSeq === slice.from - 1) this.#setCursor(slice.to);
+        if (this.#sentSeq === cursor) this.#setCursor(slice.to);
       }
     } finally {
       this.#flying = false;
     }
   }
 
+  /** Asks for a flush when anything is unsent: after a start or an alarm, when whoever should have asked may have died. */
+  wakeIfBehind(): void {
+    if (this.#sentSeq < this.#source.seq()) this.#ports.queue.wake();
+  }
+
+  /** Where the journal is. */
+  head(): JournalHead {
+    return { epoch: this.#source.epoch, seq: this.#source.seq() };
+  }
+
   /** Goes back so that everything from `fromSeq` on is sent again: the read model has lost it. */
-  rewind(fromSeq: number): void {
+  replay(fromSeq: number): JournalHead {
     if (fromSeq - 1 < this.#sentSeq) this.#setCursor(fromSeq - 1);
+    this.wakeIfBehind();
+    return this.head();
   }
 
   #setCursor(seq: number): void {
     this.#sentSeq = seq;
-    this.#ports.sql("INSERT INTO outbox (id, sent_seq) VALUES (1, ?) ON CONFLICT DO UPDATE SET sent_seq = excluded.sent_seq", seq);
+    this.#ports.sql(
+      "INSERT INTO outbox (id, sent_seq) VALUES (1, ?) ON CONFLICT DO UPDATE SET sent_seq = excluded.sent_seq",
+      seq,
+    );
   }
 
   #nextSlice(): JournalSlice | null {
@@ -62,10 +86,10 @@ export class Outbox {
       SLICE_ROWS_MAX,
     );
     const slice: JournalSlice = { v: 1, object, name: this.#ports.name, epoch, from: 0, to: 0, events: [] };
-    let bytes = 0;
+    let bytes = JSON.stringify(slice).length + NUMBERS_CHARS_MAX;
     for (const row of rows) {
       // Escaped quotes make a body longer in the message than in its row.
-      bytes += JSON.stringify(row.body).length;
+      bytes += JSON.stringify(row.body).length + 1;
       if (slice.events.length > 0 && bytes > SLICE_BYTES_MAX) break;
       if (slice.events.length === 0) slice.from = row.first;
       slice.to = row.seq;

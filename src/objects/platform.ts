@@ -15,9 +15,15 @@ export function makeId(prefix: string, atMs: number): string {
 }
 
 /** The ports that every object has, over its own storage. `flush` sends its journal; a failure is left to the next try. */
-export function platformPorts(ctx: DurableObjectState, name: string, queue: Queue, flush: () => Promise<void>): ObjectPorts {
+export function platformPorts(
+  ctx: DurableObjectState,
+  name: string,
+  queue: Queue,
+  flush: () => Promise<void>,
+): ObjectPorts {
   let waking = false;
-  const alert = (message: string) => console.error(JSON.stringify({ level: "error", event: "object_alert", object: name, message }));
+  const alert = (message: string) =>
+    console.error(JSON.stringify({ level: "error", event: "object_alert", object: name, message }));
   return {
     name,
     sql: <Row extends Record<string, SqlValue>>(query: string, ...bindings: SqlValue[]) =>

@@ -1,7 +1,8 @@
 // What objects answer to each other and to the Worker: messages and the interfaces of their remote calls.
-import type { Channel } from "../core/account/stream.ts";
+
 import type { OrderRequest } from "../core/account/admission.ts";
 import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/account/state.ts";
+import type { Channel } from "../core/account/stream.ts";
 import type { LedgerEntry } from "../core/ledger.ts";
 import type { Command, Report } from "../core/messages.ts";
 import type { Order, Side } from "../core/order.ts";
@@ -108,7 +109,10 @@ export interface AccountRpc {
   account(caller: Caller): Promise<Result<AccountView>>;
   order(caller: Caller, by: { id: string } | { clientOrderId: string }): Promise<Result<Order>>;
   orders(caller: Caller, query: OrderQuery): Promise<Result<Page<Order>>>;
-  fills(caller: Caller, query: PageRequest & { symbol: string | null; orderId: string | null }): Promise<Result<Page<FillRecord>>>;
+  fills(
+    caller: Caller,
+    query: PageRequest & { symbol: string | null; orderId: string | null },
+  ): Promise<Result<Page<FillRecord>>>;
   ledger(caller: Caller, query: LedgerQuery): Promise<Result<Page<LedgerEntry>>>;
   transfers(caller: Caller, query: PageRequest & { kind: Transfer["kind"] }): Promise<Result<Page<Transfer>>>;
   positions(caller: Caller): Promise<Result<{ positions: Position[]; balances: Balance[]; seq: number; asOf: number }>>;

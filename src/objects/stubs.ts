@@ -1,6 +1,6 @@
 // The only doorway to the objects and to the queue that they fill: names are made here, and faults are told apart here.
 import type { DurableObject } from "cloudflare:workers";
-import { refuse, type Result } from "../core/result.ts";
+import { type Result, refuse } from "../core/result.ts";
 import type { AccountRpc, MarketRpc } from "./protocol.ts";
 
 /** The bindings that the objects live behind. */
@@ -34,7 +34,8 @@ export async function callObject<T>(call: () => Promise<Result<T>>): Promise<Res
   try {
     return await call();
   } catch (error) {
-    if (error instanceof Error && "remote" in error && error.remote === true && !("durableObjectReset" in error)) throw error;
+    if (error instanceof Error && "remote" in error && error.remote === true && !("durableObjectReset" in error))
+      throw error;
     return refuse({ code: "unavailable" });
   }
 }

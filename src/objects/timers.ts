@@ -32,7 +32,12 @@ export class Timers {
   /** Makes a timer due at a moment, in place of any it had. */
   arm(kind: string, ref: string, due: number): void {
     if (this.dueAt(kind, ref) === due) return;
-    this.#ports.sql("INSERT INTO timers (kind, ref, due) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET due = excluded.due", kind, ref, due);
+    this.#ports.sql(
+      "INSERT INTO timers (kind, ref, due) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET due = excluded.due",
+      kind,
+      ref,
+      due,
+    );
     this.#timers.set(keyOf(kind, ref), { kind, ref, due });
     if (due < this.#alarmAt) this.#setAlarm(due);
   }

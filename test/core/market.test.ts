@@ -4,8 +4,14 @@ import { formatDecimal } from "../../src/core/decimal.ts";
 import { houseQuotes } from "../../src/core/house.ts";
 import { FILLS_PER_COMMAND_MAX } from "../../src/core/limits.ts";
 import type { MarketStatus } from "../../src/core/listings.ts";
-import { applyCommands, marketBalance } from "../../src/core/market/decide.ts";
-import { applyMarketEvent, emptyMarket, type MarketEvent, marketStateHash } from "../../src/core/market/state.ts";
+import { applyCommands } from "../../src/core/market/decide.ts";
+import {
+  applyMarketEvent,
+  emptyMarket,
+  type MarketEvent,
+  marketBalance,
+  marketStateHash,
+} from "../../src/core/market/state.ts";
 import type { Command } from "../../src/core/messages.ts";
 import { referencePrice, STEP_MS } from "../../src/core/prices.ts";
 import { Desk, deskWith, expectBook, listed, NOON, printBook, SEED, sha256 } from "../support/book.ts";
@@ -36,7 +42,13 @@ function requotes(journal: readonly MarketEvent[]): number[] {
 function withStatus(desk: Desk, status: MarketStatus): void {
   desk.turn((turn) => {
     const rules = { ...desk.rules, status, version: desk.rules.version + 1 };
-    const event: MarketEvent = { kind: "rules", rules, seq: desk.state.seq + 1, v: 1, at: Math.max(desk.now, desk.state.at) };
+    const event: MarketEvent = {
+      kind: "rules",
+      rules,
+      seq: desk.state.seq + 1,
+      v: 1,
+      at: Math.max(desk.now, desk.state.at),
+    };
     applyMarketEvent(desk.state, event);
     turn.events.push(event);
   });
@@ -54,7 +66,8 @@ describe("the house", () => {
     const desk = new Desk();
     desk.advance();
     const { ask } = houseBest(NOON);
-    const level = () => formatDecimal(desk.state.book.sell.levels.get(desk.price(ask))?.total ?? 0n, desk.rules.baseScale);
+    const level = () =>
+      formatDecimal(desk.state.book.sell.levels.get(desk.price(ask))?.total ?? 0n, desk.rules.baseScale);
     const whole = Number(level());
     expect(desk.send(`x1 buy 1 @ ${ask}`)[1]).toMatch(`x1 filled 1 @ ${ask}, taker`);
     desk.now += STEP_MS - 1;
@@ -74,7 +87,10 @@ describe("the house", () => {
     const { ask } = houseBest(NOON);
     const notional = desk.price(ask);
     const fee = (notional * 20n) / 10_000n;
-    expect(desk.send(`x1 buy 1 @ ${ask}`)).toEqual(["x1 new", `x1 filled 1 @ ${ask}, taker, fee ${formatDecimal(fee, 6)}`]);
+    expect(desk.send(`x1 buy 1 @ ${ask}`)).toEqual([
+      "x1 new",
+      `x1 filled 1 @ ${ask}, taker, fee ${formatDecimal(fee, 6)}`,
+    ]);
     expect(marketBalance(desk.state, "house", "USD")).toBe(notional);
     expect(marketBalance(desk.state, "house", "SOL")).toBe(-100_000_000n);
     expect(marketBalance(desk.state, "fees", "USD")).toBe(fee);
@@ -127,18 +143,21 @@ describe("the house", () => {
     expect(desk.state.orders.size).toBe(0);
   });
 
-  it.each(["post_only", "cancel_only", "halted"] as const)("withdraws its quotes and trades nothing while the market is %s", (status) => {
-    const desk = new Desk();
-    desk.advance();
-    const middle = (Number(houseBest(NOON).ask) - 0.05).toFixed(2);
-    desk.send(`a1 buy 2 @ ${middle}`);
-    withStatus(desk, status);
-    desk.now = whenAskFallsTo(Number(middle));
-    expect(desk.advance()).toEqual([]);
-    expectBook(desk, `a1:2 | ${middle} |`);
-    expect(desk.send("x1 buy 1 @ 180")).toEqual(["x1 rejected: market_not_open"]);
-    expect(desk.send("cancel a1")).toEqual(["a1 canceled: user"]);
-  });
+  it.each(["post_only", "cancel_only", "halted"] as const)(
+    "withdraws its quotes and trades nothing while the market is %s",
+    (status) => {
+      const desk = new Desk();
+      desk.advance();
+      const middle = (Number(houseBest(NOON).ask) - 0.05).toFixed(2);
+      desk.send(`a1 buy 2 @ ${middle}`);
+      withStatus(desk, status);
+      desk.now = whenAskFallsTo(Number(middle));
+      expect(desk.advance()).toEqual([]);
+      expectBook(desk, `a1:2 | ${middle} |`);
+      expect(desk.send("x1 buy 1 @ 180")).toEqual(["x1 rejected: market_not_open"]);
+      expect(desk.send("cancel a1")).toEqual(["a1 canceled: user"]);
+    },
+  );
 });
 
 describe("steps that passed while the market slept", () => {
@@ -224,7 +243,12 @@ describe("the journal", () => {
     const desk = new Desk();
     desk.advance();
     const { ask, bid } = houseBest(NOON);
-    desk.sendAll([`a1 buy 2 @ ${(Number(ask) - 0.05).toFixed(2)}`, `b1 buy 3 @ ${ask}`, "c1 sell 1 market", `d1 buy 1 @ ${bid}`]);
+    desk.sendAll([
+      `a1 buy 2 @ ${(Number(ask) - 0.05).toFixed(2)}`,
+      `b1 buy 3 @ ${ask}`,
+      "c1 sell 1 market",
+      `d1 buy 1 @ ${bid}`,
+    ]);
     desk.send(`e1 sell 1 @ 195 gtd until:${NOON + 2_000}`);
     desk.send("cancel d1");
     desk.now = whenAskFallsTo(Number(ask) - 0.05) + 5_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { FILLS_PER_COMMAND_MAX } from "../../src/core/limits.ts";
-import { marketBalance } from "../../src/core/market/decide.ts";
+import { marketBalance } from "../../src/core/market/state.ts";
 import { Desk, deskWith, expectBook, listed } from "../support/book.ts";
 
 // SOL-USD: a tick is 0.01 USD, a lot 0.0001 SOL, maker 10 bps, taker 20 bps. The band is 10 % around about 180.
@@ -126,7 +126,11 @@ describe("price, then time, at the maker's price", () => {
 describe("how long an order may wait", () => {
   it.each([
     ["post-only that would not trade rests", "x1 buy 1 @ 180.09 post_only", ["x1 new"]],
-    ["post-only that would trade is refused, also at the very price", "x1 buy 1 @ 180.1 post_only", ["x1 rejected: post_only_would_cross"]],
+    [
+      "post-only that would trade is refused, also at the very price",
+      "x1 buy 1 @ 180.1 post_only",
+      ["x1 rejected: post_only_would_cross"],
+    ],
     ["post-only on the sell side likewise", "x1 sell 1 @ 179.9 post_only", ["x1 rejected: post_only_would_cross"]],
     [
       "ioc takes what there is and loses the rest",
@@ -231,8 +235,12 @@ describe("a market order", () => {
     desk.send(`a2 sell 1 @ ${high.beyond}`);
     desk.send(`b1 buy 1 @ ${low.edge}`);
     desk.send(`b2 buy 1 @ ${low.beyond}`);
-    expect(desk.send("x1 buy 2 market")).toMatchObject(["x1 new", /fill 1 @/, /filled 1/, "x1 canceled: price_band"].map(match));
-    expect(desk.send("x2 sell 2 market")).toMatchObject(["x2 new", /fill 1 @/, /filled 1/, "x2 canceled: price_band"].map(match));
+    expect(desk.send("x1 buy 2 market")).toMatchObject(
+      ["x1 new", /fill 1 @/, /filled 1/, "x1 canceled: price_band"].map(match),
+    );
+    expect(desk.send("x2 sell 2 market")).toMatchObject(
+      ["x2 new", /fill 1 @/, /filled 1/, "x2 canceled: price_band"].map(match),
+    );
     expect(desk.send("x3 buy 1 market fok")).toEqual(["x3 rejected: fok_not_fillable"]);
   });
 
@@ -247,7 +255,9 @@ describe("a market order", () => {
 
   it("by notional pays the last unit that it may, and not one more", () => {
     expect(deskWith(TWO_SIDES).send("x1 buy $541.3806 market")[1]).toBe("x1 filled 3 @ 180.1, taker, fee 1.0806");
-    expect(deskWith(TWO_SIDES).send("x1 buy $541.380599 market")[1]).toBe("x1 filled 2.9999 @ 180.1, taker, fee 1.080564");
+    expect(deskWith(TWO_SIDES).send("x1 buy $541.380599 market")[1]).toBe(
+      "x1 filled 2.9999 @ 180.1, taker, fee 1.080564",
+    );
   });
 
   it("by notional with money left and no more orders is canceled for the rest", () => {

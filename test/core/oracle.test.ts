@@ -1,8 +1,9 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { HOUSE } from "../../src/core/book.ts";
 import { marketBreaks } from "../../src/core/invariants.ts";
-import { advance, applyCommands, type MarketTurn } from "../../src/core/market/decide.ts";
+import { advance, applyCommands } from "../../src/core/market/decide.ts";
 import { emptyMarket, type MarketEvent, type MarketState, peerOf } from "../../src/core/market/state.ts";
+import type { MarketTurn } from "../../src/core/market/turn.ts";
 import type { Command, SubmitOrder } from "../../src/core/messages.ts";
 import { bandOf, feeOf, limitBuyReserve, notionalOf, type Side } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
@@ -63,7 +64,9 @@ function randomOrder(run: Run): SubmitOrder {
   // Prices lie close together, on either side of the middle; a few lie at the band's edges and beyond.
   const away = BigInt(random.once(20) ? random.int(4_000) - 2_000 : random.int(24) - 12);
   const limitPrice = market ? null : reference + away * tickSize;
-  const timeInForce = market ? random.pick(["ioc", "ioc", "fok"] as const) : random.pick(["gtc", "gtc", "gtc", "gtd", "ioc", "fok"] as const);
+  const timeInForce = market
+    ? random.pick(["ioc", "ioc", "fok"] as const)
+    : random.pick(["gtc", "gtc", "gtc", "gtd", "ioc", "fok"] as const);
   const order: SubmitOrder = {
     id: `o${run.orders}`,
     side,
@@ -78,7 +81,8 @@ function randomOrder(run: Run): SubmitOrder {
     expiresAt: timeInForce === "gtd" ? run.now + 1_000 + random.int(4_000) : null,
   };
   if (side === "sell") order.budget = order.qty ?? 0n;
-  else if (limitPrice !== null) order.budget = limitBuyReserve({ ...order, feeNumerator: 0n, fee: 0n }, order.qty ?? 0n, baseScale);
+  else if (limitPrice !== null)
+    order.budget = limitBuyReserve({ ...order, feeNumerator: 0n, fee: 0n }, order.qty ?? 0n, baseScale);
   else if (order.qty === null) order.budget = BigInt(random.once(20) ? random.int(20_000) : random.int(1_500_000_000));
   else {
     // What was held at a band that has moved since may fall short.
@@ -93,7 +97,13 @@ function said(events: readonly MarketEvent[]): NaiveEvent[] {
     if (event.kind !== "report") return [];
     const { orderId, execType, reason, fill } = event.report;
     if (execType === "rules_changed") throw new Error("the rules do not change here");
-    const short = fill && { price: fill.price, qty: fill.qty, fee: fill.fee, liquidity: fill.liquidity, done: fill.done };
+    const short = fill && {
+      price: fill.price,
+      qty: fill.qty,
+      fee: fill.fee,
+      liquidity: fill.liquidity,
+      done: fill.done,
+    };
     return [{ account: event.account, orderId, what: execType, reason, fill: short }];
   });
 }
@@ -121,7 +131,10 @@ function lineOf(order: { id: string; price: bigint | null; leaves: bigint | null
 function same(real: readonly NaiveEvent[], naive: readonly NaiveEvent[]): boolean {
   const text = (events: readonly NaiveEvent[]) =>
     events
-      .map((e) => `${e.account} ${e.orderId} ${e.what} ${e.reason} ${e.fill ? [e.fill.price, e.fill.qty, e.fill.fee, e.fill.liquidity, e.fill.done] : ""}`)
+      .map(
+        (e) =>
+          `${e.account} ${e.orderId} ${e.what} ${e.reason} ${e.fill ? [e.fill.price, e.fill.qty, e.fill.fee, e.fill.liquidity, e.fill.done] : ""}`,
+      )
       .join("\n");
   return text(real) === text(naive);
 }
@@ -135,7 +148,8 @@ function compare(run: Run, naive: NaiveMarket, real: NaiveEvent[], expected: Nai
   }
   const breaks = marketBreaks(run.state);
   if (breaks.length > 0) expect(breaks).toEqual([]);
-  for (const { what, reason } of expected) met.set(`${what} ${reason ?? ""}`.trim(), (met.get(`${what} ${reason ?? ""}`.trim()) ?? 0) + 1);
+  for (const { what, reason } of expected)
+    met.set(`${what} ${reason ?? ""}`.trim(), (met.get(`${what} ${reason ?? ""}`.trim()) ?? 0) + 1);
 }
 
 /** One command at both markets. */
@@ -147,7 +161,10 @@ function step(run: Run, naive: NaiveMarket): void {
   applyCommands(turn, account, [command]);
   const expired = naive.expire(run.now);
   const reference = referencePrice(RULES, PRICE_SEED, run.now);
-  const answer = command.kind === "cancel" ? naive.cancel(account, command.orderId) : naive.submit(naiveOrder(account, command.order), reference);
+  const answer =
+    command.kind === "cancel"
+      ? naive.cancel(account, command.orderId)
+      : naive.submit(naiveOrder(account, command.order), reference);
   compare(run, naive, said(turn.events), [...expired, ...answer]);
   // What the accounts would acknowledge.
   for (const peer of run.state.peers.values()) peer.unacknowledged = [];
@@ -213,7 +230,9 @@ describe("with the house quoting as time goes by", () => {
       const breaks = marketBreaks(run.state);
       if (breaks.length > 0) expect(breaks).toEqual([]);
       requotes += turn.events.filter((event) => event.kind === "requote").length;
-      crossings += turn.events.filter((event) => event.kind === "report" && event.house !== null && event.report.fill?.liquidity === "maker").length;
+      crossings += turn.events.filter(
+        (event) => event.kind === "report" && event.house !== null && event.report.fill?.liquidity === "maker",
+      ).length;
       for (const peer of run.state.peers.values()) peer.unacknowledged = [];
     }
     expect(requotes).toBeGreaterThan(500);

@@ -1,10 +1,11 @@
 // One simulated run: faults on, then healed, then everything must have come to rest and add up.
-import { accountBreaks, crossBreaks, marketBreaks } from "../../src/core/invariants.ts";
+
 import { type AccountEvent, accountStateHash, applyAccountEvent, emptyAccount } from "../../src/core/account/state.ts";
 import { decode } from "../../src/core/codec.ts";
+import { accountBreaks, crossBreaks, marketBreaks } from "../../src/core/invariants.ts";
 import { findMarket } from "../../src/core/listings.ts";
 import { applyMarketEvent, emptyMarket, type MarketEvent, marketStateHash } from "../../src/core/market/state.ts";
-import { accountId, type Acknowledged, schedule } from "./workload.ts";
+import { type Acknowledged, accountId, schedule } from "./workload.ts";
 import { type FaultRates, NO_FAULTS, randomOf, sha256, World } from "./world.ts";
 
 const SPAN_MS = 20_000;
@@ -39,7 +40,12 @@ export async function runSeed(seed: number, commands = 40): Promise<RunReport> {
   await world.run(world.now + SPAN_MS + 2_000);
   world.faults = NO_FAULTS;
   await world.run(world.now + HEAL_MS);
-  const breaks = [...world.alerts, ...restBreaks(world), ...journalBreaks(world), ...acknowledgedBreaks(world, acknowledged)];
+  const breaks = [
+    ...world.alerts,
+    ...restBreaks(world),
+    ...journalBreaks(world),
+    ...acknowledgedBreaks(world, acknowledged),
+  ];
   world.close();
   return { seed, breaks, counts: world.counts };
 }
@@ -53,7 +59,8 @@ function restBreaks(world: World): string[] {
       if (order.status === "pending_new") breaks.push(`${order.id} is still pending_new`);
       const resting = world.market(order.symbol).state.orders.get(order.id);
       if (resting === undefined) breaks.push(`${order.id} is open here and not at its market`);
-      else if (resting.leaves !== (order.qty ?? 0n) - order.filledQty) breaks.push(`${order.id} has other leaves at its market`);
+      else if (resting.leaves !== (order.qty ?? 0n) - order.filledQty)
+        breaks.push(`${order.id} has other leaves at its market`);
       else if (resting.budget !== order.hold) breaks.push(`${order.id}: budget ${resting.budget}, hold ${order.hold}`);
     }
   }
@@ -74,14 +81,16 @@ function journalBreaks(world: World): string[] {
   for (const [id, account] of world.accounts()) {
     const replayed = emptyAccount(id, 1);
     for (const body of world.journal(id)) applyAccountEvent(replayed, decode<AccountEvent>(body));
-    if (accountStateHash(replayed, sha256) !== accountStateHash(account.state, sha256)) breaks.push(`${id} replays to another state`);
+    if (accountStateHash(replayed, sha256) !== accountStateHash(account.state, sha256))
+      breaks.push(`${id} replays to another state`);
   }
   for (const [symbol, market] of world.markets()) {
     const rules = findMarket(symbol);
     if (rules === undefined) continue;
     const replayed = emptyMarket(rules, 1);
     for (const body of world.journal(symbol)) applyMarketEvent(replayed, decode<MarketEvent>(body));
-    if (marketStateHash(replayed, sha256) !== marketStateHash(market.state, sha256)) breaks.push(`${symbol} replays to another state`);
+    if (marketStateHash(replayed, sha256) !== marketStateHash(market.state, sha256))
+      breaks.push(`${symbol} replays to another state`);
   }
   return breaks;
 }

@@ -6,8 +6,19 @@ const SEEDS = Number(process.env["SIM_SEEDS"] ?? "1000");
 const FIRST = Number(process.env["SIM_SEED"] ?? "1");
 /** Points that the runs together must have reached, or they prove little. */
 const SOMETIMES = [
-  "accepted", "cancel", "request_lost", "answer_lost", "duplicated", "crash_before_commit", "crash_after_commit",
-  "client_retry", "same_key_again", "queue_lost", "queue_duplicated", "alarm", "refused_insufficient_funds",
+  "accepted",
+  "cancel",
+  "request_lost",
+  "answer_lost",
+  "duplicated",
+  "crash_before_commit",
+  "crash_after_commit",
+  "client_retry",
+  "same_key_again",
+  "queue_lost",
+  "queue_duplicated",
+  "alarm",
+  "refused_insufficient_funds",
 ];
 
 describe("the money path under faults", () => {

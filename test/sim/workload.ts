@@ -31,8 +31,16 @@ export function schedule(world: World, commands: number, spanMs: number): Acknow
   const acknowledged: Acknowledged[] = [];
   for (let index = 0; index < ACCOUNTS; index += 1) {
     const account = accountId(index);
-    for (const [asset, amount] of [["USD", 50_000_000_000n], ["BTC", 100_000_000n], ["SOL", 100_000_000_000n]] as const) {
-      retry(world, 0, () => world.account(account).transfer(callerOf(account), { kind: "deposit", asset, amount }, { key: `d-${asset}`, requestId: "r" }));
+    for (const [asset, amount] of [
+      ["USD", 50_000_000_000n],
+      ["BTC", 100_000_000n],
+      ["SOL", 100_000_000_000n],
+    ] as const) {
+      retry(world, 0, () =>
+        world
+          .account(account)
+          .transfer(callerOf(account), { kind: "deposit", asset, amount }, { key: `d-${asset}`, requestId: "r" }),
+      );
     }
   }
   for (let index = 0; index < commands; index += 1) {
@@ -75,7 +83,8 @@ function place(world: World, account: string, clientOrderId: string, acknowledge
     const answered = world.account(account).place(callerOf(account), request, null);
     const { orderId, code } = outcomeOf(answered);
     const before = acknowledged.find((a) => a.account === account && a.clientOrderId === clientOrderId);
-    if (before !== undefined && (before.orderId !== orderId || before.code !== code)) world.alerts.push(`${clientOrderId} answered twice, differently`);
+    if (before !== undefined && (before.orderId !== orderId || before.code !== code))
+      world.alerts.push(`${clientOrderId} answered twice, differently`);
     if (before === undefined) acknowledged.push({ account, clientOrderId, orderId, code });
     world.count(orderId === null ? `refused_${code}` : "accepted");
     if (world.random() < 0.1) world.later(world.random() * 3_000, () => place2(world, account, request, acknowledged));
@@ -92,7 +101,10 @@ function place2(world: World, account: string, request: OrderRequest, acknowledg
   });
 }
 
-function outcomeOf(answered: Answered<{ id: string }> | { order: { id: string } }): { orderId: string | null; code: string | null } {
+function outcomeOf(answered: Answered<{ id: string }> | { order: { id: string } }): {
+  orderId: string | null;
+  code: string | null;
+} {
   if ("order" in answered) return { orderId: answered.order.id, code: null };
   if (answered.result.ok) return { orderId: answered.result.value.id, code: null };
   return { orderId: null, code: answered.result.refusal.code };
@@ -123,6 +135,8 @@ function randomOrder(world: World, clientOrderId: string): OrderRequest {
     limitPrice: type === "limit" ? price - (price % rules.tickSize) : null,
     expiresAt: null,
     selfTradePrevention: pick(["cancel_newest", "cancel_newest", "none"] as const),
-    ...(type === "limit" && world.random() < 0.1 ? { timeInForce: "gtd" as const, expiresAt: Math.floor(world.now) + 5_000 } : {}),
+    ...(type === "limit" && world.random() < 0.1
+      ? { timeInForce: "gtd" as const, expiresAt: Math.floor(world.now) + 5_000 }
+      : {}),
   };
 }

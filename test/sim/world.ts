@@ -129,7 +129,11 @@ export class World {
   }
 
   market(symbol: string): MarketLogic {
-    return this.#boot(this.#node(this.#markets, symbol), (ports) => new MarketLogic(this.#marketPorts(symbol, ports)), `main/${symbol}`);
+    return this.#boot(
+      this.#node(this.#markets, symbol),
+      (ports) => new MarketLogic(this.#marketPorts(symbol, ports)),
+      `main/${symbol}`,
+    );
   }
 
   /** Ends an object's life: its memory goes, its storage stays. */
@@ -156,7 +160,7 @@ export class World {
     return node;
   }
 
-  #boot<Logic extends { alarm: () => Promise<void>; flush: () => Promise<void> }>(
+  #boot<Logic extends { alarm: () => Promise<void>; journal: { flush: () => Promise<void> } }>(
     node: Node<Logic>,
     make: (ports: LivePorts) => Logic,
     name: string,
@@ -165,7 +169,10 @@ export class World {
     return node.logic;
   }
 
-  #ports<Logic extends { alarm: () => Promise<void>; flush: () => Promise<void> }>(node: Node<Logic>, name: string): LivePorts {
+  #ports<Logic extends { alarm: () => Promise<void>; journal: { flush: () => Promise<void> } }>(
+    node: Node<Logic>,
+    name: string,
+  ): LivePorts {
     const life = node.life;
     const alive = () => {
       if (node.life !== life) throw new Crash(`${name} is dead`);
@@ -200,7 +207,12 @@ export class World {
         }
       },
       now: () => Math.floor(this.now),
-      makeId: (prefix, at) => typeId(prefix, at, Uint8Array.from({ length: 10 }, () => Math.floor(this.random() * 256))),
+      makeId: (prefix, at) =>
+        typeId(
+          prefix,
+          at,
+          Uint8Array.from({ length: 10 }, () => Math.floor(this.random() * 256)),
+        ),
       sha256,
       alarm: {
         set: (at) => {
@@ -211,7 +223,7 @@ export class World {
         send: async (slice) => this.#enqueue(slice),
         wake: () => {
           this.later(150, async () => {
-            if (node.life === life) await node.logic?.flush().catch(() => this.count("flush_failed"));
+            if (node.life === life) await node.logic?.journal.flush().catch(() => this.count("flush_failed"));
           });
         },
       },
@@ -238,7 +250,10 @@ export class World {
   }
 
   #enqueue(slice: JournalSlice): void {
-    if (this.chance(this.faults.queueLost)) return this.count("queue_lost");
+    if (this.chance(this.faults.queueLost)) {
+      this.count("queue_lost");
+      return;
+    }
     this.slices.push(slice);
     if (!this.chance(this.faults.queueDuplicated)) return;
     this.count("queue_duplicated");
@@ -269,7 +284,10 @@ export class World {
       this.later(delay(), deliver(resolve));
       if (!this.chance(this.faults.duplicated)) return;
       this.count("duplicated");
-      this.later(delay() + this.random() * 2_000, deliver(() => undefined));
+      this.later(
+        delay() + this.random() * 2_000,
+        deliver(() => undefined),
+      );
     });
   }
 
@@ -278,7 +296,9 @@ export class World {
       ...ports,
       name: id,
       priceSeed: 7,
-      send: { exchange: (symbol, call) => this.#call(ports.alive, () => this.market(symbol).exchange(structuredClone(call))) },
+      send: {
+        exchange: (symbol, call) => this.#call(ports.alive, () => this.market(symbol).exchange(structuredClone(call))),
+      },
       sockets: { publish: () => undefined, closeSession: () => undefined },
     };
   }
@@ -290,7 +310,9 @@ export class World {
       ...ports,
       priceSeed: 7,
       listed,
-      send: { report: (account, call) => this.#call(ports.alive, () => this.account(account).report(structuredClone(call))) },
+      send: {
+        report: (account, call) => this.#call(ports.alive, () => this.account(account).report(structuredClone(call))),
+      },
     };
   }
 

@@ -11,8 +11,9 @@ import { formatDecimal, parseDecimal } from "../../src/core/decimal.ts";
 import { marketBreaks } from "../../src/core/invariants.ts";
 import type { Sha256 } from "../../src/core/ledger.ts";
 import { findMarket, type MarketRules } from "../../src/core/listings.ts";
-import { advance, applyCommands, type MarketTurn } from "../../src/core/market/decide.ts";
+import { advance, applyCommands } from "../../src/core/market/decide.ts";
 import { emptyMarket, type MarketEvent, type MarketState, peerOf } from "../../src/core/market/state.ts";
+import type { MarketTurn } from "../../src/core/market/turn.ts";
 import type { Command, SubmitOrder } from "../../src/core/messages.ts";
 import { bandOf, feeOf, limitBuyReserve, notionalOf, type Side, type TimeInForce } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
@@ -110,7 +111,9 @@ export class Desk {
         const id = first === "cancel" ? (rest[0] ?? "") : first;
         const account = id.slice(0, 1);
         const cseq = peerOf(this.state, account).cseq + 1;
-        applyCommands(turn, account, [first === "cancel" ? { kind: "cancel", cseq, orderId: id } : this.#submit(id, cseq, rest)]);
+        applyCommands(turn, account, [
+          first === "cancel" ? { kind: "cancel", cseq, orderId: id } : this.#submit(id, cseq, rest),
+        ]);
       }
     });
   }
@@ -154,7 +157,8 @@ export class Desk {
     const { baseScale, priceBandBps, tickSize, takerFeeBps } = this.rules;
     if (order.side === "sell") return order.qty ?? 0n;
     if (order.qty === null) return this.price(amount.slice(1));
-    if (order.limitPrice !== null) return limitBuyReserve({ ...order, feeNumerator: 0n, fee: 0n }, order.qty, baseScale);
+    if (order.limitPrice !== null)
+      return limitBuyReserve({ ...order, feeNumerator: 0n, fee: 0n }, order.qty, baseScale);
     const worst = notionalOf(bandOf(this.reference, priceBandBps, tickSize).high, order.qty, baseScale);
     return worst + feeOf(worst * BigInt(takerFeeBps));
   }
@@ -174,7 +178,10 @@ export class Desk {
 export function deskWith(picture: string, rules?: MarketRules): Desk {
   const desk = new Desk(rules);
   for (const row of rowsOf(picture)) {
-    for (const [side, cell] of [["buy", row.bids], ["sell", row.asks]] as const) {
+    for (const [side, cell] of [
+      ["buy", row.bids],
+      ["sell", row.asks],
+    ] as const) {
       for (const word of cell) {
         const [id = "", qty = ""] = word.split(":");
         expect(desk.send(`${id} ${side} ${qty} @ ${row.price}`)).toEqual([`${id} new`]);
@@ -194,7 +201,9 @@ export function expectBook(desk: Desk, picture: string): void {
 export function printBook(book: Book, rules: MarketRules): string[] {
   const row = (side: Side, price: bigint) => {
     const orders = [...(book[side].levels.get(price)?.orders.values() ?? [])];
-    const cell = orders.map((o) => `${o.account === HOUSE ? HOUSE : o.id}:${formatDecimal(o.leaves, rules.baseScale)}`).join(" ");
+    const cell = orders
+      .map((o) => `${o.account === HOUSE ? HOUSE : o.id}:${formatDecimal(o.leaves, rules.baseScale)}`)
+      .join(" ");
     const text = formatDecimal(price, rules.quoteScale);
     return (side === "buy" ? `${cell} | ${text} | ` : ` | ${text} | ${cell}`).trim();
   };

@@ -64,7 +64,8 @@ export class NaiveMarket {
     this.#events = [];
     const order: Working = { ...asked, basis: 0n, fee: 0n };
     const limit = order.price ?? this.#bandEdge(order.side, reference);
-    if (order.postOnly && this.#bestFor(order, limit) !== undefined) return this.#reject(order, "post_only_would_cross");
+    if (order.postOnly && this.#bestFor(order, limit) !== undefined)
+      return this.#reject(order, "post_only_would_cross");
     if (order.timeInForce === "fok" && !this.#fillsWhole(order, limit)) return this.#reject(order, "fok_not_fillable");
     this.#say(order, "new", null);
     const end = this.#match(order, limit);
@@ -112,7 +113,12 @@ export class NaiveMarket {
       if (affordable === 0n) return order.leaves === null && traded ? "done" : "hold_exhausted";
       if (maker.account === order.account && order.preventSelfTrade) return "self_trade_prevention";
       const wanted = [maker.leaves ?? 0n, affordable, ...(order.leaves === null ? [] : [order.leaves])];
-      this.#trade(order, maker, wanted.reduce((a, b) => (a < b ? a : b)), limit);
+      this.#trade(
+        order,
+        maker,
+        wanted.reduce((a, b) => (a < b ? a : b)),
+        limit,
+      );
       traded = true;
       if (order.leaves === 0n) return "done";
     }
@@ -147,7 +153,9 @@ export class NaiveMarket {
     for (const other of this.resting) {
       if (other.side === order.side || other.price === null) continue;
       if (order.side === "buy" ? other.price > limit : other.price < limit) continue;
-      const better = best === undefined || (order.side === "buy" ? other.price < (best.price ?? 0n) : other.price > (best.price ?? 0n));
+      const better =
+        best === undefined ||
+        (order.side === "buy" ? other.price < (best.price ?? 0n) : other.price > (best.price ?? 0n));
       if (better) best = other;
     }
     return best;

@@ -2,11 +2,11 @@
 import { env, exports } from "cloudflare:workers";
 import { expect, vi } from "vitest";
 import { loadConfig } from "../../src/config.ts";
-import { makeId } from "../../src/objects/platform.ts";
+import { findAsset, findMarket, type MarketRules } from "../../src/core/listings.ts";
+import type { wireBalance, wireFill, wireOrder, wirePosition, wireTransfer } from "../../src/core/wire.ts";
 import type { Problem } from "../../src/http/problem.ts";
 import { signAccessToken } from "../../src/http/tokens.ts";
-import type { wireBalance, wireFill, wireOrder, wirePosition, wireTransfer } from "../../src/core/wire.ts";
-import { findAsset, findMarket, type MarketRules } from "../../src/core/listings.ts";
+import { makeId } from "../../src/objects/platform.ts";
 
 export type WireOrder = ReturnType<typeof wireOrder>;
 export type WireFill = ReturnType<typeof wireFill>;
@@ -43,7 +43,11 @@ export interface CallOptions {
 export const ORIGIN = "https://tradepost.example";
 
 /** Sends one request to the whole Worker. `json` is sent as a JSON body, `raw` as it is. */
-export async function call<T = Record<string, unknown>>(method: string, path: string, options: CallOptions = {}): Promise<Answer<T>> {
+export async function call<T = Record<string, unknown>>(
+  method: string,
+  path: string,
+  options: CallOptions = {},
+): Promise<Answer<T>> {
   const headers = new Headers(options.headers);
   if (options.token !== undefined) headers.set("Authorization", `Bearer ${options.token}`);
   if (options.json !== undefined && !headers.has("Content-Type")) headers.set("Content-Type", "application/json");
@@ -159,7 +163,10 @@ export async function trader(
 /** Another session of the same person. */
 export async function secondSession(of: Trader): Promise<Trader> {
   const ids = { userId: of.userId, accountId: of.accountId, sessionId: makeId("ses", Date.now()) };
-  return new Trader(ids, await signAccessToken(loadConfig(env), { ...ids, roles: ["customer"], emailVerified: true }, Date.now()));
+  return new Trader(
+    ids,
+    await signAccessToken(loadConfig(env), { ...ids, roles: ["customer"], emailVerified: true }, Date.now()),
+  );
 }
 
 /**

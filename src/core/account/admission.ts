@@ -1,10 +1,11 @@
 // Whether an account may place an order, judged in the contract's order: the order's terms first, its funds last.
-import type { MarketRules } from "../listings.ts";
-import { EXPIRES_AHEAD_MIN_MS, OPEN_ORDERS_MAX } from "../limits.ts";
+
 import { formatUnits } from "../ledger.ts";
+import { EXPIRES_AHEAD_MIN_MS, OPEN_ORDERS_MAX } from "../limits.ts";
+import type { MarketRules } from "../listings.ts";
 import { UNITS_MAX } from "../money.ts";
-import { bandOf, limitBuyReserve, notionalOf, type OrderTerms, feeOf, qtyWithinBudget } from "../order.ts";
-import { ok, refuse, type Refusal, type Result } from "../result.ts";
+import { bandOf, feeOf, limitBuyReserve, notionalOf, type OrderTerms, qtyWithinBudget } from "../order.ts";
+import { ok, type Refusal, type Result, refuse } from "../result.ts";
 import { type AccountState, assetsOf, balanceOf } from "./state.ts";
 
 /** What a client asks for, parsed: amounts in units, `expiresAt` in ms. Exactly one of qty and notional is set. */
@@ -40,8 +41,10 @@ export function admit(
   const credit = creditFor(terms, rules, reference);
   if (hold > UNITS_MAX || credit > UNITS_MAX) return refuse({ code: "amount_out_of_range" });
   const { held, credited } = assetsOf(rules, terms.side);
-  const room = balanceOf(state, "available", credited) + balanceOf(state, "held", credited) + (state.credits.get(credited) ?? 0n);
-  if (room + credit > UNITS_MAX) return refuse({ code: "amount_out_of_range", detail: `${credited} could pass its bound` });
+  const room =
+    balanceOf(state, "available", credited) + balanceOf(state, "held", credited) + (state.credits.get(credited) ?? 0n);
+  if (room + credit > UNITS_MAX)
+    return refuse({ code: "amount_out_of_range", detail: `${credited} could pass its bound` });
   const available = balanceOf(state, "available", held);
   if (hold > available) {
     const needed = formatUnits(hold, held);

@@ -1,14 +1,13 @@
 // What an account does with its owner's wishes and its markets' reports: decides, journals through `emit`, nothing else.
-import { makeEntry, type Movement, type Sha256 } from "../ledger.ts";
-import { findMarket, type MarketRules } from "../listings.ts";
+import { formatUnits, type Movement, makeEntry, type Sha256 } from "../ledger.ts";
 import { SUBMIT_DEADLINE_MS } from "../limits.ts";
+import { findMarket, type MarketRules } from "../listings.ts";
 import type { Command, MakeId } from "../messages.ts";
+import { UNITS_MAX } from "../money.ts";
 import { notionalOf, type Order, type OrderTerms } from "../order.ts";
 import { addToPosition, flatPosition, takeFromPosition } from "../positions.ts";
 import { referencePrice } from "../prices.ts";
-import { invariant, ok, refuse, type Refusal, type Result } from "../result.ts";
-import { UNITS_MAX } from "../money.ts";
-import { formatUnits } from "../ledger.ts";
+import { invariant, ok, type Refusal, type Result, refuse } from "../result.ts";
 import { admit, type OrderRequest } from "./admission.ts";
 import {
   type AccountEvent,
@@ -193,7 +192,12 @@ function transferRefusal(state: AccountState, wish: { kind: string; asset: strin
   const available = balanceOf(state, "available", asset);
   if (wish.kind === "withdrawal") {
     if (amount <= available) return null;
-    return { code: "insufficient_funds", asset, needed: formatUnits(amount, asset), available: formatUnits(available, asset) };
+    return {
+      code: "insufficient_funds",
+      asset,
+      needed: formatUnits(amount, asset),
+      available: formatUnits(available, asset),
+    };
   }
   const most = available + balanceOf(state, "held", asset) + (state.credits.get(asset) ?? 0n) + amount;
   return most > UNITS_MAX ? { code: "amount_out_of_range" } : null;

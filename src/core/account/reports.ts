@@ -1,17 +1,33 @@
 // What a market's report does to an account's order, money and position. A report cannot be refused: it has happened.
+
+import type { Movement } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
 import type { Fill, Report } from "../messages.ts";
 import { feeOfFill, limitBuyReserve, notionalOf, type Order } from "../order.ts";
 import { addToPosition, flatPosition, type Position, takeFromPosition } from "../positions.ts";
 import { invariant } from "../result.ts";
-import type { Movement } from "../ledger.ts";
-import { type AccountTurn, emit, entryFor, moveHold, referenceFor, submitCommand, turnTime } from "./decide.ts";
 import { admit } from "./admission.ts";
+import { type AccountTurn, emit, entryFor, moveHold, referenceFor, submitCommand, turnTime } from "./decide.ts";
 import { accountPeer, assetsOf, type FillRecord, type ReportApplied, rulesOf } from "./state.ts";
 
 type Effect = Pick<ReportApplied, "order"> & Partial<Omit<ReportApplied, "kind" | "balances">>;
 
 const NO_EFFECT = { fill: null, entry: null, position: null, command: null, rules: null };
+
+const KNOWN: ReadonlySet<string> = new Set<Report["execType"]>([
+  "new",
+  "rejected",
+  "fill",
+  "canceled",
+  "expired",
+  "cancel_rejected",
+  "rules_changed",
+]);
+
+/** Whether this version knows what every one of these reports says; a newer market may say more (protocol rule 16). */
+export function understands(reports: readonly Report[]): boolean {
+  return reports.every((report) => KNOWN.has(report.execType));
+}
 
 /**
  * Applies the reports that follow the last one applied, in order; older ones were applied before. Answers the number of
@@ -26,7 +42,8 @@ export function applyReports(
   const peer = accountPeer(turn.state, symbol);
   for (const report of reports) {
     if (report.rseq !== peer.rseq + 1) continue;
-    const order = turn.state.orders.get(report.orderId) ?? closedInTurn(turn, report.orderId) ?? closedOrder(report.orderId);
+    const order =
+      turn.state.orders.get(report.orderId) ?? closedInTurn(turn, report.orderId) ?? closedOrder(report.orderId);
     invariant(order !== undefined, `a report for ${report.orderId}, which this account never placed`);
     const { execType, rseq } = report;
     const effect = effectOf(turn, order, report);
@@ -62,7 +79,12 @@ function effectOf(turn: AccountTurn, order: Order, report: Report): Effect {
   }
 }
 
-function closeEffect(turn: AccountTurn, order: Order, status: "rejected" | "canceled" | "expired", reason: string | null): Effect {
+function closeEffect(
+  turn: AccountTurn,
+  order: Order,
+  status: "rejected" | "canceled" | "expired",
+  reason: string | null,
+): Effect {
   const { held } = assetsOf(rulesOf(turn.state, order.symbol), order.side);
   const entry = entryFor(turn, "release", order.id, moveHold(held, -order.hold));
   return { order: { ...order, status, reason, hold: 0n, cancelRequested: false }, entry };
@@ -102,8 +124,19 @@ function fillEffect(turn: AccountTurn, order: Order, fill: Fill, at: number): Ef
   const released = order.hold - spent - filled.hold;
   invariant(released >= 0n, `order ${order.id} costs more than its hold`);
   filled.cancelRequested = !fill.done && order.cancelRequested;
-  const entry = entryFor(turn, "fill", fill.executionId, fillMovements(order, rules, { qty: fill.qty, notional, fee, released }));
-  const position = positionAfter(turn.state.positions.get(order.symbol) ?? flatPosition(order.symbol), order, fill.qty, notional, fee);
+  const entry = entryFor(
+    turn,
+    "fill",
+    fill.executionId,
+    fillMovements(order, rules, { qty: fill.qty, notional, fee, released }),
+  );
+  const position = positionAfter(
+    turn.state.positions.get(order.symbol) ?? flatPosition(order.symbol),
+    order,
+    fill.qty,
+    notional,
+    fee,
+  );
   const { executionId: id, tradeId, price, qty, liquidity } = fill;
   const { id: orderId, symbol, side } = order;
   const record: FillRecord = { id, tradeId, orderId, symbol, side, qty, price, fee, liquidity, at };

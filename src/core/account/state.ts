@@ -1,6 +1,14 @@
 // An account's state and how each journalled event changes it. Replaying the journal gives the same state, bit for bit.
 import { canonical } from "../codec.ts";
-import { applyEntry, type Balances, balanceKey, GENESIS_HASH, isCustomerMoney, type LedgerEntry, type Sha256 } from "../ledger.ts";
+import {
+  applyEntry,
+  type Balances,
+  balanceKey,
+  GENESIS_HASH,
+  isCustomerMoney,
+  type LedgerEntry,
+  type Sha256,
+} from "../ledger.ts";
 import { findMarket, type MarketRules } from "../listings.ts";
 import type { Command } from "../messages.ts";
 import { canTransition, type ExecType, isOpen, type Liquidity, type Order, type Side } from "../order.ts";
@@ -72,7 +80,13 @@ export interface ReportApplied extends EventHead {
 }
 
 export type AccountEvent =
-  | (EventHead & { kind: "transfer"; transfer: Transfer; entry: LedgerEntry; position: Position | null; once: OnceKey[] })
+  | (EventHead & {
+      kind: "transfer";
+      transfer: Transfer;
+      entry: LedgerEntry;
+      position: Position | null;
+      once: OnceKey[];
+    })
   | (EventHead & { kind: "order_accepted"; order: Order; command: Command; entry: LedgerEntry; once: OnceKey[] })
   | (EventHead & { kind: "refused"; refusal: Refusal; once: OnceKey[] })
   | (EventHead & { kind: "cancel_requested"; order: Order; command: Command })
@@ -158,37 +172,44 @@ export function assetsOf(rules: MarketRules, side: Side): { held: string; credit
 
 /** Changes the state by one event. Throws InvariantError when the event does not follow the state. */
 export function applyAccountEvent(state: AccountState, event: AccountEvent): void {
-  invariant(event.first === state.seq + 1 && event.seq >= event.first, `account event ${event.first} after ${state.seq}`);
+  invariant(
+    event.first === state.seq + 1 && event.seq >= event.first,
+    `account event ${event.first} after ${state.seq}`,
+  );
   invariant(event.at >= state.at, "account time went back");
   state.seq = event.seq;
   state.at = event.at;
   switch (event.kind) {
     case "transfer":
       if (event.position !== null) state.positions.set(event.position.symbol, event.position);
-      return applyLedger(state, event.entry);
+      applyLedger(state, event.entry);
+      break;
     case "order_accepted":
       invariant(!state.orders.has(event.order.id), `order ${event.order.id} exists`);
       replaceOrder(state, event.order);
       sendCommand(state, event.order.symbol, event.command);
-      return applyLedger(state, event.entry);
+      applyLedger(state, event.entry);
+      break;
     case "cancel_requested":
       replaceOrder(state, event.order);
-      return sendCommand(state, event.order.symbol, event.command);
+      sendCommand(state, event.order.symbol, event.command);
+      break;
     case "status_changed":
       state.status = event.status;
-      return;
+      break;
     case "session_revoked":
       // A session whose tokens have all run out needs no memory: forgetting it keeps the list short.
       for (const [id, until] of state.revokedSessions) if (until < event.at) state.revokedSessions.delete(id);
       state.revokedSessions.set(event.sessionId, event.until);
-      return;
+      break;
     case "tokens_valid_from":
       state.tokensValidFrom = event.from;
-      return;
+      break;
     case "report":
-      return applyReport(state, event);
+      applyReport(state, event);
+      break;
     case "refused":
-      return;
+      break;
   }
 }
 
@@ -254,7 +275,9 @@ export function accountStateHash(state: AccountState, sha256: Sha256): string {
   const sorted = <T>(map: Map<string, T>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
   const peers = sorted(state.peers).map(([symbol, peer]) => [symbol, peer.cseq, peer.rseq]);
   const { id, status, epoch, seq, at, ledgerHead, tokensValidFrom } = state;
-  const maps = [state.balances, state.orders, state.positions, state.rules, state.revokedSessions].map((map) => sorted<unknown>(map));
+  const maps = [state.balances, state.orders, state.positions, state.rules, state.revokedSessions].map((map) =>
+    sorted<unknown>(map),
+  );
   const credits = sorted(state.credits).filter(([, units]) => units !== 0n);
   return sha256(canonical({ id, status, epoch, seq, at, ledgerHead, tokensValidFrom, peers, maps, credits }));
 }

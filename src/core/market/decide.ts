@@ -1,64 +1,13 @@
-// What a market does with commands, the house's clock and expiry: decides, journals through `emit`, keeps no other state.
-import { accepts, bestPrice, type BookOrder, findInBook, HOUSE, opposite } from "../book.ts";
+// What a market does with commands, the house's clock and expiry. Every decision is an event; there is no other state.
+import { accepts, type BookOrder, bestPrice, findInBook, opposite } from "../book.ts";
 import { houseQuotes, nextCrossingStep } from "../house.ts";
-import { balanceKey, makeEntry, type Movement, type Sha256 } from "../ledger.ts";
 import { type MatchPlan, type PlannedFill, planMatch } from "../matching.ts";
-import type { Command, MakeId, Report, Trade } from "../messages.ts";
-import { bandOf, feeOfFill, limitBuyReserve, type Side } from "../order.ts";
-import { referencePrice, STEP_MS } from "../prices.ts";
-import { applyMarketEvent, houseOrderId, type MarketEvent, type MarketState, peerOf, type ReportEvent } from "./state.ts";
-
-/** Everything that is not the state: the time in ms, ids, the hash, and the seed of the simulated prices. */
-export interface MarketContext {
-  now: number;
-  makeId: MakeId;
-  sha256: Sha256;
-  priceSeed: number;
-}
-
-/** One turn at a market: the state that it changes and the events that it has made, in order. */
-export interface MarketTurn {
-  state: MarketState;
-  ctx: MarketContext;
-  events: MarketEvent[];
-}
-
-type Body<E> = E extends MarketEvent ? Omit<E, "seq" | "v" | "at"> : never;
-
-function emit(turn: MarketTurn, body: Body<MarketEvent>): void {
-  const at = Math.max(turn.ctx.now, turn.state.at);
-  const event = { ...body, seq: turn.state.seq + 1, v: 1 as const, at } as MarketEvent;
-  applyMarketEvent(turn.state, event);
-  turn.events.push(event);
-}
-
-const NOTHING_MORE = {
-  cseq: null,
-  order: null,
-  rests: false,
-  budget: null,
-  feeNumerator: null,
-  house: null,
-  trade: null,
-  entry: null,
-};
-
-function report(
-  turn: MarketTurn,
-  account: string,
-  facts: Pick<Report, "orderId" | "execType"> & Partial<Report>,
-  effect: Partial<Omit<ReportEvent, "kind" | "account" | "report">> = {},
-): void {
-  const rseq = peerOf(turn.state, account).rseq + 1;
-  const at = Math.max(turn.ctx.now, turn.state.at);
-  const full: Report = { reason: null, fill: null, rules: null, ...facts, rseq, at };
-  emit(turn, { kind: "report", account, ...NOTHING_MORE, ...effect, report: full });
-}
-
-/** The price that the house and the bands go by at a moment, in quote units per whole base unit. */
-export function referenceAt(turn: Pick<MarketTurn, "state" | "ctx">, at: number): bigint {
-  return referencePrice(turn.state.rules, turn.ctx.priceSeed, at);
-}
+import type { Command } from "../messages.ts";
+import { bandOf, type Side } from "../order.ts";
+import { STEP_MS } from "../prices.ts";
+import { fillMaker, fillTaker } from "./fills.ts";
+import { houseOrderId, type MarketState, peerOf } from "./state.ts";
+import { emit, type MarketTurn, referenceAt, report } from "./turn.ts";
 
 /**
  * Brings the market to now, before anything else is decided. Steps at which the house's price would have crossed a resting
@@ -139,7 +88,15 @@ function submit(turn: MarketTurn, account: string, command: Command & { kind: "s
     report(turn, account, { orderId, execType: "rules_changed", rules: state.rules }, { cseq });
     return;
   }
-  const order: BookOrder = { ...terms, account, price: terms.limitPrice, leaves: terms.qty, feeNumerator: 0n, fee: 0n, seq: 0 };
+  const order: BookOrder = {
+    ...terms,
+    account,
+    price: terms.limitPrice,
+    leaves: terms.qty,
+    feeNumerator: 0n,
+    fee: 0n,
+    seq: 0,
+  };
   const limit = order.price ?? protectionPrice(turn, order.side);
   const late = command.notAfter !== null && Math.max(turn.ctx.now, state.at) > command.notAfter;
   const plan = planMatch(state.book, order, limit, state.rules);
@@ -148,7 +105,8 @@ function submit(turn: MarketTurn, account: string, command: Command & { kind: "s
     report(turn, account, { orderId, execType: "rejected", reason }, { cseq });
     return;
   }
-  const rests = order.price !== null && (order.timeInForce === "gtc" || order.timeInForce === "gtd" || order.timeInForce === "day");
+  const rests =
+    order.price !== null && (order.timeInForce === "gtc" || order.timeInForce === "gtd" || order.timeInForce === "day");
   report(turn, account, { orderId, execType: "new" }, { cseq, order, rests });
   plan.fills.forEach((fill, index) => {
     fillTaker(turn, order, fill, plan.complete && index === plan.fills.length - 1);
@@ -164,7 +122,13 @@ function protectionPrice(turn: MarketTurn, side: Side): bigint {
   return side === "buy" ? band.high : band.low;
 }
 
-function refusalOf(turn: MarketTurn, order: BookOrder, postOnly: boolean, limit: bigint, plan: MatchPlan): string | null {
+function refusalOf(
+  turn: MarketTurn,
+  order: BookOrder,
+  postOnly: boolean,
+  limit: bigint,
+  plan: MatchPlan,
+): string | null {
   if (turn.state.rules.status !== "open") return "market_not_open";
   const best = bestPrice(turn.state.book[opposite(order.side)]);
   if (postOnly && best !== null && accepts(order.side, limit, best)) return "post_only_would_cross";
@@ -176,118 +140,4 @@ function restReason(turn: MarketTurn, order: BookOrder): string {
   if (order.price !== null) return order.timeInForce;
   const more = bestPrice(turn.state.book[opposite(order.side)]) !== null;
   return more ? "price_band" : "no_liquidity";
-}
-
-/** What one side of a trade moves in the market's ledger; `account` is the other end: the customers in sum, or the house. */
-function movementsOf(turn: MarketTurn, account: string, side: Side, fill: PlannedFill, fee: bigint): Movement[] {
-  const { base, quote } = turn.state.rules;
-  const sign = side === "buy" ? 1n : -1n;
-  return [
-    [account, quote, -sign * fill.notional - fee],
-    ["fees", quote, fee],
-    [account, base, sign * fill.qty],
-    ["counter", quote, sign * fill.notional],
-    ["counter", base, -sign * fill.qty],
-  ];
-}
-
-/** The trade's one ledger entry. The two sides' counter movements cancel, so no counter account is ever posted. */
-function tradeEntry(turn: MarketTurn, trade: Trade, movements: Movement[]) {
-  const { state, ctx } = turn;
-  const seq = state.seq + 1;
-  const facts = { id: ctx.makeId("ent", trade.at), seq, at: trade.at, kind: "trade", ref: trade.id };
-  return makeEntry(state.balances, state.ledgerHead, facts, movements, ctx.sha256);
-}
-
-function newTrade(turn: MarketTurn, side: Side, fill: PlannedFill): Trade {
-  const at = Math.max(turn.ctx.now, turn.state.at);
-  return { id: turn.ctx.makeId("trd", at), price: fill.price, qty: fill.qty, side, at };
-}
-
-function fillTaker(turn: MarketTurn, taker: BookOrder, fill: PlannedFill, done: boolean): void {
-  const { state } = turn;
-  const order = state.orders.get(taker.id) ?? taker;
-  const charged = feeOfFill(order, fill.notional, order.takerFeeBps);
-  const trade = newTrade(turn, order.side, fill);
-  const { maker } = fill;
-  const makerFee = maker.account === HOUSE ? 0n : feeOfFill(maker, fill.notional, maker.makerFeeBps).fee;
-  const counterparty = maker.account === HOUSE ? HOUSE : "clearing";
-  const entry = tradeEntry(turn, trade, [
-    ...movementsOf(turn, "clearing", order.side, fill, charged.fee),
-    ...movementsOf(turn, counterparty, maker.side, fill, makerFee),
-  ]);
-  const house = maker.account === HOUSE ? { side: maker.side, price: fill.price } : null;
-  const spent = order.side === "buy" ? fill.notional + charged.fee : fill.qty;
-  report(
-    turn,
-    order.account,
-    { orderId: order.id, execType: "fill", fill: executionOf(turn, trade, charged.fee, "taker", done) },
-    {
-      budget: budgetAfter(turn, order, fill.qty, spent, charged),
-      feeNumerator: charged.feeNumerator,
-      house,
-      trade,
-      entry,
-    },
-  );
-  if (house === null) reportMaker(turn, fill, trade, null, null);
-}
-
-/** A resting order that the house's new quote meets: the house takes, at the resting price. */
-function fillMaker(turn: MarketTurn, fill: PlannedFill, house: { side: Side; price: bigint }): void {
-  const trade = newTrade(turn, house.side, fill);
-  const fee = feeOfFill(fill.maker, fill.notional, fill.maker.makerFeeBps).fee;
-  const entry = tradeEntry(turn, trade, [
-    ...movementsOf(turn, "clearing", fill.maker.side, fill, fee),
-    ...movementsOf(turn, HOUSE, house.side, fill, 0n),
-  ]);
-  reportMaker(turn, fill, trade, entry, house);
-}
-
-function reportMaker(
-  turn: MarketTurn,
-  fill: PlannedFill,
-  trade: Trade,
-  entry: ReportEvent["entry"],
-  house: ReportEvent["house"],
-): void {
-  const { maker } = fill;
-  const charged = feeOfFill(maker, fill.notional, maker.makerFeeBps);
-  const spent = maker.side === "buy" ? fill.notional + charged.fee : fill.qty;
-  const done = fill.qty === maker.leaves;
-  report(
-    turn,
-    maker.account,
-    { orderId: maker.id, execType: "fill", fill: executionOf(turn, trade, charged.fee, "maker", done) },
-    {
-      budget: budgetAfter(turn, maker, fill.qty, spent, charged),
-      feeNumerator: charged.feeNumerator,
-      house,
-      trade: house === null ? null : trade,
-      entry,
-    },
-  );
-}
-
-/** What stays held for an order after a fill: the same as its account keeps, so that both always agree. */
-function budgetAfter(
-  turn: MarketTurn,
-  order: BookOrder,
-  qty: bigint,
-  spent: bigint,
-  charged: { feeNumerator: bigint; fee: bigint },
-): bigint {
-  if (order.side === "sell" || order.price === null || order.leaves === null) return order.budget - spent;
-  const after = { ...order, limitPrice: order.price, feeNumerator: charged.feeNumerator, fee: order.fee + charged.fee };
-  return limitBuyReserve(after, order.leaves - qty, turn.state.rules.baseScale);
-}
-
-function executionOf(turn: MarketTurn, trade: Trade, fee: bigint, liquidity: "maker" | "taker", done: boolean) {
-  const executionId = turn.ctx.makeId("exe", trade.at);
-  return { executionId, tradeId: trade.id, price: trade.price, qty: trade.qty, fee, liquidity, done };
-}
-
-/** What the market's ledger has on one account and asset, in units. */
-export function marketBalance(state: MarketState, account: string, asset: string): bigint {
-  return state.balances.get(balanceKey(account, asset)) ?? 0n;
 }

@@ -1,8 +1,17 @@
 // A market's state and how each journalled event changes it. Replaying the journal gives the same state, bit for bit.
-import { addToBook, type Book, type BookOrder, emptyBook, findInBook, HOUSE, reduceInBook, type RestingOrder } from "../book.ts";
+import {
+  addToBook,
+  type Book,
+  type BookOrder,
+  emptyBook,
+  findInBook,
+  HOUSE,
+  type RestingOrder,
+  reduceInBook,
+} from "../book.ts";
 import { canonical } from "../codec.ts";
 import type { HouseQuote } from "../house.ts";
-import { applyEntry, type Balances, GENESIS_HASH, type LedgerEntry, type Sha256 } from "../ledger.ts";
+import { applyEntry, type Balances, balanceKey, GENESIS_HASH, type LedgerEntry, type Sha256 } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
 import type { Report, Trade } from "../messages.ts";
 import type { Side } from "../order.ts";
@@ -207,6 +216,24 @@ export function marketStateHash(state: MarketState, sha256: Sha256): string {
   const orders = [...state.orders.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   const balances = [...state.balances].sort(([a], [b]) => (a < b ? -1 : 1));
   return sha256(
-    canonical({ seq, at, epoch, rules, step, ledgerHead, lastPrice, peers, orders, balances, buy: queue("buy"), sell: queue("sell") }),
+    canonical({
+      seq,
+      at,
+      epoch,
+      rules,
+      step,
+      ledgerHead,
+      lastPrice,
+      peers,
+      orders,
+      balances,
+      buy: queue("buy"),
+      sell: queue("sell"),
+    }),
   );
+}
+
+/** What the market's ledger has on one account and asset, in units. */
+export function marketBalance(state: MarketState, account: string, asset: string): bigint {
+  return state.balances.get(balanceKey(account, asset)) ?? 0n;
 }

@@ -1,15 +1,24 @@
 // The account over HTTP: balances, money in and out, ledger, and the door to its stream.
 import type { Context } from "hono";
+import { type Result, refuse } from "../../core/result.ts";
 import { wireEntry, wireTime, wireTransfer } from "../../core/wire.ts";
 import { send } from "../../http/answer.ts";
 import { bearerToken } from "../../http/auth.ts";
 import { type AppEnv, callerOf } from "../../http/context.ts";
 import { idempotencyOf, sendOnce } from "../../http/once.ts";
-import { answer, body, createRouter, idempotencyHeaders, operation, pageOf, pageQuery, problems } from "../../http/openapi.ts";
+import {
+  answer,
+  body,
+  createRouter,
+  idempotencyHeaders,
+  operation,
+  pageOf,
+  pageQuery,
+  problems,
+} from "../../http/openapi.ts";
 import { renderPage, withCursor } from "../../http/page.ts";
 import { problemResponse } from "../../http/problem.ts";
 import { verifyAccessToken } from "../../http/tokens.ts";
-import { refuse, type Result } from "../../core/result.ts";
 import type { Caller } from "../../objects/protocol.ts";
 import { accountOut, entryOut, ledgerQuery, streamQuery, ticketOut, transferIn, transferOut } from "./schema.ts";
 import { issueTicket, listLedger, listTransfers, makeTransfer, readAccount, wireAccount, withdraw } from "./service.ts";
@@ -19,41 +28,79 @@ const tags = ["Account"];
 const access = "signed_in";
 const session = ["unauthenticated", "token_expired", "session_revoked", "unavailable"] as const;
 const createProblems = problems(
-  ...session, "malformed_json", "payload_too_large", "unsupported_media_type", "validation_failed", "amount_out_of_range",
-  "insufficient_funds", "idempotency_key_reused", "email_not_verified",
+  ...session,
+  "malformed_json",
+  "payload_too_large",
+  "unsupported_media_type",
+  "validation_failed",
+  "amount_out_of_range",
+  "insufficient_funds",
+  "idempotency_key_reused",
+  "email_not_verified",
 );
 
 const account = operation({
-  method: "get", path: "/v1/account", access, tags, summary: "Balances and equity",
+  method: "get",
+  path: "/v1/account",
+  access,
+  tags,
+  summary: "Balances and equity",
   responses: { 200: answer(accountOut, "The account"), ...problems(...session) },
 });
 const transferRequest = { headers: idempotencyHeaders, body: body(transferIn) };
 const deposit = operation({
-  method: "post", path: "/v1/account/deposits", access, tags, summary: "Deposit paper money",
-  request: transferRequest, responses: { 201: answer(transferOut, "Settled"), ...createProblems },
+  method: "post",
+  path: "/v1/account/deposits",
+  access,
+  tags,
+  summary: "Deposit paper money",
+  request: transferRequest,
+  responses: { 201: answer(transferOut, "Settled"), ...createProblems },
 });
 const withdrawal = operation({
-  method: "post", path: "/v1/account/withdrawals", access, tags, summary: "Withdraw",
-  request: transferRequest, responses: { 201: answer(transferOut, "Settled"), ...createProblems },
+  method: "post",
+  path: "/v1/account/withdrawals",
+  access,
+  tags,
+  summary: "Withdraw",
+  request: transferRequest,
+  responses: { 201: answer(transferOut, "Settled"), ...createProblems },
 });
 const listOf = (path: "/v1/account/deposits" | "/v1/account/withdrawals", summary: string) =>
   operation({
-    method: "get", path, access, tags, summary, request: { query: pageQuery },
+    method: "get",
+    path,
+    access,
+    tags,
+    summary,
+    request: { query: pageQuery },
     responses: { 200: answer(pageOf(transferOut), "Newest first"), ...problems(...session, "validation_failed") },
   });
 const deposits = listOf("/v1/account/deposits", "Your deposits");
 const withdrawals = listOf("/v1/account/withdrawals", "Your withdrawals");
 const ledger = operation({
-  method: "get", path: "/v1/account/ledger", access, tags, summary: "Every movement of your money, oldest first",
+  method: "get",
+  path: "/v1/account/ledger",
+  access,
+  tags,
+  summary: "Every movement of your money, oldest first",
   request: { query: ledgerQuery },
   responses: { 200: answer(pageOf(entryOut), "Entries"), ...problems(...session, "validation_failed") },
 });
 const ticket = operation({
-  method: "post", path: "/v1/stream/tickets", access, tags, summary: "A ticket that opens one stream",
+  method: "post",
+  path: "/v1/stream/tickets",
+  access,
+  tags,
+  summary: "A ticket that opens one stream",
   responses: { 201: answer(ticketOut, "Good once, for 30 s"), ...problems(...session, "rate_limited") },
 });
 const stream = operation({
-  method: "get", path: "/v1/stream/account", access: "public", tags, summary: "Orders, fills and balances as they happen",
+  method: "get",
+  path: "/v1/stream/account",
+  access: "public",
+  tags,
+  summary: "Orders, fills and balances as they happen",
   description: "A WebSocket. Authenticate with the Authorization header, or with a ticket.",
   request: { query: streamQuery },
   responses: { 101: { description: "The stream" }, ...problems(...session, "rate_limited", "validation_failed") },
@@ -67,14 +114,16 @@ function contextOf(c: Context<AppEnv>) {
 
 /** Whose stream is asked for: a stranger learns nothing but that he is one. */
 async function streamCaller(c: Context<AppEnv>, presented: string | undefined): Promise<Result<Caller>> {
-  if (presented !== undefined) return redeemTicket(c.env, presented);
+  if (presented !== undefined) return redeemTicket(c.env, presented, c.get("config").refreshSecret);
   const token = bearerToken(c.req.header("authorization"));
   if (token === undefined) return refuse({ code: "unauthenticated" });
   return verifyAccessToken(c.get("config"), token, Date.now());
 }
 
 export const accountRouter = createRouter()
-  .openapi(account, async (c) => send(c, await readAccount(contextOf(c)), (view) => wireAccount(view, contextOf(c).prices), 200))
+  .openapi(account, async (c) =>
+    send(c, await readAccount(contextOf(c)), (view) => wireAccount(view, contextOf(c).prices), 200),
+  )
   .openapi(deposit, async (c) => {
     const done = await makeTransfer(contextOf(c), "deposit", c.req.valid("json"), idempotencyOf(c));
     return sendOnce(c, done, wireTransfer, () => 201);
@@ -99,8 +148,11 @@ export const accountRouter = createRouter()
     return send(c, page, (found) => renderPage(found, wireEntry), 200);
   })
   .openapi(ticket, async (c) => {
-    const render = (made: { ticket: string; expiresAt: number }) => ({ ticket: made.ticket, expires_at: wireTime(made.expiresAt) });
-    return send(c, await issueTicket(contextOf(c)), render, 201);
+    const render = (made: { ticket: string; expiresAt: number }) => ({
+      ticket: made.ticket,
+      expires_at: wireTime(made.expiresAt),
+    });
+    return send(c, await issueTicket(contextOf(c), c.get("config").refreshSecret), render, 201);
   })
   .openapi(stream, async (c) => {
     const caller = await streamCaller(c, c.req.valid("query").ticket);

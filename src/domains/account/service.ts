@@ -1,15 +1,24 @@
 // The verbs of an account's money: each is one call to the account object.
 import type { Balance, Transfer } from "../../core/account/state.ts";
 import { parseDecimal } from "../../core/decimal.ts";
-import { DEPOSIT_USD_UNITS_MAX } from "../../core/limits.ts";
 import { formatUnits, type LedgerEntry } from "../../core/ledger.ts";
+import { DEPOSIT_USD_UNITS_MAX } from "../../core/limits.ts";
 import { findAsset, findMarket } from "../../core/listings.ts";
 import { notionalOf } from "../../core/order.ts";
 import { referencePrice } from "../../core/prices.ts";
-import { ok, refuse, type Result } from "../../core/result.ts";
+import { ok, type Result, refuse } from "../../core/result.ts";
 import { wireBalance, wireTime } from "../../core/wire.ts";
-import type { AccountView, Answered, Caller, Idempotency, LedgerQuery, Page, PageRequest } from "../../objects/protocol.ts";
+import type {
+  AccountView,
+  Answered,
+  Caller,
+  Idempotency,
+  LedgerQuery,
+  Page,
+  PageRequest,
+} from "../../objects/protocol.ts";
 import { accountStub, callObject, type ObjectBindings } from "../../objects/stubs.ts";
+import { sealTicket } from "./stream.ts";
 
 /** Who asks, and where the objects are. */
 export interface AccountContext {
@@ -64,7 +73,10 @@ export async function makeTransfer(
   const amount = amountOf(input);
   if (!amount.ok) return { result: amount, replay: null };
   if (worthOf(input.asset, amount.value, ctx.prices) > DEPOSIT_USD_UNITS_MAX) {
-    return { result: refuse({ code: "amount_out_of_range", detail: "At most 10,000,000 USD at a time." }), replay: null };
+    return {
+      result: refuse({ code: "amount_out_of_range", detail: "At most 10,000,000 USD at a time." }),
+      replay: null,
+    };
   }
   const wish = { kind, asset: input.asset, amount: amount.value };
   const stub = accountStub(ctx.env, ctx.caller.accountId);
@@ -94,7 +106,10 @@ function amountOf(input: { asset: string; amount: string }): Result<bigint> {
 }
 
 /** Deposits or withdrawals, newest first. */
-export function listTransfers(ctx: AccountContext, query: PageRequest & { kind: Transfer["kind"] }): Promise<Result<Page<Transfer>>> {
+export function listTransfers(
+  ctx: AccountContext,
+  query: PageRequest & { kind: Transfer["kind"] },
+): Promise<Result<Page<Transfer>>> {
   return callObject(() => accountStub(ctx.env, ctx.caller.accountId).transfers(ctx.caller, query));
 }
 
@@ -103,7 +118,12 @@ export function listLedger(ctx: AccountContext, query: LedgerQuery): Promise<Res
   return callObject(() => accountStub(ctx.env, ctx.caller.accountId).ledger(ctx.caller, query));
 }
 
-/** A ticket that opens one stream for this session. */
-export function issueTicket(ctx: AccountContext): Promise<Result<{ ticket: string; expiresAt: number }>> {
-  return callObject(() => accountStub(ctx.env, ctx.caller.accountId).streamTicket(ctx.caller));
+/** A ticket that opens one stream for this session, sealed with `secret`. Refuses `rate_limited` while too many are unused. */
+export async function issueTicket(
+  ctx: AccountContext,
+  secret: string,
+): Promise<Result<{ ticket: string; expiresAt: number }>> {
+  const made = await callObject(() => accountStub(ctx.env, ctx.caller.accountId).streamTicket(ctx.caller));
+  if (!made.ok) return made;
+  return ok({ ...made.value, ticket: await sealTicket(made.value.ticket, secret) });
 }

@@ -1,15 +1,40 @@
 // Opening the account stream: who it is for, by header or ticket, then over to the account object with the socket.
-import { refuse, type Refusal, type Result } from "../../core/result.ts";
+import { type Refusal, type Result, refuse } from "../../core/result.ts";
 import type { Caller } from "../../objects/protocol.ts";
 import { accountStub, callObject, type ObjectBindings } from "../../objects/stubs.ts";
 
-const TICKET = /^tkt_([0-9a-z]{26})_[A-Za-z0-9_-]{22,64}$/;
+const SEALED = /^(tkt_([0-9a-z]{26})_[0-9a-f]{40})_([A-Za-z0-9_-]{43})$/;
 
-/** Uses up a ticket at the account that it names. Refuses `unauthenticated` when it is not one, used, or late. */
-export async function redeemTicket(env: ObjectBindings, ticket: string): Promise<Result<Caller>> {
-  const account = TICKET.exec(ticket)?.[1];
-  if (account === undefined) return refuse({ code: "unauthenticated" });
+/** A ticket as its account object made it, with a seal of this Worker's: `secret` is base64url of 32 bytes. */
+export async function sealTicket(ticket: string, secret: string): Promise<string> {
+  const seal = await crypto.subtle.sign("HMAC", await keyOf(secret), sayingOf(ticket));
+  return `${ticket}_${Buffer.from(seal).toString("base64url")}`;
+}
+
+/**
+ * Uses up a sealed ticket at the account that it names. Refuses `unauthenticated` when it is not one, used, or late. Without
+ * a good seal no object is asked: any name makes one, and a stranger could make as many as there are names.
+ */
+export async function redeemTicket(env: ObjectBindings, sealed: string, secret: string): Promise<Result<Caller>> {
+  const [, ticket, account, seal] = SEALED.exec(sealed) ?? [];
+  if (ticket === undefined || seal === undefined) return refuse({ code: "unauthenticated" });
+  const good = await crypto.subtle.verify(
+    "HMAC",
+    await keyOf(secret),
+    Buffer.from(seal, "base64url"),
+    sayingOf(ticket),
+  );
+  if (!good) return refuse({ code: "unauthenticated" });
   return callObject(() => accountStub(env, `acc_${account}`).redeemTicket(ticket));
+}
+
+function sayingOf(ticket: string): Uint8Array {
+  return new TextEncoder().encode(`ticket.v1.${ticket}`);
+}
+
+function keyOf(secret: string): Promise<CryptoKey> {
+  const bytes = Buffer.from(secret, "base64url");
+  return crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
 }
 
 /** Hands the socket to the account object. Answers its 101, or the refusal that it gave instead. */

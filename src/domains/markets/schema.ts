@@ -4,7 +4,13 @@ import { BOOK_DEPTH_MAX } from "../../core/limits.ts";
 import { decimalOut } from "../../http/openapi.ts";
 
 export const assetOut = z
-  .object({ symbol: z.string(), name: z.string(), class: z.enum(["crypto", "equity", "fiat"]), scale: z.int(), status: z.string() })
+  .object({
+    symbol: z.string(),
+    name: z.string(),
+    class: z.enum(["crypto", "equity", "fiat"]),
+    scale: z.int(),
+    status: z.string(),
+  })
   .openapi("Asset");
 
 export const marketOut = z

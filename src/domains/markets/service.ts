@@ -2,7 +2,7 @@
 import { formatDecimal } from "../../core/decimal.ts";
 import { ASSETS, type Asset, findAsset, findMarket, MARKETS, type MarketRules } from "../../core/listings.ts";
 import { referencePrice } from "../../core/prices.ts";
-import { ok, refuse, type Result } from "../../core/result.ts";
+import { ok, type Result, refuse } from "../../core/result.ts";
 import { wirePrice } from "../../core/wire.ts";
 import type { BookLevel, BookView } from "../../objects/protocol.ts";
 import { callObject, marketStub, type ObjectBindings } from "../../objects/stubs.ts";

@@ -1,38 +1,10 @@
 // What operators see of the read model, and how they ask for it.
 import { z } from "@hono/zod-openapi";
-import { decimalOut, pageQuery, timestampOut } from "../../http/openapi.ts";
+import { pageQuery, timestampOut } from "../../http/openapi.ts";
+import { orderOut } from "../../http/order-shape.ts";
 
 /** The contract's order with the account that it belongs to. */
-export const adminOrderOut = z
-  .object({
-    account_id: z.string(),
-    id: z.string(),
-    client_order_id: z.string().nullable(),
-    symbol: z.string(),
-    side: z.enum(["buy", "sell"]),
-    type: z.enum(["market", "limit"]),
-    time_in_force: z.enum(["gtc", "gtd", "day", "ioc", "fok"]),
-    qty: decimalOut.nullable(),
-    notional: decimalOut.nullable(),
-    limit_price: decimalOut.nullable(),
-    post_only: z.boolean(),
-    expires_at: timestampOut.nullable(),
-    self_trade_prevention: z.enum(["none", "cancel_newest"]),
-    status: z.enum(["pending_new", "new", "partially_filled", "filled", "canceled", "expired", "rejected"]),
-    reason: z.string().nullable(),
-    cancel_requested: z.boolean(),
-    leaves_qty: decimalOut,
-    filled_qty: decimalOut,
-    filled_avg_price: decimalOut.nullable(),
-    filled_notional: decimalOut,
-    fee: decimalOut,
-    fee_asset: z.string(),
-    legs: z.null(),
-    created_at: timestampOut,
-    updated_at: timestampOut,
-    seq: z.int(),
-  })
-  .openapi("AdminOrder");
+export const adminOrderOut = orderOut.extend({ account_id: z.string() }).openapi("AdminOrder");
 
 export const deadLetterOut = z
   .object({

@@ -2,7 +2,7 @@
 import type { OrderRequest } from "../../core/account/admission.ts";
 import { parseDecimal } from "../../core/decimal.ts";
 import { findMarket, type MarketRules } from "../../core/listings.ts";
-import { ok, type PlainOrderCode, refuse, type Refusal, type Result } from "../../core/result.ts";
+import { ok, type PlainOrderCode, type Refusal, type Result, refuse } from "../../core/result.ts";
 import type { OrderIn } from "./schema.ts";
 
 const UNSUPPORTED: Refusal = { code: "unsupported_order_type", detail: "No market takes this kind of order yet." };
@@ -44,7 +44,14 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
 /** The order's kind when markets take it today; null otherwise. */
 function kindOf(order: OrderIn): Pick<OrderRequest, "type" | "selfTradePrevention"> | null {
   const { type, self_trade_prevention: selfTradePrevention } = order;
-  const extras = [order.stop_price, order.trail_percent, order.trail_amount, order.display_qty, order.take_profit, order.stop_loss];
+  const extras = [
+    order.stop_price,
+    order.trail_percent,
+    order.trail_amount,
+    order.display_qty,
+    order.take_profit,
+    order.stop_loss,
+  ];
   if (order.order_class !== "simple" || extras.some((extra) => extra !== undefined)) return null;
   if (type !== "market" && type !== "limit") return null;
   if (selfTradePrevention !== "none" && selfTradePrevention !== "cancel_newest") return null;

@@ -1,30 +1,77 @@
 // Orders over HTTP: place, read, cancel.
-import type { Context } from "hono";
+
 import { z } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import { wireFill, wireOrder } from "../../core/wire.ts";
 import { send } from "../../http/answer.ts";
 import { type AppEnv, callerOf } from "../../http/context.ts";
 import { idempotencyOf, sendOnce } from "../../http/once.ts";
 import { answer, body, createRouter, idempotencyHeaders, operation, pageOf, problems } from "../../http/openapi.ts";
+import { orderOut } from "../../http/order-shape.ts";
 import { renderPage, withCursor } from "../../http/page.ts";
-import { bulkItemOut, clientOrderPath, fillOut, fillQuery, orderFilter, orderIn, orderOut, orderPath, orderQuery } from "./schema.ts";
+import {
+  bulkItemOut,
+  clientOrderPath,
+  fillOut,
+  fillQuery,
+  orderFilter,
+  orderIn,
+  orderPath,
+  orderQuery,
+} from "./schema.ts";
 import { cancelAll, cancelOrder, findOrder, listFills, listOrders, type OrderContext, placeOrder } from "./service.ts";
 
 const tags = ["Orders"];
 const access = "signed_in";
 const orderProblems = problems(
-  "unauthenticated", "token_expired", "session_revoked", "malformed_json", "payload_too_large", "unsupported_media_type",
-  "validation_failed", "insufficient_funds", "off_tick", "off_lot", "below_min_notional", "above_max_qty",
-  "price_outside_band", "market_not_open", "post_only_would_cross", "fok_not_fillable", "too_many_open_orders",
-  "submitted_too_late", "client_order_id_reused", "idempotency_key_reused", "idempotency_in_flight",
-  "unsupported_order_type", "amount_out_of_range", "unavailable",
+  "unauthenticated",
+  "token_expired",
+  "session_revoked",
+  "malformed_json",
+  "payload_too_large",
+  "unsupported_media_type",
+  "validation_failed",
+  "insufficient_funds",
+  "off_tick",
+  "off_lot",
+  "below_min_notional",
+  "above_max_qty",
+  "price_outside_band",
+  "market_not_open",
+  "post_only_would_cross",
+  "fok_not_fillable",
+  "too_many_open_orders",
+  "submitted_too_late",
+  "client_order_id_reused",
+  "idempotency_key_reused",
+  "idempotency_in_flight",
+  "unsupported_order_type",
+  "amount_out_of_range",
+  "unavailable",
 );
 const readProblems = problems("unauthenticated", "token_expired", "session_revoked", "not_found", "unavailable");
-const listProblems = problems("unauthenticated", "token_expired", "session_revoked", "validation_failed", "unavailable");
-const cancelProblems = problems("unauthenticated", "token_expired", "session_revoked", "not_found", "order_not_open", "unavailable");
+const listProblems = problems(
+  "unauthenticated",
+  "token_expired",
+  "session_revoked",
+  "validation_failed",
+  "unavailable",
+);
+const cancelProblems = problems(
+  "unauthenticated",
+  "token_expired",
+  "session_revoked",
+  "not_found",
+  "order_not_open",
+  "unavailable",
+);
 
 const place = operation({
-  method: "post", path: "/v1/orders", access, tags, summary: "Place an order",
+  method: "post",
+  path: "/v1/orders",
+  access,
+  tags,
+  summary: "Place an order",
   request: { headers: idempotencyHeaders, body: body(orderIn) },
   responses: {
     200: answer(orderOut, "The order that this client_order_id made before, as it is now"),
@@ -34,29 +81,62 @@ const place = operation({
   },
 });
 const list = operation({
-  method: "get", path: "/v1/orders", access, tags, summary: "Your orders, newest first",
-  request: { query: orderQuery }, responses: { 200: answer(pageOf(orderOut), "Orders"), ...listProblems },
+  method: "get",
+  path: "/v1/orders",
+  access,
+  tags,
+  summary: "Your orders, newest first",
+  request: { query: orderQuery },
+  responses: { 200: answer(pageOf(orderOut), "Orders"), ...listProblems },
 });
 const byClientOrderId = operation({
-  method: "get", path: "/v1/orders/by-client-id/{client_order_id}", access, tags, summary: "What a client_order_id made",
-  request: { params: clientOrderPath }, responses: { 200: answer(orderOut, "The order"), ...readProblems },
+  method: "get",
+  path: "/v1/orders/by-client-id/{client_order_id}",
+  access,
+  tags,
+  summary: "What a client_order_id made",
+  request: { params: clientOrderPath },
+  responses: { 200: answer(orderOut, "The order"), ...readProblems },
 });
 const read = operation({
-  method: "get", path: "/v1/orders/{id}", access, tags, summary: "One order",
-  request: { params: orderPath }, responses: { 200: answer(orderOut, "The order"), ...readProblems },
+  method: "get",
+  path: "/v1/orders/{id}",
+  access,
+  tags,
+  summary: "One order",
+  request: { params: orderPath },
+  responses: { 200: answer(orderOut, "The order"), ...readProblems },
 });
 const cancel = operation({
-  method: "delete", path: "/v1/orders/{id}", access, tags, summary: "Cancel an order", request: { params: orderPath },
-  responses: { 200: answer(orderOut, "Canceled"), 202: answer(orderOut, "Asked; the market has not answered yet"), ...cancelProblems },
+  method: "delete",
+  path: "/v1/orders/{id}",
+  access,
+  tags,
+  summary: "Cancel an order",
+  request: { params: orderPath },
+  responses: {
+    200: answer(orderOut, "Canceled"),
+    202: answer(orderOut, "Asked; the market has not answered yet"),
+    ...cancelProblems,
+  },
 });
 const cancelEvery = operation({
-  method: "delete", path: "/v1/orders", access, tags, summary: "Cancel all open orders that fit",
+  method: "delete",
+  path: "/v1/orders",
+  access,
+  tags,
+  summary: "Cancel all open orders that fit",
   request: { query: orderFilter },
   responses: { 207: answer(z.object({ data: z.array(bulkItemOut) }), "What became of each"), ...listProblems },
 });
 const fills = operation({
-  method: "get", path: "/v1/fills", access, tags, summary: "Your executions, newest first",
-  request: { query: fillQuery }, responses: { 200: answer(pageOf(fillOut), "Executions"), ...listProblems },
+  method: "get",
+  path: "/v1/fills",
+  access,
+  tags,
+  summary: "Your executions, newest first",
+  request: { query: fillQuery },
+  responses: { 200: answer(pageOf(fillOut), "Executions"), ...listProblems },
 });
 
 function contextOf(c: Context<AppEnv>): OrderContext {
@@ -67,7 +147,9 @@ function contextOf(c: Context<AppEnv>): OrderContext {
 export const ordersRouter = createRouter()
   .openapi(place, async (c) => {
     const answered = await placeOrder(contextOf(c), c.req.valid("json"), idempotencyOf(c));
-    return sendOnce(c, answered, wireOrder, (order, repeated) => (repeated ? 200 : order.status === "pending_new" ? 202 : 201));
+    return sendOnce(c, answered, wireOrder, (order, repeated) =>
+      repeated ? 200 : order.status === "pending_new" ? 202 : 201,
+    );
   })
   .openapi(list, async (c) => {
     const { limit, cursor: from, status, symbol = null, side = null } = c.req.valid("query");

@@ -1,6 +1,7 @@
 // What an order looks like on the wire, in and out, and which bodies are none.
 import { z } from "@hono/zod-openapi";
 import { decimalIn, decimalOut, pageQuery, timestampIn, timestampOut } from "../../http/openapi.ts";
+import { orderOut } from "../../http/order-shape.ts";
 
 const positive = decimalIn.refine((text) => /[1-9]/.test(text), {
   message: "must be greater than zero",
@@ -30,7 +31,9 @@ export const orderIn = z
     order_class: z.enum(["simple", "bracket", "oco", "oto"]).default("simple"),
     take_profit: legIn.optional(),
     stop_loss: legIn.optional(),
-    self_trade_prevention: z.enum(["none", "cancel_newest", "cancel_oldest", "cancel_both", "decrement"]).default("cancel_newest"),
+    self_trade_prevention: z
+      .enum(["none", "cancel_newest", "cancel_oldest", "cancel_both", "decrement"])
+      .default("cancel_newest"),
   })
   .superRefine((order, context) => {
     const wrong = (path: string, code: string, message: string) =>
@@ -44,7 +47,10 @@ export const orderIn = z
     if (order.type === "market" && order.limit_price !== undefined) {
       wrong("limit_price", "not_allowed", "A market order has no limit_price.");
     }
-    if (order.post_only && (order.type === "market" || order.time_in_force === "ioc" || order.time_in_force === "fok")) {
+    if (
+      order.post_only &&
+      (order.type === "market" || order.time_in_force === "ioc" || order.time_in_force === "fok")
+    ) {
       wrong("post_only", "not_allowed", "Only an order that may rest can be post_only.");
     }
     if ((order.time_in_force === "gtd") !== (order.expires_at !== undefined)) {
@@ -52,36 +58,6 @@ export const orderIn = z
     }
   })
   .openapi("NewOrder");
-
-export const orderOut = z
-  .object({
-    id: z.string(),
-    client_order_id: z.string().nullable(),
-    symbol: z.string(),
-    side: z.enum(["buy", "sell"]),
-    type: z.enum(["market", "limit"]),
-    time_in_force: z.enum(["gtc", "gtd", "day", "ioc", "fok"]),
-    qty: decimalOut.nullable(),
-    notional: decimalOut.nullable(),
-    limit_price: decimalOut.nullable(),
-    post_only: z.boolean(),
-    expires_at: timestampOut.nullable(),
-    self_trade_prevention: z.enum(["none", "cancel_newest"]),
-    status: z.enum(["pending_new", "new", "partially_filled", "filled", "canceled", "expired", "rejected"]),
-    reason: z.string().nullable(),
-    cancel_requested: z.boolean(),
-    leaves_qty: decimalOut,
-    filled_qty: decimalOut,
-    filled_avg_price: decimalOut.nullable(),
-    filled_notional: decimalOut,
-    fee: decimalOut,
-    fee_asset: z.string(),
-    legs: z.null(),
-    created_at: timestampOut,
-    updated_at: timestampOut,
-    seq: z.int(),
-  })
-  .openapi("Order");
 
 export const fillOut = z
   .object({
@@ -99,14 +75,25 @@ export const fillOut = z
   .openapi("Fill");
 
 /** One item of a bulk answer: its own status code, and the order or what was wrong with it. */
-export const bulkItemOut = z.object({ id: z.string(), status_code: z.int(), order: orderOut.optional(), problem: z.looseObject({}).optional() });
+export const bulkItemOut = z.object({
+  id: z.string(),
+  status_code: z.int(),
+  order: orderOut.optional(),
+  problem: z.looseObject({}).optional(),
+});
 
-export const orderFilter = z.object({ symbol: z.string().max(32).optional(), side: z.enum(["buy", "sell"]).optional() });
+export const orderFilter = z.object({
+  symbol: z.string().max(32).optional(),
+  side: z.enum(["buy", "sell"]).optional(),
+});
 export const orderQuery = pageQuery.extend({
   ...orderFilter.shape,
   status: z.enum(["open", "closed", "all"]).default("all"),
 });
-export const fillQuery = pageQuery.extend({ symbol: z.string().max(32).optional(), order_id: z.string().max(64).optional() });
+export const fillQuery = pageQuery.extend({
+  symbol: z.string().max(32).optional(),
+  order_id: z.string().max(64).optional(),
+});
 export const orderPath = z.object({ id: z.string().max(64) });
 export const clientOrderPath = z.object({ client_order_id: clientOrderId });
 

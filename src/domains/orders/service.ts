@@ -1,7 +1,7 @@
 // The verbs of orders: each is one call to the caller's account object, which alone may spend the account's money.
 import type { FillRecord } from "../../core/account/state.ts";
 import type { Order, Side } from "../../core/order.ts";
-import { ok, refuse, type Refusal, type Result } from "../../core/result.ts";
+import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { wireOrder } from "../../core/wire.ts";
 import { mapOnce } from "../../http/once.ts";
 import { problemOf } from "../../http/problem.ts";
@@ -17,7 +17,11 @@ export interface OrderContext {
 }
 
 /** Places an order. Refuses what {@link orderRequestOf} refuses, what the account refuses, and what the market refused. */
-export async function placeOrder(ctx: OrderContext, input: OrderIn, idempotency: Idempotency | null): Promise<Answered<Order>> {
+export async function placeOrder(
+  ctx: OrderContext,
+  input: OrderIn,
+  idempotency: Idempotency | null,
+): Promise<Answered<Order>> {
   const request = orderRequestOf(input);
   if (!request.ok) return { result: request, replay: null };
   const stub = accountStub(ctx.env, ctx.caller.accountId);
@@ -74,7 +78,11 @@ export async function cancelAll(
     result.value.map((order) => {
       if (order.status === "canceled") return { id: order.id, status_code: 200, order: wireOrder(order) };
       if (order.cancelRequested) return { id: order.id, status_code: 202, order: wireOrder(order) };
-      return { id: order.id, status_code: 409, problem: problemOf({ code: "order_not_open" }, request.path, request.id) };
+      return {
+        id: order.id,
+        status_code: 409,
+        problem: problemOf({ code: "order_not_open" }, request.path, request.id),
+      };
     }),
   );
 }

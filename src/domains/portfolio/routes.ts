@@ -12,15 +12,28 @@ const access = "signed_in";
 const session = ["unauthenticated", "token_expired", "session_revoked", "unavailable"] as const;
 
 const positions = operation({
-  method: "get", path: "/v1/positions", access, tags, summary: "Your positions at average cost",
+  method: "get",
+  path: "/v1/positions",
+  access,
+  tags,
+  summary: "Your positions at average cost",
   responses: { 200: answer(positionList, "Positions"), ...problems(...session) },
 });
 const position = operation({
-  method: "get", path: "/v1/positions/{symbol}", access, tags, summary: "One position",
-  request: { params: symbolPath }, responses: { 200: answer(positionOut, "The position"), ...problems(...session, "not_found") },
+  method: "get",
+  path: "/v1/positions/{symbol}",
+  access,
+  tags,
+  summary: "One position",
+  request: { params: symbolPath },
+  responses: { 200: answer(positionOut, "The position"), ...problems(...session, "not_found") },
 });
 const portfolio = operation({
-  method: "get", path: "/v1/portfolio", access, tags, summary: "Equity, cash, profit and allocation",
+  method: "get",
+  path: "/v1/portfolio",
+  access,
+  tags,
+  summary: "Equity, cash, profit and allocation",
   responses: { 200: answer(portfolioOut, "The portfolio"), ...problems(...session) },
 });
 

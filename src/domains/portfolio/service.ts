@@ -5,7 +5,7 @@ import { findMarket } from "../../core/listings.ts";
 import { notionalOf } from "../../core/order.ts";
 import { flatPosition, type Position } from "../../core/positions.ts";
 import { referencePrice } from "../../core/prices.ts";
-import { ok, refuse, type Result } from "../../core/result.ts";
+import { ok, type Result, refuse } from "../../core/result.ts";
 import type { Caller } from "../../objects/protocol.ts";
 import { accountStub, callObject, type ObjectBindings } from "../../objects/stubs.ts";
 

@@ -8,7 +8,7 @@ import { isOpen, type Order } from "../../core/order.ts";
 import { InvariantError } from "../../core/result.ts";
 import { Outbox } from "../outbox.ts";
 import type { ObjectPorts } from "../ports.ts";
-import type { ExchangeAnswer, ExchangeCall, JournalHead } from "../protocol.ts";
+import type { ExchangeAnswer, ExchangeCall } from "../protocol.ts";
 import { Timers } from "../timers.ts";
 import { MarketLinks } from "./markets.ts";
 import { AccountStore } from "./store.ts";
@@ -31,7 +31,8 @@ export class AccountEngine {
   readonly #ports: AccountPorts;
   readonly store: AccountStore;
   #timers: Timers;
-  readonly #outbox: Outbox;
+  /** The journal as the read model gets it. */
+  readonly journal: Outbox;
   readonly #links: MarketLinks;
   readonly #waiters = new Map<string, (() => void)[]>();
   #state: AccountState;
@@ -43,7 +44,12 @@ export class AccountEngine {
     this.#state = this.store.load();
     this.#stopped = this.store.meta("stopped") ?? null;
     this.#timers = new Timers(ports);
-    this.#outbox = new Outbox(ports, { object: "account", epoch: this.#state.epoch, first: "first" });
+    this.journal = new Outbox(ports, {
+      object: "account",
+      epoch: this.#state.epoch,
+      first: "first",
+      seq: () => this.#state.seq,
+    });
     this.#links = new MarketLinks(
       {
         now: ports.now,
@@ -59,7 +65,6 @@ export class AccountEngine {
       },
       this.store.parked(),
     );
-    if (this.#outbox.sentSeq < this.#state.seq) ports.queue.wake();
   }
 
   /** The state as the last act left it. */
@@ -157,24 +162,7 @@ export class AccountEngine {
     const due = this.#timers.due(this.#ports.now());
     await Promise.allSettled(due.map((timer) => this.#links.ring(timer.ref)));
     this.#timers.rearm(this.#ports.now() + BACKOFF_FIRST_MS);
-    if (this.#outbox.sentSeq < this.#state.seq) this.#ports.queue.wake();
-  }
-
-  /** Sends the journal's unsent rows to the read model. */
-  flush(): Promise<void> {
-    return this.#outbox.flush();
-  }
-
-  /** Where the journal is. */
-  head(): JournalHead {
-    return { epoch: this.#state.epoch, seq: this.#state.seq };
-  }
-
-  /** Sends the journal again from a stream number: the read model has lost it. */
-  replay(fromSeq: number): JournalHead {
-    this.#outbox.rewind(fromSeq);
-    this.#ports.queue.wake();
-    return this.head();
+    this.journal.wakeIfBehind();
   }
 }
 

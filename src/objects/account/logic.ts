@@ -1,11 +1,19 @@
 // An account: the one place that spends its owner's money. Its verbs; how an act becomes durable is in engine.ts.
 import type { OrderRequest } from "../../core/account/admission.ts";
 import { emit, placeOrder, requestCancel, transfer } from "../../core/account/decide.ts";
-import { type AccountState, type AccountStatus, balanceOf, type OnceKey, type Transfer } from "../../core/account/state.ts";
+import { understands } from "../../core/account/reports.ts";
+import {
+  type AccountState,
+  type AccountStatus,
+  balanceOf,
+  type OnceKey,
+  type Transfer,
+} from "../../core/account/state.ts";
 import { canonical, decode, encode } from "../../core/codec.ts";
 import { isOpen, type Order, type Side } from "../../core/order.ts";
-import { invariant, ok, refuse, type Result } from "../../core/result.ts";
-import type { AccountView, Answered, Caller, Idempotency, JournalHead, ReportAnswer, ReportCall } from "../protocol.ts";
+import { invariant, ok, type Result, refuse } from "../../core/result.ts";
+import type { Outbox } from "../outbox.ts";
+import type { AccountView, Answered, Caller, Idempotency, ReportAnswer, ReportCall } from "../protocol.ts";
 import { AccountEngine, type AccountPorts, SETTLED } from "./engine.ts";
 import { AccountReads } from "./reads.ts";
 
@@ -85,7 +93,8 @@ export class AccountLogic {
     if (known.bodyHash !== key.bodyHash) {
       return { result: refuse({ code: byKey ? "idempotency_key_reused" : "client_order_id_reused" }), replay: null };
     }
-    if (byKey && this.#inFlight.has(key.key)) return { result: refuse({ code: "idempotency_in_flight" }), replay: null };
+    if (byKey && this.#inFlight.has(key.key))
+      return { result: refuse({ code: "idempotency_in_flight" }), replay: null };
     const replay: Answered<Order>["replay"] = byKey
       ? { by: "idempotency_key", requestId: known.requestId ?? "" }
       : { by: "client_order_id" };
@@ -127,9 +136,11 @@ export class AccountLogic {
   cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }): Result<Asked[]> {
     const admitted = this.#admitCommand(caller);
     if (!admitted.ok) return admitted;
-    const fits = (order: Order) => (filter.symbol ?? order.symbol) === order.symbol && (filter.side ?? order.side) === order.side;
+    const fits = (order: Order) =>
+      (filter.symbol ?? order.symbol) === order.symbol && (filter.side ?? order.side) === order.side;
     const open = [...this.state.orders.values()].filter(fits);
-    const asked = open.length === 0 ? [] : this.#engine.commit((turn) => open.map((order) => requestCancel(turn, order)));
+    const asked =
+      open.length === 0 ? [] : this.#engine.commit((turn) => open.map((order) => requestCancel(turn, order)));
     const waiting = asked.map((order) => ({ order, settled: this.#engine.settled(order) }));
     for (const symbol of new Set(asked.map((order) => order.symbol))) this.#engine.tell(symbol);
     return ok(waiting);
@@ -168,18 +179,20 @@ export class AccountLogic {
 
   /** Freezes or thaws the account, with the reason for it. */
   setStatus(status: AccountStatus, reason: string): void {
-    if (status !== this.state.status) this.#engine.commit((turn) => emit(turn, { kind: "status_changed", status, reason }));
+    if (status !== this.state.status)
+      this.#engine.commit((turn) => emit(turn, { kind: "status_changed", status, reason }));
   }
 
   /** Ends every token issued before a moment, in ms. */
   revokeAllBefore(fromMs: number): void {
-    if (fromMs > this.state.tokensValidFrom) this.#engine.commit((turn) => emit(turn, { kind: "tokens_valid_from", from: fromMs }));
+    if (fromMs > this.state.tokensValidFrom)
+      this.#engine.commit((turn) => emit(turn, { kind: "tokens_valid_from", from: fromMs }));
     this.#ports.sockets.closeSession(null);
   }
 
-  /** Takes a market's push. `later` while this object is stopped: the market keeps what it has for it. */
+  /** Takes a market's push. `later` while this object is stopped or too old for it: the market keeps what it has for it. */
   report(call: ReportCall): ReportAnswer {
-    if (call.v !== 1 || this.#engine.stopped !== null) return { outcome: "later" };
+    if (call.v !== 1 || this.#engine.stopped !== null || !understands(call.reports)) return { outcome: "later" };
     return { outcome: "applied", rseq: this.#engine.apply(call.symbol, call.reports, 0) };
   }
 
@@ -199,7 +212,12 @@ export class AccountLogic {
 
   /** Balances of every asset that the account has ever had, by symbol. */
   view(): AccountView {
-    const assets = new Set([...this.state.balances.keys()].map((key) => key.split("|")).filter(([account]) => account === "available").map(([, asset = ""]) => asset));
+    const assets = new Set(
+      [...this.state.balances.keys()]
+        .map((key) => key.split("|"))
+        .filter(([account]) => account === "available")
+        .map(([, asset = ""]) => asset),
+    );
     const balances = [...assets].sort().map((asset) => ({
       asset,
       available: balanceOf(this.state, "available", asset),
@@ -208,24 +226,14 @@ export class AccountLogic {
     return { id: this.#ports.name, status: this.state.status, balances, seq: this.state.seq, asOf: this.#ports.now() };
   }
 
+  /** The journal as the read model gets it. */
+  get journal(): Outbox {
+    return this.#engine.journal;
+  }
+
   /** Rings what is due. Never throws: the platform drops an alarm after six failures. */
   alarm(): Promise<void> {
     return this.#engine.alarm();
-  }
-
-  /** Sends the journal's unsent rows to the read model. */
-  flush(): Promise<void> {
-    return this.#engine.flush();
-  }
-
-  /** Where the journal is. */
-  head(): JournalHead {
-    return this.#engine.head();
-  }
-
-  /** Sends the journal again from a stream number: the read model has lost it. */
-  replay(fromSeq: number): JournalHead {
-    return this.#engine.replay(fromSeq);
   }
 }
 

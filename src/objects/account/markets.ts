@@ -1,7 +1,15 @@
 // How an account reaches its markets: unanswered commands go together, lowest first, one flight per market, for ever.
-import { BACKOFF_FIRST_MS, BACKOFF_MAX_MS, COMMANDS_PER_CALL_MAX, SAFETY_NET_MS } from "../../core/limits.ts";
-import type { Report } from "../../core/messages.ts";
+
+import { understands } from "../../core/account/reports.ts";
 import type { AccountPeer } from "../../core/account/state.ts";
+import {
+  BACKOFF_FIRST_MS,
+  BACKOFF_MAX_MS,
+  COMMANDS_PER_CALL_MAX,
+  REPORTS_PER_CALL_MAX,
+  SAFETY_NET_MS,
+} from "../../core/limits.ts";
+import type { Report } from "../../core/messages.ts";
 import type { ExchangeAnswer, ExchangeCall } from "../protocol.ts";
 import type { Timers } from "../timers.ts";
 
@@ -44,9 +52,8 @@ export class MarketLinks {
     if (this.#flying.has(symbol) || this.#parked.has(symbol)) return;
     this.#flying.add(symbol);
     try {
-      while (this.#ports.peer(symbol).pending.length > 0 && !this.#ports.isStopped()) {
-        if (!(await this.#fly(symbol))) return;
-      }
+      let more = this.#ports.peer(symbol).pending.length > 0;
+      while (more && !this.#ports.isStopped()) more = await this.#fly(symbol);
     } catch (error) {
       // Nobody awaits a drain: a fault in applying an answer would otherwise be lost. The timer asks again.
       this.#ports.alert(`draining ${symbol}: ${String(error)}`);
@@ -55,7 +62,7 @@ export class MarketLinks {
     }
   }
 
-  /** One call. False when there is no point in another one now. */
+  /** One call. Whether another one is of use now. */
   async #fly(symbol: string): Promise<boolean> {
     const peer = this.#ports.peer(symbol);
     const commands = peer.pending.slice(0, COMMANDS_PER_CALL_MAX);
@@ -66,7 +73,9 @@ export class MarketLinks {
       this.#ports.alert(`parked ${symbol}: ${answer.detail}`);
       return false;
     }
-    if (answer?.outcome !== "applied") {
+    // What came while this object was stopped, or what it is too old for, is asked for again: the market has it.
+    const taken = answer?.outcome === "applied" && understands(answer.reports) && !this.#ports.isStopped();
+    if (!taken) {
       // The lowest unanswered command was sent, so a gap says that the market has forgotten what it had acknowledged.
       if (answer?.outcome === "gap") this.#ports.alert(`${symbol} expects command ${answer.expected}`);
       this.#backOff(symbol);
@@ -74,7 +83,8 @@ export class MarketLinks {
     }
     this.#failures.delete(symbol);
     this.#ports.applied(symbol, answer.cseq, answer.reports);
-    return true;
+    // A full answer may have left reports behind; waiting for the market's push would leave their orders unanswered.
+    return answer.reports.length === REPORTS_PER_CALL_MAX || this.#ports.peer(symbol).pending.length > 0;
   }
 
   async #call(symbol: string, call: ExchangeCall): Promise<ExchangeAnswer | null> {

@@ -27,7 +27,12 @@ export class AccountReads {
       ...filters.map(([, value]) => value),
       query.limit + 1,
     );
-    return pageOf(rows, query.limit, (row) => decode<Order>(row.body), (row) => row.placed_seq);
+    return pageOf(
+      rows,
+      query.limit,
+      (row) => decode<Order>(row.body),
+      (row) => row.placed_seq,
+    );
   }
 
   /** The account's executions, newest first. */
@@ -40,7 +45,9 @@ export class AccountReads {
 
   /** Deposits or withdrawals, newest first. */
   transfers(query: PageRequest & { kind: Transfer["kind"] }): Page<Transfer> {
-    return this.#events([["entry_kind = ?", query.kind]], query, "DESC", (event) => (event.kind === "transfer" ? event.transfer : null));
+    return this.#events([["entry_kind = ?", query.kind]], query, "DESC", (event) =>
+      event.kind === "transfer" ? event.transfer : null,
+    );
   }
 
   /** One deposit or withdrawal by its id. */
@@ -59,7 +66,10 @@ export class AccountReads {
     if (query.from !== null) filters.push(["at >= ?", query.from]);
     if (query.to !== null) filters.push(["at < ?", query.to]);
     if (query.asset !== null) {
-      filters.push(["EXISTS (SELECT 1 FROM json_each(body, '$.entry.postings') WHERE value ->> 'asset' = ?)", query.asset]);
+      filters.push([
+        "EXISTS (SELECT 1 FROM json_each(body, '$.entry.postings') WHERE value ->> 'asset' = ?)",
+        query.asset,
+      ]);
     }
     return this.#events(filters, query, "ASC", (event) => ("entry" in event ? event.entry : null));
   }
@@ -70,14 +80,24 @@ export class AccountReads {
     return rows.map((row) => decode<AccountEvent>(row.body));
   }
 
-  #events<T>(filters: Filter[], query: PageRequest, direction: "ASC" | "DESC", pick: (event: AccountEvent) => T | null): Page<T> {
+  #events<T>(
+    filters: Filter[],
+    query: PageRequest,
+    direction: "ASC" | "DESC",
+    pick: (event: AccountEvent) => T | null,
+  ): Page<T> {
     if (query.cursor !== null) filters.push([direction === "DESC" ? "seq < ?" : "seq > ?", query.cursor]);
     const rows = this.#sql<{ body: string; seq: number }>(
       `SELECT body, seq FROM journal ${where(filters)} AND entry_kind IS NOT NULL ORDER BY seq ${direction} LIMIT ?`,
       ...filters.map(([, value]) => value),
       query.limit + 1,
     );
-    const page = pageOf(rows, query.limit, (row) => pick(decode<AccountEvent>(row.body)), (row) => row.seq);
+    const page = pageOf(
+      rows,
+      query.limit,
+      (row) => pick(decode<AccountEvent>(row.body)),
+      (row) => row.seq,
+    );
     return { ...page, data: page.data.filter((item) => item !== null) };
   }
 }

@@ -4,9 +4,20 @@ import type { OrderRequest } from "../../core/account/admission.ts";
 import type { AccountEvent, AccountStatus, Transfer } from "../../core/account/state.ts";
 import { SETTLE_WAIT_MS, SOCKETS_PER_ACCOUNT_MAX } from "../../core/limits.ts";
 import type { Side } from "../../core/order.ts";
-import { ok, refuse, type Refusal, type Result } from "../../core/result.ts";
+import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { platformPorts, waitAtMost, withTimeout } from "../platform.ts";
-import type { AccountRpc, Caller, Idempotency, JournalHead, LedgerQuery, OrderQuery, PageRequest, ReportAnswer, ReportCall, Subscription } from "../protocol.ts";
+import type {
+  AccountRpc,
+  Caller,
+  Idempotency,
+  JournalHead,
+  LedgerQuery,
+  OrderQuery,
+  PageRequest,
+  ReportAnswer,
+  ReportCall,
+  Subscription,
+} from "../protocol.ts";
 import { journalQueue, marketStub } from "../stubs.ts";
 import { AccountLogic } from "./logic.ts";
 import { type AccountSocket, publish, receive } from "./sockets.ts";
@@ -24,7 +35,7 @@ export class AccountObject extends DurableObject<Env> implements AccountRpc {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    const ports = platformPorts(ctx, ctx.id.name ?? "", journalQueue(env), () => this.#logic.flush());
+    const ports = platformPorts(ctx, ctx.id.name ?? "", journalQueue(env), () => this.#logic.journal.flush());
     this.#logic = new AccountLogic({
       ...ports,
       priceSeed: Number(env.PRICE_SEED),
@@ -59,7 +70,11 @@ export class AccountObject extends DurableObject<Env> implements AccountRpc {
     return ok(placed.value.map((one) => this.#logic.order(one.order.id) ?? one.order));
   }
 
-  async transfer(caller: Caller, wish: { kind: Transfer["kind"]; asset: string; amount: bigint }, idempotency: Idempotency | null) {
+  async transfer(
+    caller: Caller,
+    wish: { kind: Transfer["kind"]; asset: string; amount: bigint },
+    idempotency: Idempotency | null,
+  ) {
     return this.#logic.transfer(caller, wish, idempotency);
   }
 
@@ -106,7 +121,9 @@ export class AccountObject extends DurableObject<Env> implements AccountRpc {
   async streamTicket(caller: Caller) {
     const admitted = this.#logic.admitCaller(caller);
     if (!admitted.ok) return admitted;
-    const secret = [...crypto.getRandomValues(new Uint8Array(20))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    const secret = [...crypto.getRandomValues(new Uint8Array(20))]
+      .map((byte) => byte.toString(16).padStart(2, "0"))
+      .join("");
     return this.#tickets.issue(caller, secret);
   }
 
@@ -134,11 +151,11 @@ export class AccountObject extends DurableObject<Env> implements AccountRpc {
   }
 
   async head(): Promise<JournalHead> {
-    return this.#logic.head();
+    return this.#logic.journal.head();
   }
 
   async replay(fromSeq: number): Promise<JournalHead> {
-    return this.#logic.replay(fromSeq);
+    return this.#logic.journal.replay(fromSeq);
   }
 
   override async alarm(): Promise<void> {

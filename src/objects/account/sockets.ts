@@ -24,7 +24,10 @@ export interface StreamSource {
 const Message = z.discriminatedUnion("op", [
   z.strictObject({
     op: z.literal("subscribe"),
-    channels: z.array(z.enum(["orders", "fills", "balances"])).min(1).max(3),
+    channels: z
+      .array(z.enum(["orders", "fills", "balances"]))
+      .min(1)
+      .max(3),
     resume_from: z.int().min(0).optional(),
     cancel_on_disconnect: z.literal(false).optional(),
   }),
@@ -33,13 +36,17 @@ const Message = z.discriminatedUnion("op", [
 
 /** Answers one message of a client. A message that cannot be understood gets an error and changes nothing. */
 export function receive(socket: AccountSocket, text: string, source: StreamSource): void {
-  if (text.length > SOCKET_MESSAGE_BYTES_MAX) return socket.close(1009, "message over 16 KiB");
+  if (new TextEncoder().encode(text).byteLength > SOCKET_MESSAGE_BYTES_MAX) {
+    socket.close(1009, "message over 16 KiB");
+    return;
+  }
   const parsed = parse(text);
-  if (parsed === null) return sendError(socket, "malformed_json", "The message is not JSON.");
-  const message = Message.safeParse(parsed.value);
-  if (!message.success) return sendError(socket, "validation_failed", message.error.issues[0]?.message ?? "Unknown message.");
-  if (message.data.op === "ping") return socket.send('{"type":"pong"}');
-  subscribe(socket, message.data.channels, message.data.resume_from ?? null, source);
+  const message = Message.safeParse(parsed?.value);
+  if (parsed === null) sendError(socket, "malformed_json", "The message is not JSON.");
+  else if (!message.success)
+    sendError(socket, "validation_failed", message.error.issues[0]?.message ?? "Unknown message.");
+  else if (message.data.op === "ping") socket.send('{"type":"pong"}');
+  else subscribe(socket, [...new Set(message.data.channels)], message.data.resume_from ?? null, source);
 }
 
 function parse(text: string): { value: unknown } | null {

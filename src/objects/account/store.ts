@@ -71,7 +71,9 @@ export class AccountStore {
     state.ledgerHead = this.#ledgerHead();
     state.status = this.meta("status") === "frozen" ? "frozen" : "active";
     state.tokensValidFrom = Number(this.meta("tokens_valid_from") ?? "0");
-    for (const row of sql<{ account: string; asset: string; balance: number }>("SELECT account, asset, balance FROM ledger_accounts")) {
+    for (const row of sql<{ account: string; asset: string; balance: number }>(
+      "SELECT account, asset, balance FROM ledger_accounts",
+    )) {
       state.balances.set(balanceKey(row.account, row.asset), fromColumn(row.balance));
     }
     for (const row of sql<{ symbol: string; body: string }>("SELECT symbol, body FROM positions")) {
@@ -91,7 +93,9 @@ export class AccountStore {
   }
 
   #ledgerHead(): string {
-    const [row] = this.#sql<{ body: string }>("SELECT body FROM journal WHERE entry_kind IS NOT NULL ORDER BY seq DESC LIMIT 1");
+    const [row] = this.#sql<{ body: string }>(
+      "SELECT body FROM journal WHERE entry_kind IS NOT NULL ORDER BY seq DESC LIMIT 1",
+    );
     const event = row === undefined ? null : decode<AccountEvent>(row.body);
     return event !== null && "entry" in event && event.entry !== null ? event.entry.hash : GENESIS_HASH;
   }
@@ -136,7 +140,11 @@ export class AccountStore {
       if (event.kind === "status_changed") this.setMeta("status", event.status);
       if (event.kind === "session_revoked") {
         this.#sql("DELETE FROM revoked_sessions WHERE until < ?", event.at);
-        this.#sql("INSERT OR REPLACE INTO revoked_sessions (session_id, until) VALUES (?, ?)", event.sessionId, event.until);
+        this.#sql(
+          "INSERT OR REPLACE INTO revoked_sessions (session_id, until) VALUES (?, ?)",
+          event.sessionId,
+          event.until,
+        );
       }
       if (event.kind === "tokens_valid_from") this.setMeta("tokens_valid_from", String(event.from));
     }
@@ -223,11 +231,13 @@ export class AccountStore {
 
   /** What is remembered of an act under this key. */
   findOnce(scope: OnceKey["scope"], key: string): OnceRecord | undefined {
-    const [row] = this.#sql<{ body_hash: string; ref: string | null; refusal: string | null; answer: string | null; request_id: string | null }>(
-      "SELECT body_hash, ref, refusal, answer, request_id FROM once WHERE scope = ? AND key = ?",
-      scope,
-      key,
-    );
+    const [row] = this.#sql<{
+      body_hash: string;
+      ref: string | null;
+      refusal: string | null;
+      answer: string | null;
+      request_id: string | null;
+    }>("SELECT body_hash, ref, refusal, answer, request_id FROM once WHERE scope = ? AND key = ?", scope, key);
     if (row === undefined) return undefined;
     const refusal = row.refusal === null ? null : decode<Refusal>(row.refusal);
     return { bodyHash: row.body_hash, ref: row.ref, refusal, answer: row.answer, requestId: row.request_id };
@@ -260,7 +270,11 @@ export class AccountStore {
   }
 
   setMeta(key: string, value: string): void {
-    this.#sql("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", key, value);
+    this.#sql(
+      "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+      key,
+      value,
+    );
   }
 }
 

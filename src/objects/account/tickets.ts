@@ -1,6 +1,6 @@
 // Stream tickets: one use, short-lived, kept as hashes. They let a browser open a socket without a header.
 import { TICKET_TTL_MS, TICKETS_OPEN_MAX } from "../../core/limits.ts";
-import { ok, refuse, type Result } from "../../core/result.ts";
+import { ok, type Result, refuse } from "../../core/result.ts";
 import type { ObjectPorts } from "../ports.ts";
 import type { Caller } from "../protocol.ts";
 
@@ -21,10 +21,17 @@ export class Tickets {
     const { sql, sha256, now, name } = this.#ports;
     sql("DELETE FROM tickets WHERE expires_at <= ?", now());
     const [count] = sql<{ n: number }>("SELECT count(*) AS n FROM tickets");
-    if ((count?.n ?? 0) >= TICKETS_OPEN_MAX) return refuse({ code: "rate_limited", retryAfterSeconds: TICKET_TTL_MS / 1_000 });
+    if ((count?.n ?? 0) >= TICKETS_OPEN_MAX)
+      return refuse({ code: "rate_limited", retryAfterSeconds: TICKET_TTL_MS / 1_000 });
     const ticket = `tkt_${name.slice("acc_".length)}_${secret}`;
     const expiresAt = now() + TICKET_TTL_MS;
-    sql("INSERT INTO tickets (hash, session_id, issued_at, expires_at) VALUES (?, ?, ?, ?)", sha256(ticket), caller.sessionId, caller.issuedAtMs, expiresAt);
+    sql(
+      "INSERT INTO tickets (hash, session_id, issued_at, expires_at) VALUES (?, ?, ?, ?)",
+      sha256(ticket),
+      caller.sessionId,
+      caller.issuedAtMs,
+      expiresAt,
+    );
     return ok({ ticket, expiresAt });
   }
 

@@ -1,15 +1,22 @@
 // A market: the one place that matches. Commands and reports are one transaction; makers are told after it.
 import { assertUncrossed, bestPrice, depthOf } from "../../core/book.ts";
 import { nextCrossingStep } from "../../core/house.ts";
-import { BACKOFF_FIRST_MS, COMMANDS_PER_CALL_MAX, HOUSE_HORIZON_STEPS, REPORTS_PER_CALL_MAX } from "../../core/limits.ts";
+import {
+  BACKOFF_FIRST_MS,
+  BACKOFF_MAX_MS,
+  COMMANDS_PER_CALL_MAX,
+  HOUSE_HORIZON_STEPS,
+  REPORTS_PER_CALL_MAX,
+} from "../../core/limits.ts";
 import type { MarketRules } from "../../core/listings.ts";
-import { advance, applyCommands, type MarketTurn } from "../../core/market/decide.ts";
+import { advance, applyCommands } from "../../core/market/decide.ts";
 import { type MarketState, peerOf } from "../../core/market/state.ts";
+import type { MarketTurn } from "../../core/market/turn.ts";
 import { STEP_MS } from "../../core/prices.ts";
 import { InvariantError } from "../../core/result.ts";
 import { Outbox } from "../outbox.ts";
 import type { ObjectPorts } from "../ports.ts";
-import type { BookView, ExchangeAnswer, ExchangeCall, JournalHead, ReportAnswer, ReportCall } from "../protocol.ts";
+import type { BookView, ExchangeAnswer, ExchangeCall, ReportAnswer, ReportCall } from "../protocol.ts";
 import { Timers } from "../timers.ts";
 import { Pushes } from "./pushes.ts";
 import { MarketStore, type PeerRecord } from "./store.ts";
@@ -24,7 +31,8 @@ export class MarketLogic {
   readonly #ports: MarketPorts;
   readonly #store: MarketStore;
   #timers: Timers;
-  readonly #outbox: Outbox;
+  /** The journal as the read model gets it. */
+  readonly journal: Outbox;
   readonly #pushes: Pushes;
   #state: MarketState;
   #records: Map<string, PeerRecord>;
@@ -40,7 +48,12 @@ export class MarketLogic {
     this.#records = this.#store.peers();
     this.#stopped = this.#store.meta("stopped") ?? null;
     this.#timers = new Timers(ports);
-    this.#outbox = new Outbox(ports, { object: "market", epoch: this.#state.epoch, first: "seq" });
+    this.journal = new Outbox(ports, {
+      object: "market",
+      epoch: this.#state.epoch,
+      first: "seq",
+      seq: () => this.#state.seq,
+    });
     for (const [account, peer] of this.#state.peers) if (peer.unacknowledged.length > 0) this.#owing.add(account);
     this.#pushes = new Pushes({
       now: ports.now,
@@ -53,7 +66,6 @@ export class MarketLogic {
       owing: () => this.#owing,
       acknowledge: (account, rseq) => this.#acknowledge(account, rseq),
     });
-    if (this.#outbox.sentSeq < this.#state.seq) ports.queue.wake();
   }
 
   /** The state, for reads and checks; nobody outside may change it. */
@@ -66,7 +78,8 @@ export class MarketLogic {
    * acknowledged. Asking again gives the same. `gap`: a command is missing; `later`: not now; `bug`: never like this.
    */
   exchange(call: ExchangeCall): ExchangeAnswer {
-    if (call.v !== 1 || this.#stopped !== null || call.commands.some((command) => !isKnown(command.kind))) return { outcome: "later" };
+    if (call.v !== 1 || this.#stopped !== null || call.commands.some((command) => !isKnown(command.kind)))
+      return { outcome: "later" };
     const record = this.#records.get(call.account);
     if (record !== undefined && record.epoch !== call.epoch) {
       return { outcome: "bug", detail: `account epoch ${call.epoch}, known as ${record.epoch}` };
@@ -76,11 +89,18 @@ export class MarketLogic {
     if (lowest > peer.cseq + 1) return { outcome: "gap", expected: peer.cseq + 1 };
     if (record === undefined) this.#records.set(call.account, { epoch: call.epoch, acknowledged: 0 });
     this.#acknowledge(call.account, call.rseq);
-    const touched = this.#commit((turn) => applyCommands(turn, call.account, call.commands.slice(0, COMMANDS_PER_CALL_MAX)));
+    const touched = this.#commit((turn) =>
+      applyCommands(turn, call.account, call.commands.slice(0, COMMANDS_PER_CALL_MAX)),
+    );
     touched.delete(call.account);
     void this.#pushes.push(touched);
     const { cseq, unacknowledged } = peerOf(this.#state, call.account);
-    return { outcome: "applied", epoch: this.#state.epoch, cseq, reports: unacknowledged.slice(0, REPORTS_PER_CALL_MAX) };
+    return {
+      outcome: "applied",
+      epoch: this.#state.epoch,
+      cseq,
+      reports: unacknowledged.slice(0, REPORTS_PER_CALL_MAX),
+    };
   }
 
   /** The book as it stands now, best first. */
@@ -157,14 +177,25 @@ export class MarketLogic {
   async alarm(): Promise<void> {
     try {
       const kinds = new Set(this.#timers.due(this.#ports.now()).map((timer) => timer.kind));
-      if (this.#stopped === null && (kinds.has("house") || kinds.has("expiry"))) this.#wakeHouse();
-      if (kinds.has("push")) await this.#pushes.ring();
-      if (this.#outbox.sentSeq < this.#state.seq) this.#ports.queue.wake();
+      if (kinds.has("house") || kinds.has("expiry")) {
+        if (this.#stopped === null) this.#wakeHouse();
+        else this.#postponeHouse(kinds);
+      }
+      // Not awaited: an account that hangs would keep the next expiry waiting for as long as a call may take.
+      if (kinds.has("push")) void this.#pushes.ring();
+      this.journal.wakeIfBehind();
     } catch (error) {
       this.#ports.alert(`alarm of ${this.#state.symbol}: ${String(error)}`);
     } finally {
       this.#timers.rearm(this.#ports.now() + BACKOFF_FIRST_MS);
     }
+  }
+
+  /** While the market is stopped its clock stands still; looking again now and then finds it repaired. */
+  #postponeHouse(kinds: ReadonlySet<string>): void {
+    this.#ports.tx(() => {
+      for (const kind of kinds) if (kind !== "push") this.#timers.arm(kind, "", this.#ports.now() + BACKOFF_MAX_MS);
+    });
   }
 
   /** Quotes as of now, then sleeps until the next step that matters to a resting order, an hour at most. */
@@ -187,23 +218,6 @@ export class MarketLogic {
       );
       this.#timers.arm("house", "", step * STEP_MS);
     });
-  }
-
-  /** Sends the journal's unsent rows to the read model. */
-  flush(): Promise<void> {
-    return this.#outbox.flush();
-  }
-
-  /** Where the journal is. */
-  head(): JournalHead {
-    return { epoch: this.#state.epoch, seq: this.#state.seq };
-  }
-
-  /** Sends the journal again from a stream number: the read model has lost it. */
-  replay(fromSeq: number): JournalHead {
-    this.#outbox.rewind(fromSeq);
-    this.#ports.queue.wake();
-    return this.head();
   }
 }
 

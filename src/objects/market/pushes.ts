@@ -1,5 +1,11 @@
 // How a market reaches the accounts that it owes reports: at once, one flight per account, for ever (protocol rules 8, 9).
-import { BACKOFF_FIRST_MS, BACKOFF_MAX_MS, DESTINATIONS_PER_TURN_MAX, REPORTS_PER_CALL_MAX, SAFETY_NET_MS } from "../../core/limits.ts";
+import {
+  BACKOFF_FIRST_MS,
+  BACKOFF_MAX_MS,
+  DESTINATIONS_PER_TURN_MAX,
+  REPORTS_PER_CALL_MAX,
+  SAFETY_NET_MS,
+} from "../../core/limits.ts";
 import type { Report } from "../../core/messages.ts";
 import type { ReportAnswer, ReportCall } from "../protocol.ts";
 import type { Timers } from "../timers.ts";
@@ -48,7 +54,9 @@ export class Pushes {
 
   #mayPush(account: string): boolean {
     const retry = this.#retryAt.get(account);
-    return !this.#flying.has(account) && !this.#parked.has(account) && (retry === undefined || retry.at <= this.#ports.now());
+    return (
+      !this.#flying.has(account) && !this.#parked.has(account) && (retry === undefined || retry.at <= this.#ports.now())
+    );
   }
 
   async #drain(account: string): Promise<void> {
@@ -90,16 +98,27 @@ export class Pushes {
     }
   }
 
-  /** The timer has rung: push what is owed, and come back while anything is. */
+  /** The timer has rung: push what is owed, and come back while anything is. Never throws. */
   async ring(): Promise<void> {
-    await this.push(this.#ports.owing());
+    try {
+      // A flight may be out for long: the timer goes on without it.
+      this.#ports.tx(() => this.#ports.timers().arm(TIMER, "", this.#ports.now() + SAFETY_NET_MS));
+      await this.push(this.#ports.owing());
+      this.#ports.tx(() => this.#armNext());
+    } catch (error) {
+      this.#ports.alert(`pushing: ${String(error)}`);
+    }
+  }
+
+  #armNext(): void {
     const waiting = [...this.#ports.owing()].filter((account) => !this.#parked.has(account));
+    const now = this.#ports.now();
     // One whose flight is still out is due already: ringing for it at once would spin.
-    const soonest = this.#ports.now() + BACKOFF_FIRST_MS;
-    const next = waiting.map((account) => Math.max(this.#retryAt.get(account)?.at ?? soonest, soonest));
-    this.#ports.tx(() => {
-      if (next.length === 0) this.#ports.timers().clear(TIMER, "");
-      else this.#ports.timers().arm(TIMER, "", Math.min(...next));
+    const next = waiting.map((account) => {
+      if (this.#flying.has(account)) return now + SAFETY_NET_MS;
+      return Math.max(this.#retryAt.get(account)?.at ?? 0, now + BACKOFF_FIRST_MS);
     });
+    if (next.length === 0) this.#ports.timers().clear(TIMER, "");
+    else this.#ports.timers().arm(TIMER, "", Math.min(...next));
   }
 }

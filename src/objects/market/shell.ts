@@ -15,7 +15,7 @@ export class MarketObject extends DurableObject<Env> implements MarketRpc {
     const listed = findMarket(name.slice(name.indexOf("/") + 1));
     if (listed === undefined) throw new Error(`no market is listed as ${name}`);
     this.#logic = new MarketLogic({
-      ...platformPorts(ctx, name, journalQueue(env), () => this.#logic.flush()),
+      ...platformPorts(ctx, name, journalQueue(env), () => this.#logic.journal.flush()),
       priceSeed: Number(env.PRICE_SEED),
       listed,
       send: { report: (account, call) => withTimeout(Promise.resolve(accountStub(env, account).report(call))) },
@@ -31,11 +31,11 @@ export class MarketObject extends DurableObject<Env> implements MarketRpc {
   }
 
   async head(): Promise<JournalHead> {
-    return this.#logic.head();
+    return this.#logic.journal.head();
   }
 
   async replay(fromSeq: number): Promise<JournalHead> {
-    return this.#logic.replay(fromSeq);
+    return this.#logic.journal.replay(fromSeq);
   }
 
   override async alarm(): Promise<void> {

@@ -4,7 +4,15 @@ import { addToBook } from "../../core/book.ts";
 import { decode, encode } from "../../core/codec.ts";
 import { balanceKey } from "../../core/ledger.ts";
 import type { MarketRules } from "../../core/listings.ts";
-import { emptyMarket, houseOrder, houseOrderId, type MarketEvent, type MarketState, peerOf, type ReportEvent } from "../../core/market/state.ts";
+import {
+  emptyMarket,
+  houseOrder,
+  houseOrderId,
+  type MarketEvent,
+  type MarketState,
+  peerOf,
+  type ReportEvent,
+} from "../../core/market/state.ts";
 import { fromColumn, toColumn } from "../../core/money.ts";
 import { invariant } from "../../core/result.ts";
 import type { ObjectPorts, Sql } from "../ports.ts";
@@ -45,13 +53,17 @@ export class MarketStore {
 
   /** The state as the tables have it, under the last rules journalled, else those of the listing. */
   load(listed: MarketRules): MarketState {
-    const [rulesRow] = this.#sql<{ body: string }>("SELECT body FROM journal WHERE kind = 'rules' ORDER BY seq DESC LIMIT 1");
+    const [rulesRow] = this.#sql<{ body: string }>(
+      "SELECT body FROM journal WHERE kind = 'rules' ORDER BY seq DESC LIMIT 1",
+    );
     const rules = rulesRow === undefined ? null : decode<MarketEvent>(rulesRow.body);
     const state = emptyMarket(rules?.kind === "rules" ? rules.rules : listed, Number(this.meta("epoch")));
     const [last] = this.#sql<{ seq: number; at: number }>("SELECT seq, at FROM journal ORDER BY seq DESC LIMIT 1");
     state.seq = last?.seq ?? 0;
     state.at = last?.at ?? 0;
-    for (const row of this.#sql<{ account: string; asset: string; balance: number }>("SELECT account, asset, balance FROM ledger_accounts")) {
+    for (const row of this.#sql<{ account: string; asset: string; balance: number }>(
+      "SELECT account, asset, balance FROM ledger_accounts",
+    )) {
       state.balances.set(balanceKey(row.account, row.asset), fromColumn(row.balance));
     }
     // First come first served, the house included: a customer may stand before its quote at a price, or behind it.
@@ -79,12 +91,17 @@ export class MarketStore {
 
   /** The house's quotes are the last requote less what has been taken since; they have no rows of their own. */
   #loadQuotes(state: MarketState): RestingOrder[] {
-    const [row] = this.#sql<{ seq: number; body: string }>("SELECT seq, body FROM journal WHERE kind = 'requote' ORDER BY seq DESC LIMIT 1");
+    const [row] = this.#sql<{ seq: number; body: string }>(
+      "SELECT seq, body FROM journal WHERE kind = 'requote' ORDER BY seq DESC LIMIT 1",
+    );
     const event = row === undefined ? null : decode<MarketEvent>(row.body);
     if (row === undefined || event?.kind !== "requote") return [];
     state.step = event.step;
     const taken = new Map<string, bigint>();
-    for (const later of this.#sql<{ body: string }>("SELECT body FROM journal WHERE seq > ? AND kind = 'report'", row.seq)) {
+    for (const later of this.#sql<{ body: string }>(
+      "SELECT body FROM journal WHERE seq > ? AND kind = 'report'",
+      row.seq,
+    )) {
       const { house, report } = decode<ReportEvent>(later.body);
       if (house === null || report.fill === null) continue;
       const id = houseOrderId(house.side, house.price);
@@ -123,7 +140,9 @@ export class MarketStore {
 
   /** Each account's record as the tables have it. */
   peers(): Map<string, PeerRecord> {
-    const rows = this.#sql<{ account: string; epoch: number; acknowledged: number }>("SELECT account, epoch, acknowledged FROM peers");
+    const rows = this.#sql<{ account: string; epoch: number; acknowledged: number }>(
+      "SELECT account, epoch, acknowledged FROM peers",
+    );
     return new Map(rows.map(({ account, epoch, acknowledged }) => [account, { epoch, acknowledged }]));
   }
 
@@ -154,7 +173,8 @@ export class MarketStore {
     }
     this.#balances(balances);
     for (const id of orders) this.#order(state, id, fresh.has(id));
-    for (const account of accounts) this.writePeer(state, account, records.get(account) ?? { epoch: 1, acknowledged: 0 });
+    for (const account of accounts)
+      this.writePeer(state, account, records.get(account) ?? { epoch: 1, acknowledged: 0 });
   }
 
   #balances(balances: Map<string, bigint>): void {
@@ -199,7 +219,9 @@ export class MarketStore {
 
   /** The market's journal, oldest first. */
   events(): MarketEvent[] {
-    return this.#sql<{ body: string }>("SELECT body FROM journal ORDER BY seq").map((row) => decode<MarketEvent>(row.body));
+    return this.#sql<{ body: string }>("SELECT body FROM journal ORDER BY seq").map((row) =>
+      decode<MarketEvent>(row.body),
+    );
   }
 
   /** One value of the object's own, or undefined. */
@@ -208,6 +230,10 @@ export class MarketStore {
   }
 
   setMeta(key: string, value: string): void {
-    this.#sql("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", key, value);
+    this.#sql(
+      "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+      key,
+      value,
+    );
   }
 }

@@ -1,0 +1,118 @@
+// What a planned fill becomes: a trade, its ledger entry, and reports with what is left of each order's hold.
+import { type BookOrder, HOUSE } from "../book.ts";
+import { type Movement, makeEntry } from "../ledger.ts";
+import type { PlannedFill } from "../matching.ts";
+import type { Trade } from "../messages.ts";
+import { feeOfFill, limitBuyReserve, type Side } from "../order.ts";
+import type { ReportEvent } from "./state.ts";
+import { type MarketTurn, report } from "./turn.ts";
+
+/** What one side of a trade moves in the market's ledger; `account` is the other end: the customers in sum, or the house. */
+function movementsOf(turn: MarketTurn, account: string, side: Side, fill: PlannedFill, fee: bigint): Movement[] {
+  const { base, quote } = turn.state.rules;
+  const sign = side === "buy" ? 1n : -1n;
+  return [
+    [account, quote, -sign * fill.notional - fee],
+    ["fees", quote, fee],
+    [account, base, sign * fill.qty],
+    ["counter", quote, sign * fill.notional],
+    ["counter", base, -sign * fill.qty],
+  ];
+}
+
+/** The trade's one ledger entry. The two sides' counter movements cancel, so no counter account is ever posted. */
+function tradeEntry(turn: MarketTurn, trade: Trade, movements: Movement[]) {
+  const { state, ctx } = turn;
+  const seq = state.seq + 1;
+  const facts = { id: ctx.makeId("ent", trade.at), seq, at: trade.at, kind: "trade", ref: trade.id };
+  return makeEntry(state.balances, state.ledgerHead, facts, movements, ctx.sha256);
+}
+
+function newTrade(turn: MarketTurn, side: Side, fill: PlannedFill): Trade {
+  const at = Math.max(turn.ctx.now, turn.state.at);
+  return { id: turn.ctx.makeId("trd", at), price: fill.price, qty: fill.qty, side, at };
+}
+
+/** One fill of an incoming order: the trade, its one ledger entry, and a report to each side that has an account. */
+export function fillTaker(turn: MarketTurn, taker: BookOrder, fill: PlannedFill, done: boolean): void {
+  const { state } = turn;
+  const order = state.orders.get(taker.id) ?? taker;
+  const charged = feeOfFill(order, fill.notional, order.takerFeeBps);
+  const trade = newTrade(turn, order.side, fill);
+  const { maker } = fill;
+  const makerFee = maker.account === HOUSE ? 0n : feeOfFill(maker, fill.notional, maker.makerFeeBps).fee;
+  const counterparty = maker.account === HOUSE ? HOUSE : "clearing";
+  const entry = tradeEntry(turn, trade, [
+    ...movementsOf(turn, "clearing", order.side, fill, charged.fee),
+    ...movementsOf(turn, counterparty, maker.side, fill, makerFee),
+  ]);
+  const house = maker.account === HOUSE ? { side: maker.side, price: fill.price } : null;
+  const spent = order.side === "buy" ? fill.notional + charged.fee : fill.qty;
+  report(
+    turn,
+    order.account,
+    { orderId: order.id, execType: "fill", fill: executionOf(turn, trade, charged.fee, "taker", done) },
+    {
+      budget: budgetAfter(turn, order, fill.qty, spent, charged),
+      feeNumerator: charged.feeNumerator,
+      house,
+      trade,
+      entry,
+    },
+  );
+  if (house === null) reportMaker(turn, fill, trade, null, null);
+}
+
+/** A resting order that the house's new quote meets: the house takes, at the resting price. */
+export function fillMaker(turn: MarketTurn, fill: PlannedFill, house: { side: Side; price: bigint }): void {
+  const trade = newTrade(turn, house.side, fill);
+  const fee = feeOfFill(fill.maker, fill.notional, fill.maker.makerFeeBps).fee;
+  const entry = tradeEntry(turn, trade, [
+    ...movementsOf(turn, "clearing", fill.maker.side, fill, fee),
+    ...movementsOf(turn, HOUSE, house.side, fill, 0n),
+  ]);
+  reportMaker(turn, fill, trade, entry, house);
+}
+
+function reportMaker(
+  turn: MarketTurn,
+  fill: PlannedFill,
+  trade: Trade,
+  entry: ReportEvent["entry"],
+  house: ReportEvent["house"],
+): void {
+  const { maker } = fill;
+  const charged = feeOfFill(maker, fill.notional, maker.makerFeeBps);
+  const spent = maker.side === "buy" ? fill.notional + charged.fee : fill.qty;
+  const done = fill.qty === maker.leaves;
+  report(
+    turn,
+    maker.account,
+    { orderId: maker.id, execType: "fill", fill: executionOf(turn, trade, charged.fee, "maker", done) },
+    {
+      budget: budgetAfter(turn, maker, fill.qty, spent, charged),
+      feeNumerator: charged.feeNumerator,
+      house,
+      trade: house === null ? null : trade,
+      entry,
+    },
+  );
+}
+
+/** What stays held for an order after a fill: the same as its account keeps, so that both always agree. */
+function budgetAfter(
+  turn: MarketTurn,
+  order: BookOrder,
+  qty: bigint,
+  spent: bigint,
+  charged: { feeNumerator: bigint; fee: bigint },
+): bigint {
+  if (order.side === "sell" || order.price === null || order.leaves === null) return order.budget - spent;
+  const after = { ...order, limitPrice: order.price, feeNumerator: charged.feeNumerator, fee: order.fee + charged.fee };
+  return limitBuyReserve(after, order.leaves - qty, turn.state.rules.baseScale);
+}
+
+function executionOf(turn: MarketTurn, trade: Trade, fee: bigint, liquidity: "maker" | "taker", done: boolean) {
+  const executionId = turn.ctx.makeId("exe", trade.at);
+  return { executionId, tradeId: trade.id, price: trade.price, qty: trade.qty, fee, liquidity, done };
+}

@@ -1,0 +1,34 @@
+// An order as answers show it; what owners and operators read alike. The same names as core/wire.ts writes.
+import { z } from "@hono/zod-openapi";
+import { decimalOut, timestampOut } from "./openapi.ts";
+
+/** An order, out. */
+export const orderOut = z
+  .object({
+    id: z.string(),
+    client_order_id: z.string().nullable(),
+    symbol: z.string(),
+    side: z.enum(["buy", "sell"]),
+    type: z.enum(["market", "limit"]),
+    time_in_force: z.enum(["gtc", "gtd", "day", "ioc", "fok"]),
+    qty: decimalOut.nullable(),
+    notional: decimalOut.nullable(),
+    limit_price: decimalOut.nullable(),
+    post_only: z.boolean(),
+    expires_at: timestampOut.nullable(),
+    self_trade_prevention: z.enum(["none", "cancel_newest"]),
+    status: z.enum(["pending_new", "new", "partially_filled", "filled", "canceled", "expired", "rejected"]),
+    reason: z.string().nullable(),
+    cancel_requested: z.boolean(),
+    leaves_qty: decimalOut,
+    filled_qty: decimalOut,
+    filled_avg_price: decimalOut.nullable(),
+    filled_notional: decimalOut,
+    fee: decimalOut,
+    fee_asset: z.string(),
+    legs: z.null(),
+    created_at: timestampOut,
+    updated_at: timestampOut,
+    seq: z.int(),
+  })
+  .openapi("Order");

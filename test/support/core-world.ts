@@ -1,0 +1,219 @@
+// Accounts and markets of the real core, wired to each other without objects, storage or network: a command is delivered when
+// the test says so, in order and once. The simulator adds what can go wrong on the way; here only the rules are on trial.
+import { expect } from "vitest";
+import type { OrderRequest } from "../../src/core/account/admission.ts";
+import { type AccountTurn, placeOrder, requestCancel, transfer } from "../../src/core/account/decide.ts";
+import { applyReports } from "../../src/core/account/reports.ts";
+import {
+  type AccountEvent,
+  type AccountState,
+  accountPeer,
+  accountStateHash,
+  applyAccountEvent,
+  emptyAccount,
+  type Transfer,
+} from "../../src/core/account/state.ts";
+import { decode, encode } from "../../src/core/codec.ts";
+import { accountBreaks, crossBreaks, marketBreaks } from "../../src/core/invariants.ts";
+import type { MarketRules } from "../../src/core/listings.ts";
+import { advance, applyCommands } from "../../src/core/market/decide.ts";
+import {
+  applyMarketEvent,
+  emptyMarket,
+  type MarketEvent,
+  type MarketState,
+  marketStateHash,
+  peerOf,
+} from "../../src/core/market/state.ts";
+import type { MarketTurn } from "../../src/core/market/turn.ts";
+import type { Order } from "../../src/core/order.ts";
+import type { Result } from "../../src/core/result.ts";
+import { countingIds, NOON, SEED, sha256 } from "./book.ts";
+
+/** An account with everything it has journalled (as stored text) and every order it ever had, as it is now. */
+export interface Customer {
+  state: AccountState;
+  journal: string[];
+  orders: Map<string, Order>;
+}
+
+export interface Venue {
+  state: MarketState;
+  opening: MarketRules;
+  journal: string[];
+}
+
+/** What every order has unless the test says otherwise. */
+export const PLAIN_ORDER: OrderRequest = {
+  symbol: "SOL-USD",
+  side: "buy",
+  type: "limit",
+  timeInForce: "gtc",
+  postOnly: false,
+  qty: null,
+  notional: null,
+  limitPrice: null,
+  expiresAt: null,
+  selfTradePrevention: "cancel_newest",
+  clientOrderId: null,
+};
+
+export class CoreWorld {
+  readonly customers = new Map<string, Customer>();
+  readonly venues = new Map<string, Venue>();
+  now = NOON;
+  readonly #makeId = countingIds();
+
+  constructor(accounts: readonly string[], markets: readonly MarketRules[]) {
+    for (const id of accounts) this.customers.set(id, { state: emptyAccount(id, 1), journal: [], orders: new Map() });
+    for (const rules of markets) {
+      this.venues.set(rules.symbol, { state: emptyMarket(rules, 1), opening: rules, journal: [] });
+    }
+  }
+
+  customer(id: string): Customer {
+    const customer = this.customers.get(id);
+    if (customer === undefined) throw new Error(`nobody is called ${id}`);
+    return customer;
+  }
+
+  venue(symbol: string): Venue {
+    const venue = this.venues.get(symbol);
+    if (venue === undefined) throw new Error(`${symbol} is not a market here`);
+    return venue;
+  }
+
+  place(id: string, wish: Partial<OrderRequest>): Result<Order> {
+    return this.#accountTurn(id, (turn) => placeOrder(turn, { ...PLAIN_ORDER, ...wish }, "body", []));
+  }
+
+  cancel(id: string, order: Order): Order {
+    return this.#accountTurn(id, (turn) => requestCancel(turn, order));
+  }
+
+  transfer(id: string, kind: Transfer["kind"], asset: string, amount: bigint): Result<Transfer> {
+    return this.#accountTurn(id, (turn) => transfer(turn, { kind, asset, amount }, []));
+  }
+
+  /** Gives a market everything that an account has to say to it. */
+  sendCommands(id: string, symbol: string): void {
+    const peer = accountPeer(this.customer(id).state, symbol);
+    this.#marketTurn(symbol, (turn) => {
+      advance(turn);
+      applyCommands(turn, id, peer.pending);
+    });
+    peer.pending = [];
+    peer.acknowledged = peer.cseq;
+  }
+
+  /** Gives an account everything that a market has to say to it. */
+  sendReports(id: string, symbol: string): void {
+    const { state, orders } = this.customer(id);
+    const peer = peerOf(this.venue(symbol).state, id);
+    const applied = this.#accountTurn(id, (turn) =>
+      applyReports(turn, symbol, peer.unacknowledged, (order) => orders.get(order)),
+    );
+    expect(applied).toBe(peer.rseq);
+    expect(accountPeer(state, symbol).rseq).toBe(peer.rseq);
+    peer.unacknowledged = [];
+  }
+
+  /** Lets a market come to its present without a command. */
+  wake(symbol: string): void {
+    this.#marketTurn(symbol, advance);
+  }
+
+  /** The market goes by other rules from now on, one version later. */
+  changeRules(symbol: string, change: Partial<MarketRules>): void {
+    this.#marketTurn(symbol, (turn) => {
+      const { state } = turn;
+      const rules = { ...state.rules, ...change, version: state.rules.version + 1 };
+      const event: MarketEvent = { kind: "rules", rules, seq: state.seq + 1, v: 1, at: Math.max(this.now, state.at) };
+      applyMarketEvent(state, event);
+      turn.events.push(event);
+    });
+  }
+
+  /** Delivers until nothing is under way anywhere. */
+  settle(): void {
+    for (let moved = true; moved; ) {
+      moved = false;
+      for (const [id, customer] of this.customers) {
+        for (const [symbol, venue] of this.venues) {
+          if ((customer.state.peers.get(symbol)?.pending.length ?? 0) > 0) {
+            this.sendCommands(id, symbol);
+            moved = true;
+          }
+          if ((venue.state.peers.get(id)?.unacknowledged.length ?? 0) > 0) {
+            this.sendReports(id, symbol);
+            moved = true;
+          }
+        }
+      }
+    }
+  }
+
+  /** Every invariant that is broken now; those between objects too when nothing is under way. */
+  breaks(settled: boolean): string[] {
+    const states = [...this.customers.values()].map(({ state }) => state);
+    const venues = [...this.venues.values()].map(({ state }) => state);
+    return [
+      ...states.flatMap(accountBreaks),
+      ...venues.flatMap(marketBreaks),
+      ...(settled ? venues.flatMap((venue) => crossBreaks(states, venue)) : []),
+    ];
+  }
+
+  /** An account made again from its stored journal alone. */
+  replayedAccount(id: string): AccountState {
+    const again = emptyAccount(id, 1);
+    for (const text of this.customer(id).journal) applyAccountEvent(again, decode<AccountEvent>(text));
+    return again;
+  }
+
+  /** A market made again from its stored journal alone. */
+  replayedMarket(symbol: string): MarketState {
+    const { opening, journal } = this.venue(symbol);
+    const again = emptyMarket(opening, 1);
+    for (const text of journal) applyMarketEvent(again, decode<MarketEvent>(text));
+    return again;
+  }
+
+  /** Replays every journal and compares state hashes. */
+  expectReplays(): void {
+    for (const [id, { state }] of this.customers) {
+      expect(accountStateHash(this.replayedAccount(id), sha256), id).toBe(accountStateHash(state, sha256));
+    }
+    for (const [symbol, { state }] of this.venues) {
+      expect(marketStateHash(this.replayedMarket(symbol), sha256), symbol).toBe(marketStateHash(state, sha256));
+    }
+  }
+
+  accountEvents(id: string): AccountEvent[] {
+    return this.customer(id).journal.map((text) => decode<AccountEvent>(text));
+  }
+
+  marketEvents(symbol: string): MarketEvent[] {
+    return this.venue(symbol).journal.map((text) => decode<MarketEvent>(text));
+  }
+
+  #accountTurn<T>(id: string, act: (turn: AccountTurn) => T): T {
+    const customer = this.customer(id);
+    const ctx = { now: this.now, makeId: this.#makeId, sha256, priceSeed: SEED };
+    const turn: AccountTurn = { state: customer.state, ctx, events: [] };
+    const answer = act(turn);
+    for (const event of turn.events) {
+      customer.journal.push(encode(event));
+      if ("order" in event) customer.orders.set(event.order.id, event.order);
+    }
+    return answer;
+  }
+
+  #marketTurn(symbol: string, act: (turn: MarketTurn) => void): void {
+    const venue = this.venue(symbol);
+    const ctx = { now: this.now, makeId: this.#makeId, sha256, priceSeed: SEED };
+    const turn: MarketTurn = { state: venue.state, ctx, events: [] };
+    act(turn);
+    for (const event of turn.events) venue.journal.push(encode(event));
+  }
+}

@@ -1,0 +1,99 @@
+// Who may import whom: the table of the design, one row per kind of file. The first row that fits a file is its row.
+
+/** The parts of the product; a new one is a folder and a word here. */
+const DOMAINS = [
+  "identity",
+  "account",
+  "orders",
+  "markets",
+  "portfolio",
+  "tasks",
+  "contact",
+  "content",
+  "assistant",
+  "media",
+  "notifications",
+  "ops",
+];
+
+const HONO = ["hono", "hono/**"];
+const DRIZZLE = ["drizzle-orm", "drizzle-orm/**"];
+const SCHEMA = ["zod", "@hono/zod-openapi"];
+/** What all objects share: messages, the ports' types, and the two pieces that work over them. */
+const OBJECT_PIECES = ["objects/protocol.ts", "objects/ports.ts", "objects/timers.ts", "objects/outbox.ts"];
+const PLATFORM = ["cloudflare:workers", "node:crypto"];
+
+/** A pattern of paths under src/, and patterns of what such a file may import. `own/` is the folder that it is in. */
+type Row = readonly [file: string, may: readonly string[]];
+
+const TABLE: readonly Row[] = [
+  ["core/**", ["core/**", "zod"]],
+
+  ["objects/protocol.ts", ["core/**", "zod"]],
+  ["objects/stubs.ts", ["core/**", "zod", "objects/protocol.ts", "cloudflare:workers"]],
+  ["objects/platform.ts", ["core/**", ...OBJECT_PIECES, ...PLATFORM]],
+  ["objects/*.ts", ["core/**", "zod", ...OBJECT_PIECES]],
+  [
+    "objects/*/shell.ts",
+    ["own/**", "core/**", "zod", ...OBJECT_PIECES, "objects/stubs.ts", "objects/platform.ts", ...PLATFORM],
+  ],
+  // Stubs and platform come to an object's logic as ports, or the simulator could not stand in for them.
+  ["objects/*/**", ["own/**", "core/**", "zod", ...OBJECT_PIECES]],
+
+  ["db/**", ["db/**", "core/**", ...DRIZZLE]],
+  ["bindings/**", ["bindings/**", "core/**", "config.ts"]],
+  ["projections/**", ["projections/**", "core/**", "objects/protocol.ts", "objects/stubs.ts", "db/**", ...DRIZZLE]],
+  ["adapters/**", ["adapters/**", "core/**", "config.ts", "bindings/**"]],
+  ["http/**", ["http/**", "core/**", "config.ts", "bindings/**", ...HONO, "jose", ...SCHEMA]],
+
+  ...DOMAINS.flatMap(domainRows),
+
+  ["config.ts", ["core/**", "zod"]],
+  ["app.ts", ["config.ts", "http/**", "domains/*/routes.ts", "domains/*/gate.ts"]],
+  [
+    "worker.ts",
+    [
+      "app.ts",
+      "config.ts",
+      "objects/*/shell.ts",
+      "projections/**",
+      "domains/*/scheduled.ts",
+      "domains/*/consumer.ts",
+      "adapters/**",
+    ],
+  ],
+];
+
+function domainRows(name: string): Row[] {
+  const below = [
+    "own/**",
+    "core/**",
+    "http/**",
+    "bindings/**",
+    "adapters/**",
+    "objects/protocol.ts",
+    "objects/stubs.ts",
+  ];
+  // Passwords need scrypt, and the platform's own crypto has none.
+  const hashing = name === "identity" ? ["node:crypto"] : [];
+  return [
+    // A route that saw the database would soon query it.
+    [`domains/${name}/routes.ts`, [...below, ...HONO, ...SCHEMA]],
+    [`domains/${name}/schema.ts`, [...below, ...SCHEMA]],
+    [`domains/${name}/**`, [...below, "db/**", ...DRIZZLE, ...hashing]],
+  ];
+}
+
+/** What the file at a path under src/ may import, as patterns for {@link matches}; undefined when no row fits it. */
+export function allowedImports(path: string): string[] | undefined {
+  const row = TABLE.find(([file]) => matches(file, path));
+  const own = path.slice(0, path.lastIndexOf("/") + 1);
+  return row?.[1].map((pattern) => pattern.replace(/^own\//, own));
+}
+
+/** Whether a path or package fits a pattern: `*` stands for one name, `**` for any depth. */
+export function matches(pattern: string, name: string): boolean {
+  const escaped = pattern.replace(/[.+?^${}()|[\]\\]/g, "\\$&");
+  const expression = escaped.replace(/\*\*|\*/g, (stars) => (stars === "**" ? ".+" : "[^/]+"));
+  return new RegExp(`^${expression}$`).test(name);
+}
