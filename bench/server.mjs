@@ -25,7 +25,8 @@ export function build() {
   const secrets = makeSecrets();
   const config = configFor(secrets);
   const file = join(BUILD, "wrangler.json");
-  writeFileSync(file, JSON.stringify({ ...config, main: join(ROOT, "bench", "worker.ts") }));
+  const { keep_names, minify } = toml();
+  writeFileSync(file, JSON.stringify({ ...config, keep_names, minify, main: join(ROOT, "bench", "worker.ts") }));
   const dist = join(BUILD, "dist");
   const run = spawnSync(process.execPath, [WRANGLER, "deploy", "--dry-run", "-c", file, "--outdir", dist], {
     cwd: ROOT,
@@ -38,23 +39,27 @@ export function build() {
 
 /** The keys of wrangler.toml that `workerd serve` reads (it refuses others), with the bench's object and secrets. */
 function configFor(secrets) {
-  const toml = readConfig({ config: join(ROOT, "wrangler.toml") }, { hideWarnings: true });
+  const { name, compatibility_date, compatibility_flags, vars, durable_objects, migrations, ...more } = toml();
   const bench = { name: "BENCH", class_name: "BenchObject" };
   return {
-    name: toml.name,
-    compatibility_date: toml.compatibility_date,
-    compatibility_flags: toml.compatibility_flags,
-    vars: { ...toml.vars, ...secrets },
-    durable_objects: { bindings: [...toml.durable_objects.bindings, bench] },
-    migrations: [...toml.migrations, { tag: "bench", new_sqlite_classes: [bench.class_name] }],
-    d1_databases: toml.d1_databases.map(({ binding, database_name, database_id }) => ({
+    name,
+    compatibility_date,
+    compatibility_flags,
+    vars: { ...vars, ...secrets },
+    durable_objects: { bindings: [...durable_objects.bindings, bench] },
+    migrations: [...migrations, { tag: "bench", new_sqlite_classes: [bench.class_name] }],
+    d1_databases: more.d1_databases.map(({ binding, database_name, database_id }) => ({
       binding,
       database_name,
       database_id,
     })),
-    queues: toml.queues,
-    triggers: toml.triggers,
+    queues: more.queues,
+    triggers: more.triggers,
   };
+}
+
+function toml() {
+  return readConfig({ config: join(ROOT, "wrangler.toml") }, { hideWarnings: true });
 }
 
 function makeSecrets() {

@@ -90,15 +90,15 @@ describe("a checker that never speaks proves nothing:", () => {
       (w) => level(w, (l) => (l.total += 1n)),
     ],
     ["an empty level", /is empty/, (w) => level(w, (l) => l.orders.clear())],
-    ["a later order in front", /has order ord_\d+ of \d+ after \d+/, (w, o) => (o.seq = 999)],
+    ["a later order in front", /has order ord_\d+ of \d+ after \d+/, (_, o) => (o.seq = 999)],
     ["a price that has no level", /buy 5 has no level/, (w) => w.venue("SOL-USD").state.book.buy.prices.push(5n)],
     [
       "prices in the wrong order",
       /buy has 5 before 180000000/,
       (w) => w.venue("SOL-USD").state.book.buy.prices.unshift(5n),
     ],
-    ["an order at another's price", /has the foreign order/, (w, o) => (o.price = 5n)],
-    ["an order with nothing left", /rests with 0 left/, (w, o) => (o.leaves = 0n)],
+    ["an order at another's price", /has the foreign order/, (_, o) => (o.price = 5n)],
+    ["an order with nothing left", /rests with 0 left/, (_, o) => (o.leaves = 0n)],
     ["an order that should rest and does not", /is open and not in the book/, (w, o) => drop(w, o)],
     [
       "a resting order that it does not know",
@@ -110,13 +110,13 @@ describe("a checker that never speaks proves nothing:", () => {
       /is not the order that the market keeps/,
       (w, o) => w.venue("SOL-USD").state.orders.set(o.id, { ...o }),
     ],
-    ["a budget below the worst cost", /has a budget of 7 and may cost/, (w, o) => (o.budget = 7n)],
-    ["a fee that is not the one due", /has a fee of 1 for/, (w, o) => (o.fee = 1n)],
+    ["a budget below the worst cost", /has a budget of 7 and may cost/, (_, o) => (o.budget = 7n)],
+    ["a fee that is not the one due", /has a fee of 1 for/, (_, o) => (o.fee = 1n)],
     ["an expiry of nobody", /will expire and is not open/, (w) => w.venue("SOL-USD").state.expiring.set("ord_x", 1)],
-    ["an expiry that it forgot", /expires at another time/, (w, o) => (o.expiresAt = 1)],
+    ["an expiry that it forgot", /expires at another time/, (_, o) => (o.expiresAt = 1)],
     ["a ledger that leaves something", /the ledger leaves 1 of USD/, (w) => bump(w, "fees|USD", 1n)],
     ["a gap in what it reports", /unacknowledged report 0 for ann/, unacknowledged],
-    ["a house order of a customer's name", /has the house's order/, (w, o) => (o.account = HOUSE)],
+    ["a house order of a customer's name", /has the house's order/, (_, o) => (o.account = HOUSE)],
   ])("a market with %s", (_what, sentence, spoil) => {
     const world = quiet();
     const market = world.venue("SOL-USD").state;
@@ -182,7 +182,7 @@ function level(world: CoreWorld, spoil: (level: Level) => void): void {
 /** Moves the best level of asks to another price, whole and in order. */
 function reprice(world: CoreWorld, price: bigint): void {
   const { sell } = world.venue("SOL-USD").state.book;
-  for (const [at, found] of sell.levels) {
+  for (const [at, found] of [...sell.levels]) {
     if (at !== sell.prices[0]) continue;
     sell.levels.delete(at);
     sell.levels.set(price, found);

@@ -44,17 +44,16 @@ afterEach(async () => {
   vi.useRealTimers();
 });
 
-/** The market cannot be reached until the mock is restored; answers the calls that were made. */
+/** No market takes a call until the mock is restored. */
 function marketAway() {
   return vi.spyOn(MarketObject.prototype, "exchange").mockImplementation(async () => LATER);
 }
 
-/** An order that its market has not heard of yet: accepted, held, pending. The POST waits on. */
-async function placePending(accountId: string, request: ReturnType<typeof limit>) {
+/** Places an order that its market has not answered yet: accepted, held, pending. Whoever asked waits on. */
+async function placePending(accountId: string, request: ReturnType<typeof limit>): Promise<void> {
   const before = await journalLength(accountOf(accountId));
-  const posting = asked(accountId, request).catch(() => null);
+  void asked(accountId, request).catch(() => undefined);
   await eventually(async () => expect(await journalLength(accountOf(accountId))).toBe(before + 1));
-  return posting;
 }
 
 describe("the journal is the truth", () => {

@@ -61,10 +61,11 @@ interface Node<Logic> {
 
 interface Event {
   at: number;
-  order: number;
   run: () => void | Promise<void>;
 }
 
+/** More turns than the longest chain of promises between two events has; a real pause would cost most of a run. */
+const MICROTASK_TURNS = 30;
 const START_MS = 1_800_000_000_000;
 
 export class World {
@@ -74,8 +75,7 @@ export class World {
   readonly alerts: string[] = [];
   faults: FaultRates;
   now = START_MS;
-  #events: Event[] = [];
-  #order = 0;
+  readonly #events: Event[] = [];
   readonly #accounts = new Map<string, Node<AccountLogic>>();
   readonly #markets = new Map<string, Node<MarketLogic>>();
 
@@ -95,14 +95,20 @@ export class World {
 
   /** Runs `work` in `ms` of simulated time. */
   later(ms: number, run: Event["run"]): void {
-    this.#order += 1;
-    this.#events.push({ at: this.now + ms, order: this.#order, run });
+    const at = this.now + ms;
+    let low = 0;
+    let high = this.#events.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#events[middle]?.at ?? at) <= at) low = middle + 1;
+      else high = middle;
+    }
+    this.#events.splice(low, 0, { at, run });
   }
 
   /** Runs what is due until `untilMs` of simulated time. Returns whether anything is left. */
   async run(untilMs: number): Promise<boolean> {
     for (;;) {
-      this.#events.sort((a, b) => a.at - b.at || a.order - b.order);
       const next = this.#events[0];
       if (next === undefined || next.at > untilMs) break;
       this.#events.shift();
@@ -110,7 +116,7 @@ export class World {
       // Not awaited: it may itself wait for a later event.
       void this.#start(next);
       // Lets the promises that this event resolved run on before time does.
-      await new Promise((resolve) => setImmediate(resolve));
+      for (let turn = 0; turn < MICROTASK_TURNS; turn += 1) await null;
     }
     this.now = Math.max(this.now, untilMs);
     return this.#events.length > 0;
@@ -178,6 +184,7 @@ export class World {
       if (node.life !== life) throw new Crash(`${name} is dead`);
     };
     const statements = new Map<string, StatementSync>();
+    let waking = false;
     const key = name.startsWith("main/") ? name.slice(5) : name;
     return {
       name,
@@ -222,7 +229,10 @@ export class World {
       queue: {
         send: async (slice) => this.#enqueue(slice),
         wake: () => {
+          if (waking) return;
+          waking = true;
           this.later(150, async () => {
+            waking = false;
             if (node.life === life) await node.logic?.journal.flush().catch(() => this.count("flush_failed"));
           });
         },

@@ -30,10 +30,11 @@ import type { Order } from "../../src/core/order.ts";
 import type { Result } from "../../src/core/result.ts";
 import { countingIds, NOON, SEED, sha256 } from "./book.ts";
 
-/** An account with everything it has journalled (as stored text) and every order it ever had, as it is now. */
+/** An account with all that it has journalled, as stored and as read back, and every order it ever had, as it is now. */
 export interface Customer {
   state: AccountState;
   journal: string[];
+  read: AccountEvent[];
   orders: Map<string, Order>;
 }
 
@@ -41,6 +42,7 @@ export interface Venue {
   state: MarketState;
   opening: MarketRules;
   journal: string[];
+  read: MarketEvent[];
 }
 
 /** What every order has unless the test says otherwise. */
@@ -65,9 +67,10 @@ export class CoreWorld {
   readonly #makeId = countingIds();
 
   constructor(accounts: readonly string[], markets: readonly MarketRules[]) {
-    for (const id of accounts) this.customers.set(id, { state: emptyAccount(id, 1), journal: [], orders: new Map() });
+    for (const id of accounts)
+      this.customers.set(id, { state: emptyAccount(id, 1), journal: [], read: [], orders: new Map() });
     for (const rules of markets) {
-      this.venues.set(rules.symbol, { state: emptyMarket(rules, 1), opening: rules, journal: [] });
+      this.venues.set(rules.symbol, { state: emptyMarket(rules, 1), opening: rules, journal: [], read: [] });
     }
   }
 
@@ -167,15 +170,14 @@ export class CoreWorld {
   /** An account made again from its stored journal alone. */
   replayedAccount(id: string): AccountState {
     const again = emptyAccount(id, 1);
-    for (const text of this.customer(id).journal) applyAccountEvent(again, decode<AccountEvent>(text));
+    for (const event of this.accountEvents(id)) applyAccountEvent(again, event);
     return again;
   }
 
   /** A market made again from its stored journal alone. */
   replayedMarket(symbol: string): MarketState {
-    const { opening, journal } = this.venue(symbol);
-    const again = emptyMarket(opening, 1);
-    for (const text of journal) applyMarketEvent(again, decode<MarketEvent>(text));
+    const again = emptyMarket(this.venue(symbol).opening, 1);
+    for (const event of this.marketEvents(symbol)) applyMarketEvent(again, event);
     return again;
   }
 
@@ -189,12 +191,16 @@ export class CoreWorld {
     }
   }
 
-  accountEvents(id: string): AccountEvent[] {
-    return this.customer(id).journal.map((text) => decode<AccountEvent>(text));
+  accountEvents(id: string): readonly AccountEvent[] {
+    const { journal, read } = this.customer(id);
+    for (const text of journal.slice(read.length)) read.push(decode<AccountEvent>(text));
+    return read;
   }
 
-  marketEvents(symbol: string): MarketEvent[] {
-    return this.venue(symbol).journal.map((text) => decode<MarketEvent>(text));
+  marketEvents(symbol: string): readonly MarketEvent[] {
+    const { journal, read } = this.venue(symbol);
+    for (const text of journal.slice(read.length)) read.push(decode<MarketEvent>(text));
+    return read;
   }
 
   #accountTurn<T>(id: string, act: (turn: AccountTurn) => T): T {

@@ -8,6 +8,11 @@ import { wireEntry } from "../../src/core/wire.ts";
 import { listed, SEED, sha256 } from "./book.ts";
 import type { CoreWorld } from "./core-world.ts";
 
+/** Fails with the sentence. One `expect` for each of a million postings would take longer than all the rest. */
+function must(holds: boolean, otherwise: string): void {
+  if (!holds) expect.fail(otherwise);
+}
+
 /** Σ over clearing accounts of both sides is what the reports on their way will move. */
 export function expectClearingExplained(world: CoreWorld, symbol: string): void {
   const { state: market } = world.venue(symbol);
@@ -64,12 +69,13 @@ export function chainOf(entries: readonly LedgerEntry[]): string {
   for (const entry of entries.map(wireEntry)) {
     const postings = entry.postings.map((p) => [p.account, p.asset, p.amount]);
     const hash = sha256(JSON.stringify([head, entry.seq, entry.id, entry.at, entry.kind, entry.ref, postings]));
-    expect(hash).toBe(entry.hash);
+    must(hash === entry.hash, `entry ${entry.id} has the hash ${entry.hash}, its bytes give ${hash}`);
     head = hash;
   }
   return head;
 }
 
+/** The ledger entries of journalled events, in their order. */
 export function entriesOf(events: readonly object[]): LedgerEntry[] {
   return events.flatMap((event) => ("entry" in event && event.entry !== null ? [event.entry as LedgerEntry] : []));
 }
@@ -82,11 +88,11 @@ function foldOf(entries: readonly LedgerEntry[]): Map<string, bigint> {
     for (const { account, asset, amount, balance } of entry.postings) {
       const key = balanceKey(account, asset);
       const next = (balances.get(key) ?? 0n) + amount;
-      expect(balance).toBe(next);
+      must(balance === next, `${key} is ${balance} after ${entry.id}, its entries give ${next}`);
       balances.set(key, next);
       sums.set(asset, (sums.get(asset) ?? 0n) + amount);
     }
-    for (const sum of sums.values()) expect(sum).toBe(0n);
+    for (const [asset, sum] of sums) must(sum === 0n, `entry ${entry.id} leaves ${sum} of ${asset}`);
   }
   return balances;
 }
@@ -105,16 +111,18 @@ export function expectTradesBalance(world: CoreWorld): number {
       }
       sum.fees += event.fill.fee;
       sum.parties += 1;
-      expect(event.fill.fee >= 0n).toBe(true);
+      must(event.fill.fee >= 0n, `execution ${event.fill.id} has a fee of ${event.fill.fee}`);
       sides.set(event.fill.tradeId, sum);
     }
   }
   const between = [...sides.values()].filter(({ parties }) => parties === 2);
-  for (const { usd, base, fees } of between) expect([usd, base]).toEqual([-fees, 0n]);
+  for (const { usd, base, fees } of between) {
+    must(usd === -fees && base === 0n, `a trade moved ${usd} of USD and ${base} of the base, with ${fees} of fees`);
+  }
   return between.length;
 }
 
-/** O1 and O2 over a whole life: an order's events follow each other as they may, and its fills add up to what it says. */
+/** O1, O5 and M7 over a whole life: an order's fills add up to what it says, none worse than its limit, rounded once. */
 function expectLives(world: CoreWorld): void {
   for (const [id, { orders }] of world.customers) {
     const filled = new Map<string, { qty: bigint; fee: bigint; notional: bigint }>();
@@ -127,20 +135,25 @@ function expectLives(world: CoreWorld): void {
       filled.set(event.order.id, sum);
       const { side, limitPrice } = event.order;
       // O5: never worse than the limit.
-      if (limitPrice !== null)
-        expect(side === "buy" ? event.fill.price <= limitPrice : event.fill.price >= limitPrice).toBe(true);
+      const worse =
+        side === "buy" ? event.fill.price > (limitPrice ?? event.fill.price) : event.fill.price < (limitPrice ?? 0n);
+      must(!worse, `order ${event.order.id} traded at ${event.fill.price}, its limit is ${limitPrice}`);
     }
     for (const order of orders.values()) {
       const sum = filled.get(order.id) ?? { qty: 0n, fee: 0n, notional: 0n };
-      expect(sum).toEqual({ qty: order.filledQty, fee: order.fee, notional: order.filledNotional });
-      if (order.side === "buy" && order.notional !== null) expect(sum.notional + sum.fee <= order.notional).toBe(true);
+      const { qty, fee, notional } = sum;
+      const same = qty === order.filledQty && fee === order.fee && notional === order.filledNotional;
+      must(same, `the fills of ${order.id} do not add up to what it says`);
+      const dear = order.side === "buy" && order.notional !== null && notional + fee > order.notional;
+      must(!dear, `order ${order.id} cost ${notional} and ${fee}, for ${order.notional}`);
       // M7: all fills together were rounded by less than one unit, and never in the customer's favour.
       const rounding = order.fee * 10_000n - order.feeNumerator;
-      expect(rounding >= 0n && rounding < 10_000n).toBe(true);
+      must(rounding >= 0n && rounding < 10_000n, `order ${order.id} was rounded by ${rounding} ten-thousandths`);
     }
   }
 }
 
+/** Everything above, for every account and market: their journals alone give what they are. */
 export function expectHistory(world: CoreWorld): void {
   world.expectReplays();
   expectLives(world);

@@ -91,12 +91,26 @@ export function middle(symbol: string): bigint {
   return referencePrice(rulesFor(symbol), Number(env.PRICE_SEED), Date.now());
 }
 
+/** A price that the house will not come to within hours: a twentieth off the middle, on tick. */
+export function faraway(symbol: string, side: Side): bigint {
+  const { tickSize } = rulesFor(symbol);
+  const off = middle(symbol) / tickSize / 20n;
+  return middle(symbol) + (side === "buy" ? -off : off) * tickSize;
+}
+
 export function callerOf(accountId: string): Caller {
   return { accountId, sessionId: "ses_test", issuedAtMs: 1_000 };
 }
 
 export function newAccountId(): string {
   return typeId("acc", Date.now(), crypto.getRandomValues(new Uint8Array(10)));
+}
+
+/** Has an account that was made elsewhere, and a market that it trades in, checked with all others. */
+export function watch(accountId: string, symbol: string): void {
+  accounts.add(accountId);
+  markets.add(symbol);
+  traded.add(symbol);
 }
 
 /** A new account with a million USD and whatever else, in units. */

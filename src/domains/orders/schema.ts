@@ -82,7 +82,8 @@ export const bulkItemOut = z.object({
   problem: z.looseObject({}).optional(),
 });
 
-export const orderFilter = z.object({
+/** What a bulk cancel is narrowed by. A parameter that is none is refused: a filter misspelt would cancel everything. */
+export const orderFilter = z.strictObject({
   symbol: z.string().max(32).optional(),
   side: z.enum(["buy", "sell"]).optional(),
 });

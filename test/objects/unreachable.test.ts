@@ -1,0 +1,253 @@
+// A market that cannot be reached: nobody waits long, nothing is forgotten, and only the market ever says how it ended.
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { formatDecimal } from "../../src/core/decimal.ts";
+import { SETTLE_WAIT_MS, SUBMIT_DEADLINE_MS } from "../../src/core/limits.ts";
+import type { Order } from "../../src/core/order.ts";
+import type { ExchangeAnswer } from "../../src/objects/protocol.ts";
+import { MarketObject } from "../../src/worker.ts";
+import {
+  accountOf,
+  accountTables,
+  alarmAt,
+  asked,
+  atMarket,
+  callerOf,
+  checkEverything,
+  eventually,
+  evict,
+  faraway,
+  journalLength,
+  limit,
+  marketOf,
+  middle,
+  moneyOf,
+  openAccount,
+  orderBy,
+  passTime,
+  place,
+  ring,
+  rulesFor,
+  sql,
+  stopClock,
+  stopObject,
+  watch,
+} from "../support/objects.ts";
+import { expectProblem, type Trader, trader } from "../support/session.ts";
+
+const LATER: ExchangeAnswer = { outcome: "later" };
+
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await checkEverything();
+  vi.useRealTimers();
+});
+
+/** No market takes a call until the mock is restored. */
+function marketAway() {
+  return vi.spyOn(MarketObject.prototype, "exchange").mockImplementation(async () => LATER);
+}
+
+/** Places an order that its market has not answered yet; whoever asked waits on. */
+async function placePending(accountId: string, request: ReturnType<typeof limit>): Promise<Order> {
+  const before = await journalLength(accountOf(accountId));
+  void asked(accountId, request).catch(() => undefined);
+  await eventually(async () => expect(await journalLength(accountOf(accountId))).toBe(before + 1));
+  return orderBy(accountId, request);
+}
+
+describe("in real time", () => {
+  it("an order is answered 202 within two seconds, and resolves by itself when the market is back", async () => {
+    const symbol = "BTC-USD";
+    const buyer = await trader({ usd: "100000" });
+    watch(buyer.accountId, symbol);
+    await marketOf(symbol).head();
+    await stopObject(marketOf(symbol), "stopped by a test");
+    const startedAt = performance.now();
+    const limitPrice = formatDecimal(faraway(symbol, "buy"), 6);
+    const posted = await buyer.place({ symbol, side: "buy", type: "limit", qty: "0.01", limit_price: limitPrice });
+    const tookMs = performance.now() - startedAt;
+    expect(posted).toMatchObject({ status: 202, body: { status: "pending_new" } });
+    expect(tookMs).toBeGreaterThanOrEqual(SETTLE_WAIT_MS - 50);
+    expect(tookMs).toBeLessThan(SETTLE_WAIT_MS + 1_000);
+    expect((await buyer.balance("USD")).held).not.toBe("0");
+    await stopObject(marketOf(symbol), null);
+    await eventually(async () => expect(await buyer.order(posted.body.id)).toMatchObject({ status: "new" }));
+  });
+});
+
+describe("with the clock stopped", () => {
+  beforeEach(() => {
+    stopClock();
+  });
+
+  const usdHeld = async (one: Trader) => (await one.balance("USD")).held;
+
+  it.each<[string, () => Promise<ExchangeAnswer>]>([
+    ["answers `later`", async () => LATER],
+    [
+      "fails",
+      async () => {
+        throw new Error("away");
+      },
+    ],
+    [
+      "hangs",
+      async () => {
+        await scheduler.wait(SETTLE_WAIT_MS + 500);
+        return LATER;
+      },
+    ],
+  ])("a market that %s: 202, then filled when it is back in time", async (_, away) => {
+    const buyer = await trader({ usd: "1000" });
+    watch(buyer.accountId, "SOL-USD");
+    const exchange = vi.spyOn(MarketObject.prototype, "exchange").mockImplementation(away);
+    const posted = await buyer.place({ symbol: "SOL-USD", side: "buy", type: "market", notional: "100" });
+    expect(posted).toMatchObject({ status: 202, body: { status: "pending_new", filled_qty: "0" } });
+    expect(await usdHeld(buyer)).toBe("100");
+    await scheduler.wait(600);
+    exchange.mockRestore();
+    passTime(SUBMIT_DEADLINE_MS);
+    await ring(accountOf(buyer.accountId));
+    expect(await buyer.order(posted.body.id)).toMatchObject({ status: "filled" });
+    expect(await usdHeld(buyer)).toBe("0");
+  });
+
+  it("a market order that the market hears of after five seconds is refused, and its hold released", async () => {
+    const buyer = await trader({ usd: "1000" });
+    watch(buyer.accountId, "SOL-USD");
+    const away = marketAway();
+    const wish = { symbol: "SOL-USD", side: "buy", type: "market", notional: "100", client_order_id: "late-1" } as const;
+    const posted = await buyer.place(wish);
+    expect(posted.status).toBe(202);
+    // Five seconds or five minutes: the account alone never decides.
+    passTime(300_000);
+    await ring(accountOf(buyer.accountId));
+    expect(await buyer.order(posted.body.id)).toMatchObject({ status: "pending_new" });
+    expect(await usdHeld(buyer)).toBe("100");
+    away.mockRestore();
+    passTime(30_000);
+    await ring(accountOf(buyer.accountId));
+    const late = { status: "rejected", reason: "submitted_too_late", filled_qty: "0" };
+    expect(await buyer.order(posted.body.id)).toMatchObject(late);
+    expect(await buyer.balance("USD")).toMatchObject({ available: "1000", held: "0" });
+    const again = await buyer.place(wish);
+    expectProblem(again, 422, "submitted_too_late");
+    expect(again.body).toMatchObject({ order_id: posted.body.id });
+  });
+
+  it("an order with an end of its own is refused after that end; one without rests however late it comes", async () => {
+    const id = await openAccount();
+    const away = marketAway();
+    const patient = limit("ETH-USD", "buy", { limitPrice: faraway("ETH-USD", "buy") });
+    const ending = { ...patient, timeInForce: "gtd" as const, expiresAt: Date.now() + 60_000, clientOrderId: "ending" };
+    await placePending(id, patient);
+    await placePending(id, ending);
+    passTime(60_001);
+    await ring(accountOf(id));
+    away.mockRestore();
+    passTime(30_000);
+    await ring(accountOf(id));
+    expect(await orderBy(id, patient)).toMatchObject({ status: "new" });
+    expect(await orderBy(id, ending)).toMatchObject({ status: "rejected", reason: "submitted_too_late", hold: 0n });
+  });
+
+  it("a cancel changes nothing until the market has answered: 202, still open, still held", async () => {
+    const seller = await trader({ usd: "1000" });
+    watch(seller.accountId, "ADA-USD");
+    const price = formatDecimal(faraway("ADA-USD", "buy"), 6);
+    const wish = { symbol: "ADA-USD", side: "buy", type: "limit", qty: "100", limit_price: price } as const;
+    const { body } = await seller.place(wish);
+    const held = await usdHeld(seller);
+    const away = marketAway();
+    const canceling = await seller.cancel(body.id);
+    expect(canceling).toMatchObject({ status: 202, body: { status: "new", cancel_requested: true } });
+    expect(await usdHeld(seller)).toBe(held);
+    away.mockRestore();
+    passTime(5_000);
+    await ring(accountOf(seller.accountId));
+    expect(await seller.order(body.id)).toMatchObject({ status: "canceled", cancel_requested: false });
+    expect(await usdHeld(seller)).toBe("0");
+  });
+
+  it("the same order asked for again while it waits is the same order, and nothing more is held", async () => {
+    const id = await openAccount();
+    const away = marketAway();
+    const request = limit("ETH-USD", "buy", { limitPrice: faraway("ETH-USD", "buy") });
+    const first = await placePending(id, request);
+    const { held } = await moneyOf(id, "USD");
+    expect(await asked(id, request)).toMatchObject({ result: { ok: true, value: { id: first.id, status: "pending_new" } } });
+    expect((await moneyOf(id, "USD")).held).toBe(held);
+    away.mockRestore();
+  });
+
+  it("one market's absence is no other market's matter", async () => {
+    const id = await openAccount();
+    await marketOf("NVDA-USD").head();
+    await stopObject(marketOf("NVDA-USD"), "stopped by a test");
+    await placePending(id, atMarket("NVDA-USD", "buy"));
+    expect(await place(id, atMarket("AAPL-USD", "buy"))).toMatchObject({ status: "filled" });
+    await stopObject(marketOf("NVDA-USD"), null);
+  });
+});
+
+describe("a pair that the market calls a bug", () => {
+  beforeEach(() => {
+    stopClock();
+  });
+
+  it("is parked: no more calls, also after an eviction; other markets go on; a person can take it up again", async () => {
+    const id = await openAccount();
+    const bug = { outcome: "bug", detail: "account epoch 2, known as 1" } as const;
+    const exchange = vi.spyOn(MarketObject.prototype, "exchange").mockResolvedValue(bug);
+    const order = limit("LINK-USD", "buy", { limitPrice: faraway("LINK-USD", "buy") });
+    await placePending(id, order);
+    await eventually(async () => {
+      expect(await sql(accountOf(id), "SELECT parked FROM peers")).toEqual([{ parked: bug.detail }]);
+    });
+    exchange.mockClear();
+    for (let rings = 0; rings < 3; rings += 1) {
+      passTime(60_000);
+      await ring(accountOf(id));
+    }
+    await evict(accountOf(id));
+    passTime(60_000);
+    await ring(accountOf(id));
+    expect(exchange).not.toHaveBeenCalled();
+    expect(await alarmAt(accountOf(id))).toBeNull();
+    expect(await orderBy(id, order)).toMatchObject({ status: "pending_new" });
+    const { lotSize, baseScale } = rulesFor("LINK-USD");
+    const notional = ((order.limitPrice ?? 0n) * lotSize * 1_000n) / 10n ** BigInt(baseScale);
+    expect((await moneyOf(id, "USD")).held).toBeGreaterThanOrEqual(notional);
+    exchange.mockRestore();
+    expect(await place(id, atMarket("DOGE-USD", "buy"))).toMatchObject({ status: "filled" });
+    await sql(accountOf(id), "UPDATE peers SET parked = NULL");
+    await evict(accountOf(id));
+    expect(await place(id, limit("LINK-USD", "buy", { limitPrice: middle("LINK-USD") }))).toMatchObject({ status: "new" });
+    expect(await orderBy(id, order)).toMatchObject({ status: "new" });
+    expect((await accountTables(id)).stored.peers.get("LINK-USD")).toMatchObject({ cseq: 2, acknowledged: 2 });
+  });
+
+  it("keeps its reports on the market's side, until the market is started again", async () => {
+    const { AccountObject } = await import("../../src/worker.ts");
+    const maker = await openAccount({ XRP: 1_000_000_000_000n });
+    const request = limit("XRP-USD", "sell");
+    await place(maker, request);
+    const resting = await orderBy(maker, request);
+    const calls: number[] = [];
+    const report = vi.spyOn(AccountObject.prototype, "report").mockImplementation(async ({ reports }) => {
+      if (reports.some(({ orderId }) => orderId === resting.id)) calls.push(Date.now());
+      return { outcome: "bug", detail: "not understood" };
+    });
+    await place(await openAccount(), atMarket("XRP-USD", "buy"));
+    await eventually(() => expect(calls).toHaveLength(1));
+    for (let rings = 0; rings < 3; rings += 1) {
+      passTime(31_000);
+      await ring(marketOf("XRP-USD"));
+    }
+    expect(calls).toHaveLength(1);
+    report.mockRestore();
+    await evict(marketOf("XRP-USD"));
+    const canceling = await accountOf(maker).cancelOrder(callerOf(maker), resting.id);
+    expect(canceling).toMatchObject({ ok: true, value: { status: "filled", filledQty: request.qty } });
+  });
+});
