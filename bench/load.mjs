@@ -108,7 +108,13 @@ class Tally {
   result(seconds) {
     const sorted = Float64Array.from(this.latencies).sort();
     const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-    return { count: sorted.length, rate: sorted.length / seconds, p50: at(0.5), p99: at(0.99), unexpected: this.unexpected };
+    return {
+      count: sorted.length,
+      rate: sorted.length / seconds,
+      p50: at(0.5),
+      p99: at(0.99),
+      unexpected: this.unexpected,
+    };
   }
 }
 

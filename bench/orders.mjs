@@ -33,7 +33,13 @@ export async function orders(port, config, kind, accounts) {
 async function newToken(config) {
   const now = Date.now();
   const id = (prefix) => typeId(prefix, now, crypto.getRandomValues(new Uint8Array(10)));
-  const subject = { userId: id("usr"), accountId: id("acc"), sessionId: id("ses"), roles: ["customer"], emailVerified: true };
+  const subject = {
+    userId: id("usr"),
+    accountId: id("acc"),
+    sessionId: id("ses"),
+    roles: ["customer"],
+    emailVerified: true,
+  };
   return signAccessToken(config, subject, now);
 }
 

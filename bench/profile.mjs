@@ -77,7 +77,10 @@ function report(name, profile) {
     for (const label of stack) add(inclusive, label, took);
   });
   console.log(`\n${name}: busy for ${(busy / 1e6).toFixed(2)} s`);
-  for (const [title, map] of [["own", own], ["with what it calls", inclusive]]) {
+  for (const [title, map] of [
+    ["own", own],
+    ["with what it calls", inclusive],
+  ]) {
     console.log(title);
     for (const [label, took] of [...map].sort(([, a], [, b]) => b - a).slice(0, TOP)) {
       console.log(`${((took / busy) * 100).toFixed(1).padStart(6)} %  ${label}`);

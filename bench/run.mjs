@@ -137,15 +137,28 @@ function print(storage, rows, noOp, noOpCpu) {
     figure(noOpCpu / cpu, 2),
     figure(behindMs / 1_000),
   ]);
-  const head = ["state on " + storage, "accounts", "requests/s", "ratio", "p50/p99 ms full", "p50/p99 ms half", "CPU µs", "CPU ratio", "behind s"];
+  const head = [
+    "state on " + storage,
+    "accounts",
+    "requests/s",
+    "ratio",
+    "p50/p99 ms full",
+    "p50/p99 ms half",
+    "CPU µs",
+    "CPU ratio",
+    "behind s",
+  ];
   const widths = head.map((_, column) => Math.max(...[head, ...lines].map((line) => line[column].length)));
-  const text = (line) => line.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]))).join("  ");
+  const text = (line) =>
+    line.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]))).join("  ");
   console.log(`\n${[head, ...lines].map(text).join("\n")}`);
   if (storage !== "tmpfs") return;
   for (const { kind, accounts, rate, open } of rows) {
     if (kind === undefined || accounts !== 1) continue;
     const goal = GOALS[kind].ratio;
     const met = rate / noOp >= goal && open.p50 < GOALS.p50Ms && open.p99 < GOALS.p99Ms;
-    console.log(`${kind}, one account: goal ratio ≥ ${goal}, half load p50 < ${GOALS.p50Ms} and p99 < ${GOALS.p99Ms} ms: ${met ? "met" : "missed"}`);
+    console.log(
+      `${kind}, one account: goal ratio ≥ ${goal}, half load p50 < ${GOALS.p50Ms} and p99 < ${GOALS.p99Ms} ms: ${met ? "met" : "missed"}`,
+    );
   }
 }

@@ -135,9 +135,16 @@ function portOf(child, failures) {
 /** `workerd serve` applies no D1 migrations, and without tables no journal slice would ever be projected. */
 async function makeTables(port) {
   const folder = join(ROOT, "migrations");
-  const files = readdirSync(folder).filter((name) => name.endsWith(".sql")).sort();
-  const statements = files.flatMap((name) => readFileSync(join(folder, name), "utf8").split("--> statement-breakpoint"));
-  const answer = await fetch(`http://127.0.0.1:${port}/bench/sql`, { method: "POST", body: JSON.stringify(statements) });
+  const files = readdirSync(folder)
+    .filter((name) => name.endsWith(".sql"))
+    .sort();
+  const statements = files.flatMap((name) =>
+    readFileSync(join(folder, name), "utf8").split("--> statement-breakpoint"),
+  );
+  const answer = await fetch(`http://127.0.0.1:${port}/bench/sql`, {
+    method: "POST",
+    body: JSON.stringify(statements),
+  });
   if (!answer.ok) throw new Error(`migrations: ${answer.status} ${await answer.text()}`);
 }
 

@@ -41,7 +41,11 @@ export async function readBooks(customer) {
 /** Every entry sums to zero per asset. Answers a sentence; fails naming the entry that does not. */
 export function entriesBalance({ customer, entries }) {
   for (const entry of entries) {
-    for (const [asset, sum] of sumBy(entry.postings, (posting) => posting.asset, (posting) => units(posting.amount))) {
+    for (const [asset, sum] of sumBy(
+      entry.postings,
+      (posting) => posting.asset,
+      (posting) => units(posting.amount),
+    )) {
       must(sum === 0n, `Ledger entry ${entry.seq} of ${customer.name} leaves ${decimal(sum)} ${asset} over.`);
     }
   }
@@ -64,14 +68,24 @@ export function chainHolds({ customer, entries }) {
 /** The postings, added up from nothing, are the balances shown. */
 export function foldIsBalances({ customer, account, entries }) {
   const postings = entries.flatMap((entry) => entry.postings);
-  const folded = sumBy(postings, (posting) => `${posting.account} ${posting.asset}`, (posting) => units(posting.amount));
+  const folded = sumBy(
+    postings,
+    (posting) => `${posting.account} ${posting.asset}`,
+    (posting) => units(posting.amount),
+  );
   for (const { asset, available, held, total } of account.balances) {
     for (const [name, shown] of Object.entries({ available, held })) {
       const sum = folded.get(`${name} ${asset}`) ?? 0n;
-      must(sum === units(shown), `The ledger of ${customer.name} says ${name} ${decimal(sum)} ${asset}, shown is ${shown}.`);
+      must(
+        sum === units(shown),
+        `The ledger of ${customer.name} says ${name} ${decimal(sum)} ${asset}, shown is ${shown}.`,
+      );
       folded.delete(`${name} ${asset}`);
     }
-    must(units(available) + units(held) === units(total), `${asset} of ${customer.name}: total is not available plus held.`);
+    must(
+      units(available) + units(held) === units(total),
+      `${asset} of ${customer.name}: total is not available plus held.`,
+    );
   }
   for (const [key, sum] of folded) {
     const mine = /^(available|held) /.test(key);
@@ -82,7 +96,11 @@ export function foldIsBalances({ customer, account, entries }) {
 
 /** What is held is what the open orders may still cost, to the unit. Orders of the demo are open only while unfilled. */
 export function heldIsOpenOrders({ customer, account, orders }, market) {
-  const due = sumBy(orders, (order) => (order.side === "buy" ? market.quote : market.base), (order) => holdOf(order, market));
+  const due = sumBy(
+    orders,
+    (order) => (order.side === "buy" ? market.quote : market.base),
+    (order) => holdOf(order, market),
+  );
   for (const { asset, held } of account.balances) {
     const sum = due.get(asset) ?? 0n;
     must(units(held) === sum, `${customer.name} has ${held} ${asset} held; its open orders need ${decimal(sum)}.`);
@@ -132,7 +150,9 @@ export function profitExplains({ customer, portfolio }, paidIn) {
 export async function streamAgrees({ customer, account }) {
   const { stream } = customer;
   await stream.reach(account.seq);
-  const last = new Map(stream.events.filter((event) => event.channel === "balances").map((event) => [event.data.asset, event.data]));
+  const last = new Map(
+    stream.events.filter((event) => event.channel === "balances").map((event) => [event.data.asset, event.data]),
+  );
   for (const balance of account.balances) {
     const heard = last.get(balance.asset);
     if (heard === undefined) continue;
@@ -142,8 +162,8 @@ export async function streamAgrees({ customer, account }) {
   return `${stream.events.length} stream messages came without a gap, and end in the same balances`;
 }
 
-function sumBy(rows, keyOf, valueOf) {
+function sumBy(rows, keyOf, amountOf) {
   const sums = new Map();
-  for (const row of rows) sums.set(keyOf(row), (sums.get(keyOf(row)) ?? 0n) + valueOf(row));
+  for (const row of rows) sums.set(keyOf(row), (sums.get(keyOf(row)) ?? 0n) + amountOf(row));
   return sums;
 }

@@ -73,7 +73,10 @@ async function showBook() {
     return [bidQty, bid, ask, askQty];
   });
   table(["bid qty", "bid", "ask", "ask qty"], rows, ">><<");
-  must(book.bids.length > 0 && book.asks.length > 0, `The book of ${SYMBOL} has an empty side: the house does not quote.`);
+  must(
+    book.bids.length > 0 && book.asks.length > 0,
+    `The book of ${SYMBOL} has an empty side: the house does not quote.`,
+  );
   return { bid: units(book.bids[0][0]), ask: units(book.asks[0][0]) };
 }
 
@@ -123,7 +126,10 @@ async function watch(customer, orderId, status) {
   const ended = (order) => ["filled", "canceled", "expired", "rejected"].includes(order.status);
   const fits = (order) => order.id === orderId && (order.status === status || ended(order));
   const order = await customer.stream.find("orders", fits, `order ${orderId} as ${status}`);
-  const at = order.filled_avg_price === null ? "" : `  ${order.filled_qty} BTC at ${order.filled_avg_price}, fee ${order.fee} USD`;
+  const at =
+    order.filled_avg_price === null
+      ? ""
+      : `  ${order.filled_qty} BTC at ${order.filled_avg_price}, fee ${order.fee} USD`;
   console.log(`  ${customer.name} hears  ${order.exec_type.padEnd(8)}  ${order.status}${at}`);
   must(order.status === status, `Order ${orderId} should be ${status} and is ${order.status} (${order.reason}).`);
   return order;
@@ -132,9 +138,18 @@ async function watch(customer, orderId, status) {
 function showPortfolio({ customer, portfolio, positions }) {
   heading(`The portfolio of ${customer.name}`);
   const { equity, cash, positions_value, realized_pnl, unrealized_pnl } = portfolio;
-  table(["equity", "cash", "positions", "realized", "unrealized"], [[equity, cash, positions_value, realized_pnl, unrealized_pnl]]);
+  table(
+    ["equity", "cash", "positions", "realized", "unrealized"],
+    [[equity, cash, positions_value, realized_pnl, unrealized_pnl]],
+  );
   console.log("");
-  const rows = positions.map((one) => [one.symbol, one.qty, one.avg_entry_price ?? "", one.market_price, one.market_value]);
+  const rows = positions.map((one) => [
+    one.symbol,
+    one.qty,
+    one.avg_entry_price ?? "",
+    one.market_price,
+    one.market_value,
+  ]);
   table(["position", "qty", "average cost", "price", "value"], rows, "<>>>>");
 }
 
@@ -174,7 +189,9 @@ function heading(text) {
 function table(head, rows, align = ">".repeat(head.length)) {
   const widths = head.map((title, place) => Math.max(title.length, ...rows.map((row) => row[place].length)));
   for (const row of [head, ...rows]) {
-    const cells = row.map((cell, place) => (align[place] === ">" ? cell.padStart(widths[place]) : cell.padEnd(widths[place])));
+    const cells = row.map((cell, place) =>
+      align[place] === ">" ? cell.padStart(widths[place]) : cell.padEnd(widths[place]),
+    );
     console.log(`  ${cells.join("  ").trimEnd()}`);
   }
 }

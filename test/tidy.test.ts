@@ -20,7 +20,8 @@ describe("the tree", () => {
 
   it("is really read", () => {
     const paths = sources.map(({ path }) => path);
-    for (const path of ["src/worker.ts", "src/app.ts", "scripts/start.mjs", "test/tidy.test.ts"]) expect(paths).toContain(path);
+    for (const path of ["src/worker.ts", "src/app.ts", "scripts/start.mjs", "test/tidy.test.ts"])
+      expect(paths).toContain(path);
   });
 
   it("is tidy", () => {
@@ -124,13 +125,19 @@ describe("what may not be written", () => {
     ["src/http/a.ts", "TODO", "// TODO later"],
     ["scripts/a.mjs", "FIXME", "// FIXME"],
     ["src/http/a.ts", "a function of 71 lines, at most 70", functionOf(71)],
-    ["scripts/a.mjs", "a function of 71 lines", `export const a = {\n  long: async () => {\n${"    work();\n".repeat(69)}  },\n};\n`],
+    [
+      "scripts/a.mjs",
+      "a function of 71 lines",
+      `export const a = {\n  long: async () => {\n${"    work();\n".repeat(69)}  },\n};\n`,
+    ],
   ])("%s: %s", (path, complaint, text) => {
     expect(complaintsAbout(path, text)).toEqual([expect.stringContaining(complaint)]);
   });
 
   it("a file of 301 lines", () => {
-    expect(complaintsAbout("src/http/a.ts", "work();\n".repeat(301))).toEqual(["src/http/a.ts: 301 lines, at most 300"]);
+    expect(complaintsAbout("src/http/a.ts", "work();\n".repeat(301))).toEqual([
+      "src/http/a.ts: 301 lines, at most 300",
+    ]);
   });
 
   it.each(["utils", "helpers", "common", "lib"])("a folder called %s", (name) => {
@@ -156,7 +163,8 @@ describe("what may not be written", () => {
 });
 
 describe("bindings", () => {
-  const TOML = '[[d1_databases]]\nbinding = "DB"\ndatabase_name = "x"\n[vars]\nname = "no"\n[[durable_objects.bindings]]\nname = "ACCOUNT"\n';
+  const TOML =
+    '[[d1_databases]]\nbinding = "DB"\ndatabase_name = "x"\n[vars]\nname = "no"\n[[durable_objects.bindings]]\nname = "ACCOUNT"\n';
   const db: Source = sourceOf("src/db/client.ts", "export const open = (env) => drizzle(env.DB);");
   const stubs: Source = sourceOf("src/objects/stubs.ts", "export const find = ({ ACCOUNT }) => ACCOUNT;");
   const page = "`DB` and `ACCOUNT`";

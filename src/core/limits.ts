@@ -29,7 +29,7 @@ export const SLICE_BYTES_MAX = 100_000;
 export const SLICE_ROWS_MAX = 500;
 /** Longest sleep of a market's alarm (protocol, house liquidity). */
 export const HOUSE_HORIZON_STEPS = 3_600;
-/** Paper deposits and withdrawals, in USD cents' worth of nothing: 10,000,000 USD, the contract's figure, in micro-USD. */
+/** One paper deposit or withdrawal is worth at most 10,000,000 USD, the contract's figure; in USD units (6 digits). */
 export const DEPOSIT_USD_UNITS_MAX = 10_000_000_000_000n;
 /** Price levels a book answer may have on each side: the contract's figure. */
 export const BOOK_DEPTH_MAX = 500;

@@ -8,22 +8,25 @@ export interface FieldError {
 }
 
 /** Order refusals that carry nothing but their code. */
-export type PlainOrderCode =
-  | "off_tick"
-  | "off_lot"
-  | "below_min_notional"
-  | "above_max_qty"
-  | "price_outside_band"
-  | "market_not_open"
-  | "post_only_would_cross"
-  | "fok_not_fillable"
-  | "too_many_open_orders"
-  | "daily_order_quota"
-  | "submitted_too_late"
-  | "client_order_id_reused"
-  | "unsupported_order_type"
-  | "amount_out_of_range"
-  | "account_frozen";
+export const PLAIN_ORDER_CODES = [
+  "off_tick",
+  "off_lot",
+  "below_min_notional",
+  "above_max_qty",
+  "price_outside_band",
+  "market_not_open",
+  "post_only_would_cross",
+  "fok_not_fillable",
+  "too_many_open_orders",
+  "daily_order_quota",
+  "submitted_too_late",
+  "client_order_id_reused",
+  "unsupported_order_type",
+  "amount_out_of_range",
+  "account_frozen",
+] as const;
+
+export type PlainOrderCode = (typeof PLAIN_ORDER_CODES)[number];
 
 /** Refusals that carry nothing but their code and are not about one order's terms. */
 export type PlainCode =

@@ -16,8 +16,13 @@ export const D1_TIMEOUT_MS = 5_000;
  */
 export type Guarded<T> = { ok: true; value: T } | { ok: false; refusal: Refusal; uniqueColumn?: string };
 
+/** The environment as far as the read model is concerned. */
+export interface DatabaseBinding {
+  DB: D1Database;
+}
+
 /** Opens the D1 database of this environment. Cheap: it holds no connection. */
-export function database(env: { DB: D1Database }): Database {
+export function database(env: DatabaseBinding): Database {
   return drizzle(env.DB);
 }
 

@@ -4,6 +4,9 @@ import type { Context, MiddlewareHandler } from "hono";
 import { type Config, loadConfig } from "../config.ts";
 import { InvariantError, type Result } from "../core/result.ts";
 
+/** The parsed configuration, for domains: they read it from the request, never from the environment. */
+export type { Config };
+
 /** Who calls: taken from a verified access token, so it is as old as the token (10 minutes at most). */
 export interface Principal {
   userId: string;

@@ -12,7 +12,7 @@ export interface ObjectPorts {
   /** The object's name: an account id, or `<venue>/<symbol>`. */
   name: string;
   sql: Sql;
-  /** Runs `work` as one transaction: all of it or nothing. A throw ends the object; its memory is not trusted again. */
+  /** Runs `work` as one transaction: all of it or nothing. After a throw, memory is read again from what is stored. */
   tx: <T>(work: () => T) => T;
   /** Milliseconds since the epoch. */
   now: () => number;

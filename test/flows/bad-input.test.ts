@@ -117,10 +117,18 @@ describe("an amount", () => {
     const tooDear = { qty: "10" };
     const got = await place(tooDear, true);
     expectProblem(got, 422, "insufficient_funds");
-    expect(got.body).toMatchObject({ asset: "USD", needed: expect.stringMatching(/^\d+(\.\d+)?$/), available: (await ada.balance("USD")).available });
+    expect(got.body).toMatchObject({
+      asset: "USD",
+      needed: expect.stringMatching(/^\d+(\.\d+)?$/),
+      available: (await ada.balance("USD")).available,
+    });
     expectProblem(await place({ ...tooDear, limit_price: "60001" }, true), 422, "off_tick");
     expectProblem(await place({ ...tooDear, qty: "10.00000001" }, true), 422, "off_lot");
-    expectProblem(await place({ side: "sell", limit_price: await priceAt(SYMBOL, 500), qty: "1" }, true), 422, "insufficient_funds");
+    expectProblem(
+      await place({ side: "sell", limit_price: await priceAt(SYMBOL, 500), qty: "1" }, true),
+      422,
+      "insufficient_funds",
+    );
   });
 
   it.each([
@@ -141,7 +149,11 @@ describe("an amount", () => {
     const got = await untouched(() => ada.call("POST", "/v1/account/withdrawals", { json }), true);
     expectProblem(got, 422, "insufficient_funds");
     const bob = await trader({ usd: "10", emailVerified: false });
-    expectProblem(await bob.call("POST", "/v1/account/withdrawals", { json: { asset: "USD", amount: "1" } }), 403, "email_not_verified");
+    expectProblem(
+      await bob.call("POST", "/v1/account/withdrawals", { json: { asset: "USD", amount: "1" } }),
+      403,
+      "email_not_verified",
+    );
     expect((await bob.balance("USD")).total).toBe("10");
   });
 });
@@ -170,7 +182,11 @@ describe("an order", () => {
     ["that is gtd without an end", { time_in_force: "gtd" }, ["/expires_at gtd_only"]],
     ["that is gtc with an end", { expires_at: "2099-01-01T00:00:00Z" }, ["/expires_at gtd_only"]],
     ["with an end that is no time", { time_in_force: "gtd", expires_at: "tomorrow" }, ["/expires_at invalid_format"]],
-    ["with an end on the 30th of February", { time_in_force: "gtd", expires_at: "2027-02-30T00:00:00Z" }, ["/expires_at invalid_format"]],
+    [
+      "with an end on the 30th of February",
+      { time_in_force: "gtd", expires_at: "2027-02-30T00:00:00Z" },
+      ["/expires_at invalid_format"],
+    ],
     ["with an end in numbers", { time_in_force: "gtd", expires_at: 4_070_908_800_000 }, ["/expires_at not_a_string"]],
     ["with an empty client_order_id", { client_order_id: "" }, ["/client_order_id invalid_format"]],
     ["with a blank in its client_order_id", { client_order_id: "a b" }, ["/client_order_id invalid_format"]],
@@ -198,7 +214,11 @@ describe("an order", () => {
     expectProblem(await place(change), 422, "unsupported_order_type");
   });
 
-  it.each([["a second ago", -1_000], ["now", 0], ["in less than a second", 999]])("that ends %s is too late", async (_, ahead) => {
+  it.each([
+    ["a second ago", -1_000],
+    ["now", 0],
+    ["in less than a second", 999],
+  ])("that ends %s is too late", async (_, ahead) => {
     const expires_at = new Date(Date.now() + ahead).toISOString();
     expectProblem(await place({ time_in_force: "gtd", expires_at }, true), 422, "submitted_too_late");
   });
@@ -243,7 +263,8 @@ describe("a body", () => {
   });
 
   it("above 64 KiB is 413, whether it says so or not; one of 64 KiB is read", async () => {
-    const bytes = (size: number) => new TextEncoder().encode(JSON.stringify({ ...good, symbol: "x" }).padEnd(size, " "));
+    const bytes = (size: number) =>
+      new TextEncoder().encode(JSON.stringify({ ...good, symbol: "x" }).padEnd(size, " "));
     const piecemeal = (size: number) => {
       const all = bytes(size);
       return new ReadableStream({
@@ -256,7 +277,8 @@ describe("a body", () => {
     for (const body of [bytes(65_537), piecemeal(65_537), bytes(1_000_000)]) {
       expectProblem(await raw(body), 413, "payload_too_large");
     }
-    for (const body of [bytes(65_536), piecemeal(65_536)]) expect(fieldsOf(await raw(body))).toEqual(["/symbol unknown_symbol"]);
+    for (const body of [bytes(65_536), piecemeal(65_536)])
+      expect(fieldsOf(await raw(body))).toEqual(["/symbol unknown_symbol"]);
   });
 
   it("of a deposit is held to the same", async () => {

@@ -28,7 +28,14 @@ beforeAll(async () => {
   price = await priceAt(SYMBOL, -500);
 });
 
-const bid = (qty: string, more: object = {}) => ({ symbol: SYMBOL, side: "buy" as const, type: "limit", limit_price: price, qty, ...more });
+const bid = (qty: string, more: object = {}) => ({
+  symbol: SYMBOL,
+  side: "buy" as const,
+  type: "limit",
+  limit_price: price,
+  qty,
+  ...more,
+});
 
 /** What a resting buy holds: the rest at its limit and the dearer fee. */
 function holdOf(qty: string): bigint {
@@ -82,7 +89,8 @@ describe(`${ORDERS} orders of one user at once that together cost more than ther
     expect(refused.length).toBeGreaterThan(0);
     const smallest = refused.map((one) => usd(String(one.body["needed"]))).reduce((a, b) => (a < b ? a : b));
     expect(smallest).toBeGreaterThan(usd(cash.available));
-    for (const one of refused) expect(usd(String(one.body["needed"]))).toBeGreaterThan(usd(String(one.body["available"])));
+    for (const one of refused)
+      expect(usd(String(one.body["needed"]))).toBeGreaterThan(usd(String(one.body["available"])));
     await expectAllReleased(ada, taken.length, "USD", "5000");
   });
 
@@ -117,7 +125,9 @@ describe(`${ORDERS} orders of one user at once that together cost more than ther
     expect(cash.held).toBe("0");
     expect(usd(cash.available)).toBe(usd("1000") - spent);
     for (const symbol of symbols) {
-      const bought = taken.filter((order) => order.symbol === symbol).reduce((sum, order) => sum + units(order.filled_qty, 8), 0n);
+      const bought = taken
+        .filter((order) => order.symbol === symbol)
+        .reduce((sum, order) => sum + units(order.filled_qty, 8), 0n);
       expect(units((await ada.balance(symbol.slice(0, -4))).total, 8)).toBe(bought);
     }
   });

@@ -1,6 +1,7 @@
 // What a client may send again without fear: an order by its client_order_id, and any creation by its Idempotency-Key.
-import { env } from "cloudflare:workers";
+
 import { evictDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import {
   type Answer,
@@ -59,7 +60,12 @@ describe("the same client_order_id", () => {
     const ada = await trader({ usd: "1000" });
     const first = await ada.place({ ...resting, client_order_id: "mine" });
     const before = await ada.account();
-    for (const change of [{ side: "sell" as const }, { post_only: true }, { time_in_force: "day" }, { qty: tooDear["qty"] }]) {
+    for (const change of [
+      { side: "sell" as const },
+      { post_only: true },
+      { time_in_force: "day" },
+      { qty: tooDear["qty"] },
+    ]) {
       expectProblem(await ada.place({ ...resting, client_order_id: "mine", ...change }), 422, "client_order_id_reused");
     }
     const { seq, balances } = await ada.account();
@@ -152,7 +158,10 @@ describe("the same Idempotency-Key", () => {
 
   it("replays a deposit and a withdrawal, which each happen once", async () => {
     const ada = await trader({ usd: "1000" });
-    for (const [kind, amount] of [["deposits", "250.5"], ["withdrawals", "100"]]) {
+    for (const [kind, amount] of [
+      ["deposits", "250.5"],
+      ["withdrawals", "100"],
+    ]) {
       const send = () => {
         const json = { asset: "USD", amount };
         return ada.call<WireTransfer>("POST", `/v1/account/${kind}`, { json, headers: key("one-for-both") });
@@ -202,7 +211,11 @@ describe("the same Idempotency-Key", () => {
     expect(theirs.body.id).not.toBe(mine.body.id);
   });
 
-  it.each([["empty", ""], ["with a blank", "a b"], ["of 256 characters", "k".repeat(256)]])("%s is refused", async (_, text) => {
+  it.each([
+    ["empty", ""],
+    ["with a blank", "a b"],
+    ["of 256 characters", "k".repeat(256)],
+  ])("%s is refused", async (_, text) => {
     const ada = await trader({ usd: "1000" });
     expectProblem(await ada.place(resting, key(text)), 422, "validation_failed");
     expect(await openOrders(ada)).toEqual([]);

@@ -1,6 +1,7 @@
 // From sign-up to a closed order, over the whole Worker: who trades with whom, at which price, and where the money is after.
-import { env } from "cloudflare:workers";
+
 import { runDurableObjectAlarm } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import {
   call,
@@ -59,14 +60,18 @@ describe("a newcomer", () => {
     const person = { email: "ada@example.com", username: "ada", password: "correct horse battery" };
     expect((await call("POST", "/v1/auth/register", { json: person })).status).toBe(201);
     const login = { login: person.username, password: person.password };
-    const { access_token: token } = (await call<{ access_token: string }>("POST", "/v1/auth/login", { json: login })).body;
+    const { access_token: token } = (await call<{ access_token: string }>("POST", "/v1/auth/login", { json: login }))
+      .body;
     const deposit = await call("POST", "/v1/account/deposits", { token, json: { asset: "USD", amount: "5000" } });
     expect(deposit.status).toBe(201);
     expect(deposit.body).toMatchObject({ asset: "USD", amount: "5000", status: "settled" });
     const markets = await call<WirePage<{ symbol: string; status: string }>>("GET", "/v1/markets");
     expect(markets.body.data.length).toBeGreaterThanOrEqual(10);
     for (const { symbol } of markets.body.data) {
-      const got = await call<WireOrder>("POST", "/v1/orders", { token, json: market(symbol, "buy", { notional: "100" }) });
+      const got = await call<WireOrder>("POST", "/v1/orders", {
+        token,
+        json: market(symbol, "buy", { notional: "100" }),
+      });
       expect(got.status, symbol).toBe(201);
       expect(got.body.status, symbol).toBe("filled");
       const debited = usd(got.body.filled_notional) + usd(got.body.fee);
@@ -187,11 +192,15 @@ describe("time in force", () => {
   it("ioc fills what it can and cancels the rest, also when that is everything", async () => {
     const ada = await trader({ usd: "100000" });
     const high = await priceAt("AAPL-USD", 6);
-    const some = await ada.place(limit("AAPL-USD", "buy", high, qtyWorth("AAPL-USD", 50_000, high), { time_in_force: "ioc" }));
+    const some = await ada.place(
+      limit("AAPL-USD", "buy", high, qtyWorth("AAPL-USD", 50_000, high), { time_in_force: "ioc" }),
+    );
     expect([some.status, some.body.status]).toEqual([201, "canceled"]);
     expect(usd(some.body.filled_notional)).toBeGreaterThan(usd("9000"));
     const low = await priceAt("AAPL-USD", -100);
-    const none = await ada.place(limit("AAPL-USD", "buy", low, qtyWorth("AAPL-USD", 100, low), { time_in_force: "ioc" }));
+    const none = await ada.place(
+      limit("AAPL-USD", "buy", low, qtyWorth("AAPL-USD", 100, low), { time_in_force: "ioc" }),
+    );
     expect([none.status, none.body.status, none.body.filled_qty]).toEqual([201, "canceled", "0"]);
     expect((await ada.balance("USD")).held).toBe("0");
   });
@@ -199,11 +208,15 @@ describe("time in force", () => {
   it("fok fills whole or is refused, by name", async () => {
     const ada = await trader({ usd: "100000" });
     const high = await priceAt("MSFT-USD", 6);
-    const fok = (worth: number) => limit("MSFT-USD", "buy", high, qtyWorth("MSFT-USD", worth, high), { time_in_force: "fok" });
+    const fok = (worth: number) =>
+      limit("MSFT-USD", "buy", high, qtyWorth("MSFT-USD", worth, high), { time_in_force: "fok" });
     expect((await ada.place(fok(5_000))).body.status).toBe("filled");
     const refused = await ada.place(fok(50_000));
     expectProblem(refused, 422, "fok_not_fillable");
-    expect(await ada.order(String(refused.body["order_id"]))).toMatchObject({ status: "rejected", reason: "fok_not_fillable" });
+    expect(await ada.order(String(refused.body["order_id"]))).toMatchObject({
+      status: "rejected",
+      reason: "fok_not_fillable",
+    });
     expect((await ada.balance("USD")).held).toBe("0");
   });
 

@@ -45,7 +45,12 @@ async function rest(who: Trader, symbol: string, side: "buy" | "sell" = "buy"): 
   return placed.body;
 }
 
-async function trade(who: Trader, symbol: string, side: "buy" | "sell", amount: { qty: string } | { notional: string }) {
+async function trade(
+  who: Trader,
+  symbol: string,
+  side: "buy" | "sell",
+  amount: { qty: string } | { notional: string },
+) {
   const placed = await who.place({ symbol, side, type: "market", ...amount });
   expect(placed.body.status, placed.text).toBe("filled");
   return placed.body;
@@ -69,7 +74,11 @@ describe("a list", () => {
   it("of orders goes by status, market and side", async () => {
     const ada = await trader({ usd: "10000" });
     await ada.deposit("1", "ETH");
-    const [bid, ask, other] = [await rest(ada, "ETH-USD"), await rest(ada, "ETH-USD", "sell"), await rest(ada, "SOL-USD")];
+    const [bid, ask, other] = [
+      await rest(ada, "ETH-USD"),
+      await rest(ada, "ETH-USD", "sell"),
+      await rest(ada, "SOL-USD"),
+    ];
     await ada.cancel(bid.id);
     const ids = async (query: string) =>
       (await ada.get<WirePage<WireOrder>>(`/v1/orders?${query}`)).body.data.map((order) => order.id);
@@ -95,7 +104,9 @@ describe("a list", () => {
     expect((await ada.all<WireFill>("/v1/fills?symbol=XRP-USD", 2)).rows).toEqual(fills.rows.slice(1));
     const ledger = await ada.all<Entry>("/v1/account/ledger", 4);
     expect(ledger.rows).toEqual((await ada.get<WirePage<Entry>>("/v1/account/ledger?limit=200")).body.data);
-    expect(ledger.rows.map((entry) => entry.seq)).toEqual([...ledger.rows.map((entry) => entry.seq)].sort((a, b) => a - b));
+    expect(ledger.rows.map((entry) => entry.seq)).toEqual(
+      [...ledger.rows.map((entry) => entry.seq)].sort((a, b) => a - b),
+    );
     const kinds = ledger.rows.map((entry) => entry.kind);
     expect(kinds.filter((kind) => kind === "deposit")).toHaveLength(5);
     expect((await ada.all<Entry>("/v1/account/ledger?kind=fill", 3)).rows).toHaveLength(4);
@@ -149,9 +160,13 @@ describe("a cancel", () => {
       await rest(ada, "BTC-USD"),
     ];
     const cancelAll = async (query: string) => {
-      const got = await ada.call<{ data: { id: string; status_code: number; order: WireOrder }[] }>("DELETE", `/v1/orders${query}`);
+      const got = await ada.call<{ data: { id: string; status_code: number; order: WireOrder }[] }>(
+        "DELETE",
+        `/v1/orders${query}`,
+      );
       expect(got.status).toBe(207);
-      for (const one of got.body.data) expect(one).toMatchObject({ status_code: 200, order: { id: one.id, status: "canceled" } });
+      for (const one of got.body.data)
+        expect(one).toMatchObject({ status_code: 200, order: { id: one.id, status: "canceled" } });
       return got.body.data.map((one) => one.id);
     };
     expect(await cancelAll("?symbol=ETH-USD&side=sell")).toEqual([ask.id]);
@@ -231,7 +246,10 @@ describe("the books", () => {
         sums.set(asset, (sums.get(asset) ?? 0n) + moved);
         totals.set(`${account} ${asset}`, (totals.get(`${account} ${asset}`) ?? 0n) + moved);
       }
-      expect([...sums.values()].every((left) => left === 0n), `${kind} ${ref}`).toBe(true);
+      expect(
+        [...sums.values()].every((left) => left === 0n),
+        `${kind} ${ref}`,
+      ).toBe(true);
       const text = JSON.stringify([head, seq, id, at, kind, ref, postings.map((p) => [p.account, p.asset, p.amount])]);
       expect(createHash("sha256").update(text).digest("hex")).toBe(hash);
       head = hash;
@@ -241,6 +259,8 @@ describe("the books", () => {
       expect(totals.get(`held ${asset}`) ?? 0n).toBe(unitsOf(asset, held));
     }
     expect(totals.get("external USD")).toBe(-usd("5000"));
-    expect(totals.get("fees:MSFT-USD USD")).toBeGreaterThanOrEqual(2n * feeOn(usd("990"), rulesOf("MSFT-USD").takerFeeBps));
+    expect(totals.get("fees:MSFT-USD USD")).toBeGreaterThanOrEqual(
+      2n * feeOn(usd("990"), rulesOf("MSFT-USD").takerFeeBps),
+    );
   });
 });

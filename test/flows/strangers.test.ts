@@ -9,6 +9,7 @@ import {
   type OrderWish,
   priceAt,
   qtyWorth,
+  secondSession,
   stopClock,
   type Trader,
   trader,
@@ -19,9 +20,10 @@ const SYMBOL = "BTC-USD";
 let ada: Trader;
 let order: OrderWish;
 let openOrder = "";
+let pass: (ms: number) => void;
 
 beforeAll(async () => {
-  stopClock();
+  pass = stopClock();
   const price = await priceAt(SYMBOL, -500);
   order = { symbol: SYMBOL, side: "buy", type: "limit", limit_price: price, qty: qtyWorth(SYMBOL, 100, price) };
   ada = await trader({ usd: "1000" });
@@ -97,8 +99,11 @@ describe("a caller", () => {
 
   it("who ended all sessions is out with each token from before, and in with a new one", async () => {
     const bob = await trader({ usd: "1000" });
+    const phone = await secondSession(bob);
     expect((await bob.call("POST", "/v1/auth/logout-all")).status).toBe(204);
-    await refused({ token: bob.token }, "session_revoked");
+    for (const { token } of [bob, phone]) await refused({ token }, "session_revoked");
+    pass(1);
+    expect((await (await secondSession(bob)).place(order)).status).toBe(201);
   });
 
   it("without a token learns nothing else: 401 stands before type, form, fields and names", async () => {
@@ -111,7 +116,12 @@ describe("a caller", () => {
       expectProblem(await call("POST", path, { raw: "{}", headers: headersOfNone }), 401, "unauthenticated");
       expectProblem(await call("POST", path, { raw: "x".repeat(65_537), headers }), 413, "payload_too_large");
     }
-    for (const path of ["/v1/orders/nope", "/v1/positions/NOPE-USD", "/v1/orders?limit=0", "/v1/account/ledger?from=x"]) {
+    for (const path of [
+      "/v1/orders/nope",
+      "/v1/positions/NOPE-USD",
+      "/v1/orders?limit=0",
+      "/v1/account/ledger?from=x",
+    ]) {
       expectProblem(await call("GET", path), 401, "unauthenticated");
     }
     for (const query of ["?limit=0", "?ticket=", `?ticket=${"x".repeat(300)}`]) {
@@ -120,7 +130,8 @@ describe("a caller", () => {
   });
 
   it("with a token finds type before form, form before fields", async () => {
-    const post = (raw: string, type: string) => ada.call("POST", "/v1/orders?x=1", { raw, headers: { "Content-Type": type } });
+    const post = (raw: string, type: string) =>
+      ada.call("POST", "/v1/orders?x=1", { raw, headers: { "Content-Type": type } });
     await untouched(async () => {
       expectProblem(await post("{", "text/plain"), 415, "unsupported_media_type");
       expectProblem(await post("{", "application/json"), 400, "malformed_json");
@@ -187,7 +198,8 @@ describe("an address", () => {
 
   it("that names nothing has nothing to cancel", async () => {
     await untouched(async () => {
-      for (const id of ["nope", "ord_00000000000000000000000000", "%00"]) expectProblem(await ada.cancel(id), 404, "not_found");
+      for (const id of ["nope", "ord_00000000000000000000000000", "%00"])
+        expectProblem(await ada.cancel(id), 404, "not_found");
     });
   });
 });
@@ -226,7 +238,10 @@ describe("a parameter", () => {
     for (const path of paths) {
       const got: Answer<unknown> = await ada.get(`${path}?${query}`);
       expectProblem(got, 422, "validation_failed");
-      expect((got.body.errors as FieldError[]).map((error) => error.pointer), path).toContain(`/${name}`);
+      expect(
+        (got.body.errors as FieldError[]).map((error) => error.pointer),
+        path,
+      ).toContain(`/${name}`);
       expect(got.body.instance).toBe(path);
     }
   });
@@ -234,7 +249,9 @@ describe("a parameter", () => {
   it.each(["symbl=ETH-USD", "side=BUY", "symbol=ETH-USD&symbol=SOL-USD", "status=closed"])(
     "%s does not cancel all orders",
     async (query) => {
-      await untouched(async () => expectProblem(await ada.call("DELETE", `/v1/orders?${query}`), 422, "validation_failed"));
+      await untouched(async () =>
+        expectProblem(await ada.call("DELETE", `/v1/orders?${query}`), 422, "validation_failed"),
+      );
     },
   );
 

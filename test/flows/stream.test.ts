@@ -1,8 +1,9 @@
 // The account stream: what a trader's socket is told, that nothing is missed, and who may listen.
-import { env } from "cloudflare:workers";
+
 import { evictDurableObject, listDurableObjectIds, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
-import { SOCKET_MESSAGE_BYTES_MAX, STREAM_REPLAY_EVENTS_MAX, TICKET_TTL_MS } from "../../src/core/limits.ts";
+import { SOCKET_MESSAGE_BYTES_MAX, SOCKETS_PER_ACCOUNT_MAX, STREAM_REPLAY_EVENTS_MAX, TICKET_TTL_MS, TICKETS_OPEN_MAX } from "../../src/core/limits.ts";
 import {
   call,
   priceAt,
@@ -19,6 +20,8 @@ import { AccountStream, type StreamMessage, upgrade } from "../support/stream.ts
 
 const CHANNELS = ["orders", "fills", "balances"];
 const SYMBOL = "SOL-USD";
+/** Far below the ten seconds after which the platform gives up a close that nobody answers. */
+const PROMPTLY_MS = 3_000;
 let pass: (ms: number) => void;
 
 beforeAll(() => {
@@ -27,7 +30,13 @@ beforeAll(() => {
 
 async function bid(who: Trader, bps = -500): Promise<WireOrder> {
   const price = await priceAt(SYMBOL, bps);
-  const placed = await who.place({ symbol: SYMBOL, side: "buy", type: "limit", limit_price: price, qty: qtyWorth(SYMBOL, 100, price) });
+  const placed = await who.place({
+    symbol: SYMBOL,
+    side: "buy",
+    type: "limit",
+    limit_price: price,
+    qty: qtyWorth(SYMBOL, 100, price),
+  });
   expect(placed.status, placed.text).toBe(201);
   return placed.body;
 }
@@ -46,7 +55,10 @@ async function ticketOf(who: Trader): Promise<string> {
 
 /** How far an account's journal has been sent to the read model. */
 async function sentSeq(stub: DurableObjectStub): Promise<unknown> {
-  return runInDurableObject(stub, (_, { storage }) => storage.sql.exec("SELECT sent_seq FROM outbox").toArray()[0]?.["sent_seq"]);
+  return runInDurableObject(
+    stub,
+    (_, { storage }) => storage.sql.exec("SELECT sent_seq FROM outbox").toArray()[0]?.["sent_seq"],
+  );
 }
 
 /** Checks that each message follows the one before it, from `seq` on; answers the last one's seq. */
@@ -85,6 +97,14 @@ describe("a stream opens", () => {
     stream.close();
   });
 
+  it("by one of so many tickets: more unused ones are not made", async () => {
+    const ada = await trader();
+    const made = await Promise.all(Array.from({ length: TICKETS_OPEN_MAX + 1 }, () => ada.call("POST", "/v1/stream/tickets")));
+    expect(made.map((one) => one.status).sort()).toEqual([...Array.from({ length: TICKETS_OPEN_MAX }, () => 201), 429]);
+    pass(TICKET_TTL_MS);
+    await ticketOf(ada);
+  });
+
   it("by a ticket of many, asked for at once, for one of them", async () => {
     const ticket = await ticketOf(await trader());
     const all = await Promise.all(Array.from({ length: 5 }, () => upgrade({ query: `?ticket=${ticket}` })));
@@ -102,7 +122,10 @@ describe("a stream opens", () => {
 
   it.each([
     ["of nobody", async () => `tkt_${"0".repeat(26)}_${"0".repeat(40)}_${"0".repeat(43)}`],
-    ["of another account", async (mine: string) => mine.replace(/^tkt_[^_]+/, `tkt_${(await trader()).accountId.slice(4)}`)],
+    [
+      "of another account",
+      async (mine: string) => mine.replace(/^tkt_[^_]+/, `tkt_${(await trader()).accountId.slice(4)}`),
+    ],
     ["with another end", async (mine: string) => `${mine.slice(0, -8)}00000000`],
     ["that is none", async () => "garbage"],
     ["that is empty", async () => ""],
@@ -244,7 +267,9 @@ describe("a stream that was cut off", () => {
     const { from, events } = await witnessed(ada);
     const stream = await AccountStream.open(ada);
     const orders = await stream.subscribe(["orders"], from);
-    expect(orders.map((event) => event.seq)).toEqual(events.filter((one) => one.channel === "orders").map((one) => one.seq));
+    expect(orders.map((event) => event.seq)).toEqual(
+      events.filter((one) => one.channel === "orders").map((one) => one.seq),
+    );
     expectContiguous(orders, from);
     stream.close();
   });
@@ -351,6 +376,25 @@ describe("a socket", () => {
     stream.send('{"op":"ping"}'.padEnd(SOCKET_MESSAGE_BYTES_MAX, " "));
     expect(await stream.nextText()).toBe('{"type":"pong"}');
     stream.close();
+  });
+
+  it.each([1000, 4321])("that its client closes with %d is closed with it, at once", async (code) => {
+    const stream = await AccountStream.open(await trader());
+    const started = performance.now();
+    stream.close(code);
+    expect(await stream.closed).toMatchObject({ code });
+    expect(performance.now() - started).toBeLessThan(PROMPTLY_MS);
+  });
+
+  it("is one of so many of an account; one that has closed makes room", async () => {
+    const ada = await trader();
+    const open = await Promise.all(Array.from({ length: SOCKETS_PER_ACCOUNT_MAX }, () => AccountStream.open(ada)));
+    const oneTooMany = await upgrade(ada);
+    expect(oneTooMany.headers.get("Retry-After")).toMatch(/^[1-9]/);
+    expect(await refusal(oneTooMany)).toEqual([429, "rate_limited"]);
+    for (const stream of open) stream.close();
+    await Promise.all(open.map((stream) => stream.closed));
+    (await AccountStream.open(ada)).close();
   });
 
   it("of an ended session is closed with 4001, and no other", async () => {

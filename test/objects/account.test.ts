@@ -17,6 +17,7 @@ import {
   journalLength,
   limit,
   marketOf,
+  marketsAway,
   marketTables,
   middle,
   moneyOf,
@@ -24,12 +25,13 @@ import {
   orderBy,
   passTime,
   place,
+  placePending,
   ring,
   rulesFor,
   sql,
   stopClock,
   stopObject,
-  valueOf,
+  unwrap,
 } from "../support/objects.ts";
 
 const LATER: ExchangeAnswer = { outcome: "later" };
@@ -44,18 +46,6 @@ afterEach(async () => {
   vi.useRealTimers();
 });
 
-/** No market takes a call until the mock is restored. */
-function marketAway() {
-  return vi.spyOn(MarketObject.prototype, "exchange").mockImplementation(async () => LATER);
-}
-
-/** Places an order that its market has not answered yet: accepted, held, pending. Whoever asked waits on. */
-async function placePending(accountId: string, request: ReturnType<typeof limit>): Promise<void> {
-  const before = await journalLength(accountOf(accountId));
-  void asked(accountId, request).catch(() => undefined);
-  await eventually(async () => expect(await journalLength(accountOf(accountId))).toBe(before + 1));
-}
-
 describe("the journal is the truth", () => {
   it("replays to the same state after every kind of act", async () => {
     const id = await openAccount({ ETH: 5_000_000_000n });
@@ -64,7 +54,7 @@ describe("the journal is the truth", () => {
     const resting = await place(id, limit("ETH-USD", "buy"));
     await place(id, limit("ETH-USD", "sell", { limitPrice: middle("ETH-USD") + rulesFor("ETH-USD").tickSize }));
     await asked(id, limit("ETH-USD", "buy", { qty: rulesFor("ETH-USD").lotSize * 90_000_000n }));
-    valueOf(await accountOf(id).cancelOrder(callerOf(id), resting.id));
+    unwrap(await accountOf(id).cancelOrder(callerOf(id), resting.id));
     await accountOf(id).transfer(callerOf(id), { kind: "withdrawal", asset: "ETH", amount: 1_000n }, null);
     await accountOf(id).revokeSession("ses_other", Date.now() + 600_000);
     await accountOf(id).revokeAllBefore(500);
@@ -123,7 +113,7 @@ describe("killed in the middle", () => {
 
   it("after the write, before the market has heard: the constructor's alarm sends it, and it rests", async () => {
     const id = await openAccount();
-    const away = marketAway();
+    const away = marketsAway();
     const request = limit("SOL-USD", "buy");
     await placePending(id, request);
     await crash(accountOf(id));
@@ -133,7 +123,9 @@ describe("killed in the middle", () => {
     expect(await ring(accountOf(id))).toBe(true);
     expect(await orderBy(id, request)).toMatchObject({ status: "new" });
     expect(await asked(id, request)).toMatchObject({ result: { ok: true, value: { status: "new" } } });
-    expect(await accountOf(id).orders(callerOf(id), { status: "all", symbol: null, side: null, limit: 10, cursor: null })).toMatchObject({
+    expect(
+      await accountOf(id).orders(callerOf(id), { status: "all", symbol: null, side: null, limit: 10, cursor: null }),
+    ).toMatchObject({
       value: { data: [{ status: "new" }] },
     });
   });
@@ -141,7 +133,10 @@ describe("killed in the middle", () => {
   it("after the market has filled it, before its answer came: filled once", async () => {
     const id = await openAccount();
     const really = MarketObject.prototype.exchange;
-    const lost = vi.spyOn(MarketObject.prototype, "exchange").mockImplementation(async function (this: MarketObject, call) {
+    const lost = vi.spyOn(MarketObject.prototype, "exchange").mockImplementation(async function (
+      this: MarketObject,
+      call,
+    ) {
       await really.call(this, call);
       return LATER;
     });
@@ -158,13 +153,15 @@ describe("killed in the middle", () => {
 
   it("with commands that wait: they go together, lowest first, and all resolve", async () => {
     const id = await openAccount();
-    const away = marketAway();
+    const away = marketsAway();
     const requests = [limit("SOL-USD", "buy"), limit("SOL-USD", "buy"), atMarket("SOL-USD", "buy")];
     for (const request of requests) await placePending(id, request);
     const [first] = requests;
     if (first === undefined) throw new Error("no request");
     const { id: orderId } = await orderBy(id, first);
-    const canceling = accountOf(id).cancelOrder(callerOf(id), orderId).catch(() => null);
+    const canceling = accountOf(id)
+      .cancelOrder(callerOf(id), orderId)
+      .catch(() => null);
     await eventually(async () => expect(await orderBy(id, first)).toMatchObject({ cancelRequested: true }));
     await crash(accountOf(id));
     await canceling;
@@ -190,7 +187,7 @@ describe("killed in the middle", () => {
 describe("the alarm", () => {
   it("rung twice does nothing twice", async () => {
     const id = await openAccount();
-    const away = marketAway();
+    const away = marketsAway();
     const request = atMarket("XRP-USD", "buy");
     await placePending(id, request);
     away.mockRestore();
@@ -206,7 +203,7 @@ describe("the alarm", () => {
 
   it("lost with the object that had set it is set again by the constructor", async () => {
     const id = await openAccount();
-    const away = marketAway();
+    const away = marketsAway();
     await placePending(id, limit("XRP-USD", "buy"));
     await runInDurableObject(accountOf(id), (_, state) => state.storage.deleteAlarm());
     await crash(accountOf(id));
@@ -216,7 +213,7 @@ describe("the alarm", () => {
 
   it("comes back for ever while the market is away, half a minute apart at most", async () => {
     const id = await openAccount();
-    const away = marketAway();
+    const away = marketsAway();
     await placePending(id, limit("XRP-USD", "buy"));
     await eventually(() => expect(away).toHaveBeenCalledTimes(1));
     const pauses: number[] = [];
@@ -247,17 +244,27 @@ describe("reports", () => {
       await place(taker, atMarket(symbol, "buy", { qty: rulesFor(symbol).lotSize * lots }));
       passTime(500);
     }
-    const rows = await sql<{ body: string }>(marketOf(symbol), "SELECT body ->> '$.report.rseq' AS body FROM journal WHERE account = ?", maker);
+    const rows = await sql<{ body: string }>(
+      marketOf(symbol),
+      "SELECT body ->> '$.report.rseq' AS body FROM journal WHERE account = ?",
+      maker,
+    );
     expect(rows).toHaveLength(4);
     untold.mockRestore();
     const { stored } = await marketTables(symbol);
-    return { maker, request, reports: stored.peers.get(maker)?.unacknowledged ?? [], call: { v: 1 as const, symbol, epoch: 1 } };
+    return {
+      maker,
+      request,
+      reports: stored.peers.get(maker)?.unacknowledged ?? [],
+      call: { v: 1 as const, symbol, epoch: 1 },
+    };
   }
 
   it("come in any order, any number of times: each is applied once, in its turn", async () => {
     const { maker, request, reports, call } = await untoldMaker("ADA-USD");
     const [fresh, one, two, three] = reports;
-    if (fresh === undefined || one === undefined || two === undefined || three === undefined) throw new Error("too few");
+    if (fresh === undefined || one === undefined || two === undefined || three === undefined)
+      throw new Error("too few");
     const tell = (...told: typeof reports) => accountOf(maker).report({ ...call, reports: told });
     const untouched = await accountTables(maker);
     expect(await tell(fresh)).toEqual({ outcome: "applied", rseq: 1 });
@@ -275,7 +282,7 @@ describe("reports", () => {
     expect((await accountTables(maker)).storedHash).toBe(told.storedHash);
   });
 
-  it("that this version does not know are kept for later, in a push and in an answer", async () => {
+  it("that this version does not know are kept for later when they are pushed", async () => {
     const { maker, reports, call } = await untoldMaker("DOGE-USD");
     const before = await accountTables(maker);
     const [, one] = reports;
@@ -284,6 +291,28 @@ describe("reports", () => {
     expect(await accountOf(maker).report({ ...call, reports: [strange] })).toEqual({ outcome: "later" });
     expect(await accountOf(maker).report({ ...call, v: 2 as 1, reports: [one] })).toEqual({ outcome: "later" });
     expect((await accountTables(maker)).storedHash).toBe(before.storedHash);
+  });
+
+  it("that this version does not know are asked for again when they are an answer", async () => {
+    const id = await openAccount();
+    const really = MarketObject.prototype.exchange;
+    const newer = vi.spyOn(MarketObject.prototype, "exchange").mockImplementation(async function (
+      this: MarketObject,
+      call,
+    ) {
+      const answer = await really.call(this, call);
+      if (answer.outcome !== "applied") return answer;
+      const reports = answer.reports.map((report) => ({ ...report, execType: "restated" }) as unknown as typeof report);
+      return { ...answer, reports };
+    });
+    const request = atMarket("DOGE-USD", "buy");
+    await placePending(id, request);
+    await eventually(() => expect(newer).toHaveBeenCalled());
+    expect(await orderBy(id, request)).toMatchObject({ status: "pending_new" });
+    newer.mockRestore();
+    passTime(5_000);
+    await ring(accountOf(id));
+    expect(await orderBy(id, request)).toMatchObject({ status: "filled" });
   });
 });
 
@@ -316,7 +345,10 @@ describe("a broken invariant", () => {
     const id = await openAccount();
     const resting = await place(id, limit("LINK-USD", "buy"));
     const deposit = () => accountOf(id).transfer(callerOf(id), { kind: "deposit", asset: "USD", amount: 5n }, null);
-    const good = await sql<{ balance: number }>(accountOf(id), "SELECT balance FROM ledger_accounts WHERE account = 'external'");
+    const good = await sql<{ balance: number }>(
+      accountOf(id),
+      "SELECT balance FROM ledger_accounts WHERE account = 'external'",
+    );
     await sql(accountOf(id), "UPDATE ledger_accounts SET balance = -9007199254740991 WHERE account = 'external'");
     await evict(accountOf(id));
     const events = await journalLength(accountOf(id));
@@ -328,12 +360,64 @@ describe("a broken invariant", () => {
     await evict(accountOf(id));
     expect(await accountOf(id).cancelOrder(callerOf(id), resting.id)).toMatchObject(refused);
     expect(await accountOf(id).account(callerOf(id))).toMatchObject({ ok: true });
-    expect(await accountOf(id).order(callerOf(id), { id: resting.id })).toMatchObject({ ok: true, value: { status: "new" } });
-    expect(await accountOf(id).report({ v: 1, symbol: "LINK-USD", epoch: 1, reports: [] })).toEqual({ outcome: "later" });
+    expect(await accountOf(id).order(callerOf(id), { id: resting.id })).toMatchObject({
+      ok: true,
+      value: { status: "new" },
+    });
+    expect(await accountOf(id).report({ v: 1, symbol: "LINK-USD", epoch: 1, reports: [] })).toEqual({
+      outcome: "later",
+    });
     expect(await journalLength(accountOf(id))).toBe(events);
-    await sql(accountOf(id), "UPDATE ledger_accounts SET balance = ? WHERE account = 'external'", good[0]?.balance ?? 0);
+    await sql(
+      accountOf(id),
+      "UPDATE ledger_accounts SET balance = ? WHERE account = 'external'",
+      good[0]?.balance ?? 0,
+    );
     await stopObject(accountOf(id), null);
     expect(await deposit()).toMatchObject({ result: { ok: true } });
+  });
+
+  it("stops it while a call is out: the answer is not applied, and comes again once it is repaired", async () => {
+    const id = await openAccount();
+    const good = await sql<{ balance: number }>(
+      accountOf(id),
+      "SELECT balance FROM ledger_accounts WHERE account = 'external'",
+    );
+    await sql(accountOf(id), "UPDATE ledger_accounts SET balance = -9007199254740991 WHERE account = 'external'");
+    await evict(accountOf(id));
+    const really = MarketObject.prototype.exchange;
+    vi.spyOn(MarketObject.prototype, "exchange").mockImplementation(async function (this: MarketObject, call) {
+      const answer = await really.call(this, call);
+      await scheduler.wait(200);
+      return answer;
+    });
+    const request = atMarket("LINK-USD", "buy");
+    await placePending(id, request);
+    const events = await journalLength(accountOf(id));
+    await accountOf(id)
+      .transfer(callerOf(id), { kind: "deposit", asset: "USD", amount: 5n }, null)
+      .catch(() => undefined);
+    await scheduler.wait(400);
+    expect(await journalLength(accountOf(id))).toBe(events);
+    expect(await orderBy(id, request)).toMatchObject({ status: "pending_new" });
+    await sql(
+      accountOf(id),
+      "UPDATE ledger_accounts SET balance = ? WHERE account = 'external'",
+      good[0]?.balance ?? 0,
+    );
+    await stopObject(accountOf(id), null);
+    passTime(5_000);
+    await ring(accountOf(id));
+    expect(await orderBy(id, request)).toMatchObject({ status: "filled" });
+  });
+
+  it("does not keep a session alive: a logout works on a stopped account too", async () => {
+    const id = await openAccount();
+    await sql(accountOf(id), "INSERT INTO meta (key, value) VALUES ('stopped', 'by a test')");
+    await evict(accountOf(id));
+    expect(await accountOf(id).revokeSession("ses_test", Date.now() + 600_000)).toMatchObject({ ok: true });
+    expect(await accountOf(id).account(callerOf(id))).toMatchObject({ refusal: { code: "session_revoked" } });
+    await stopObject(accountOf(id), null);
   });
 });
 
@@ -348,12 +432,22 @@ describe("once, for ever", () => {
     answers.push(await ask("req_4"));
     const [first] = answers;
     expect(first?.replay).toBeNull();
-    expect(answers.slice(1).map(({ replay }) => replay)).toEqual(Array(3).fill({ by: "idempotency_key", requestId: "req_1" }));
-    expect(new Set(answers.map(({ result }) => JSON.stringify(valueOf(result).id))).size).toBe(1);
+    expect(answers.slice(1).map(({ replay }) => replay)).toEqual(
+      Array(3).fill({ by: "idempotency_key", requestId: "req_1" }),
+    );
+    expect(new Set(answers.map(({ result }) => JSON.stringify(unwrap(result).id))).size).toBe(1);
     expect((await moneyOf(id, "USD")).available).toBe(1_000_007_000_000n);
-    const other = await accountOf(id).transfer(callerOf(id), { ...deposit, amount: 8n }, { key: "k-1", requestId: "req_5" });
+    const other = await accountOf(id).transfer(
+      callerOf(id),
+      { ...deposit, amount: 8n },
+      { key: "k-1", requestId: "req_5" },
+    );
     expect(other.result).toMatchObject({ ok: false, refusal: { code: "idempotency_key_reused" } });
-    const withdrawal = await accountOf(id).transfer(callerOf(id), { ...deposit, kind: "withdrawal" }, { key: "k-1", requestId: "req_6" });
+    const withdrawal = await accountOf(id).transfer(
+      callerOf(id),
+      { ...deposit, kind: "withdrawal" },
+      { key: "k-1", requestId: "req_6" },
+    );
     expect(withdrawal).toMatchObject({ result: { ok: true }, replay: null });
   });
 
@@ -361,8 +455,8 @@ describe("once, for ever", () => {
     const id = await openAccount();
     const request = limit("LINK-USD", "buy");
     const copies = await Promise.all([asked(id, request), asked(id, request), asked(id, request)]);
-    expect(new Set(copies.map(({ result }) => valueOf(result).id)).size).toBe(1);
-    expect(copies.map(({ result }) => valueOf(result).status)).toEqual(["new", "new", "new"]);
+    expect(new Set(copies.map(({ result }) => unwrap(result).id)).size).toBe(1);
+    expect(copies.map(({ result }) => unwrap(result).status)).toEqual(["new", "new", "new"]);
     const other = await asked(id, { ...request, side: "sell" });
     expect(other.result).toMatchObject({ ok: false, refusal: { code: "client_order_id_reused" } });
   });

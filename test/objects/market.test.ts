@@ -120,7 +120,9 @@ describe("an exchange", () => {
 
   it("with fields that only a newer version knows is taken without them", async () => {
     const [command] = call([4]).commands;
-    const answer = await market().exchange(call([], { rseq: 3, commands: [{ ...command, colour: "red" } as unknown as Command] }));
+    const answer = await market().exchange(
+      call([], { rseq: 3, commands: [{ ...command, colour: "red" } as unknown as Command] }),
+    );
     expect(answer).toMatchObject({ outcome: "applied", cseq: 4 });
   });
 
@@ -212,8 +214,15 @@ describe("the house", () => {
     }
     expect(Math.floor(Date.now() / STEP_MS)).toBe(crossing);
     await eventually(async () => expect(await orderBy(maker, request)).toMatchObject({ status: "filled" }));
-    const fills = await accountOf(maker).fills(callerOf(maker), { limit: 9, cursor: null, symbol: null, orderId: null });
-    expect(fills).toMatchObject({ value: { data: [{ price: request.limitPrice, qty: request.qty, liquidity: "maker" }] } });
+    const fills = await accountOf(maker).fills(callerOf(maker), {
+      limit: 9,
+      cursor: null,
+      symbol: null,
+      orderId: null,
+    });
+    expect(fills).toMatchObject({
+      value: { data: [{ price: request.limitPrice, qty: request.qty, liquidity: "maker" }] },
+    });
     passTime(60_000);
     await ring(marketOf(symbol));
     await ring(marketOf(symbol));
@@ -240,7 +249,9 @@ describe("the house", () => {
     passTime(30_000);
     await ring(market);
     expect((await market.book(5)).seq).toBeGreaterThan(book.seq);
-    expect((await orderBy(maker, limit("BTC-USD", "buy", { clientOrderId: resting.clientOrderId }))).id).toBe(resting.id);
+    expect((await orderBy(maker, limit("BTC-USD", "buy", { clientOrderId: resting.clientOrderId }))).id).toBe(
+      resting.id,
+    );
   });
 });
 
@@ -295,7 +306,9 @@ describe("reports to makers", () => {
     // The first try is with the fill itself; the safety net's alarm, 5 s later, takes it from there.
     const expected = [5_000, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000];
     const pauses = tries.slice(1).map((at, index) => at - (tries[index] ?? 0));
-    expect(pauses.map((pause, index) => pause - (expected[index] ?? 0)).filter((late) => late < 0 || late > 250)).toEqual([]);
+    expect(
+      pauses.map((pause, index) => pause - (expected[index] ?? 0)).filter((late) => late < 0 || late > 250),
+    ).toEqual([]);
     expect(pauses).toHaveLength(expected.length);
     report.mockRestore();
     passTime(31_000);
@@ -332,7 +345,9 @@ describe("expiry", () => {
       await ring(marketOf("ADA-USD"));
     }
     expect(Date.now()).toBe(expiresAt);
-    await eventually(async () => expect(await orderBy(maker, request)).toMatchObject({ status: "expired", reason: "gtd" }));
+    await eventually(async () =>
+      expect(await orderBy(maker, request)).toMatchObject({ status: "expired", reason: "gtd" }),
+    );
     expect((await moneyOf(maker, "USD")).held).toBe(0n);
   });
 

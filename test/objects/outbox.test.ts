@@ -146,12 +146,16 @@ describe("replay", () => {
     const all = await bodies(accountOf(id));
     taken = [];
     const from = order.seq;
-    const first = (await sql<{ first: number }>(accountOf(id), "SELECT first FROM journal WHERE seq >= ? LIMIT 1", from))[0]?.first ?? 0;
+    const first =
+      (await sql<{ first: number }>(accountOf(id), "SELECT first FROM journal WHERE seq >= ? LIMIT 1", from))[0]
+        ?.first ?? 0;
     const head = await accountOf(id).replay(first);
     expect(head).toEqual(await accountOf(id).head());
     await toldAll(accountOf(id), id);
     expectContiguous(slicesOf(id), first);
-    expect(slicesOf(id).flatMap(({ events }) => events)).toEqual(all.slice(-slicesOf(id).flatMap((s) => s.events).length));
+    expect(slicesOf(id).flatMap(({ events }) => events)).toEqual(
+      all.slice(-slicesOf(id).flatMap((s) => s.events).length),
+    );
     expect(slicesOf(id).at(-1)?.to).toBe(head.seq);
   });
 
@@ -173,7 +177,10 @@ describe("replay", () => {
     const id = await openAccount();
     await place(id, atMarket("SOL-USD", "buy"));
     await toldAll(accountOf(id), id);
-    const [spread] = await sql<{ first: number; seq: number }>(accountOf(id), "SELECT first, seq FROM journal WHERE seq > first LIMIT 1");
+    const [spread] = await sql<{ first: number; seq: number }>(
+      accountOf(id),
+      "SELECT first, seq FROM journal WHERE seq > first LIMIT 1",
+    );
     taken = [];
     // Should it not end, it must not fill the memory: ten slices are enough to tell.
     queue.mockImplementation(async (body) => {

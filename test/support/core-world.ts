@@ -91,7 +91,7 @@ export class CoreWorld {
   }
 
   cancel(id: string, order: Order): Order {
-    return this.#accountTurn(id, (turn) => requestCancel(turn, order));
+    return this.#accountTurn(id, (turn) => requestCancel(turn, turn.state.orders.get(order.id) ?? order));
   }
 
   transfer(id: string, kind: Transfer["kind"], asset: string, amount: bigint): Result<Transfer> {
@@ -124,6 +124,12 @@ export class CoreWorld {
   /** Lets a market come to its present without a command. */
   wake(symbol: string): void {
     this.#marketTurn(symbol, advance);
+  }
+
+  /** Every market comes to this moment. */
+  wakeAt(now: number): void {
+    this.now = now;
+    for (const symbol of this.venues.keys()) this.wake(symbol);
   }
 
   /** The market goes by other rules from now on, one version later. */

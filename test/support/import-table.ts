@@ -42,7 +42,10 @@ const TABLE: readonly Row[] = [
 
   ["db/**", ["db/**", "core/**", ...DRIZZLE]],
   ["bindings/**", ["bindings/**", "core/**", "config.ts"]],
-  ["projections/**", ["projections/**", "core/**", "objects/protocol.ts", "objects/stubs.ts", "db/**", ...DRIZZLE]],
+  [
+    "projections/**",
+    ["projections/**", "core/**", "objects/protocol.ts", "objects/stubs.ts", "db/**", "zod", ...DRIZZLE],
+  ],
   ["adapters/**", ["adapters/**", "core/**", "config.ts", "bindings/**"]],
   ["http/**", ["http/**", "core/**", "config.ts", "bindings/**", ...HONO, "jose", ...SCHEMA]],
 

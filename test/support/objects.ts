@@ -29,7 +29,8 @@ import { AccountStore } from "../../src/objects/account/store.ts";
 import { MarketStore } from "../../src/objects/market/store.ts";
 import { sha256 } from "../../src/objects/platform.ts";
 import type { SqlValue } from "../../src/objects/ports.ts";
-import type { Answered, Caller } from "../../src/objects/protocol.ts";
+import type { Answered, Caller, ExchangeAnswer } from "../../src/objects/protocol.ts";
+import { MarketObject } from "../../src/worker.ts";
 
 type AnyStub = ReturnType<typeof env.ACCOUNT.getByName> | ReturnType<typeof env.MARKET.getByName>;
 
@@ -118,7 +119,7 @@ export async function openAccount(funds: Record<string, bigint> = {}): Promise<s
   const id = newAccountId();
   accounts.add(id);
   for (const [asset, amount] of Object.entries({ USD: 1_000_000_000_000n, ...funds })) {
-    valueOf((await accountOf(id).transfer(callerOf(id), { kind: "deposit", asset, amount }, null)).result);
+    unwrap((await accountOf(id).transfer(callerOf(id), { kind: "deposit", asset, amount }, null)).result);
   }
   return id;
 }
@@ -148,7 +149,7 @@ export function atMarket(symbol: string, side: Side, wish: Partial<OrderRequest>
 
 /** Places an order and answers it as the account does; the account refusing it fails the test. */
 export async function place(accountId: string, request: OrderRequest): Promise<Order> {
-  return valueOf((await asked(accountId, request)).result);
+  return unwrap((await asked(accountId, request)).result);
 }
 
 /** Places an order; what the account answers, refusals included. */
@@ -158,20 +159,34 @@ export async function asked(accountId: string, request: OrderRequest): Promise<A
   return await accountOf(accountId).placeOrder(callerOf(accountId), request, null);
 }
 
+/** No market takes a call until the mock is restored. */
+export function marketsAway() {
+  const later: ExchangeAnswer = { outcome: "later" };
+  return vi.spyOn(MarketObject.prototype, "exchange").mockImplementation(async () => later);
+}
+
+/** Places an order that its market has not answered yet: accepted, held, pending. Whoever asked waits on. */
+export async function placePending(accountId: string, request: OrderRequest): Promise<Order> {
+  const before = await journalLength(accountOf(accountId));
+  void asked(accountId, request).catch(() => undefined);
+  await eventually(async () => expect(await journalLength(accountOf(accountId))).toBe(before + 1));
+  return orderBy(accountId, request);
+}
+
 /** The order that a client_order_id made, as it is now. */
 export async function orderBy(accountId: string, request: OrderRequest): Promise<Order> {
   const by = { clientOrderId: request.clientOrderId ?? "" };
-  return valueOf(await accountOf(accountId).order(callerOf(accountId), by));
+  return unwrap(await accountOf(accountId).order(callerOf(accountId), by));
 }
 
-export function valueOf<T>(result: Result<T>): T {
+export function unwrap<T>(result: Result<T>): T {
   if (!result.ok) throw new Error(`refused: ${JSON.stringify(result.refusal)}`);
   return result.value;
 }
 
 /** Units of one asset: what may be spent and what is held. */
 export async function moneyOf(accountId: string, asset: string): Promise<{ available: bigint; held: bigint }> {
-  const view = valueOf(await accountOf(accountId).account(callerOf(accountId)));
+  const view = unwrap(await accountOf(accountId).account(callerOf(accountId)));
   const balance = view.balances.find((one) => one.asset === asset);
   return { available: balance?.available ?? 0n, held: balance?.held ?? 0n };
 }

@@ -171,15 +171,11 @@ export async function secondSession(of: Trader): Promise<Trader> {
 
 /**
  * Stops the clock an hour ahead of the real one, for the Worker and its objects too: prices stand still, and no alarm rings
- * by itself. Answers a function that lets time pass.
+ * by itself. Answers a function that lets time pass. An expectation that is polled lets a little pass at each try.
  */
 export function stopClock(): (ms: number) => void {
-  let now = Date.now() + 3_600_000;
-  vi.useFakeTimers({ toFake: ["Date"], now });
-  return (ms) => {
-    now += ms;
-    vi.setSystemTime(now);
-  };
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_600_000 });
+  return (ms) => void vi.setSystemTime(Date.now() + ms);
 }
 
 /** A decimal string in units of 10^-scale; written apart from the product's own parser, so that it can check it. */

@@ -96,7 +96,7 @@ export class AccountStream {
     return this.drain();
   }
 
-  close(): void {
-    this.#socket.close(1000, "done");
+  close(code = 1000): void {
+    this.#socket.close(code, "done");
   }
 }

@@ -188,19 +188,18 @@ export function transfer(
 
 function transferRefusal(state: AccountState, wish: { kind: string; asset: string; amount: bigint }): Refusal | null {
   const { asset, amount } = wish;
-  if (wish.kind === "withdrawal" && state.status === "frozen") return { code: "account_frozen" };
+  const out = wish.kind === "withdrawal";
+  if (out && state.status === "frozen") return { code: "account_frozen" };
   const available = balanceOf(state, "available", asset);
-  if (wish.kind === "withdrawal") {
-    if (amount <= available) return null;
-    return {
-      code: "insufficient_funds",
-      asset,
-      needed: formatUnits(amount, asset),
-      available: formatUnits(available, asset),
-    };
+  if (out && amount > available) {
+    const needed = formatUnits(amount, asset);
+    return { code: "insufficient_funds", asset, needed, available: formatUnits(available, asset) };
   }
   const most = available + balanceOf(state, "held", asset) + (state.credits.get(asset) ?? 0n) + amount;
-  return most > UNITS_MAX ? { code: "amount_out_of_range" } : null;
+  // What was traded away has still come in: the account of the world outside has its bound too.
+  const outside = balanceOf(state, "external", asset) + (out ? amount : -amount);
+  const fits = (out || most <= UNITS_MAX) && outside <= UNITS_MAX && outside >= -UNITS_MAX;
+  return fits ? null : { code: "amount_out_of_range" };
 }
 
 /** Base assets that come in without a trade cost what they are worth then; USD has no position. */

@@ -68,7 +68,7 @@ function effectOf(turn: AccountTurn, order: Order, report: Report): Effect {
       invariant(report.fill !== null, "a fill report comes with its fill");
       return fillEffect(turn, order, report.fill, report.at);
     case "cancel_rejected":
-      return { order: { ...order, cancelRequested: false } };
+      return cancelRejectedEffect(turn, order);
     case "rules_changed":
       invariant(report.rules !== null, "changed rules come with the report");
       return rulesEffect(turn, order, report.rules);
@@ -77,6 +77,14 @@ function effectOf(turn: AccountTurn, order: Order, report: Report): Effect {
     case "expired":
       return closeEffect(turn, order, report.execType, report.reason);
   }
+}
+
+/** The cancel found no order: it had ended before. One still open here was sent anew under changed rules, behind its cancel. */
+function cancelRejectedEffect(turn: AccountTurn, order: Order): Effect {
+  if (!turn.state.orders.has(order.id)) return { order: { ...order, cancelRequested: false } };
+  // Without this second cancel the owner's wish would be lost without a word.
+  const cseq = accountPeer(turn.state, order.symbol).cseq + 1;
+  return { order, command: { kind: "cancel", cseq, orderId: order.id } };
 }
 
 function closeEffect(
@@ -92,12 +100,14 @@ function closeEffect(
 
 /** The market answered that its rules are newer: the same order is judged again under them, its hold as it is. */
 function rulesEffect(turn: AccountTurn, order: Order, rules: MarketRules): Effect {
-  // Judged as if its hold were free and it were not yet there: it must not be refused for its own money.
+  // Judged as if its hold were free and it were not yet there: it must not be refused for its own money or credit.
   const others = new Map([...turn.state.orders].filter(([id]) => id !== order.id));
-  const { held } = assetsOf(rules, order.side);
+  const { held, credited } = assetsOf(rules, order.side);
   const balances = new Map(turn.state.balances);
   balances.set(`available|${held}`, (balances.get(`available|${held}`) ?? 0n) + order.hold);
-  const without = { ...turn.state, orders: others, balances };
+  const credits = new Map(turn.state.credits);
+  credits.set(credited, (credits.get(credited) ?? 0n) - order.credit);
+  const without = { ...turn.state, orders: others, balances, credits };
   const judged = admit(without, order, rules, referenceFor(turn, rules), turnTime(turn));
   if (!judged.ok) return { ...closeEffect(turn, order, "rejected", judged.refusal.code), rules };
   return { order, rules, command: submitCommand(turn, order, rules) };

@@ -273,7 +273,10 @@ export function balancesAfter(state: AccountState, entry: LedgerEntry | null): B
 /** SHA-256 over everything that a replay of the journal must give again. */
 export function accountStateHash(state: AccountState, sha256: Sha256): string {
   const sorted = <T>(map: Map<string, T>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
-  const peers = sorted(state.peers).map(([symbol, peer]) => [symbol, peer.cseq, peer.rseq]);
+  // A peer that was only looked up has no event, so a replay does not know it.
+  const peers = sorted(state.peers).flatMap(([symbol, { cseq, rseq }]) =>
+    cseq + rseq > 0 ? [[symbol, cseq, rseq]] : [],
+  );
   const { id, status, epoch, seq, at, ledgerHead, tokensValidFrom } = state;
   const maps = [state.balances, state.orders, state.positions, state.rules, state.revokedSessions].map((map) =>
     sorted<unknown>(map),

@@ -211,7 +211,9 @@ function isResting(order: BookOrder): order is RestingOrder {
 export function marketStateHash(state: MarketState, sha256: Sha256): string {
   const queue = (side: "buy" | "sell") =>
     state.book[side].prices.map((price) => [...(state.book[side].levels.get(price)?.orders.values() ?? [])]);
-  const peers = [...state.peers].map(([account, peer]) => [account, peer.cseq, peer.rseq]).sort();
+  // A peer that was only looked up has no event, so a replay does not know it.
+  const dealt = [...state.peers].filter(([, { cseq, rseq }]) => cseq + rseq > 0);
+  const peers = dealt.map(([account, { cseq, rseq }]) => [account, cseq, rseq]).sort();
   const { seq, at, epoch, rules, step, ledgerHead, lastPrice } = state;
   const orders = [...state.orders.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   const balances = [...state.balances].sort(([a], [b]) => (a < b ? -1 : 1));

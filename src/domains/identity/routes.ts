@@ -1,7 +1,6 @@
 // Identity over HTTP.
 
 import type { Context } from "hono";
-import { database } from "../../db/client.ts";
 import { send, sendNothing, sendPublic, timestamp } from "../../http/answer.ts";
 import { type AppEnv, callerOf } from "../../http/context.ts";
 import { answer, body, createRouter, operation, problems } from "../../http/openapi.ts";
@@ -9,7 +8,7 @@ import { publicJwkOf } from "../../http/tokens.ts";
 import { jwksAnswer, loginBody, refreshBody, registerBody, tokensAnswer, userAnswer } from "./schema.ts";
 import { login, readProfile, register } from "./service.ts";
 import { logout, logoutAll, refresh, type Tokens } from "./sessions.ts";
-import type { IdentityContext, Origin, User } from "./user.ts";
+import { type IdentityContext, identityContext, type Origin, type User } from "./user.ts";
 
 const tags = ["Identity"];
 /** Refusals of every route that takes a body. */
@@ -113,7 +112,7 @@ export const identityRoutes = createRouter()
 
 function contextOf(c: Context<AppEnv>): IdentityContext {
   const revoker = c.get("ports").sessionRevoker(c.env);
-  return { db: database(c.env), config: c.get("config"), revoker, nowMs: Date.now() };
+  return identityContext(c.env, c.get("config"), revoker, Date.now());
 }
 
 /** Only the edge's own header says where a client is: X-Forwarded-For is whatever the client wrote. */

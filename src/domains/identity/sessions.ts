@@ -2,11 +2,10 @@
 // conditional UPDATE who rotated; the account object is told first when a session ends.
 
 import { and, eq, gt, isNull } from "drizzle-orm";
-import type { Config } from "../../config.ts";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { type Database, guardD1 } from "../../db/client.ts";
 import { accounts, sessions, users } from "../../db/tables.ts";
-import type { Principal } from "../../http/context.ts";
+import type { Config, Principal } from "../../http/context.ts";
 import { ACCESS_TTL_SECONDS, signAccessToken } from "../../http/tokens.ts";
 import { readRefreshToken, refreshTokenOf } from "./refresh-token.ts";
 import { type IdentityContext, newId, type Origin, type User, userOf } from "./user.ts";

@@ -1,10 +1,9 @@
 // What identity's files share: the context of a verb, a person, an id.
 
-import type { Config } from "../../config.ts";
 import { typeId } from "../../core/ids.ts";
-import type { Database } from "../../db/client.ts";
+import { type Database, type DatabaseBinding, database } from "../../db/client.ts";
 import type { users } from "../../db/tables.ts";
-import type { SessionRevoker } from "../../http/context.ts";
+import type { Config, SessionRevoker } from "../../http/context.ts";
 
 /** What identity's verbs work with. */
 export interface IdentityContext {
@@ -12,6 +11,16 @@ export interface IdentityContext {
   config: Config;
   revoker: SessionRevoker;
   nowMs: number;
+}
+
+/** Puts together what a verb of identity works with. */
+export function identityContext(
+  env: DatabaseBinding,
+  config: Config,
+  revoker: SessionRevoker,
+  nowMs: number,
+): IdentityContext {
+  return { db: database(env), config, revoker, nowMs };
 }
 
 /** Where a login comes from: shown to the owner in the list of sessions. */

@@ -1,5 +1,4 @@
 // Operations over HTTP: for operators alone, read only.
-import { database } from "../../db/client.ts";
 import { send } from "../../http/answer.ts";
 import { answer, createRouter, operation, pageOf, pageQuery, problems } from "../../http/openapi.ts";
 import { adminOrderOut, adminOrderQuery, deadLetterOut, projectionOut, projectionQuery } from "./schema.ts";
@@ -50,10 +49,10 @@ const projectionsRoute = operation({
 const asItIs = <T>(page: T): T => page;
 
 export const opsRouter = createRouter()
-  .openapi(ordersRoute, async (c) => send(c, await listOrders(database(c.env), c.req.valid("query")), asItIs, 200))
+  .openapi(ordersRoute, async (c) => send(c, await listOrders(c.env, c.req.valid("query")), asItIs, 200))
   .openapi(deadLettersRoute, async (c) => {
-    return send(c, await listDeadLetters(database(c.env), c.req.valid("query")), asItIs, 200);
+    return send(c, await listDeadLetters(c.env, c.req.valid("query")), asItIs, 200);
   })
   .openapi(projectionsRoute, async (c) => {
-    return send(c, await listProjections(database(c.env), c.req.valid("query")), asItIs, 200);
+    return send(c, await listProjections(c.env, c.req.valid("query")), asItIs, 200);
   });

@@ -4,7 +4,7 @@ import { isTypeId } from "../../core/ids.ts";
 import { fromColumn } from "../../core/money.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import { type ShownOrder, wireOrder, wireTime } from "../../core/wire.ts";
-import { type Database, guardD1 } from "../../db/client.ts";
+import { type DatabaseBinding, database, guardD1 } from "../../db/client.ts";
 import { deadLetters, orders, projectionHeads } from "../../db/read-model.ts";
 
 /** A page as it is answered: newest first, and where the next one goes on. */
@@ -29,7 +29,8 @@ export interface OrderWish extends PageWish {
 export type WireAdminOrder = ReturnType<typeof wireOrder> & { account_id: string };
 
 /** Orders of all users. Refuses a wrong cursor (`validation_failed`), and `unavailable` while D1 is away. */
-export async function listOrders(db: Database, wish: OrderWish): Promise<Result<WirePage<WireAdminOrder>>> {
+export async function listOrders(env: DatabaseBinding, wish: OrderWish): Promise<Result<WirePage<WireAdminOrder>>> {
+  const db = database(env);
   const cursor = idCursor("ord", wish.cursor);
   if (!cursor.ok) return cursor;
   const found = await guardD1(
@@ -74,7 +75,8 @@ function wireAdminOrder(row: typeof orders.$inferSelect): WireAdminOrder {
 }
 
 /** What could not be applied. Refuses as {@link listOrders}. */
-export async function listDeadLetters(db: Database, wish: PageWish) {
+export async function listDeadLetters(env: DatabaseBinding, wish: PageWish) {
+  const db = database(env);
   const cursor = idCursor("dlt", wish.cursor);
   if (!cursor.ok) return cursor;
   const found = await guardD1(
@@ -109,7 +111,8 @@ function wireDeadLetter({
 }
 
 /** How far each object's journal has been applied, the object heard of last first. Refuses as {@link listOrders}. */
-export async function listProjections(db: Database, wish: PageWish & { name?: string | undefined }) {
+export async function listProjections(env: DatabaseBinding, wish: PageWish & { name?: string | undefined }) {
+  const db = database(env);
   const cursor =
     wish.cursor === undefined ? null : /^p[1-9]\d{0,14}$/.test(wish.cursor) ? Number(wish.cursor.slice(1)) : undefined;
   if (cursor === undefined) return WRONG_CURSOR;

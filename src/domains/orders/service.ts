@@ -1,7 +1,7 @@
 // The verbs of orders: each is one call to the caller's account object, which alone may spend the account's money.
 import type { FillRecord } from "../../core/account/state.ts";
 import type { Order, Side } from "../../core/order.ts";
-import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
+import { ok, PLAIN_ORDER_CODES, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { wireOrder } from "../../core/wire.ts";
 import { mapOnce } from "../../http/once.ts";
 import { problemOf } from "../../http/problem.ts";
@@ -32,20 +32,13 @@ export async function placeOrder(
 /** The refusal of an order that its market rejected; it exists, so it is named. */
 function marketRefusal(order: Order): Refusal | null {
   if (order.status !== "rejected") return null;
-  const orderId = order.id;
-  switch (order.reason) {
-    case "submitted_too_late":
-    case "post_only_would_cross":
-    case "fok_not_fillable":
-    case "off_tick":
-    case "off_lot":
-    case "below_min_notional":
-    case "above_max_qty":
-    case "price_outside_band":
-      return { code: order.reason, orderId };
-    default:
-      return { code: "market_not_open", orderId };
-  }
+  const code = PLAIN_ORDER_CODES.find((known) => known === order.reason);
+  // Judged again under new rules, an order can lack funds; what it would have needed is not kept.
+  return {
+    code: code ?? "market_not_open",
+    orderId: order.id,
+    detail: `The market's rules refused it: ${order.reason}.`,
+  };
 }
 
 /** Cancels one order. Refuses `not_found` and `order_not_open`. The order may still be open when its market is away. */

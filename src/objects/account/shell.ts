@@ -183,6 +183,12 @@ export class AccountObject extends DurableObject<Env> implements AccountRpc {
     });
   }
 
+  /** Answers a client's close. The platform does not: the client would wait, see 1006, and count as open all that while. */
+  override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
+    // Other codes say that none came, or are the protocol's own: an endpoint may not send them.
+    socket.close(code >= 3_000 && code < 5_000 ? code : 1_000);
+  }
+
   #publish(events: readonly AccountEvent[]): void {
     for (const socket of this.ctx.getWebSockets()) this.#withSocket(socket, (port) => publish(port, events));
   }

@@ -1,0 +1,32 @@
+// What the Worker says of itself: that it answers, and the document of everything it answers.
+import { z } from "@hono/zod-openapi";
+import { ok } from "../core/result.ts";
+import { send, sendPublic } from "./answer.ts";
+import { answer, createRouter, operation, problems } from "./openapi.ts";
+
+const healthRoute = operation({
+  method: "get",
+  path: "/healthz",
+  tags: ["Operations"],
+  summary: "Whether this Worker answers",
+  access: "public",
+  responses: { 200: answer(z.object({ status: z.literal("ok") }), "It does"), ...problems() },
+});
+
+const documentRoute = operation({
+  method: "get",
+  path: "/openapi.json",
+  tags: ["Operations"],
+  summary: "This document",
+  access: "public",
+  responses: { 200: answer(z.looseObject({ openapi: z.string() }), "OpenAPI 3.1"), ...problems() },
+});
+
+const DOCUMENT_MAX_AGE_SECONDS = 300;
+
+/** The routes every deployment has. `document` makes the OpenAPI document of the whole application. */
+export function systemRoutes(document: () => object) {
+  return createRouter()
+    .openapi(healthRoute, (c) => send(c, ok({ status: "ok" as const }), (value) => value, 200))
+    .openapi(documentRoute, (c) => sendPublic(c, ok(null), () => document() as never, DOCUMENT_MAX_AGE_SECONDS));
+}

@@ -1,0 +1,429 @@
+import { describe, expect, it } from "vitest";
+import { applyReports } from "../../src/core/account/reports.ts";
+import { type AccountEvent, accountStateHash, applyAccountEvent, balanceOf } from "../../src/core/account/state.ts";
+import { streamMessages } from "../../src/core/account/stream.ts";
+import { SUBMIT_DEADLINE_MS } from "../../src/core/limits.ts";
+import { applyCommands } from "../../src/core/market/decide.ts";
+import { marketStateHash } from "../../src/core/market/state.ts";
+import type { Report } from "../../src/core/messages.ts";
+import { UNITS_MAX } from "../../src/core/money.ts";
+import type { Order } from "../../src/core/order.ts";
+import { referencePrice } from "../../src/core/prices.ts";
+import type { Result } from "../../src/core/result.ts";
+import { countingIds, listed, NOON, SEED, sha256, units } from "../support/book.ts";
+import { CoreWorld } from "../support/core-world.ts";
+
+const SOL = listed("SOL-USD");
+const usd = (text: string) => units(text, 6);
+const sol = (text: string) => units(text, 8);
+
+/** Two accounts with 10,000 USD and 10 SOL each, at a market where the house has not quoted yet and the price is about 180. */
+function pair(): CoreWorld {
+  const world = new CoreWorld(["ann", "bob"], [SOL]);
+  for (const id of ["ann", "bob"]) {
+    world.transfer(id, "deposit", "USD", usd("10000"));
+    world.transfer(id, "deposit", "SOL", sol("10"));
+  }
+  // The house would stand between the two.
+  world.venue("SOL-USD").state.step = Number.MAX_SAFE_INTEGER;
+  return world;
+}
+
+function value<T>(result: Result<T>): T {
+  if (!result.ok) throw new Error(`refused: ${JSON.stringify(result.refusal)}`);
+  return result.value;
+}
+
+/** Available and held, as `USD 9500 + 500`. */
+function money(world: CoreWorld, id: string, asset: "USD" | "SOL"): string {
+  const { state } = world.customer(id);
+  const scale = asset === "USD" ? 1e6 : 1e8;
+  const [available, held] = ["available", "held"].map((account) => Number(balanceOf(state, account, asset)) / scale);
+  expect(world.breaks(false)).toEqual([]);
+  return `${asset} ${available} + ${held}`;
+}
+
+function now(world: CoreWorld, id: string, order: Order): Order {
+  const found = world.customer(id).orders.get(order.id);
+  if (found === undefined) throw new Error(`${id} never had ${order.id}`);
+  return found;
+}
+
+function commands(world: CoreWorld, id: string) {
+  return world.customer(id).state.peers.get("SOL-USD")?.pending ?? [];
+}
+
+function reportAt(world: CoreWorld, id: string, report: Partial<Report>): () => number {
+  const { state, orders } = world.customer(id);
+  const turn = { state, ctx: { now: world.now, makeId: countingIds(), sha256, priceSeed: SEED }, events: [] };
+  const full: Report = {
+    rseq: 1,
+    orderId: "",
+    execType: "new",
+    at: world.now,
+    reason: null,
+    fill: null,
+    rules: null,
+    ...report,
+  };
+  return () => applyReports(turn, "SOL-USD", [full], (order) => orders.get(order));
+}
+
+describe("placing an order", () => {
+  it("holds its worst cost and sends it, in one event; it is pending until the market has spoken", () => {
+    const world = pair();
+    const order = value(world.place("ann", { qty: sol("3"), limitPrice: usd("180.1") }));
+    expect(order).toMatchObject({ status: "pending_new", hold: usd("541.3806"), credit: sol("3"), fee: 0n });
+    expect(money(world, "ann", "USD")).toBe("USD 9458.6194 + 541.3806");
+    expect(commands(world, "ann")).toMatchObject([
+      { kind: "submit", cseq: 1, order: { id: order.id, budget: order.hold } },
+    ]);
+    world.settle();
+    expect(now(world, "ann", order).status).toBe("new");
+    expect(money(world, "ann", "USD")).toBe("USD 9458.6194 + 541.3806");
+  });
+
+  it("refused, leaves nothing but the refusal in the journal", () => {
+    const world = pair();
+    expect(world.place("ann", { qty: sol("1000"), limitPrice: usd("180") }).ok).toBe(false);
+    expect(world.accountEvents("ann").at(-1)).toMatchObject({
+      kind: "refused",
+      refusal: { code: "insufficient_funds" },
+    });
+    expect(money(world, "ann", "USD")).toBe("USD 10000 + 0");
+    expect([...world.customer("ann").orders]).toEqual([]);
+  });
+
+  it.each<[string, object, number | null]>([
+    [
+      "five seconds for a market order",
+      { type: "market", timeInForce: "ioc", limitPrice: null },
+      NOON + SUBMIT_DEADLINE_MS,
+    ],
+    ["five seconds for ioc", { timeInForce: "ioc" }, NOON + SUBMIT_DEADLINE_MS],
+    ["five seconds for fok", { timeInForce: "fok" }, NOON + SUBMIT_DEADLINE_MS],
+    ["its own time for gtd", { timeInForce: "gtd", expiresAt: NOON + 90_000 }, NOON + 90_000],
+    ["00:00 UTC for day", { timeInForce: "day" }, Date.UTC(2026, 10, 22)],
+    ["for ever for gtc", {}, null],
+  ])("counts %s", (_rule, wish, notAfter) => {
+    const world = pair();
+    value(world.place("ann", { qty: sol("1"), limitPrice: usd("180"), ...wish }));
+    expect(commands(world, "ann")).toMatchObject([{ notAfter, rulesVersion: 1 }]);
+  });
+});
+
+describe("a fill", () => {
+  it("at a better price and the cheaper fee releases what it did not cost; the seller gets its worth less the fee", () => {
+    const world = pair();
+    const ask = value(world.place("ann", { side: "sell", qty: sol("2"), limitPrice: usd("180") }));
+    world.settle();
+    const bid = value(world.place("bob", { qty: sol("3"), limitPrice: usd("181") }));
+    world.settle();
+    // Two at 180 and 20 bps, paid; one more at 181 and 20 bps, held.
+    expect(now(world, "bob", bid)).toMatchObject({
+      status: "partially_filled",
+      filledQty: sol("2"),
+      fee: usd("0.72"),
+      hold: usd("181.362"),
+    });
+    expect(money(world, "bob", "USD")).toBe("USD 9457.918 + 181.362");
+    expect(money(world, "bob", "SOL")).toBe("SOL 12 + 0");
+    expect(now(world, "ann", ask)).toMatchObject({
+      status: "filled",
+      filledNotional: usd("360"),
+      fee: usd("0.36"),
+      hold: 0n,
+    });
+    expect(money(world, "ann", "USD")).toBe("USD 10359.64 + 0");
+    expect(money(world, "ann", "SOL")).toBe("SOL 8 + 0");
+    expect(world.breaks(true)).toEqual([]);
+  });
+
+  it("of a maker buy ends with nothing held: the dearer fee that was held is released", () => {
+    const world = pair();
+    value(world.place("bob", { qty: sol("2"), limitPrice: usd("180") }));
+    world.settle();
+    value(world.place("ann", { side: "sell", type: "market", timeInForce: "ioc", qty: sol("2") }));
+    world.settle();
+    expect(money(world, "bob", "USD")).toBe("USD 9639.64 + 0");
+    expect(money(world, "ann", "USD")).toBe("USD 10359.28 + 0");
+  });
+
+  it("moves the position at average cost, fees included", () => {
+    const world = pair();
+    const cost = world.customer("bob").state.positions.get("SOL-USD")?.costBasis ?? 0n;
+    expect(cost).toBe(10n * referencePrice(SOL, SEED, NOON));
+    value(world.place("ann", { side: "sell", qty: sol("2"), limitPrice: usd("180") }));
+    world.settle();
+    value(world.place("bob", { qty: sol("2"), limitPrice: usd("180") }));
+    world.settle();
+    expect(world.customer("bob").state.positions.get("SOL-USD")).toMatchObject({
+      qty: sol("12"),
+      costBasis: cost + usd("360.72"),
+    });
+    const realizedPnl = usd("359.64") - cost / 5n;
+    expect(world.customer("ann").state.positions.get("SOL-USD")).toMatchObject({ qty: sol("8"), realizedPnl });
+  });
+
+  it("of a market order by notional leaves what it could not spend available", () => {
+    const world = pair();
+    value(world.place("ann", { side: "sell", qty: sol("5"), limitPrice: usd("180") }));
+    world.settle();
+    const order = value(world.place("bob", { type: "market", timeInForce: "ioc", notional: usd("100") }));
+    world.settle();
+    expect(now(world, "bob", order)).toMatchObject({ status: "filled", filledQty: sol("0.5544"), hold: 0n });
+    expect(money(world, "bob", "USD")).toBe("USD 9900.008416 + 0");
+  });
+
+  it("tells the stream of the order, the fill and each balance, every message with a number of its own", () => {
+    const world = pair();
+    value(world.place("ann", { side: "sell", qty: sol("1"), limitPrice: usd("180") }));
+    world.settle();
+    value(world.place("bob", { qty: sol("1"), limitPrice: usd("180") }));
+    world.settle();
+    const fill = world.accountEvents("bob").find((event) => event.kind === "report" && event.fill !== null);
+    if (fill === undefined) throw new Error("bob got no fill");
+    expect(streamMessages(fill).map(({ channel }) => channel)).toEqual(["orders", "fills", "balances", "balances"]);
+    let last = 0;
+    for (const event of world.accountEvents("bob")) {
+      expect([event.first, event.seq - event.first + 1]).toEqual([last + 1, Math.max(1, streamMessages(event).length)]);
+      last = event.seq;
+    }
+  });
+});
+
+describe("the end of an order releases all that it holds, once", () => {
+  it.each<[string, (world: CoreWorld, order: Order) => unknown, object]>([
+    [
+      "canceled",
+      (world, order) => world.cancel("ann", order),
+      { status: "canceled", reason: "user", cancelRequested: false },
+    ],
+    ["expired", (world) => world.wakeAt(NOON + 60_000), { status: "expired", reason: "gtd" }],
+  ])("%s", (_end, act, facts) => {
+    const world = pair();
+    const order = value(
+      world.place("ann", { qty: sol("3"), limitPrice: usd("180"), timeInForce: "gtd", expiresAt: NOON + 60_000 }),
+    );
+    world.settle();
+    value(world.place("bob", { side: "sell", qty: sol("1"), limitPrice: usd("180") }));
+    world.settle();
+    act(world, order);
+    world.settle();
+    expect(now(world, "ann", order)).toMatchObject({ ...facts, filledQty: sol("1"), hold: 0n });
+    expect(money(world, "ann", "USD")).toBe("USD 9819.82 + 0");
+    expect(world.breaks(true)).toEqual([]);
+  });
+
+  it("rejected by its market", () => {
+    const world = pair();
+    value(world.place("bob", { side: "sell", qty: sol("1"), limitPrice: usd("180") }));
+    world.settle();
+    const order = value(world.place("ann", { qty: sol("3"), limitPrice: usd("180"), postOnly: true }));
+    world.settle();
+    expect(now(world, "ann", order)).toMatchObject({ status: "rejected", reason: "post_only_would_cross", hold: 0n });
+    expect(money(world, "ann", "USD")).toBe("USD 10000 + 0");
+  });
+});
+
+describe("a cancel", () => {
+  it("changes nothing until the market has reported, and is sent once however often it is asked for", () => {
+    const world = pair();
+    const order = value(world.place("ann", { qty: sol("3"), limitPrice: usd("180") }));
+    world.settle();
+    const asked = world.cancel("ann", now(world, "ann", order));
+    expect(asked).toMatchObject({ status: "new", cancelRequested: true, hold: order.hold });
+    expect(world.cancel("ann", asked)).toBe(asked);
+    expect(commands(world, "ann")).toHaveLength(1);
+    expect(money(world, "ann", "USD")).toBe("USD 9458.92 + 541.08");
+  });
+
+  it("that comes too late leaves the order as its market filled it", () => {
+    const world = pair();
+    const order = value(world.place("ann", { qty: sol("1"), limitPrice: usd("180") }));
+    world.settle();
+    value(world.place("bob", { side: "sell", qty: sol("1"), limitPrice: usd("180") }));
+    world.sendCommands("bob", "SOL-USD");
+    world.cancel("ann", now(world, "ann", order));
+    world.settle();
+    expect(now(world, "ann", order)).toMatchObject({ status: "filled", cancelRequested: false });
+    expect(world.breaks(true)).toEqual([]);
+  });
+});
+
+describe("a market whose rules have changed", () => {
+  it("has an order under the old ones admitted again under the new, its hold and its fees as they were", () => {
+    const world = pair();
+    world.changeRules("SOL-USD", { takerFeeBps: 50 });
+    const order = value(world.place("ann", { qty: sol("3"), limitPrice: usd("180") }));
+    world.settle();
+    expect(now(world, "ann", order)).toMatchObject({ status: "new", takerFeeBps: 20, hold: order.hold });
+    expect(world.customer("ann").state.rules.get("SOL-USD")).toMatchObject({ version: 2, takerFeeBps: 50 });
+    expect(world.breaks(true)).toEqual([]);
+  });
+
+  it.each<[string, object, string]>([
+    ["tick", { tickSize: usd("0.05") }, "off_tick"],
+    ["lot", { lotSize: sol("0.01") }, "off_lot"],
+    ["least worth", { minNotional: usd("1000") }, "below_min_notional"],
+    ["status", { status: "halted" }, "market_not_open"],
+  ])("has it refused for another %s, all its money released", (_rule, change, reason) => {
+    const world = pair();
+    world.changeRules("SOL-USD", change);
+    const order = value(world.place("ann", { qty: sol("0.0551"), limitPrice: usd("180.01") }));
+    world.settle();
+    expect(now(world, "ann", order)).toMatchObject({ status: "rejected", reason, hold: 0n });
+    expect(money(world, "ann", "USD")).toBe("USD 10000 + 0");
+  });
+
+  it("does not refuse it for its own hold, nor for its own credit", () => {
+    const world = pair();
+    world.changeRules("SOL-USD", { takerFeeBps: 20 });
+    const { state } = world.customer("ann");
+    // All its money, and base that leaves room for this one order.
+    world.transfer("ann", "withdrawal", "USD", usd("9819.64"));
+    world.transfer("ann", "deposit", "SOL", UNITS_MAX - sol("11"));
+    const order = value(world.place("ann", { qty: sol("1"), limitPrice: usd("180") }));
+    expect(balanceOf(state, "available", "USD")).toBe(0n);
+    world.settle();
+    expect(now(world, "ann", order)).toMatchObject({ status: "new", reason: null });
+  });
+
+  it("does not lose a cancel that was sent before it had judged the order", () => {
+    const world = pair();
+    world.changeRules("SOL-USD", { takerFeeBps: 50 });
+    const order = value(world.place("ann", { qty: sol("3"), limitPrice: usd("180") }));
+    world.cancel("ann", order);
+    world.settle();
+    expect(now(world, "ann", order)).toMatchObject({ status: "canceled", reason: "user" });
+    expect(money(world, "ann", "USD")).toBe("USD 10000 + 0");
+    expect(world.breaks(true)).toEqual([]);
+  });
+});
+
+describe("a report", () => {
+  it("is applied once and in its order: an older one and one after a gap change nothing", () => {
+    const world = pair();
+    const order = value(world.place("ann", { qty: sol("1"), limitPrice: usd("180") }));
+    world.settle();
+    const hash = accountStateHash(world.customer("ann").state, sha256);
+    expect(reportAt(world, "ann", { orderId: order.id, execType: "canceled", rseq: 1 })()).toBe(1);
+    expect(reportAt(world, "ann", { orderId: order.id, execType: "canceled", rseq: 3 })()).toBe(1);
+    expect(accountStateHash(world.customer("ann").state, sha256)).toBe(hash);
+    expect(reportAt(world, "ann", { orderId: order.id, execType: "canceled", rseq: 2 })()).toBe(2);
+    expect(now(world, "ann", order).hold).toBe(order.hold);
+    expect(world.customer("ann").state.orders.size).toBe(0);
+  });
+
+  const fill = {
+    executionId: "exe_x",
+    tradeId: "trd_x",
+    price: usd("180"),
+    qty: sol("1"),
+    fee: usd("0.36"),
+    liquidity: "taker",
+    done: true,
+  } as const;
+
+  it.each<[string, Partial<Report>, string]>([
+    ["of an order that the account never placed", { orderId: "ord_x" }, "which this account never placed"],
+    [
+      "of a fee that is not the agreed one",
+      { execType: "fill", fill: { ...fill, fee: 1n } },
+      "fee 1 of exe_x should be 360000",
+    ],
+    [
+      "of more than was ordered",
+      { execType: "fill", fill: { ...fill, qty: sol("2"), fee: usd("0.72") } },
+      "overfilled",
+    ],
+    [
+      "of a price above the limit",
+      { execType: "fill", fill: { ...fill, price: usd("181"), fee: usd("0.362") } },
+      "costs more than its hold",
+    ],
+    [
+      "that it is done when it is not",
+      { execType: "fill", fill: { ...fill, qty: sol("0.5"), fee: usd("0.18") } },
+      "done too early",
+    ],
+    ["of a step that no order takes", { execType: "canceled" }, "pending_new to canceled"],
+  ])("%s stops the account before anything is kept", (_what, report, message) => {
+    const world = pair();
+    const order = value(world.place("ann", { qty: sol("1"), limitPrice: usd("180") }));
+    const open = report.execType === "fill" ? reportAt(world, "ann", { orderId: order.id }) : () => 0;
+    open();
+    const rseq = report.execType === "fill" ? 2 : 1;
+    expect(reportAt(world, "ann", { orderId: order.id, rseq, ...report })).toThrow(message);
+  });
+});
+
+describe("money in and out", () => {
+  it("settles at once, each with an entry against what is outside", () => {
+    const world = pair();
+    const deposit = value(world.transfer("ann", "deposit", "USD", usd("5.5")));
+    expect(deposit).toMatchObject({ status: "settled", kind: "deposit", amount: usd("5.5") });
+    expect(money(world, "ann", "USD")).toBe("USD 10005.5 + 0");
+    expect(balanceOf(world.customer("ann").state, "external", "USD")).toBe(-usd("10005.5"));
+  });
+
+  it("takes out all that is available and not one unit more; what is held stays", () => {
+    const world = pair();
+    value(world.place("ann", { qty: sol("1"), limitPrice: usd("180") }));
+    const available = balanceOf(world.customer("ann").state, "available", "USD");
+    const refused = world.transfer("ann", "withdrawal", "USD", available + 1n);
+    expect(refused).toMatchObject({
+      ok: false,
+      refusal: { code: "insufficient_funds", asset: "USD", available: "9819.64" },
+    });
+    value(world.transfer("ann", "withdrawal", "USD", available));
+    expect(money(world, "ann", "USD")).toBe("USD 0 + 180.36");
+  });
+
+  it("never lets a balance past its bound, nor the sum of what has come in", () => {
+    const world = pair();
+    const room = UNITS_MAX - usd("10000");
+    expect(world.transfer("ann", "deposit", "USD", room + 1n)).toMatchObject({
+      refusal: { code: "amount_out_of_range" },
+    });
+    value(world.transfer("ann", "deposit", "USD", room));
+    // What is spent leaves room among its own, and none among what has come in.
+    value(world.transfer("bob", "withdrawal", "USD", usd("9000")));
+    value(world.place("bob", { side: "sell", qty: sol("1"), limitPrice: usd("180") }));
+    world.settle();
+    value(world.place("ann", { qty: sol("1"), limitPrice: usd("180") }));
+    world.settle();
+    expect(balanceOf(world.customer("ann").state, "available", "USD")).toBe(UNITS_MAX - usd("180.36"));
+    expect(world.transfer("ann", "deposit", "USD", 1n)).toMatchObject({ refusal: { code: "amount_out_of_range" } });
+  });
+});
+
+describe("a state hash", () => {
+  it("does not tell a market that was never dealt with from one that was only looked at", () => {
+    const world = pair();
+    const before = accountStateHash(world.customer("ann").state, sha256);
+    world.sendReports("ann", "SOL-USD");
+    expect(accountStateHash(world.customer("ann").state, sha256)).toBe(before);
+  });
+
+  it("of a market neither: an early command leaves no trace in it", () => {
+    const { state } = pair().venue("SOL-USD");
+    const before = marketStateHash(state, sha256);
+    const turn = { state, ctx: { now: NOON, makeId: countingIds(), sha256, priceSeed: SEED }, events: [] };
+    applyCommands(turn, "cat", [{ kind: "cancel", cseq: 5, orderId: "ord_1" }]);
+    expect(marketStateHash(state, sha256)).toBe(before);
+  });
+
+  it("is the same when the journal is replayed, and an event that does not follow is refused", () => {
+    const world = pair();
+    value(world.place("ann", { qty: sol("1"), limitPrice: usd("180") }));
+    world.settle();
+    const again = world.replayedAccount("ann");
+    expect(accountStateHash(again, sha256)).toBe(accountStateHash(world.customer("ann").state, sha256));
+    const [first] = world.accountEvents("ann");
+    if (first === undefined) throw new Error("nothing was journalled");
+    expect(() => applyAccountEvent(again, first)).toThrow(/account event 1 after \d+/);
+    const early: AccountEvent = { ...first, first: again.seq + 1, seq: again.seq + 1, at: again.at - 1 };
+    expect(() => applyAccountEvent(again, early)).toThrow("account time went back");
+  });
+});

@@ -1,0 +1,195 @@
+import { describe, expect, it } from "vitest";
+import {
+  applyEntry,
+  type Balances,
+  entryText,
+  formatUnits,
+  GENESIS_HASH,
+  isCustomerMoney,
+  type Movement,
+  makeEntry,
+} from "../../src/core/ledger.ts";
+import { UNITS_MAX } from "../../src/core/money.ts";
+import { addToPosition, flatPosition, takeFromPosition } from "../../src/core/positions.ts";
+import { InvariantError } from "../../src/core/result.ts";
+import { wireEntry } from "../../src/core/wire.ts";
+import { sha256 } from "../support/book.ts";
+
+const FACTS = { id: "ent_1", seq: 1, at: 1_795_262_400_000, kind: "deposit", ref: "dep_1" };
+
+function enter(balances: Balances, movements: Movement[], head = GENESIS_HASH) {
+  return makeEntry(balances, head, FACTS, movements, sha256);
+}
+
+describe("an entry", () => {
+  it("sums to zero for each asset by itself, or is not made", () => {
+    expect(
+      enter(new Map(), [
+        ["available", "USD", 5n],
+        ["external", "USD", -5n],
+      ])?.postings,
+    ).toHaveLength(2);
+    expect(() =>
+      enter(new Map(), [
+        ["available", "USD", 5n],
+        ["external", "USD", -4n],
+      ]),
+    ).toThrow("entry ent_1 leaves 1 of USD");
+    const crossed: Movement[] = [
+      ["available", "USD", 5n],
+      ["external", "BTC", -5n],
+    ];
+    expect(() => enter(new Map(), crossed)).toThrow(InvariantError);
+  });
+
+  it("merges what moves on one account, leaves out what does not move, and says each balance after it", () => {
+    const balances: Balances = new Map([
+      ["held|USD", 10n],
+      ["available|USD", 3n],
+      ["external|USD", -13n],
+    ]);
+    const entry = enter(balances, [
+      ["held", "USD", -7n],
+      ["available", "USD", 2n],
+      ["clearing:SOL-USD", "USD", 5n],
+      ["external", "USD", 4n],
+      ["external", "USD", -4n],
+    ]);
+    expect(entry?.postings).toEqual([
+      { account: "held", asset: "USD", amount: -7n, balance: 3n },
+      { account: "available", asset: "USD", amount: 2n, balance: 5n },
+      { account: "clearing:SOL-USD", asset: "USD", amount: 5n, balance: 5n },
+    ]);
+    if (entry !== null) applyEntry(balances, entry);
+    expect(Object.fromEntries(balances)).toEqual({
+      "held|USD": 3n,
+      "available|USD": 5n,
+      "external|USD": -13n,
+      "clearing:SOL-USD|USD": 5n,
+    });
+  });
+
+  it("that moves nothing is no entry", () => {
+    expect(enter(new Map(), [])).toBeNull();
+    expect(
+      enter(new Map(), [
+        ["held", "USD", 3n],
+        ["held", "USD", -3n],
+      ]),
+    ).toBeNull();
+  });
+
+  it.each(["available", "held"])("never leaves %s below zero", (account) => {
+    const balances: Balances = new Map([[`${account}|USD`, 5n]]);
+    expect(
+      enter(balances, [
+        [account, "USD", -5n],
+        ["external", "USD", 5n],
+      ]),
+    ).not.toBeNull();
+    expect(() =>
+      enter(balances, [
+        [account, "USD", -6n],
+        ["external", "USD", 6n],
+      ]),
+    ).toThrow(`${account} USD would be -1`);
+  });
+
+  it.each(["external", "clearing:SOL-USD", "fees:SOL-USD", "house", "rounding"])(
+    "may leave %s below zero",
+    (account) => {
+      expect(isCustomerMoney(account)).toBe(false);
+      expect(
+        enter(new Map(), [
+          [account, "USD", -1n],
+          ["available", "USD", 1n],
+        ]),
+      ).not.toBeNull();
+    },
+  );
+
+  it("keeps every balance within what a money column stores exactly", () => {
+    const most: Movement[] = [
+      ["available", "USD", UNITS_MAX],
+      ["external", "USD", -UNITS_MAX],
+    ];
+    expect(enter(new Map(), most)).not.toBeNull();
+    expect(() => enter(new Map([["available|USD", 1n]]), most)).toThrow("available USD out of range");
+    expect(() => enter(new Map([["external|USD", -1n]]), most)).toThrow("external USD out of range");
+  });
+});
+
+describe("the chain", () => {
+  const movements: Movement[] = [
+    ["available", "BTC", 150_000_000n],
+    ["external", "BTC", -150_000_000n],
+  ];
+
+  it("hashes these very bytes: a change here breaks every statement that was ever exported", () => {
+    const entry = enter(new Map(), movements);
+    if (entry === null) throw new Error("nothing was entered");
+    const text = `["${GENESIS_HASH}",1,"ent_1","2026-11-21T12:00:00.000Z","deposit","dep_1",[["available","BTC","1.5"],["external","BTC","-1.5"]]]`;
+    expect(entryText(GENESIS_HASH, entry)).toBe(text);
+    expect(entry.hash).toBe(sha256(text));
+  });
+
+  it("can be recomputed from what a client sees of an entry", () => {
+    const entry = enter(new Map(), movements);
+    if (entry === null) throw new Error("nothing was entered");
+    const { seq, id, at, kind, ref, postings, hash } = wireEntry(entry);
+    const seen = postings.map((p) => [p.account, p.asset, p.amount]);
+    expect(sha256(JSON.stringify([GENESIS_HASH, seq, id, at, kind, ref, seen]))).toBe(hash);
+  });
+
+  it.each<[string, object]>([
+    ["its number", { seq: 2 }],
+    ["its id", { id: "ent_2" }],
+    ["its time", { at: FACTS.at + 1 }],
+    ["its kind", { kind: "withdrawal" }],
+    ["what it is about", { ref: "dep_2" }],
+  ])("changes with %s", (_what, change) => {
+    const hash = (facts: typeof FACTS) => makeEntry(new Map(), GENESIS_HASH, facts, movements, sha256)?.hash;
+    expect(hash({ ...FACTS, ...change })).not.toBe(hash(FACTS));
+  });
+
+  it("changes with an amount by one unit, and with the entry before", () => {
+    const hash = enter(new Map(), movements)?.hash;
+    const other: Movement[] = [
+      ["available", "BTC", 150_000_001n],
+      ["external", "BTC", -150_000_001n],
+    ];
+    expect(enter(new Map(), other)?.hash).not.toBe(hash);
+    expect(enter(new Map(), movements, sha256("another"))?.hash).not.toBe(hash);
+  });
+
+  it("names no asset that is not listed", () => {
+    expect(() => formatUnits(1n, "GOLD")).toThrow("asset GOLD is not listed");
+  });
+});
+
+describe("a position", () => {
+  const held = addToPosition(addToPosition(flatPosition("SOL-USD"), 10n, 1_000n), 5n, 503n);
+
+  it("costs what was paid for it, fees included", () => {
+    expect(held).toEqual({ symbol: "SOL-USD", qty: 15n, costBasis: 1_503n, realizedPnl: 0n });
+  });
+
+  it("sold in part gives up cost in proportion, rounded down, and realises the rest", () => {
+    expect(takeFromPosition(held, 4n, 500n)).toEqual({
+      symbol: "SOL-USD",
+      qty: 11n,
+      costBasis: 1_103n,
+      realizedPnl: 100n,
+    });
+    expect(takeFromPosition(held, 7n, 600n)).toMatchObject({ costBasis: 1_503n - 701n, realizedPnl: -101n });
+  });
+
+  it("sold whole gives up all its cost, also what rounding had left", () => {
+    const rest = takeFromPosition(takeFromPosition(held, 7n, 600n), 8n, 1_000n);
+    expect(rest).toEqual({ symbol: "SOL-USD", qty: 0n, costBasis: 0n, realizedPnl: 600n + 1_000n - 1_503n });
+  });
+
+  it("withdrawn realises nothing and takes its cost along", () => {
+    expect(takeFromPosition(held, 15n, null)).toEqual({ symbol: "SOL-USD", qty: 0n, costBasis: 0n, realizedPnl: 0n });
+  });
+});
