@@ -87,10 +87,9 @@ describe(`${ORDERS} orders of one user at once that together cost more than ther
     expect(usd(cash.held)).toBe(held);
     expect(usd(cash.available)).toBe(usd("5000") - held);
     expect(refused.length).toBeGreaterThan(0);
-    const smallest = refused.map((one) => usd(String(one.body["needed"]))).reduce((a, b) => (a < b ? a : b));
+    const smallest = refused.map((one) => usd(String(one.body.needed))).reduce((a, b) => (a < b ? a : b));
     expect(smallest).toBeGreaterThan(usd(cash.available));
-    for (const one of refused)
-      expect(usd(String(one.body["needed"]))).toBeGreaterThan(usd(String(one.body["available"])));
+    for (const one of refused) expect(usd(String(one.body.needed))).toBeGreaterThan(usd(String(one.body.available)));
     await expectAllReleased(ada, taken.length, "USD", "5000");
   });
 

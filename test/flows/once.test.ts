@@ -64,7 +64,7 @@ describe("the same client_order_id", () => {
       { side: "sell" as const },
       { post_only: true },
       { time_in_force: "day" },
-      { qty: tooDear["qty"] },
+      { qty: tooDear.qty },
     ]) {
       expectProblem(await ada.place({ ...resting, client_order_id: "mine", ...change }), 422, "client_order_id_reused");
     }
@@ -117,7 +117,7 @@ describe("the same client_order_id", () => {
     const again = await ada.place(wish);
     expect({ ...again.body, request_id: "" }).toEqual({ ...first.body, request_id: "" });
     const found = await ada.get<WireOrder>("/v1/orders/by-client-id/crosser");
-    expect(found).toMatchObject({ status: 200, body: { id: first.body["order_id"], status: "rejected" } });
+    expect(found).toMatchObject({ status: 200, body: { id: first.body.order_id, status: "rejected" } });
   });
 });
 

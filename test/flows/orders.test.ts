@@ -213,7 +213,7 @@ describe("time in force", () => {
     expect((await ada.place(fok(5_000))).body.status).toBe("filled");
     const refused = await ada.place(fok(50_000));
     expectProblem(refused, 422, "fok_not_fillable");
-    expect(await ada.order(String(refused.body["order_id"]))).toMatchObject({
+    expect(await ada.order(String(refused.body.order_id))).toMatchObject({
       status: "rejected",
       reason: "fok_not_fillable",
     });
@@ -229,7 +229,7 @@ describe("time in force", () => {
     expect((await place(0)).body).toMatchObject({ status: "new", post_only: true });
     const refused = await place(100);
     expectProblem(refused, 422, "post_only_would_cross");
-    expect(await ada.order(String(refused.body["order_id"]))).toMatchObject({ status: "rejected", filled_qty: "0" });
+    expect(await ada.order(String(refused.body.order_id))).toMatchObject({ status: "rejected", filled_qty: "0" });
   });
 
   it("gtd ends at its time and day at midnight UTC, though nobody trades", async () => {

@@ -147,7 +147,7 @@ describe("a cancel", () => {
     const price = await priceAt("BTC-USD", 100);
     const crosser = { symbol: "BTC-USD", side: "buy" as const, type: "limit", limit_price: price, post_only: true };
     const rejected = await ada.place({ ...crosser, qty: qtyWorth("BTC-USD", 50, price) });
-    expectProblem(await ada.cancel(String(rejected.body["order_id"])), 409, "order_not_open");
+    expectProblem(await ada.cancel(String(rejected.body.order_id)), 409, "order_not_open");
   });
 
   it("of all orders says of each what became of it, and takes market and side", async () => {

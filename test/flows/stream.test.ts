@@ -3,7 +3,13 @@
 import { evictDurableObject, listDurableObjectIds, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
-import { SOCKET_MESSAGE_BYTES_MAX, SOCKETS_PER_ACCOUNT_MAX, STREAM_REPLAY_EVENTS_MAX, TICKET_TTL_MS, TICKETS_OPEN_MAX } from "../../src/core/limits.ts";
+import {
+  SOCKET_MESSAGE_BYTES_MAX,
+  SOCKETS_PER_ACCOUNT_MAX,
+  STREAM_REPLAY_EVENTS_MAX,
+  TICKET_TTL_MS,
+  TICKETS_OPEN_MAX,
+} from "../../src/core/limits.ts";
 import {
   call,
   priceAt,
@@ -57,7 +63,7 @@ async function ticketOf(who: Trader): Promise<string> {
 async function sentSeq(stub: DurableObjectStub): Promise<unknown> {
   return runInDurableObject(
     stub,
-    (_, { storage }) => storage.sql.exec("SELECT sent_seq FROM outbox").toArray()[0]?.["sent_seq"],
+    (_, { storage }) => storage.sql.exec("SELECT sent_seq FROM outbox").toArray()[0]?.sent_seq,
   );
 }
 
@@ -75,7 +81,7 @@ function expectContiguous(messages: StreamMessage[], seq: number): number {
 
 async function refusal(answer: Response): Promise<unknown[]> {
   const body = (await answer.json()) as Record<string, unknown>;
-  return [answer.status, body["code"]];
+  return [answer.status, body.code];
 }
 
 describe("a stream opens", () => {
@@ -99,7 +105,9 @@ describe("a stream opens", () => {
 
   it("by one of so many tickets: more unused ones are not made", async () => {
     const ada = await trader();
-    const made = await Promise.all(Array.from({ length: TICKETS_OPEN_MAX + 1 }, () => ada.call("POST", "/v1/stream/tickets")));
+    const made = await Promise.all(
+      Array.from({ length: TICKETS_OPEN_MAX + 1 }, () => ada.call("POST", "/v1/stream/tickets")),
+    );
     expect(made.map((one) => one.status).sort()).toEqual([...Array.from({ length: TICKETS_OPEN_MAX }, () => 201), 429]);
     pass(TICKET_TTL_MS);
     await ticketOf(ada);
@@ -187,7 +195,7 @@ describe("a subscription", () => {
     const account = await ada.account();
     expect(last).toBe(account.seq);
     const orders = events.filter((event) => event.channel === "orders").map((event) => event.data);
-    const seen = orders.map((order) => [order["id"], order["exec_type"], order["status"]]);
+    const seen = orders.map((order) => [order.id, order.exec_type, order.status]);
     expect(seen).toEqual([
       [filled.id, "new", "new"],
       [filled.id, "fill", "filled"],
@@ -198,7 +206,7 @@ describe("a subscription", () => {
     const fills = events.filter((event) => event.channel === "fills").map((event) => event.data);
     expect(fills).toEqual((await ada.get<WirePage<WireFill>>("/v1/fills")).body.data);
     for (const balance of account.balances) {
-      const told = events.findLast((event) => event.channel === "balances" && event.data["asset"] === balance.asset);
+      const told = events.findLast((event) => event.channel === "balances" && event.data.asset === balance.asset);
       expect(told?.data).toEqual(balance);
     }
     stream.close();

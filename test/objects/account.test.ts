@@ -9,11 +9,13 @@ import {
   alarmAt,
   asked,
   atMarket,
+  backedOff,
   callerOf,
   checkEverything,
   crash,
   eventually,
   evict,
+  faraway,
   journalLength,
   limit,
   marketOf,
@@ -26,6 +28,8 @@ import {
   passTime,
   place,
   placePending,
+  placeUnanswered,
+  retryAt,
   ring,
   rulesFor,
   sql,
@@ -114,8 +118,8 @@ describe("killed in the middle", () => {
   it("after the write, before the market has heard: the constructor's alarm sends it, and it rests", async () => {
     const id = await openAccount();
     const away = marketsAway();
-    const request = limit("SOL-USD", "buy");
-    await placePending(id, request);
+    const request = limit("SOL-USD", "buy", { limitPrice: faraway("SOL-USD", "buy") });
+    await placeUnanswered(id, request);
     await crash(accountOf(id));
     expect(await orderBy(id, request)).toMatchObject({ status: "pending_new" });
     away.mockRestore();
@@ -141,8 +145,7 @@ describe("killed in the middle", () => {
       return LATER;
     });
     const request = atMarket("SOL-USD", "buy");
-    await placePending(id, request);
-    await eventually(() => expect(lost).toHaveBeenCalled());
+    await placeUnanswered(id, request);
     await crash(accountOf(id));
     lost.mockRestore();
     passTime(5_000);
@@ -154,15 +157,18 @@ describe("killed in the middle", () => {
   it("with commands that wait: they go together, lowest first, and all resolve", async () => {
     const id = await openAccount();
     const away = marketsAway();
-    const requests = [limit("SOL-USD", "buy"), limit("SOL-USD", "buy"), atMarket("SOL-USD", "buy")];
-    for (const request of requests) await placePending(id, request);
+    const patient = () => limit("SOL-USD", "buy", { limitPrice: faraway("SOL-USD", "buy") });
+    const requests = [patient(), patient(), atMarket("SOL-USD", "buy")];
+    for (const request of requests) await placeUnanswered(id, request);
     const [first] = requests;
     if (first === undefined) throw new Error("no request");
     const { id: orderId } = await orderBy(id, first);
+    const before = await retryAt(id, "SOL-USD");
     const canceling = accountOf(id)
       .cancelOrder(callerOf(id), orderId)
       .catch(() => null);
-    await eventually(async () => expect(await orderBy(id, first)).toMatchObject({ cancelRequested: true }));
+    await backedOff(id, "SOL-USD", before);
+    expect(await orderBy(id, first)).toMatchObject({ cancelRequested: true });
     await crash(accountOf(id));
     await canceling;
     away.mockRestore();
@@ -189,7 +195,7 @@ describe("the alarm", () => {
     const id = await openAccount();
     const away = marketsAway();
     const request = atMarket("XRP-USD", "buy");
-    await placePending(id, request);
+    await placeUnanswered(id, request);
     away.mockRestore();
     passTime(4_900);
     await Promise.all([ring(accountOf(id)), ring(accountOf(id))]);
@@ -204,7 +210,7 @@ describe("the alarm", () => {
   it("lost with the object that had set it is set again by the constructor", async () => {
     const id = await openAccount();
     const away = marketsAway();
-    await placePending(id, limit("XRP-USD", "buy"));
+    await placeUnanswered(id, limit("XRP-USD", "buy"));
     await runInDurableObject(accountOf(id), (_, state) => state.storage.deleteAlarm());
     await crash(accountOf(id));
     expect(await alarmAt(accountOf(id))).not.toBeNull();
@@ -214,8 +220,8 @@ describe("the alarm", () => {
   it("comes back for ever while the market is away, half a minute apart at most", async () => {
     const id = await openAccount();
     const away = marketsAway();
-    await placePending(id, limit("XRP-USD", "buy"));
-    await eventually(() => expect(away).toHaveBeenCalledTimes(1));
+    await placeUnanswered(id, limit("XRP-USD", "buy"));
+    expect(away).toHaveBeenCalledTimes(1);
     const pauses: number[] = [];
     for (let ringing = 0; ringing < 10; ringing += 1) {
       const due = (await alarmAt(accountOf(id))) ?? Number.NaN;
@@ -306,8 +312,7 @@ describe("reports", () => {
       return { ...answer, reports };
     });
     const request = atMarket("DOGE-USD", "buy");
-    await placePending(id, request);
-    await eventually(() => expect(newer).toHaveBeenCalled());
+    await placeUnanswered(id, request);
     expect(await orderBy(id, request)).toMatchObject({ status: "pending_new" });
     newer.mockRestore();
     passTime(5_000);
@@ -341,71 +346,66 @@ describe("sessions", () => {
 });
 
 describe("a broken invariant", () => {
-  it("stops the object: no command, every read, reports kept by the market; a person can repair it", async () => {
-    const id = await openAccount();
-    const resting = await place(id, limit("LINK-USD", "buy"));
-    const deposit = () => accountOf(id).transfer(callerOf(id), { kind: "deposit", asset: "USD", amount: 5n }, null);
-    const good = await sql<{ balance: number }>(
+  /** An account whose stored money is wrong: more LINK is held than there can be. */
+  async function corruptAccount(): Promise<string> {
+    const id = await openAccount({ LINK: 1_000_000_000_000n });
+    await sql(
       accountOf(id),
-      "SELECT balance FROM ledger_accounts WHERE account = 'external'",
+      "INSERT INTO ledger_accounts (account, asset, balance) VALUES ('held', 'LINK', 9007199254740991)",
     );
-    await sql(accountOf(id), "UPDATE ledger_accounts SET balance = -9007199254740991 WHERE account = 'external'");
     await evict(accountOf(id));
+    return id;
+  }
+
+  async function repair(id: string): Promise<void> {
+    await sql(accountOf(id), "DELETE FROM ledger_accounts WHERE account = 'held' AND asset = 'LINK'");
+    await stopObject(accountOf(id), null);
+  }
+
+  /** What the act that meets the wrong balance throws. */
+  function breakingAct(id: string): Promise<unknown> {
+    return asked(id, limit("LINK-USD", "sell")).then(() => "nothing", String);
+  }
+
+  it("stops the object: no command, every read, reports kept by the market; a person can repair it", async () => {
+    const id = await corruptAccount();
+    const resting = await place(id, limit("ADA-USD", "buy"));
+    const deposit = () => accountOf(id).transfer(callerOf(id), { kind: "deposit", asset: "USD", amount: 5n }, null);
+    expect(await deposit()).toMatchObject({ result: { ok: true } });
     const events = await journalLength(accountOf(id));
-    const thrown = await deposit().then(() => null, String);
-    expect(thrown).toContain("out of range");
+    expect(await breakingAct(id)).toContain("held LINK out of range");
     const refused = { ok: false, refusal: { code: "unavailable" } };
     expect(await deposit()).toMatchObject({ result: refused });
-    expect(await asked(id, limit("LINK-USD", "buy"))).toMatchObject({ result: refused });
+    expect(await asked(id, limit("ADA-USD", "buy"))).toMatchObject({ result: refused });
     await evict(accountOf(id));
     expect(await accountOf(id).cancelOrder(callerOf(id), resting.id)).toMatchObject(refused);
     expect(await accountOf(id).account(callerOf(id))).toMatchObject({ ok: true });
-    expect(await accountOf(id).order(callerOf(id), { id: resting.id })).toMatchObject({
-      ok: true,
-      value: { status: "new" },
-    });
-    expect(await accountOf(id).report({ v: 1, symbol: "LINK-USD", epoch: 1, reports: [] })).toEqual({
-      outcome: "later",
-    });
+    const read = await accountOf(id).order(callerOf(id), { id: resting.id });
+    expect(read).toMatchObject({ ok: true, value: { status: "new" } });
+    const told = await accountOf(id).report({ v: 1, symbol: "ADA-USD", epoch: 1, reports: [] });
+    expect(told).toEqual({ outcome: "later" });
     expect(await journalLength(accountOf(id))).toBe(events);
-    await sql(
-      accountOf(id),
-      "UPDATE ledger_accounts SET balance = ? WHERE account = 'external'",
-      good[0]?.balance ?? 0,
-    );
-    await stopObject(accountOf(id), null);
+    await repair(id);
     expect(await deposit()).toMatchObject({ result: { ok: true } });
+    expect(await place(id, limit("LINK-USD", "sell"))).toMatchObject({ status: "new" });
   });
 
   it("stops it while a call is out: the answer is not applied, and comes again once it is repaired", async () => {
-    const id = await openAccount();
-    const good = await sql<{ balance: number }>(
-      accountOf(id),
-      "SELECT balance FROM ledger_accounts WHERE account = 'external'",
-    );
-    await sql(accountOf(id), "UPDATE ledger_accounts SET balance = -9007199254740991 WHERE account = 'external'");
-    await evict(accountOf(id));
+    const id = await corruptAccount();
     const really = MarketObject.prototype.exchange;
     vi.spyOn(MarketObject.prototype, "exchange").mockImplementation(async function (this: MarketObject, call) {
       const answer = await really.call(this, call);
       await scheduler.wait(200);
       return answer;
     });
-    const request = atMarket("LINK-USD", "buy");
+    const request = atMarket("XRP-USD", "buy");
     await placePending(id, request);
     const events = await journalLength(accountOf(id));
-    await accountOf(id)
-      .transfer(callerOf(id), { kind: "deposit", asset: "USD", amount: 5n }, null)
-      .catch(() => undefined);
+    await breakingAct(id);
     await scheduler.wait(400);
     expect(await journalLength(accountOf(id))).toBe(events);
     expect(await orderBy(id, request)).toMatchObject({ status: "pending_new" });
-    await sql(
-      accountOf(id),
-      "UPDATE ledger_accounts SET balance = ? WHERE account = 'external'",
-      good[0]?.balance ?? 0,
-    );
-    await stopObject(accountOf(id), null);
+    await repair(id);
     passTime(5_000);
     await ring(accountOf(id));
     expect(await orderBy(id, request)).toMatchObject({ status: "filled" });

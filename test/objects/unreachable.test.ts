@@ -25,6 +25,7 @@ import {
   passTime,
   place,
   placePending,
+  placeUnanswered,
   ring,
   rulesFor,
   sql,
@@ -135,8 +136,8 @@ describe("with the clock stopped", () => {
     const away = marketsAway();
     const patient = limit("ETH-USD", "buy", { limitPrice: faraway("ETH-USD", "buy") });
     const ending = { ...patient, timeInForce: "gtd" as const, expiresAt: Date.now() + 60_000, clientOrderId: "ending" };
-    await placePending(id, patient);
-    await placePending(id, ending);
+    await placeUnanswered(id, patient);
+    await placeUnanswered(id, ending);
     passTime(60_001);
     await ring(accountOf(id));
     away.mockRestore();
@@ -168,7 +169,7 @@ describe("with the clock stopped", () => {
     const id = await openAccount();
     const away = marketsAway();
     const request = limit("ETH-USD", "buy", { limitPrice: faraway("ETH-USD", "buy") });
-    const first = await placePending(id, request);
+    const first = await placeUnanswered(id, request);
     const { held } = await moneyOf(id, "USD");
     expect(await asked(id, request)).toMatchObject({
       result: { ok: true, value: { id: first.id, status: "pending_new" } },
@@ -181,7 +182,7 @@ describe("with the clock stopped", () => {
     const id = await openAccount();
     await marketOf("NVDA-USD").head();
     await stopObject(marketOf("NVDA-USD"), "stopped by a test");
-    await placePending(id, atMarket("NVDA-USD", "buy"));
+    await placeUnanswered(id, atMarket("NVDA-USD", "buy"));
     expect(await place(id, atMarket("AAPL-USD", "buy"))).toMatchObject({ status: "filled" });
     await stopObject(marketOf("NVDA-USD"), null);
   });

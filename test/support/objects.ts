@@ -14,6 +14,7 @@ import {
 import { decode } from "../../src/core/codec.ts";
 import { typeId } from "../../src/core/ids.ts";
 import { accountBreaks, crossBreaks, marketBreaks } from "../../src/core/invariants.ts";
+import { SAFETY_NET_MS } from "../../src/core/limits.ts";
 import { findMarket, type MarketRules } from "../../src/core/listings.ts";
 import {
   applyMarketEvent,
@@ -171,6 +172,26 @@ export async function placePending(accountId: string, request: OrderRequest): Pr
   void asked(accountId, request).catch(() => undefined);
   await eventually(async () => expect(await journalLength(accountOf(accountId))).toBe(before + 1));
   return orderBy(accountId, request);
+}
+
+/** As {@link placePending}, and the call to its market has come back without a use: the account waits for its timer. */
+export async function placeUnanswered(accountId: string, request: OrderRequest): Promise<Order> {
+  const before = await retryAt(accountId, request.symbol);
+  const order = await placePending(accountId, request);
+  await backedOff(accountId, request.symbol, before);
+  return order;
+}
+
+/** When an account will call a market again; null when it need not. */
+export async function retryAt(accountId: string, symbol: string): Promise<number | null> {
+  const rows = await sql<{ due: number }>(accountOf(accountId), "SELECT due FROM timers WHERE ref = ?", symbol);
+  return rows[0]?.due ?? null;
+}
+
+/** Waits until a call of an account to a market has failed; `before` is {@link retryAt} from before it. */
+export async function backedOff(accountId: string, symbol: string, before: number | null): Promise<void> {
+  const stillOut = [before, Date.now() + SAFETY_NET_MS];
+  await eventually(async () => expect(stillOut).not.toContain(await retryAt(accountId, symbol)));
 }
 
 /** The order that a client_order_id made, as it is now. */

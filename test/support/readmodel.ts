@@ -62,7 +62,7 @@ export async function headsOf(): Promise<Row> {
 }
 
 function headsIn(tables: Tables): Row {
-  return Object.fromEntries(tables.projection_heads.map((row) => [String(row["name"]), row["applied_seq"] ?? null]));
+  return Object.fromEntries(tables.projection_heads.map((row) => [String(row.name), row.applied_seq ?? null]));
 }
 
 async function d1Tables(): Promise<Tables> {
@@ -72,8 +72,8 @@ async function d1Tables(): Promise<Tables> {
     tables[table] = results;
   }
   for (const row of tables.projection_heads) {
-    delete row["id"];
-    delete row["applied_at"];
+    delete row.id;
+    delete row.applied_at;
   }
   return sorted(tables);
 }
@@ -117,7 +117,7 @@ async function accountTables(tables: Tables, name: string): Promise<void> {
   for (const body of stored.orders) {
     const order = flat(decode<object>(body));
     for (const column of PRIVATE) delete order[column];
-    const event_seq = lastOf((event) => "order" in event && event.order.id === order["id"]);
+    const event_seq = lastOf((event) => "order" in event && event.order.id === order.id);
     tables.orders.push({ ...order, ...whose, event_seq });
   }
   for (const { asset, account } of stored.money) {
