@@ -24,6 +24,7 @@ import {
 } from "../support/session.ts";
 
 const MAKER_BPS = 10;
+const PATIENCE = { timeout: 10_000 };
 const TAKER_BPS = 20;
 let pass: (ms: number) => void;
 
@@ -245,13 +246,13 @@ describe("time in force", () => {
     expect(day.body).toMatchObject({ status: "new", expires_at: new Date(midnight).toISOString() });
     pass(2_000);
     await runDurableObjectAlarm(env.MARKET.getByName(`main/${symbol}`));
-    await expect.poll(async () => (await ada.order(gtd.body.id)).status).toBe("expired");
+    await expect.poll(async () => (await ada.order(gtd.body.id)).status, PATIENCE).toBe("expired");
     expect((await ada.order(day.body.id)).status).toBe("new");
     expectProblem(await ada.cancel(gtd.body.id), 409, "order_not_open");
     pass(midnight - Date.now());
     await runDurableObjectAlarm(env.MARKET.getByName(`main/${symbol}`));
     const late = await secondSession(ada);
-    await expect.poll(async () => (await late.order(day.body.id)).status).toBe("expired");
+    await expect.poll(async () => (await late.order(day.body.id)).status, PATIENCE).toBe("expired");
     expect(await late.balance("USD")).toEqual({ asset: "USD", available: "1000", held: "0", total: "1000" });
   });
 });
