@@ -26,7 +26,9 @@ export function build() {
   const config = configFor(secrets);
   const file = join(BUILD, "wrangler.json");
   const { keep_names, minify } = toml();
-  writeFileSync(file, JSON.stringify({ ...config, keep_names, minify, main: join(ROOT, "bench", "worker.ts") }));
+  writeFileSync(file, JSON.stringify({ ...config, keep_names, minify, main: join(ROOT, "bench", "worker.ts") }), {
+    mode: 0o600,
+  });
   const dist = join(BUILD, "dist");
   const run = spawnSync(process.execPath, [WRANGLER, "deploy", "--dry-run", "-c", file, "--outdir", dist], {
     cwd: ROOT,
@@ -73,7 +75,7 @@ function makeSecrets() {
 
 /**
  * Starts the built Worker with its state in `folder`, which is emptied before and removed by `stop`. Answers its port;
- * `cpuMs` is the processor time that it has had, `failures` what it has written. Without `readModel` nobody consumes the
+ * `cpuMs` is the processor time that it has had, `output` what it has written. Without `readModel` nobody consumes the
  * queue: what is left is what an object's machine does, when queue and D1 are others.
  */
 export async function start({ dist, config }, folder, { inspector = null, readModel = true } = {}) {
@@ -87,15 +89,18 @@ export async function start({ dist, config }, folder, { inspector = null, readMo
   const args = ["serve", "--experimental", "--control-fd=3", "--socket-addr=http=127.0.0.1:0", file];
   if (inspector !== null) args.push(`--inspector-addr=127.0.0.1:${inspector}`);
   const child = spawn(WORKERD, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe", "pipe"] });
-  const failures = [];
+  const output = [];
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8");
-    stream.on("data", (text) => failures.length < 100 && failures.push(text.slice(0, 2_000)));
+    stream.on("data", (text) => output.length < 100 && output.push(text.slice(0, 2_000)));
   }
-  const kill = () => child.kill("SIGKILL");
-  process.once("exit", kill);
+  const end = () => {
+    child.kill("SIGKILL");
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.once("exit", end);
   const stop = async () => {
-    process.off("exit", kill);
+    process.off("exit", end);
     if (child.exitCode === null && child.signalCode === null) {
       const ended = new Promise((resolve) => child.once("exit", resolve));
       child.kill("SIGKILL");
@@ -104,9 +109,9 @@ export async function start({ dist, config }, folder, { inspector = null, readMo
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    const port = await portOf(child, failures);
+    const port = await portOf(child, output);
     await makeTables(port);
-    return { port, stop, failures, cpuMs: () => cpuMsOf(child.pid) };
+    return { port, stop, output, cpuMs: () => cpuMsOf(child.pid) };
   } catch (error) {
     await stop();
     throw error;
@@ -114,11 +119,11 @@ export async function start({ dist, config }, folder, { inspector = null, readMo
 }
 
 /** The port that the server says it listens on. */
-function portOf(child, failures) {
+function portOf(child, output) {
   return new Promise((resolve, reject) => {
     const limit = setTimeout(() => reject(new Error(`no server after ${START_LIMIT_MS} ms`)), START_LIMIT_MS);
     child.once("error", reject);
-    child.once("exit", () => reject(new Error(`workerd ended:\n${failures.join("")}`)));
+    child.once("exit", () => reject(new Error(`workerd ended:\n${output.join("")}`)));
     let text = "";
     child.stdio[3].setEncoding("utf8").on("data", (piece) => {
       text += piece;

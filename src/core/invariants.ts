@@ -238,7 +238,7 @@ function levelBreaks(side: BookSide, price: bigint, level: Level): string[] {
   return breaks;
 }
 
-/** M8 on the market's side: what is held for a resting order covers all that it can still cost, and its fee is exact. */
+/** M8 on the market's side: what is held for a resting order is all that it can still cost, and its fee is exact. */
 function budgetBreaks(order: RestingOrder, baseScale: number): string[] {
   const breaks: string[] = [];
   const worst =
@@ -246,6 +246,8 @@ function budgetBreaks(order: RestingOrder, baseScale: number): string[] {
       ? order.leaves
       : limitBuyReserve({ ...order, limitPrice: order.price }, order.leaves, baseScale);
   if (order.budget < worst) breaks.push(`order ${order.id} has a budget of ${order.budget} and may cost ${worst}`);
+  if (order.budget > worst)
+    breaks.push(`order ${order.id} has a budget of ${order.budget}, beyond its cost of ${worst}`);
   if (order.fee !== feeOf(order.feeNumerator))
     breaks.push(`order ${order.id} has a fee of ${order.fee} for ${order.feeNumerator}`);
   return breaks;
@@ -260,7 +262,7 @@ function sameOrderBreaks(account: string, mine: Order, theirs: BookOrder | undef
     theirs.leaves === (mine.qty === null ? null : mine.qty - mine.filledQty) &&
     theirs.feeNumerator === mine.feeNumerator &&
     theirs.fee === mine.fee &&
-    theirs.budget >= mine.hold;
+    theirs.budget === mine.hold;
   return same ? [] : [`order ${mine.id} is not the same at ${account} and at its market`];
 }
 

@@ -34,8 +34,13 @@ export async function callObject<T>(call: () => Promise<Result<T>>): Promise<Res
   try {
     return await call();
   } catch (error) {
-    if (error instanceof Error && "remote" in error && error.remote === true && !("durableObjectReset" in error))
-      throw error;
+    if (isBug(error)) throw error;
     return refuse({ code: "unavailable" });
   }
+}
+
+/** What an object's own code threw; not its being overloaded or started anew, which the runtime reports the same way. */
+function isBug(error: unknown): boolean {
+  if (!(error instanceof Error) || !("remote" in error) || error.remote !== true) return false;
+  return !("durableObjectReset" in error) && !("overloaded" in error && error.overloaded === true);
 }

@@ -245,8 +245,11 @@ describe("a cancel", () => {
     value(world.place("bob", { side: "sell", qty: sol("1"), limitPrice: usd("180") }));
     world.sendCommands("bob", "SOL-USD");
     world.cancel("ann", now(world, "ann", order));
+    const filled = { status: "filled", cancelRequested: false };
+    world.sendReports("ann", "SOL-USD");
+    expect(now(world, "ann", order)).toMatchObject(filled);
     world.settle();
-    expect(now(world, "ann", order)).toMatchObject({ status: "filled", cancelRequested: false });
+    expect(now(world, "ann", order)).toMatchObject(filled);
     expect(world.breaks(true)).toEqual([]);
   });
 });

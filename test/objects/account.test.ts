@@ -13,7 +13,6 @@ import {
   callerOf,
   checkEverything,
   crash,
-  eventually,
   evict,
   faraway,
   journalLength,
@@ -393,16 +392,19 @@ describe("a broken invariant", () => {
   it("stops it while a call is out: the answer is not applied, and comes again once it is repaired", async () => {
     const id = await corruptAccount();
     const really = MarketObject.prototype.exchange;
+    let stopped = false;
     vi.spyOn(MarketObject.prototype, "exchange").mockImplementation(async function (this: MarketObject, call) {
       const answer = await really.call(this, call);
-      await scheduler.wait(200);
+      while (!stopped) await scheduler.wait(10);
       return answer;
     });
     const request = atMarket("XRP-USD", "buy");
     await placePending(id, request);
     const events = await journalLength(accountOf(id));
     await breakingAct(id);
-    await scheduler.wait(400);
+    const before = await retryAt(id, "XRP-USD");
+    stopped = true;
+    await backedOff(id, "XRP-USD", before);
     expect(await journalLength(accountOf(id))).toBe(events);
     expect(await orderBy(id, request)).toMatchObject({ status: "pending_new" });
     await repair(id);

@@ -10,8 +10,10 @@ import {
   alarmAt,
   asked,
   atMarket,
+  backedOff,
   callerOf,
   checkEverything,
+  crash,
   eventually,
   evict,
   faraway,
@@ -72,34 +74,35 @@ describe("with the clock stopped", () => {
 
   const usdHeld = async (one: Trader) => (await one.balance("USD")).held;
 
-  it.each<[string, () => Promise<ExchangeAnswer>]>([
-    ["answers `later`", async () => LATER],
-    [
-      "fails",
-      async () => {
-        throw new Error("away");
-      },
-    ],
-    [
-      "hangs",
-      async () => {
-        await scheduler.wait(SETTLE_WAIT_MS + 500);
-        return LATER;
-      },
-    ],
-  ])("a market that %s: 202, then filled when it is back in time", async (_, away) => {
+  it("a market that hangs keeps nobody waiting: 202, then filled when it is back in time", async () => {
     const buyer = await trader({ usd: "1000" });
     watch(buyer.accountId, "SOL-USD");
-    const exchange = vi.spyOn(MarketObject.prototype, "exchange").mockImplementation(away);
+    const exchange = vi.spyOn(MarketObject.prototype, "exchange").mockImplementation(async () => {
+      await scheduler.wait(SETTLE_WAIT_MS + 500);
+      return LATER;
+    });
     const posted = await buyer.place({ symbol: "SOL-USD", side: "buy", type: "market", notional: "100" });
     expect(posted).toMatchObject({ status: 202, body: { status: "pending_new", filled_qty: "0" } });
     expect(await usdHeld(buyer)).toBe("100");
-    await scheduler.wait(600);
+    await backedOff(buyer.accountId, "SOL-USD", null);
     exchange.mockRestore();
     passTime(SUBMIT_DEADLINE_MS);
     await ring(accountOf(buyer.accountId));
     expect(await buyer.order(posted.body.id)).toMatchObject({ status: "filled" });
     expect(await usdHeld(buyer)).toBe("0");
+  });
+
+  it("a market that fails is asked again, and fills in time", async () => {
+    const id = await openAccount();
+    const exchange = vi.spyOn(MarketObject.prototype, "exchange").mockImplementation(async () => {
+      throw new Error("away");
+    });
+    const request = atMarket("SOL-USD", "buy");
+    await placeUnanswered(id, request);
+    exchange.mockRestore();
+    passTime(250);
+    await ring(accountOf(id));
+    expect(await orderBy(id, request)).toMatchObject({ status: "filled" });
   });
 
   it("a market order that the market hears of after five seconds is refused, and its hold released", async () => {
@@ -171,11 +174,13 @@ describe("with the clock stopped", () => {
     const request = limit("ETH-USD", "buy", { limitPrice: faraway("ETH-USD", "buy") });
     const first = await placeUnanswered(id, request);
     const { held } = await moneyOf(id, "USD");
-    expect(await asked(id, request)).toMatchObject({
-      result: { ok: true, value: { id: first.id, status: "pending_new" } },
-    });
+    const again = asked(id, request);
     expect((await moneyOf(id, "USD")).held).toBe(held);
     away.mockRestore();
+    passTime(5_000);
+    await ring(accountOf(id));
+    expect(await again).toMatchObject({ result: { ok: true, value: { id: first.id, status: "new" } } });
+    expect((await accountTables(id)).stored.orders.size).toBe(1);
   });
 
   it("one market's absence is no other market's matter", async () => {
@@ -193,7 +198,7 @@ describe("a pair that the market calls a bug", () => {
     stopClock();
   });
 
-  it("is parked: no more calls, also after an eviction; other markets go on; a person can take it up again", async () => {
+  it("is parked: no more calls, not even by a new life; other markets go on; a person can take it up again", async () => {
     const id = await openAccount();
     const bug = { outcome: "bug", detail: "account epoch 2, known as 1" } as const;
     const exchange = vi.spyOn(MarketObject.prototype, "exchange").mockResolvedValue(bug);
@@ -207,7 +212,7 @@ describe("a pair that the market calls a bug", () => {
       passTime(60_000);
       await ring(accountOf(id));
     }
-    await evict(accountOf(id));
+    await crash(accountOf(id));
     passTime(60_000);
     await ring(accountOf(id));
     expect(exchange).not.toHaveBeenCalled();
