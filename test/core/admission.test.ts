@@ -205,6 +205,14 @@ describe("an order that could carry a balance past its bound is refused before i
     expect(codeOf({ side: "sell", ...buy }, state)).toBe("amount_out_of_range");
   });
 
+  it("a market buy by notional counts with twice what it buys at the reference", () => {
+    const wish = { ...MARKET, notional: usd("180") };
+    const state = accountWith({ USD: usd("180"), SOL: UNITS_MAX - sol("2") });
+    expect(codeOf(wish, state)).toBe("ok");
+    state.balances.set("available|SOL", UNITS_MAX - sol("2") + 1n);
+    expect(codeOf(wish, state)).toBe("amount_out_of_range");
+  });
+
   it("a hold beyond the bound itself is out of range, not a lack of funds", () => {
     expect(
       codeOf({ qty: 2n ** 53n - (2n ** 53n % SOL.lotSize), limitPrice: usd("180") }, RICH, {

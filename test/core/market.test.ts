@@ -185,12 +185,25 @@ describe("steps that passed while the market slept", () => {
     expect(expiringAt(crossing)).toEqual(["a1 expired: gtd"]);
   });
 
+  it("are all looked at, also the one at which another order expires", () => {
+    const other = new Desk();
+    other.advance();
+    other.sendAll([`a1 buy 2 @ ${middle}`, `b1 buy 1 @ 170 gtd until:${crossing}`]);
+    other.now = crossing + 40 * STEP_MS;
+    expect(other.advance().map((sentence) => sentence.split(",")[0])).toEqual([
+      "b1 expired: gtd",
+      `a1 filled 2 @ ${middle}`,
+    ]);
+    expect(requotes(other.journal)).toContain(crossing / STEP_MS);
+  });
+
   it("are skipped when nobody's order rests", () => {
     const other = new Desk();
     other.advance();
-    other.now += 100 * STEP_MS;
+    // In eight hours the price moves across where the house quoted before; its own quotes are no reason to look.
+    other.now += 28_800 * STEP_MS;
     other.advance();
-    expect(requotes(other.journal)).toEqual([NOON / STEP_MS, NOON / STEP_MS + 100]);
+    expect(requotes(other.journal)).toEqual([NOON / STEP_MS, NOON / STEP_MS + 28_800]);
   });
 });
 
@@ -268,9 +281,19 @@ describe("the journal", () => {
     expect(() => applyMarketEvent(desk.state, { ...event, seq: 2, at: NOON - 1 })).toThrow("market time went back");
   });
 
-  it("tells two books apart that differ in nothing but who came first", () => {
-    const one = marketStateHash(deskWith("| 180.1 | c1:1 e1:1").state, sha256);
-    expect(marketStateHash(deskWith("| 180.1 | c1:1 e1:1").state, sha256)).toBe(one);
-    expect(marketStateHash(deskWith("| 180.1 | e1:1 c1:1").state, sha256)).not.toBe(one);
+  it.each([
+    ["| 180.1 | c1:1 e1:1", "| 180.1 | e1:1 c1:1"],
+    ["c1:1 e1:1 | 180.1 |", "e1:1 c1:1 | 180.1 |"],
+  ])("tells books apart that differ in nothing but who came first: %s, %s", (picture, other) => {
+    const one = marketStateHash(deskWith(picture).state, sha256);
+    expect(marketStateHash(deskWith(picture).state, sha256)).toBe(one);
+    const swapped = deskWith(other).state;
+    // All else is made equal, so that only the queue is left to tell.
+    const reordered = deskWith(picture).state;
+    for (const side of ["buy", "sell"] as const) {
+      for (const level of reordered.book[side].levels.values()) level.orders = new Map([...level.orders].reverse());
+    }
+    expect(marketStateHash(reordered, sha256)).not.toBe(one);
+    expect(marketStateHash(swapped, sha256)).not.toBe(one);
   });
 });
