@@ -2,6 +2,7 @@
 
 import { z } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { PLAIN_ORDER_CODES } from "../../core/result.ts";
 import { wireFill, wireOrder } from "../../core/wire.ts";
 import { send } from "../../http/answer.ts";
 import { type AppEnv, callerOf } from "../../http/context.ts";
@@ -24,6 +25,7 @@ import { cancelAll, cancelOrder, findOrder, listFills, listOrders, type OrderCon
 const tags = ["Orders"];
 const access = "signed_in";
 const orderProblems = problems(
+  ...PLAIN_ORDER_CODES,
   "unauthenticated",
   "token_expired",
   "session_revoked",
@@ -32,21 +34,8 @@ const orderProblems = problems(
   "unsupported_media_type",
   "validation_failed",
   "insufficient_funds",
-  "off_tick",
-  "off_lot",
-  "below_min_notional",
-  "above_max_qty",
-  "price_outside_band",
-  "market_not_open",
-  "post_only_would_cross",
-  "fok_not_fillable",
-  "too_many_open_orders",
-  "submitted_too_late",
-  "client_order_id_reused",
   "idempotency_key_reused",
   "idempotency_in_flight",
-  "unsupported_order_type",
-  "amount_out_of_range",
   "unavailable",
 );
 const readProblems = problems("unauthenticated", "token_expired", "session_revoked", "not_found", "unavailable");
