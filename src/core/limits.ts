@@ -59,6 +59,8 @@ export const SWEEP_LANES_MAX = 20;
 export const SWEEP_CALL_TIMEOUT_MS = 2_000;
 /** Objects whose slices one consumer applies at once: D1 takes six connections an invocation, and is one thread. */
 export const PROJECTION_LANES_MAX = 4;
+/** Journal text that goes into one D1 batch: its rows are about as long, and D1 takes 2 MB for one bound value. */
+export const PROJECTION_BATCH_CHARS_MAX = 500_000;
 /** Failures in a row after which a consumer leaves the rest of its batch for later: each may wait for D1's whole timeout. */
 export const PROJECTION_FAILURES_MAX = 3;
 /** Pauses before a slice is delivered again; doubled each time, ten tries outlast a D1 that is away for half an hour. */

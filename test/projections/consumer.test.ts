@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { toColumn } from "../../src/core/money.ts";
 import { database } from "../../src/db/client.ts";
 import type { JournalSlice } from "../../src/objects/ports.ts";
-import { applySlice } from "../../src/projections/apply.ts";
+import { applySlices } from "../../src/projections/apply.ts";
 import { consumeJournal, retrySeconds } from "../../src/projections/consumer.ts";
 import { readSlice } from "../../src/projections/slice.ts";
 import { expectedBalances, type Journal, play, sliceOf, slicesOf, spanOf } from "./history.ts";
@@ -80,6 +80,16 @@ describe("in order", () => {
     expect(new Set(sums.map(({ total }) => total))).toEqual(new Set(["0"]));
   });
 
+  it("asks D1 twice for a whole batch, however many objects and slices are in it", async () => {
+    let calls = 0;
+    const counting = faultyD1(() => {
+      calls += 1;
+      return false;
+    });
+    expect(new Set(await deliver(inOrder, counting))).toEqual(new Set(["acked"]));
+    expect(calls).toBe(2);
+  });
+
   it("moves the head over refusals, logouts and quotes, which make no rows", async () => {
     const empty = market.events.findIndex((event) => event.kind === "requote");
     expect(empty).toBe(0);
@@ -121,7 +131,7 @@ describe("at least once, in any order", () => {
 
   it("applies what was kept behind a slice whose consumer died before it could", async () => {
     await deliver([sliceOf(alice, 5, 12)]);
-    await applySlice(database(env), parsed(sliceOf(alice, 0, 5)), 0, 1);
+    await applySlices(database(env), [{ slice: parsed(sliceOf(alice, 0, 5)), head: 0 }], 1);
     const stuckAt = (await dump()).projection_heads[0]?.applied_seq;
     expect(await deliver([sliceOf(alice, 0, 5)], env.DB, 2)).toEqual(["acked"]);
     expect((await dump()).projection_heads[0]?.applied_seq).toBeGreaterThan(Number(stuckAt));
@@ -185,8 +195,8 @@ describe("all or nothing", () => {
     const db = database(env);
     const slice = parsed(sliceOf(alice, 0, 10));
     const longer = parsed(sliceOf(alice, 0, 14));
-    const answers = await Promise.all([applySlice(db, slice, 0, 1), applySlice(db, longer, 0, 1)]);
-    expect(answers.map((answer) => answer.ok && answer.value.head)).toEqual([slice.to, slice.to]);
+    const answers = await Promise.all([slice, longer].map((one) => applySlices(db, [{ slice: one, head: 0 }], 1)));
+    expect(answers.map((answer) => answer.ok && answer.value[0]?.head)).toEqual([slice.to, slice.to]);
     const raced = await dump();
     await wipe();
     await deliver([sliceOf(alice, 0, 10)]);
@@ -203,6 +213,14 @@ describe("all or nothing", () => {
     expect(await deliver([poison])).toEqual(["retried"]);
     expect(await dump()).toEqual(before);
     expect(await deliver([sliceOf(bob, 1, 8)])).toEqual(["acked"]);
+  });
+
+  it("applies the other objects' slices when one of the batch breaks a constraint", async () => {
+    const poison = spoiled(sliceOf(bob, 0, 8), 0, (body) =>
+      body.replace(/"amount":"\$\d+","status"/, '"amount":"$-5","status"'),
+    );
+    expect(await deliver([sliceOf(alice, 0, 5), poison, sliceOf(market, 0, 5)])).toEqual(["acked", "retried", "acked"]);
+    expect((await dump()).projection_heads.map(({ name }) => name).sort()).toEqual([alice.name, market.name].sort());
   });
 
   it("refuses units that no money column may hold, whoever writes them", async () => {
