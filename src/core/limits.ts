@@ -22,7 +22,7 @@ export const BACKOFF_MAX_MS = 30_000;
 /** The safety net behind eager draining: an alarm is a write, so one is armed this far ahead and not per order. */
 export const SAFETY_NET_MS = 5_000;
 /** How long journal rows gather before they go to the queue as one slice (protocol rule 2). */
-export const SLICE_DELAY_MS = 150;
+export const SLICE_DELAY_MS = 250;
 /** One slice's size: a queue message may have 128 KB, less the envelope. */
 export const SLICE_BYTES_MAX = 100_000;
 /** Journal rows read for one slice: bounds memory when events are tiny. */

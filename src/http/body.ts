@@ -16,12 +16,12 @@ const NOT_JSON: Refusal = { code: "unsupported_media_type", detail: "Send applic
 
 /** Refuses a body above {@link BODY_BYTES_MAX} with 413, also one that comes in pieces without a Content-Length. */
 export const sizeLimit: MiddlewareHandler<AppEnv> = async (c, next) => {
-  const stream = c.req.raw.body;
-  if (stream === null) return next();
   const declared = c.req.header("content-length");
   if (declared !== undefined && c.req.header("transfer-encoding") === undefined) {
     return Number(declared) > BODY_BYTES_MAX ? problemResponse(c, TOO_LARGE) : next();
   }
+  const stream = c.req.raw.body;
+  if (stream === null) return next();
   const bytes = await readUpTo(stream, BODY_BYTES_MAX);
   if (bytes === undefined) return problemResponse(c, TOO_LARGE);
   c.set("bodyBytes", bytes);
@@ -65,13 +65,15 @@ function declaresJson(contentType: string | undefined, contentEncoding: string |
   return parameters.every((one) => !one.trim().startsWith("charset=") || /^charset="?utf-8"?$/.test(one.trim()));
 }
 
+const UTF_8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 type Parsed = { ok: true; value: unknown } | { ok: false; detail: string };
 
 /** Decodes and parses a body; the depth is judged before the parser sees it. */
 export function parseJson(bytes: Uint8Array): Parsed {
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    text = UTF_8.decode(bytes);
   } catch {
     return { ok: false, detail: "The body is not UTF-8." };
   }

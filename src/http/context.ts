@@ -71,7 +71,9 @@ export function requestContext(ports: Ports): MiddlewareHandler<AppEnv> {
     c.set("traceId", traceIdOf(c.req.header("traceparent")));
     c.set("ports", ports);
     await next();
-    c.res = dressed(c.res, requestId, c.get("principal") !== undefined);
+    const answer = dressed(c.res, requestId, c.get("principal") !== undefined);
+    // Setting it again, even to itself, would copy the answer.
+    if (answer !== c.res) c.res = answer;
   };
 }
 
@@ -87,12 +89,19 @@ function traceIdOf(traceparent: string | undefined): string {
 }
 
 /** Adds the headers every answer has. What says nothing about caching, or was made for one caller, is not stored. */
-export function dressed(answer: Response, requestId: string, authenticated: boolean): Response {
+function dressed(answer: Response, requestId: string, authenticated: boolean): Response {
+  if (answer.webSocket === null) {
+    dress(answer.headers, requestId, authenticated);
+    return answer;
+  }
+  // An upgrade's answer comes from another object: its headers cannot be changed, and it lives by its socket.
   const headers = new Headers(answer.headers);
+  dress(headers, requestId, authenticated);
+  return new Response(null, { status: 101, webSocket: answer.webSocket, headers });
+}
+
+function dress(headers: Headers, requestId: string, authenticated: boolean): void {
   headers.set("X-Request-Id", requestId);
   for (const [name, value] of SECURITY_HEADERS) if (!headers.has(name)) headers.set(name, value);
   if (authenticated || !headers.has("Cache-Control")) headers.set("Cache-Control", "no-store");
-  // An upgrade's answer lives by its socket, and one from another object has headers that cannot be changed.
-  if (answer.webSocket) return new Response(null, { status: 101, webSocket: answer.webSocket, headers });
-  return new Response(answer.body, { status: answer.status, headers });
 }

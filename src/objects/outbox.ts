@@ -42,7 +42,9 @@ export class Outbox {
     if (this.#flying) return;
     this.#flying = true;
     try {
-      for (let slice = this.#nextSlice(); slice !== null; slice = this.#nextSlice()) {
+      while (this.#sentSeq < this.#source.seq()) {
+        const slice = this.#nextSlice();
+        if (slice === null) break;
         const cursor = this.#sentSeq;
         await this.#ports.queue.send(slice);
         // A rewind while the slice was in flight wins: what it asked for again must be sent again.
@@ -88,8 +90,8 @@ export class Outbox {
     const slice: JournalSlice = { v: 1, object, name: this.#ports.name, epoch, from: 0, to: 0, events: [] };
     let bytes = JSON.stringify(slice).length + NUMBERS_CHARS_MAX;
     for (const row of rows) {
-      // Escaped quotes make a body longer in the message than in its row.
-      bytes += JSON.stringify(row.body).length + 1;
+      // Escaping makes a body longer in the message than in its row, at most twice: it is JSON, without control characters.
+      bytes += 2 * row.body.length + 3;
       if (slice.events.length > 0 && bytes > SLICE_BYTES_MAX) break;
       if (slice.events.length === 0) slice.from = row.first;
       slice.to = row.seq;
