@@ -63,7 +63,7 @@ export function formatUnits(units: bigint, asset: string): string {
 
 /**
  * Makes the entry for some movements: merges those of one account, leaves out zeros, adds running balances and the hash.
- * Throws InvariantError when they do not sum to zero per asset, when customer money would be negative, or out of range.
+ * Throws InvariantError when they do not sum to zero per asset, when customer money would be negative or out of range, or one amount is.
  */
 export function makeEntry(
   balances: Balances,
@@ -86,7 +86,9 @@ export function makeEntry(
     const [account = "", asset = ""] = key.split("|");
     const balance = (balances.get(key) ?? 0n) + amount;
     invariant(balance >= 0n || !isCustomerMoney(account), `${account} ${asset} would be ${balance}`);
-    invariant(balance <= UNITS_MAX && balance >= -UNITS_MAX, `${account} ${asset} out of range`);
+    // Only customers' money can be refused for its size; the other side of it adds up over all customers, without an end.
+    invariant(balance <= UNITS_MAX || !isCustomerMoney(account), `${account} ${asset} out of range`);
+    invariant(amount <= UNITS_MAX && amount >= -UNITS_MAX, `${account} ${asset} moves out of range`);
     postings.push({ account, asset, amount, balance });
   }
   if (postings.length === 0) return null;

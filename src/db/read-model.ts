@@ -18,8 +18,8 @@ import type { Liquidity, OrderStatus, OrderType, SelfTradePrevention, Side, Time
 /** Which kind of object wrote a row. */
 export type ObjectKind = "account" | "market";
 
-/** One posting of an entry: account, asset, amount and running balance, in whole units, exact as JSON integers. */
-export type PostingRow = [account: string, asset: string, amount: number, balance: number];
+/** One posting of an entry, in whole units: the running balance as text, since a market's may pass what a number holds. */
+export type PostingRow = [account: string, asset: string, amount: number, balance: string];
 
 /**
  * The CHECK of a money column; none of this model may be negative. An INTEGER column takes a fraction or a text without a
@@ -191,9 +191,9 @@ export const ledgerPostings = sqliteView("ledger_postings", {
   account: text("account").notNull(),
   asset: text("asset").notNull(),
   amount: integer("amount").notNull(),
-  balance: integer("balance").notNull(),
+  balance: text("balance").notNull(),
 }).as(
-  sql`SELECT e.object, e.name, e.epoch, e.seq, p.value ->> 0 AS account, p.value ->> 1 AS asset, p.value ->> 2 AS amount, p.value ->> 3 AS balance FROM ledger_entries e, json_each(e.postings) p`,
+  sql`SELECT e.object, e.name, e.epoch, e.seq, p.value ->> 0 AS account, p.value ->> 1 AS asset, p.value ->> 2 AS amount, CAST(p.value ->> 3 AS TEXT) AS balance FROM ledger_entries e, json_each(e.postings) p`,
 );
 
 /** What each account has of each asset, as of its event `seq`. */

@@ -112,7 +112,7 @@ function executionRow({ name, epoch }: Source, seq: number, fill: FillRecord): R
 
 function entryRow(source: Source, entry: LedgerEntry): Rows["entries"][number] {
   const { seq, id, at, kind, ref, hash } = entry;
-  const postings = entry.postings.map((p): PostingRow => [p.account, p.asset, toColumn(p.amount), toColumn(p.balance)]);
+  const postings = entry.postings.map((p): PostingRow => [p.account, p.asset, toColumn(p.amount), String(p.balance)]);
   return { ...source, seq, id, at, kind, ref, hash, postings };
 }
 

@@ -383,20 +383,21 @@ describe("money in and out", () => {
     expect(money(world, "ann", "USD")).toBe("USD 0 + 180.36");
   });
 
-  it("never lets a balance past its bound, nor the sum of what has come in", () => {
+  it("never lets a balance past its bound; what has come in altogether may pass it", () => {
     const world = pair();
     const room = UNITS_MAX - usd("10000");
     expect(world.transfer("ann", "deposit", "USD", room + 1n)).toMatchObject({
       refusal: { code: "amount_out_of_range" },
     });
     value(world.transfer("ann", "deposit", "USD", room));
-    // What is spent leaves room among its own, and none among what has come in.
     value(world.transfer("bob", "withdrawal", "USD", usd("9000")));
     value(world.place("bob", { side: "sell", qty: sol("1"), limitPrice: usd("180") }));
     world.settle();
     value(world.place("ann", { qty: sol("1"), limitPrice: usd("180") }));
     world.settle();
     expect(balanceOf(world.customer("ann").state, "available", "USD")).toBe(UNITS_MAX - usd("180.36"));
+    value(world.transfer("ann", "deposit", "USD", usd("180.36")));
+    expect(balanceOf(world.customer("ann").state, "external", "USD")).toBe(-UNITS_MAX - usd("180.36"));
     expect(world.transfer("ann", "deposit", "USD", 1n)).toMatchObject({ refusal: { code: "amount_out_of_range" } });
   });
 });

@@ -108,14 +108,32 @@ describe("an entry", () => {
     },
   );
 
-  it("keeps every balance within what a money column stores exactly", () => {
+  it("keeps customers' money and every amount within what a money column stores exactly", () => {
     const most: Movement[] = [
       ["available", "USD", UNITS_MAX],
       ["external", "USD", -UNITS_MAX],
     ];
     expect(enter(new Map(), most)).not.toBeNull();
     expect(() => enter(new Map([["available|USD", 1n]]), most)).toThrow("available USD out of range");
-    expect(() => enter(new Map([["external|USD", -1n]]), most)).toThrow("external USD out of range");
+    const more: Movement[] = most.map(([account, asset, amount]) => [
+      account === "available" ? "house" : account,
+      asset,
+      2n * amount,
+    ]);
+    expect(() => enter(new Map(), more)).toThrow("house USD moves out of range");
+  });
+
+  it("lets what stands against customers' money grow without a bound: all of them together may pass it", () => {
+    const entry = enter(new Map([["external|USD", -UNITS_MAX]]), [
+      ["available", "USD", UNITS_MAX],
+      ["external", "USD", -UNITS_MAX],
+    ]);
+    expect(entry?.postings).toContainEqual({
+      account: "external",
+      asset: "USD",
+      amount: -UNITS_MAX,
+      balance: -2n * UNITS_MAX,
+    });
   });
 });
 

@@ -1,0 +1,2 @@
+DROP VIEW `ledger_postings`;--> statement-breakpoint
+CREATE VIEW `ledger_postings` AS SELECT e.object, e.name, e.epoch, e.seq, p.value ->> 0 AS account, p.value ->> 1 AS asset, p.value ->> 2 AS amount, CAST(p.value ->> 3 AS TEXT) AS balance FROM ledger_entries e, json_each(e.postings) p;
