@@ -5,7 +5,9 @@ import { decode } from "../../src/core/codec.ts";
 import { accountBreaks, crossBreaks, marketBreaks } from "../../src/core/invariants.ts";
 import { findMarket } from "../../src/core/listings.ts";
 import { applyMarketEvent, emptyMarket, type MarketEvent, marketStateHash } from "../../src/core/market/state.ts";
-import { type Acknowledged, accountId, schedule } from "./workload.ts";
+import { consumeJournal } from "../../src/projections/consumer.ts";
+import { SimulatedD1 } from "./d1.ts";
+import { ACCOUNT_IDS, type Acknowledged, accountId, schedule } from "./workload.ts";
 import { type FaultRates, NO_FAULTS, randomOf, sha256, World } from "./world.ts";
 
 const SPAN_MS = 20_000;
@@ -29,6 +31,13 @@ export function faultsOf(seed: number): FaultRates {
     crashAfterCommit: rate(0.03),
     queueLost: rate(0.3),
     queueDuplicated: rate(0.5),
+    queueSpoiled: rate(0.05),
+    queueDelayMsMax: 1 + rate(20_000),
+    queueRetriesMax: Math.floor(random() * 11),
+    consumerDies: rate(0.2),
+    d1Fails: rate(0.1),
+    d1AnswerLost: rate(0.1),
+    d1Outage: rate(0.02),
     delayMsMax: 1 + rate(3_000),
   };
 }
@@ -36,6 +45,7 @@ export function faultsOf(seed: number): FaultRates {
 /** Runs one seed and reports every broken promise. */
 export async function runSeed(seed: number, commands = 40): Promise<RunReport> {
   const world = new World(seed, faultsOf(seed));
+  world.d1.enroll(ACCOUNT_IDS);
   const acknowledged = schedule(world, commands, SPAN_MS);
   await world.run(world.now + SPAN_MS + 2_000);
   world.faults = NO_FAULTS;
@@ -44,6 +54,7 @@ export async function runSeed(seed: number, commands = 40): Promise<RunReport> {
     ...world.alerts,
     ...restBreaks(world),
     ...journalBreaks(world),
+    ...(await projectionBreaks(world)),
     ...acknowledgedBreaks(world, acknowledged),
   ];
   world.close();
@@ -91,6 +102,38 @@ function journalBreaks(world: World): string[] {
     for (const body of world.journal(symbol)) applyMarketEvent(replayed, decode<MarketEvent>(body));
     if (marketStateHash(replayed, sha256) !== marketStateHash(market.state, sha256))
       breaks.push(`${symbol} replays to another state`);
+  }
+  return breaks;
+}
+
+/** P1: the read model, after all that became of queue and D1, is what the journals make of an empty one, row by row. */
+async function projectionBreaks(world: World): Promise<string[]> {
+  const d1 = new SimulatedD1();
+  const journals = [
+    ...world
+      .accounts()
+      .map(([name, logic]) => ({ object: "account", name, seq: logic.state.seq, bodies: world.journal(name) })),
+    ...world.markets().map(([symbol, logic]) => ({
+      object: "market",
+      name: `main/${symbol}`,
+      seq: logic.state.seq,
+      bodies: world.journal(symbol),
+    })),
+  ];
+  const messages = journals.map(({ object, name, seq, bodies }) => ({
+    body: { v: 1, object, name, epoch: 1, from: 1, to: seq, events: bodies },
+    attempts: 1,
+    ack: () => undefined,
+    retry: () => undefined,
+  }));
+  await consumeJournal({ queue: "rebuild", messages } as unknown as MessageBatch, { DB: d1.binding });
+  const [found, wanted] = [world.d1.readModel(), d1.readModel()];
+  d1.close();
+  const heads = wanted["projection_heads"]?.length ?? 0;
+  const breaks = heads === journals.length ? [] : [`only ${heads} of ${journals.length} journals can be projected`];
+  for (const [table, rows] of Object.entries(wanted)) {
+    if (JSON.stringify(found[table]) === JSON.stringify(rows)) continue;
+    breaks.push(`${table} in D1 is not what the journals say: ${found[table]?.length} rows, ${rows.length} expected`);
   }
   return breaks;
 }

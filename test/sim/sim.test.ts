@@ -1,5 +1,5 @@
 // A thousand seeded runs of the real objects under lost, doubled, late and reordered messages and crashes at every commit.
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { runSeed } from "./run.ts";
 
 const SEEDS = Number(process.env["SIM_SEEDS"] ?? "1000");
@@ -17,9 +17,23 @@ const SOMETIMES = [
   "same_key_again",
   "queue_lost",
   "queue_duplicated",
+  "queue_spoiled",
+  "queue_retried",
+  "queue_unanswered",
+  "queue_dead_letter",
+  "consumer_died",
+  "d1_failed",
+  "d1_answer_lost",
+  "d1_outage",
+  "swept",
   "alarm",
   "refused_insufficient_funds",
 ];
+
+// What the product logs of each fault would bury the one line that matters.
+beforeAll(() => {
+  for (const level of ["error", "warn"] as const) vi.spyOn(console, level).mockImplementation(() => undefined);
+});
 
 describe("the money path under faults", () => {
   it(`${SEEDS} seeds lose nothing, double nothing and come to rest`, async () => {

@@ -22,6 +22,9 @@ export function accountId(index: number): string {
   return `acc_${String(index).padStart(26, "0")}`;
 }
 
+/** Everybody who trades. */
+export const ACCOUNT_IDS = Array.from({ length: ACCOUNTS }, (_, index) => accountId(index));
+
 function callerOf(account: string): Caller {
   return { accountId: account, sessionId: "ses_1", issuedAtMs: 0 };
 }

@@ -3,10 +3,14 @@
 import { createHash } from "node:crypto";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { typeId } from "../../src/core/ids.ts";
+import { SLICE_DELAY_MS } from "../../src/core/limits.ts";
 import { findMarket } from "../../src/core/listings.ts";
+import { sweep } from "../../src/domains/ops/scheduled.ts";
 import { AccountLogic, type AccountPorts } from "../../src/objects/account/logic.ts";
 import { MarketLogic, type MarketPorts } from "../../src/objects/market/logic.ts";
-import type { JournalSlice, ObjectPorts, SqlValue } from "../../src/objects/ports.ts";
+import type { ObjectPorts, SqlValue } from "../../src/objects/ports.ts";
+import { type D1Fate, SimulatedD1 } from "./d1.ts";
+import { SimulatedQueue } from "./queue.ts";
 
 /** How likely each fault is, 0 to 1; drawn per seed, zero in some. */
 export interface FaultRates {
@@ -17,6 +21,15 @@ export interface FaultRates {
   crashAfterCommit: number;
   queueLost: number;
   queueDuplicated: number;
+  queueSpoiled: number;
+  queueDelayMsMax: number;
+  /** Deliveries of a message beyond its first before it is a dead letter; wrangler.toml has ten. */
+  queueRetriesMax: number;
+  consumerDies: number;
+  d1Fails: number;
+  d1AnswerLost: number;
+  /** How likely D1 goes away for up to a minute, at each call. */
+  d1Outage: number;
   delayMsMax: number;
 }
 
@@ -28,6 +41,13 @@ export const NO_FAULTS: FaultRates = {
   crashAfterCommit: 0,
   queueLost: 0,
   queueDuplicated: 0,
+  queueSpoiled: 0,
+  queueDelayMsMax: 100,
+  queueRetriesMax: 10,
+  consumerDies: 0,
+  d1Fails: 0,
+  d1AnswerLost: 0,
+  d1Outage: 0,
   delayMsMax: 5,
 };
 
@@ -59,19 +79,27 @@ interface Node<Logic> {
   life: number;
 }
 
+/** `awaited`: time stands still until it has ended; for what waits for the machine and never for a later event. */
+type Waiting = "alone" | "awaited";
+
 interface Event {
   at: number;
   run: () => void | Promise<void>;
+  waiting: Waiting;
 }
 
 /** More turns than the longest chain of promises between two events has; a real pause would cost most of a run. */
 const MICROTASK_TURNS = 30;
 const START_MS = 1_800_000_000_000;
+const D1_OUTAGE_MS_MAX = 60_000;
+const SWEEP_MS = 60_000;
 
 export class World {
   readonly random: () => number;
   readonly counts: Record<string, number> = {};
-  readonly slices: JournalSlice[] = [];
+  readonly d1: SimulatedD1;
+  readonly #queue: SimulatedQueue;
+  #d1AwayUntil = 0;
   readonly alerts: string[] = [];
   faults: FaultRates;
   now = START_MS;
@@ -82,6 +110,40 @@ export class World {
   constructor(seed: number, faults: FaultRates) {
     this.random = randomOf(seed);
     this.faults = faults;
+    this.d1 = new SimulatedD1(() => this.#d1Fate());
+    this.#queue = new SimulatedQueue(this, this.d1);
+    this.later(SWEEP_MS, () => this.#sweep(), "awaited");
+  }
+
+  #d1Fate(): D1Fate {
+    if (this.faults === NO_FAULTS) return "answers";
+    if (this.strikes("d1_outage", this.faults.d1Outage))
+      this.#d1AwayUntil = this.now + this.random() * D1_OUTAGE_MS_MAX;
+    if (this.now < this.#d1AwayUntil || this.strikes("d1_failed", this.faults.d1Fails)) return "fails";
+    return this.strikes("d1_answer_lost", this.faults.d1AnswerLost) ? "answer_lost" : "answers";
+  }
+
+  /** The cron's sweeper, once a minute. */
+  async #sweep(): Promise<void> {
+    this.later(SWEEP_MS, () => this.#sweep(), "awaited");
+    const journals = (logic: () => AccountLogic | MarketLogic) => ({
+      head: async () => logic().journal.head(),
+      replay: async (fromSeq: number) => logic().journal.replay(fromSeq),
+    });
+    const asleep = { head: async () => ({ epoch: 1, seq: 0 }), replay: async () => ({ epoch: 1, seq: 0 }) };
+    const env = {
+      DB: this.d1.binding,
+      VENUE: "main",
+      ACCOUNT: { getByName: (id: string) => journals(() => this.account(id)) },
+      MARKET: {
+        getByName: (name: string) => {
+          const symbol = name.slice("main/".length);
+          return this.#markets.has(symbol) ? journals(() => this.market(symbol)) : asleep;
+        },
+      },
+    };
+    const { replayed } = await sweep(env as never, this.now, 0);
+    if (replayed > 0) this.count("swept");
   }
 
   /** Notes that something happened, for the `sometimes` points. */
@@ -93,8 +155,15 @@ export class World {
     return rate > 0 && this.random() < rate;
   }
 
+  /** Whether a fault of this likelihood happens now; one that does is counted. */
+  strikes(what: string, rate: number): boolean {
+    const struck = this.chance(rate);
+    if (struck) this.count(what);
+    return struck;
+  }
+
   /** Runs `work` in `ms` of simulated time. */
-  later(ms: number, run: Event["run"]): void {
+  later(ms: number, run: Event["run"], waiting: Waiting = "alone"): void {
     const at = this.now + ms;
     let low = 0;
     let high = this.#events.length;
@@ -103,7 +172,7 @@ export class World {
       if ((this.#events[middle]?.at ?? at) <= at) low = middle + 1;
       else high = middle;
     }
-    this.#events.splice(low, 0, { at, run });
+    this.#events.splice(low, 0, { at, run, waiting });
   }
 
   /** Runs what is due until `untilMs` of simulated time. Returns whether anything is left. */
@@ -113,8 +182,8 @@ export class World {
       if (next === undefined || next.at > untilMs) break;
       this.#events.shift();
       this.now = Math.max(this.now, next.at);
-      // Not awaited: it may itself wait for a later event.
-      void this.#start(next);
+      const done = this.#start(next);
+      if (next.waiting === "awaited") await done;
       // Lets the promises that this event resolved run on before time does.
       for (let turn = 0; turn < MICROTASK_TURNS; turn += 1) await null;
     }
@@ -227,11 +296,11 @@ export class World {
         },
       },
       queue: {
-        send: async (slice) => this.#enqueue(slice),
+        send: async (slice) => this.#queue.send(slice),
         wake: () => {
           if (waking) return;
           waking = true;
-          this.later(150, async () => {
+          this.later(SLICE_DELAY_MS, async () => {
             waking = false;
             if (node.life === life) await node.logic?.journal.flush().catch(() => this.count("flush_failed"));
           });
@@ -257,17 +326,6 @@ export class World {
       this.count("alarm");
       await node.logic.alarm().catch(() => this.count("alarm_crashed"));
     });
-  }
-
-  #enqueue(slice: JournalSlice): void {
-    if (this.chance(this.faults.queueLost)) {
-      this.count("queue_lost");
-      return;
-    }
-    this.slices.push(slice);
-    if (!this.chance(this.faults.queueDuplicated)) return;
-    this.count("queue_duplicated");
-    this.slices.splice(Math.floor(this.random() * this.slices.length), 0, slice);
   }
 
   /** A call over a network that loses, doubles and delays: the effect may happen without the answer. */
@@ -336,6 +394,7 @@ export class World {
   /** Gives up everything: databases are closed. */
   close(): void {
     for (const node of [...this.#accounts.values(), ...this.#markets.values()]) node.db.close();
+    this.d1.close();
   }
 
   accounts(): [string, AccountLogic][] {
