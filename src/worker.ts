@@ -1,11 +1,20 @@
 // The doors: HTTP, queues, cron and the object classes; and the wiring of ports. Nothing is decided here.
 import { createApp } from "./app.ts";
+import { loadConfig } from "./config.ts";
 import { sweep } from "./domains/ops/scheduled.ts";
+import { verifyAccessToken } from "./http/tokens.ts";
+import { AccountShell } from "./objects/account/shell.ts";
 import { consumeJournal } from "./projections/consumer.ts";
 import { consumeDeadLetters } from "./projections/dead-letters.ts";
 
-export { AccountObject } from "./objects/account/shell.ts";
 export { MarketObject } from "./objects/market/shell.ts";
+
+/** The account object, told how an access token is verified. */
+export class AccountObject extends AccountShell {
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env, (token) => verifyAccessToken(loadConfig(env), token, Date.now()));
+  }
+}
 
 const app = createApp();
 

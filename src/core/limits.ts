@@ -42,6 +42,11 @@ export const STREAM_REPLAY_EVENTS_MAX = 10_000;
 export const SOCKETS_PER_ACCOUNT_MAX = 64;
 /** A client's WebSocket message: the contract's figure. */
 export const SOCKET_MESSAGE_BYTES_MAX = 16_384;
+/** Messages of one client in a row, forgiven evenly over a window: a good one subscribes once and renews every ten minutes. */
+export const SOCKET_MESSAGES_MAX = 100;
+export const SOCKET_MESSAGES_WINDOW_MS = 10_000;
+/** Longest silence of a socket that nobody may end: the contract's figure, three of its pings. */
+export const SOCKET_SILENCE_MAX_MS = 60_000;
 /** A stream ticket's life: the contract's figure. */
 export const TICKET_TTL_MS = 30_000;
 /** Tickets of one account that wait to be used: more are a mistake or an attack. */

@@ -45,6 +45,11 @@ export interface Caller {
   issuedAtMs: number;
 }
 
+/** Who opens a stream: it lives no longer than the token that it was opened with, or last renewed by. */
+export interface StreamCaller extends Caller {
+  expiresAtMs: number;
+}
+
 /**
  * An answer to an act that happens once. `replay` is null the first time; after that it says which key brought the same
  * answer again, and for an idempotency key the request id of the first answer, since that one is byte for byte.
@@ -116,8 +121,8 @@ export interface AccountRpc {
   ledger(caller: Caller, query: LedgerQuery): Promise<Result<Page<LedgerEntry>>>;
   transfers(caller: Caller, query: PageRequest & { kind: Transfer["kind"] }): Promise<Result<Page<Transfer>>>;
   positions(caller: Caller): Promise<Result<{ positions: Position[]; balances: Balance[]; seq: number; asOf: number }>>;
-  streamTicket(caller: Caller): Promise<Result<{ ticket: string; expiresAt: number }>>;
-  redeemTicket(ticket: string): Promise<Result<Caller>>;
+  streamTicket(caller: StreamCaller): Promise<Result<{ ticket: string; expiresAt: number }>>;
+  redeemTicket(ticket: string): Promise<Result<StreamCaller>>;
   revokeSession(sessionId: string, untilMs: number): Promise<Result<null>>;
   revokeAllBefore(fromMs: number): Promise<Result<null>>;
   setStatus(status: AccountStatus, reason: string): Promise<Result<null>>;

@@ -358,11 +358,15 @@ describe("a socket", () => {
     ["an unknown field", '{"op":"subscribe","channels":["orders"],"x":1}', "validation_failed"],
     ["a negative resume_from", '{"op":"subscribe","channels":["orders"],"resume_from":-1}', "validation_failed"],
     ["a fraction as resume_from", '{"op":"subscribe","channels":["orders"],"resume_from":1.5}', "validation_failed"],
+    ["a renewal without a token", '{"op":"auth"}', "validation_failed"],
+    ["a number as token", '{"op":"auth","token":5}', "validation_failed"],
+    ["a renewal with an unknown field", '{"op":"auth","token":"x","x":1}', "validation_failed"],
+    ["bytes that are no UTF-8", new Uint8Array([0x22, 0xff, 0x22]).buffer, "malformed_json"],
     ["text as resume_from", '{"op":"subscribe","channels":["orders"],"resume_from":"1"}', "validation_failed"],
-  ])("answers %s with an error, and goes on", async (_, text, code) => {
+  ])("answers %s with an error, and goes on", async (_, message, code) => {
     const ada = await trader({ usd: "1000" });
     const stream = await AccountStream.open(ada);
-    stream.send(text);
+    stream.send(message);
     expect(await stream.next()).toMatchObject({ type: "error", code, detail: expect.stringMatching(/./) });
     await marketBuy(ada);
     expect(await stream.drain()).toEqual([]);
@@ -383,6 +387,13 @@ describe("a socket", () => {
     const stream = await AccountStream.open(await trader());
     stream.send('{"op":"ping"}'.padEnd(SOCKET_MESSAGE_BYTES_MAX, " "));
     expect(await stream.nextText()).toBe('{"type":"pong"}');
+    stream.close();
+  });
+
+  it("takes bytes for the text that they hold", async () => {
+    const stream = await AccountStream.open(await trader({ usd: "1000" }));
+    stream.send(new TextEncoder().encode('{"op":"subscribe","channels":["balances"]}').buffer);
+    expect(await stream.next()).toMatchObject({ type: "snapshot", channel: "balances" });
     stream.close();
   });
 

@@ -367,7 +367,7 @@ export class World {
       send: {
         exchange: (symbol, call) => this.#call(ports.alive, () => this.market(symbol).exchange(structuredClone(call))),
       },
-      sockets: { publish: () => undefined, closeSession: () => undefined },
+      sockets: { publish: () => undefined, closeSession: () => undefined, closeExpired: () => null },
     };
   }
 

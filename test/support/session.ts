@@ -169,6 +169,13 @@ export async function secondSession(of: Trader): Promise<Trader> {
   );
 }
 
+/** Another access token of the same session, as a refresh gives one. `ageMs`: how long ago it was signed. */
+export function anotherToken(of: Trader, ageMs = 0): Promise<string> {
+  const { userId, accountId, sessionId } = of;
+  const subject = { userId, accountId, sessionId, roles: ["customer"], emailVerified: true };
+  return signAccessToken(loadConfig(env), subject, Date.now() - ageMs);
+}
+
 /**
  * Stops the clock an hour ahead of the real one, for the Worker and its objects too: prices stand still, and no alarm rings
  * by itself. Answers a function that lets time pass. An expectation that is polled lets a little pass at each try.

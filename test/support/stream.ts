@@ -5,12 +5,13 @@ import { ORIGIN } from "./session.ts";
 const PATIENCE_MS = 5_000;
 
 export interface StreamMessage {
-  type: "snapshot" | "event" | "gap" | "error" | "pong";
+  type: "snapshot" | "event" | "gap" | "error" | "pong" | "auth";
   channel: "orders" | "fills" | "balances";
   seq: number;
   prev_seq: number;
   oldest_seq: number;
   ts: string;
+  expires_at: string;
   code: string;
   // biome-ignore format: what is in it depends on the channel; a test says what it expects.
   data: Record<string, unknown> & Record<string, unknown>[];
@@ -68,6 +69,11 @@ export class AccountStream {
       });
     }
     return this.#arrived.shift() ?? "";
+  }
+
+  /** What has arrived and nobody has asked for. */
+  get unread(): readonly string[] {
+    return this.#arrived;
   }
 
   async next(): Promise<StreamMessage> {

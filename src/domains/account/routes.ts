@@ -19,7 +19,7 @@ import {
 import { renderPage, withCursor } from "../../http/page.ts";
 import { problemResponse } from "../../http/problem.ts";
 import { verifyAccessToken } from "../../http/tokens.ts";
-import type { Caller } from "../../objects/protocol.ts";
+import type { StreamCaller } from "../../objects/protocol.ts";
 import { accountOut, entryOut, ledgerQuery, streamQuery, ticketOut, transferIn, transferOut } from "./schema.ts";
 import { issueTicket, listLedger, listTransfers, makeTransfer, readAccount, wireAccount, withdraw } from "./service.ts";
 import { openStream, redeemTicket } from "./stream.ts";
@@ -101,19 +101,26 @@ const stream = operation({
   access: "public",
   tags,
   summary: "Orders, fills and balances as they happen",
-  description: "A WebSocket. Authenticate with the Authorization header, or with a ticket.",
+  description:
+    "A WebSocket. Authenticate with the Authorization header, or with a ticket. It is closed with 4001 when the access " +
+    'token (a ticket: the one it was made with) expires, unless {"op":"auth","token":"…"} has renewed it with a newer one.',
   request: { query: streamQuery },
   responses: { 101: { description: "The stream" }, ...problems(...session, "rate_limited", "validation_failed") },
 });
 
+/** What an object is told of its caller: not who he is to us. */
+function objectCallerOf({ accountId, sessionId, issuedAtMs, expiresAtMs }: StreamCaller): StreamCaller {
+  return { accountId, sessionId, issuedAtMs, expiresAtMs };
+}
+
 function contextOf(c: Context<AppEnv>) {
-  const { accountId, sessionId, issuedAtMs, emailVerified } = callerOf(c);
+  const principal = callerOf(c);
   const prices = { priceSeed: c.get("config").priceSeed, nowMs: Date.now() };
-  return { env: c.env, caller: { accountId, sessionId, issuedAtMs }, emailVerified, prices };
+  return { env: c.env, caller: objectCallerOf(principal), emailVerified: principal.emailVerified, prices };
 }
 
 /** Whose stream is asked for: a stranger learns nothing but that he is one. */
-async function streamCaller(c: Context<AppEnv>, presented: string | undefined): Promise<Result<Caller>> {
+async function streamCaller(c: Context<AppEnv>, presented: string | undefined): Promise<Result<StreamCaller>> {
   if (presented !== undefined) return redeemTicket(c.env, presented, c.get("config").refreshSecret);
   const token = bearerToken(c.req.header("authorization"));
   if (token === undefined) return refuse({ code: "unauthenticated" });
@@ -157,11 +164,10 @@ export const accountRouter = createRouter()
   .openapi(stream, async (c) => {
     const caller = await streamCaller(c, c.req.valid("query").ticket);
     if (!caller.ok) return problemResponse(c, caller.refusal);
-    const { accountId, sessionId, issuedAtMs } = caller.value;
     if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
       const errors = [{ pointer: "", code: "upgrade_required", detail: "This is a WebSocket." }];
       return problemResponse(c, { code: "validation_failed", errors });
     }
-    const answered = await openStream(c.env, { accountId, sessionId, issuedAtMs }, c.req.raw);
+    const answered = await openStream(c.env, objectCallerOf(caller.value), c.req.raw);
     return answered instanceof Response ? answered : problemResponse(c, answered);
   });

@@ -16,6 +16,7 @@ import type {
   LedgerQuery,
   Page,
   PageRequest,
+  StreamCaller,
 } from "../../objects/protocol.ts";
 import { accountStub, callObject, type ObjectBindings } from "../../objects/stubs.ts";
 import { sealTicket } from "./stream.ts";
@@ -120,7 +121,7 @@ export function listLedger(ctx: AccountContext, query: LedgerQuery): Promise<Res
 
 /** A ticket that opens one stream for this session, sealed with `secret`. Refuses `rate_limited` while too many are unused. */
 export async function issueTicket(
-  ctx: AccountContext,
+  ctx: AccountContext & { caller: StreamCaller },
   secret: string,
 ): Promise<Result<{ ticket: string; expiresAt: number }>> {
   const made = await callObject(() => accountStub(ctx.env, ctx.caller.accountId).streamTicket(ctx.caller));

@@ -1,6 +1,6 @@
 // Opening the account stream: who it is for, by header or ticket, then over to the account object with the socket.
 import { type Refusal, type Result, refuse } from "../../core/result.ts";
-import type { Caller } from "../../objects/protocol.ts";
+import type { StreamCaller } from "../../objects/protocol.ts";
 import { accountStub, callObject, type ObjectBindings } from "../../objects/stubs.ts";
 
 const SEALED = /^(tkt_([0-9a-z]{26})_[0-9a-f]{40})_([A-Za-z0-9_-]{43})$/;
@@ -15,7 +15,7 @@ export async function sealTicket(ticket: string, secret: string): Promise<string
  * Uses up a sealed ticket at the account that it names. Refuses `unauthenticated` when it is not one, used, or late. Without
  * a good seal no object is asked: any name makes one, and a stranger could make as many as there are names.
  */
-export async function redeemTicket(env: ObjectBindings, sealed: string, secret: string): Promise<Result<Caller>> {
+export async function redeemTicket(env: ObjectBindings, sealed: string, secret: string): Promise<Result<StreamCaller>> {
   const [, ticket, account, seal] = SEALED.exec(sealed) ?? [];
   if (ticket === undefined || seal === undefined) return refuse({ code: "unauthenticated" });
   const good = await crypto.subtle.verify(
@@ -38,7 +38,11 @@ function keyOf(secret: string): Promise<CryptoKey> {
 }
 
 /** Hands the socket to the account object. Answers its 101, or the refusal that it gave instead. */
-export async function openStream(env: ObjectBindings, caller: Caller, request: Request): Promise<Response | Refusal> {
+export async function openStream(
+  env: ObjectBindings,
+  caller: StreamCaller,
+  request: Request,
+): Promise<Response | Refusal> {
   const headers = new Headers({ upgrade: "websocket", "x-caller": JSON.stringify(caller) });
   try {
     const answer = await accountStub(env, caller.accountId).fetch(new Request(request.url, { headers }));

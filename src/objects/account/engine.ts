@@ -9,7 +9,7 @@ import { InvariantError } from "../../core/result.ts";
 import { Outbox } from "../outbox.ts";
 import type { ObjectPorts } from "../ports.ts";
 import type { ExchangeAnswer, ExchangeCall } from "../protocol.ts";
-import { Timers } from "../timers.ts";
+import { type Timer, Timers } from "../timers.ts";
 import { MarketLinks } from "./markets.ts";
 import { AccountStore } from "./store.ts";
 
@@ -21,8 +21,13 @@ export interface AccountPorts extends ObjectPorts {
     publish: (events: readonly AccountEvent[]) => void;
     /** Closes the sockets of a revoked session, or with null all that are open. */
     closeSession: (sessionId: string | null) => void;
+    /** Closes the sockets whose token has run out. Answers when the next one's does, in ms; null when none is left. */
+    closeExpired: () => number | null;
   };
 }
+
+/** The timer for the earliest end of a token that a socket lives by. */
+const TOKEN_TIMER = "token";
 
 /** The promise of an order that waits for nothing. */
 export const SETTLED: Promise<void> = Promise.resolve();
@@ -160,9 +165,24 @@ export class AccountEngine {
   /** Rings what is due. Never throws: the platform drops an alarm after six failures. */
   async alarm(): Promise<void> {
     const due = this.#timers.due(this.#ports.now());
-    await Promise.allSettled(due.map((timer) => this.#links.ring(timer.ref)));
+    await Promise.allSettled(due.map((timer) => this.#ring(timer)));
     this.#timers.rearm(this.#ports.now() + BACKOFF_FIRST_MS);
     this.journal.wakeIfBehind();
+  }
+
+  async #ring({ kind, ref }: Timer): Promise<void> {
+    if (kind !== TOKEN_TIMER) return this.#links.ring(ref);
+    const next = this.#ports.sockets.closeExpired();
+    this.#ports.tx(() => {
+      if (next === null) this.#timers.clear(TOKEN_TIMER, "");
+      else this.#timers.arm(TOKEN_TIMER, "", next);
+    });
+  }
+
+  /** Has the sockets looked at when a token runs out, at `at` in ms. An earlier look stays: it finds the next. */
+  awaitExpiry(at: number): void {
+    const due = this.#timers.dueAt(TOKEN_TIMER, "");
+    if (due === undefined || at < due) this.#ports.tx(() => this.#timers.arm(TOKEN_TIMER, "", at));
   }
 }
 

@@ -231,6 +231,11 @@ export class AccountLogic {
     return this.#engine.journal;
   }
 
+  /** Has the sockets looked at when a token runs out, at `at` in ms, or before. */
+  awaitExpiry(at: number): void {
+    this.#engine.awaitExpiry(at);
+  }
+
   /** Rings what is due. Never throws: the platform drops an alarm after six failures. */
   alarm(): Promise<void> {
     return this.#engine.alarm();

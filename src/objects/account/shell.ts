@@ -1,8 +1,8 @@
 // The account object's class: wires the logic and the sockets to the platform and decides nothing.
 import { DurableObject } from "cloudflare:workers";
 import type { OrderRequest } from "../../core/account/admission.ts";
-import type { AccountEvent, AccountStatus, Transfer } from "../../core/account/state.ts";
-import { SETTLE_WAIT_MS, SOCKETS_PER_ACCOUNT_MAX } from "../../core/limits.ts";
+import type { AccountStatus, Transfer } from "../../core/account/state.ts";
+import { SETTLE_WAIT_MS } from "../../core/limits.ts";
 import type { Side } from "../../core/order.ts";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { platformPorts, waitAtMost, withTimeout } from "../platform.ts";
@@ -16,24 +16,20 @@ import type {
   PageRequest,
   ReportAnswer,
   ReportCall,
-  Subscription,
+  StreamCaller,
 } from "../protocol.ts";
 import { journalQueue, marketStub } from "../stubs.ts";
 import { AccountLogic } from "./logic.ts";
-import { type AccountSocket, publish, receive } from "./sockets.ts";
+import { OpenSockets, type ReadToken } from "./open-sockets.ts";
 import { Tickets } from "./tickets.ts";
 
-/** What is kept with a socket through hibernation. */
-interface Attachment {
-  sessionId: string;
-  subscription: Subscription | null;
-}
-
-export class AccountObject extends DurableObject<Env> implements AccountRpc {
+/** The account object, but for how it verifies tokens: objects know nothing of those, and worker.ts hands `readToken` in. */
+export class AccountShell extends DurableObject<Env> implements AccountRpc {
   readonly #logic: AccountLogic;
   readonly #tickets: Tickets;
+  readonly #sockets: OpenSockets;
 
-  constructor(ctx: DurableObjectState, env: Env) {
+  constructor(ctx: DurableObjectState, env: Env, readToken: ReadToken) {
     super(ctx, env);
     const ports = platformPorts(ctx, ctx.id.name ?? "", journalQueue(env), () => this.#logic.journal.flush());
     this.#logic = new AccountLogic({
@@ -41,10 +37,21 @@ export class AccountObject extends DurableObject<Env> implements AccountRpc {
       priceSeed: Number(env.PRICE_SEED),
       send: { exchange: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).exchange(call))) },
       sockets: {
-        publish: (events) => this.#publish(events),
-        closeSession: (sessionId) => this.#closeSession(sessionId),
+        publish: (events) => this.#sockets.publish(events),
+        closeSession: (sessionId) => this.#sockets.closeSession(sessionId),
+        closeExpired: () => this.#sockets.closeExpired(),
       },
     });
+    this.#sockets = new OpenSockets(
+      {
+        name: ports.name,
+        now: ports.now,
+        open: () => ctx.getWebSockets().filter((socket) => socket.readyState === WebSocket.OPEN),
+        pingedAt: (socket) => ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? null,
+        readToken,
+      },
+      this.#logic,
+    );
     this.#tickets = new Tickets(ports);
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('{"op":"ping"}', '{"type":"pong"}'));
   }
@@ -118,7 +125,7 @@ export class AccountObject extends DurableObject<Env> implements AccountRpc {
     return admitted.ok ? ok(read()) : admitted;
   }
 
-  async streamTicket(caller: Caller) {
+  async streamTicket(caller: StreamCaller) {
     const admitted = this.#logic.admitCaller(caller);
     if (!admitted.ok) return admitted;
     const secret = [...crypto.getRandomValues(new Uint8Array(20))]
@@ -127,7 +134,7 @@ export class AccountObject extends DurableObject<Env> implements AccountRpc {
     return this.#tickets.issue(caller, secret);
   }
 
-  async redeemTicket(ticket: string): Promise<Result<Caller>> {
+  async redeemTicket(ticket: string): Promise<Result<StreamCaller>> {
     return this.#tickets.redeem(ticket);
   }
 
@@ -164,58 +171,23 @@ export class AccountObject extends DurableObject<Env> implements AccountRpc {
 
   /** Opens a socket for the caller that the Worker names in `x-caller`; a refusal comes back as JSON. */
   override async fetch(request: Request): Promise<Response> {
-    const caller = JSON.parse(request.headers.get("x-caller") ?? "null") as Caller;
-    const admitted = this.#logic.admitCaller(caller);
+    const caller = JSON.parse(request.headers.get("x-caller") ?? "null") as StreamCaller;
+    const admitted = this.#sockets.admit(caller);
     if (!admitted.ok) return refusalResponse(admitted.refusal);
-    if (this.ctx.getWebSockets().length >= SOCKETS_PER_ACCOUNT_MAX) {
-      return refusalResponse({ code: "rate_limited", retryAfterSeconds: 60, detail: "Too many open streams." });
-    }
     const pair = new WebSocketPair();
-    pair[1].serializeAttachment({ sessionId: caller.sessionId, subscription: null } satisfies Attachment);
+    pair[1].serializeAttachment(admitted.value);
     this.ctx.acceptWebSocket(pair[1]);
     return new Response(null, { status: 101, webSocket: pair[0] });
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
-    const text = typeof message === "string" ? message : new TextDecoder().decode(message);
-    this.#withSocket(socket, (port) => {
-      receive(port, text, { state: this.#logic.state, reads: this.#logic.reads, view: () => this.#logic.view() });
-    });
+    await this.#sockets.receive(socket, message);
   }
 
   /** Answers a client's close. The platform does not: the client would wait, see 1006, and count as open all that while. */
   override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
     // Other codes say that none came, or are the protocol's own: an endpoint may not send them.
     socket.close(code >= 3_000 && code < 5_000 ? code : 1_000);
-  }
-
-  #publish(events: readonly AccountEvent[]): void {
-    for (const socket of this.ctx.getWebSockets()) this.#withSocket(socket, (port) => publish(port, events));
-  }
-
-  #closeSession(sessionId: string | null): void {
-    for (const socket of this.ctx.getWebSockets()) {
-      const attachment = socket.deserializeAttachment() as Attachment;
-      if (sessionId === null || attachment.sessionId === sessionId) socket.close(4001, "session revoked");
-    }
-  }
-
-  #withSocket(socket: WebSocket, use: (port: AccountSocket) => void): void {
-    const attachment = socket.deserializeAttachment() as Attachment;
-    const port: AccountSocket = {
-      subscription: attachment.subscription,
-      send: (text) => socket.send(text),
-      close: (code, reason) => socket.close(code, reason),
-    };
-    try {
-      use(port);
-    } catch (error) {
-      // A socket that cannot be written to must not fail the act that it was to be told of; its client resumes by seq.
-      console.warn(JSON.stringify({ level: "warn", event: "socket_dropped", message: String(error) }));
-    }
-    if (port.subscription !== attachment.subscription) {
-      socket.serializeAttachment({ ...attachment, subscription: port.subscription } satisfies Attachment);
-    }
   }
 }
 

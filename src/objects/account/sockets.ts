@@ -1,15 +1,28 @@
-// The account stream: what a socket asks, what it is sent. Everything a socket needs to go on is kept with the socket.
+// The account stream: what a socket asks, what it is sent. How long it lives is in open-sockets.ts.
 import { z } from "zod";
 import type { AccountEvent, AccountState } from "../../core/account/state.ts";
 import { type Channel, streamMessages } from "../../core/account/stream.ts";
 import { PAGE_ROWS_DEFAULT, SOCKET_MESSAGE_BYTES_MAX, STREAM_REPLAY_EVENTS_MAX } from "../../core/limits.ts";
+import type { RefusalCode } from "../../core/result.ts";
 import { wireBalance, wireFill, wireOrder, wireStreamData, wireTime } from "../../core/wire.ts";
 import type { AccountView, Subscription } from "../protocol.ts";
 import type { AccountReads } from "./reads.ts";
 
-/** One socket: what it has subscribed to survives hibernation with it. */
-export interface AccountSocket {
+/** All that a socket needs to go on: it survives hibernation with it. Times in ms. */
+export interface KeptSocket {
+  sessionId: string;
+  /** When the token runs out that the socket was opened with, or last renewed by. */
+  expiresAtMs: number;
+  /** When its client last said something that the platform did not answer by itself. */
+  heardAtMs: number;
+  /** Its client's messages that time has not forgiven yet; a fraction. */
+  backlog: number;
   subscription: Subscription | null;
+}
+
+/** One socket. What is put into `kept` is kept. */
+export interface AccountSocket {
+  kept: KeptSocket;
   send: (text: string) => void;
   close: (code: number, reason: string) => void;
 }
@@ -32,40 +45,49 @@ const Message = z.discriminatedUnion("op", [
     cancel_on_disconnect: z.literal(false).optional(),
   }),
   z.strictObject({ op: z.literal("ping") }),
+  z.strictObject({ op: z.literal("auth"), token: z.string() }),
 ]);
 
-/** Answers one message of a client. A message that cannot be understood gets an error and changes nothing. */
-export function receive(socket: AccountSocket, text: string, source: StreamSource): void {
-  if (new TextEncoder().encode(text).byteLength > SOCKET_MESSAGE_BYTES_MAX) {
+/**
+ * Answers one message of a client; bytes are taken as the text that they hold. A message that cannot be understood gets an
+ * error and changes nothing; one above 16 KiB closes the socket. Answers the token that the client wants to go on with,
+ * for the caller to judge, or null.
+ */
+export function receive(socket: AccountSocket, sent: string | ArrayBuffer, source: StreamSource): string | null {
+  const bytes = typeof sent === "string" ? new TextEncoder().encode(sent) : sent;
+  if (bytes.byteLength > SOCKET_MESSAGE_BYTES_MAX) {
     socket.close(1009, "message over 16 KiB");
-    return;
+    return null;
   }
-  const parsed = parse(text);
+  const parsed = parse(bytes);
   const message = Message.safeParse(parsed?.value);
-  if (parsed === null) sendError(socket, "malformed_json", "The message is not JSON.");
+  if (parsed === null) sendError(socket, "malformed_json", "The message is not JSON in UTF-8.");
   else if (!message.success)
     sendError(socket, "validation_failed", message.error.issues[0]?.message ?? "Unknown message.");
+  else if (message.data.op === "auth") return message.data.token;
   else if (message.data.op === "ping") socket.send('{"type":"pong"}');
   else subscribe(socket, [...new Set(message.data.channels)], message.data.resume_from ?? null, source);
+  return null;
 }
 
-function parse(text: string): { value: unknown } | null {
+function parse(bytes: Uint8Array | ArrayBuffer): { value: unknown } | null {
   try {
-    return { value: JSON.parse(text) };
+    return { value: JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)) };
   } catch {
     // Not JSON: the client is told so, which is all there is to do.
     return null;
   }
 }
 
-function sendError(socket: AccountSocket, code: string, detail: string): void {
+/** Tells a client what was wrong with its message, with the code that HTTP has for it. */
+export function sendError(socket: AccountSocket, code: RefusalCode, detail: string): void {
   socket.send(JSON.stringify({ type: "error", code, detail }));
 }
 
 function subscribe(socket: AccountSocket, channels: Channel[], resumeFrom: number | null, source: StreamSource): void {
   const { seq } = source.state;
   if (resumeFrom !== null && resumeFrom <= seq && seq - resumeFrom <= STREAM_REPLAY_EVENTS_MAX) {
-    socket.subscription = { channels, lastSeq: resumeFrom };
+    keepSubscription(socket, { channels, lastSeq: resumeFrom });
     publish(socket, source.reads.eventsAfter(resumeFrom, STREAM_REPLAY_EVENTS_MAX));
     return;
   }
@@ -74,7 +96,11 @@ function subscribe(socket: AccountSocket, channels: Channel[], resumeFrom: numbe
     if (resumeFrom !== null) socket.send(JSON.stringify({ type: "gap", channel, oldest_seq: oldest }));
     socket.send(JSON.stringify({ type: "snapshot", channel, seq, data: snapshot(channel, source) }));
   }
-  socket.subscription = { channels, lastSeq: seq };
+  keepSubscription(socket, { channels, lastSeq: seq });
+}
+
+function keepSubscription(socket: AccountSocket, subscription: Subscription): void {
+  socket.kept = { ...socket.kept, subscription };
 }
 
 function snapshot(channel: Channel, source: StreamSource): unknown[] {
@@ -85,7 +111,7 @@ function snapshot(channel: Channel, source: StreamSource): unknown[] {
 
 /** Sends what a socket has subscribed to of some events, each message with its own number and the one before it. */
 export function publish(socket: AccountSocket, events: readonly AccountEvent[]): void {
-  const subscription = socket.subscription;
+  const { subscription } = socket.kept;
   if (subscription === null) return;
   const { channels } = subscription;
   let { lastSeq } = subscription;
@@ -99,5 +125,5 @@ export function publish(socket: AccountSocket, events: readonly AccountEvent[]):
       lastSeq = seq;
     });
   }
-  socket.subscription = { channels, lastSeq };
+  if (lastSeq !== subscription.lastSeq) keepSubscription(socket, { channels, lastSeq });
 }

@@ -2,7 +2,7 @@
 import { TICKET_TTL_MS, TICKETS_OPEN_MAX } from "../../core/limits.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type { ObjectPorts } from "../ports.ts";
-import type { Caller } from "../protocol.ts";
+import type { StreamCaller } from "../protocol.ts";
 
 type TicketPorts = Pick<ObjectPorts, "sql" | "sha256" | "now" | "name">;
 
@@ -14,10 +14,14 @@ export class Tickets {
     ports.sql(
       "CREATE TABLE IF NOT EXISTS tickets (hash TEXT PRIMARY KEY, session_id TEXT NOT NULL, issued_at INTEGER NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     );
+    const columns = ports.sql<{ name: string }>("SELECT name FROM pragma_table_info('tickets')");
+    if (columns.some(({ name }) => name === "token_expires_at")) return;
+    // A ticket that is older than its column opens nothing: nobody knows how long its stream may live.
+    ports.sql("ALTER TABLE tickets ADD COLUMN token_expires_at INTEGER NOT NULL DEFAULT 0");
   }
 
   /** Makes a ticket for a caller's session out of `secret`, at least 128 random bits. Refuses when too many are unused. */
-  issue(caller: Caller, secret: string): Result<{ ticket: string; expiresAt: number }> {
+  issue(caller: StreamCaller, secret: string): Result<{ ticket: string; expiresAt: number }> {
     const { sql, sha256, now, name } = this.#ports;
     sql("DELETE FROM tickets WHERE expires_at <= ?", now());
     const [count] = sql<{ n: number }>("SELECT count(*) AS n FROM tickets");
@@ -26,23 +30,25 @@ export class Tickets {
     const ticket = `tkt_${name.slice("acc_".length)}_${secret}`;
     const expiresAt = now() + TICKET_TTL_MS;
     sql(
-      "INSERT INTO tickets (hash, session_id, issued_at, expires_at) VALUES (?, ?, ?, ?)",
+      "INSERT INTO tickets (hash, session_id, issued_at, token_expires_at, expires_at) VALUES (?, ?, ?, ?, ?)",
       sha256(ticket),
       caller.sessionId,
       caller.issuedAtMs,
+      caller.expiresAtMs,
       expiresAt,
     );
     return ok({ ticket, expiresAt });
   }
 
-  /** Uses a ticket up and answers whose session it stands for. Refuses `unauthenticated` when it is unknown, used or late. */
-  redeem(ticket: string): Result<Caller> {
+  /** Uses a ticket up and answers whose session and token it stands for. Refuses `unauthenticated` when it is unknown, used or late. */
+  redeem(ticket: string): Result<StreamCaller> {
     const { sql, sha256, now, name } = this.#ports;
-    const [row] = sql<{ session_id: string; issued_at: number; expires_at: number }>(
-      "DELETE FROM tickets WHERE hash = ? RETURNING session_id, issued_at, expires_at",
+    const [row] = sql<{ session_id: string; issued_at: number; token_expires_at: number; expires_at: number }>(
+      "DELETE FROM tickets WHERE hash = ? RETURNING session_id, issued_at, token_expires_at, expires_at",
       sha256(ticket),
     );
     if (row === undefined || row.expires_at <= now()) return refuse({ code: "unauthenticated" });
-    return ok({ accountId: name, sessionId: row.session_id, issuedAtMs: row.issued_at });
+    const { session_id: sessionId, issued_at: issuedAtMs, token_expires_at: expiresAtMs } = row;
+    return ok({ accountId: name, sessionId, issuedAtMs, expiresAtMs });
   }
 }

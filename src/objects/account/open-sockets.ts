@@ -1,0 +1,177 @@
+// The sockets of an account: who may open one, how long each lives, and what they are all told. A socket lives by a token:
+// the one that it was opened with, or the last that renewed it.
+import type { AccountEvent } from "../../core/account/state.ts";
+import {
+  SOCKET_MESSAGES_MAX,
+  SOCKET_MESSAGES_WINDOW_MS,
+  SOCKET_SILENCE_MAX_MS,
+  SOCKETS_PER_ACCOUNT_MAX,
+} from "../../core/limits.ts";
+import { ok, type Result, refuse } from "../../core/result.ts";
+import { wireTime } from "../../core/wire.ts";
+import type { Caller, StreamCaller } from "../protocol.ts";
+import { type AccountSocket, type KeptSocket, publish, receive, type StreamSource, sendError } from "./sockets.ts";
+
+/** Who an access token stands for. Refuses as HTTP does: `token_expired` when only its time is over, else `unauthenticated`. */
+export type ReadToken = (token: string) => Promise<Result<StreamCaller>>;
+
+/** What the sockets need of the platform. */
+export interface SocketPorts {
+  name: string;
+  now: () => number;
+  /** The account's sockets that neither side has closed. */
+  open: () => WebSocket[];
+  /** When the platform last answered a ping of this socket without waking the object, in ms; null when it never did. */
+  pingedAt: (socket: WebSocket) => number | null;
+  readToken: ReadToken;
+}
+
+/** What the sockets need of their account. */
+export interface SocketAccount extends StreamSource {
+  /** Whether this session still counts here. Refuses `session_revoked`. */
+  admitCaller: (caller: Caller) => Result<null>;
+  /** Has {@link OpenSockets.closeExpired} called at `at`, in ms, or before. */
+  awaitExpiry: (at: number) => void;
+}
+
+const TOKEN_ENDED = 4001;
+
+export class OpenSockets {
+  readonly #ports: SocketPorts;
+  readonly #account: SocketAccount;
+
+  constructor(ports: SocketPorts, account: SocketAccount) {
+    this.#ports = ports;
+    this.#account = account;
+  }
+
+  /**
+   * Whether a caller may open one more socket; answers what is to be kept with it. Refuses `session_revoked`,
+   * `token_expired`, and `rate_limited` when the account has its 64 and none of them has been silent for a minute.
+   */
+  admit(caller: StreamCaller): Result<KeptSocket> {
+    const judged = this.#judge(caller);
+    if (!judged.ok) return judged;
+    if (this.#ports.open().length >= SOCKETS_PER_ACCOUNT_MAX) this.#closeSilent();
+    if (this.#ports.open().length >= SOCKETS_PER_ACCOUNT_MAX) {
+      return refuse({ code: "rate_limited", retryAfterSeconds: 60, detail: "Too many open streams." });
+    }
+    const { sessionId, expiresAtMs } = caller;
+    this.#account.awaitExpiry(expiresAtMs);
+    return ok({ sessionId, expiresAtMs, heardAtMs: this.#ports.now(), backlog: 0, subscription: null });
+  }
+
+  /** Takes one message of a client. Resolves when it has been answered. */
+  async receive(socket: WebSocket, sent: string | ArrayBuffer): Promise<void> {
+    const token = this.#with(socket, (one) => (this.#hear(one) ? receive(one, sent, this.#account) : null));
+    if (token === undefined || token === null) return;
+    const caller = await this.#ports.readToken(token);
+    this.#with(socket, (one) => this.#renew(one, caller));
+  }
+
+  /** Counts a message. Whether its client may still be answered; if not, the socket is closed. */
+  #hear(socket: AccountSocket): boolean {
+    if (this.#closeIfExpired(socket)) return false;
+    const now = this.#ports.now();
+    const { heardAtMs, backlog } = socket.kept;
+    const forgiven = (Math.max(0, now - heardAtMs) / SOCKET_MESSAGES_WINDOW_MS) * SOCKET_MESSAGES_MAX;
+    const left = Math.max(0, backlog - forgiven) + 1;
+    socket.kept = { ...socket.kept, heardAtMs: now, backlog: left };
+    if (left <= SOCKET_MESSAGES_MAX) return true;
+    socket.close(4009, "too many messages");
+    return false;
+  }
+
+  /** Lets the socket live by another token of its account, whatever session it is of. A refused one changes nothing. */
+  #renew(socket: AccountSocket, read: Result<StreamCaller>): void {
+    // It may have run out while the token was read: a socket that is to be closed is not brought back.
+    if (this.#closeIfExpired(socket)) return;
+    const judged = read.ok ? this.#judge(read.value) : read;
+    if (!judged.ok) {
+      sendError(socket, judged.refusal.code, judged.refusal.detail ?? "This session has ended; log in again.");
+      return;
+    }
+    const { sessionId, expiresAtMs } = judged.value;
+    socket.kept = { ...socket.kept, sessionId, expiresAtMs };
+    this.#account.awaitExpiry(expiresAtMs);
+    socket.send(JSON.stringify({ type: "auth", expires_at: wireTime(expiresAtMs) }));
+  }
+
+  #judge(caller: StreamCaller): Result<StreamCaller> {
+    if (caller.accountId !== this.#ports.name) {
+      return refuse({ code: "unauthenticated", detail: "This token is another account's." });
+    }
+    const admitted = this.#account.admitCaller(caller);
+    if (!admitted.ok) return admitted;
+    // Judged here too: a ticket outlives the token that it was made with.
+    if (caller.expiresAtMs > this.#ports.now()) return ok(caller);
+    return refuse({ code: "token_expired", detail: "The access token has expired; refresh it." });
+  }
+
+  /** Tells every socket what it has subscribed to of some events. */
+  publish(events: readonly AccountEvent[]): void {
+    for (const socket of this.#ports.open()) {
+      this.#with(socket, (one) => {
+        if (!this.#closeIfExpired(one)) publish(one, events);
+      });
+    }
+  }
+
+  /** Closes the sockets of a revoked session, or with null all that are open. */
+  closeSession(sessionId: string | null): void {
+    for (const socket of this.#ports.open()) {
+      this.#with(socket, (one) => {
+        if (sessionId === null || one.kept.sessionId === sessionId) one.close(TOKEN_ENDED, "session revoked");
+      });
+    }
+  }
+
+  /** Closes the sockets whose token has run out. Answers when the next one's does, in ms; null when none is left. */
+  closeExpired(): number | null {
+    let next = Number.POSITIVE_INFINITY;
+    for (const socket of this.#ports.open()) {
+      this.#with(socket, (one) => {
+        if (!this.#closeIfExpired(one)) next = Math.min(next, one.kept.expiresAtMs);
+      });
+    }
+    return Number.isFinite(next) ? next : null;
+  }
+
+  #closeIfExpired(socket: AccountSocket): boolean {
+    if (socket.kept.expiresAtMs > this.#ports.now()) return false;
+    socket.close(TOKEN_ENDED, "token expired");
+    return true;
+  }
+
+  /** Closes the sockets whose clients have said nothing for a minute: most of them have gone without a word. */
+  #closeSilent(): void {
+    const latest = this.#ports.now() - SOCKET_SILENCE_MAX_MS;
+    for (const socket of this.#ports.open()) {
+      const pingedAt = this.#ports.pingedAt(socket) ?? 0;
+      this.#with(socket, (one) => {
+        if (Math.max(one.kept.heardAtMs, pingedAt) <= latest) one.close(4000, "silent");
+      });
+    }
+  }
+
+  /** What `use` answers of a socket; undefined when it is closed, or cannot be written to. */
+  #with<T>(socket: WebSocket, use: (one: AccountSocket) => T): T | undefined {
+    // What a client sent before it heard of the close still comes in.
+    if (socket.readyState !== WebSocket.OPEN) return undefined;
+    const kept = socket.deserializeAttachment() as KeptSocket;
+    const one: AccountSocket = {
+      kept,
+      send: (text) => socket.send(text),
+      close: (code, reason) => socket.close(code, reason),
+    };
+    try {
+      return use(one);
+    } catch (error) {
+      // A socket that cannot be written to must not fail the act that it was to be told of; its client resumes by seq.
+      console.warn(JSON.stringify({ level: "warn", event: "socket_dropped", message: String(error) }));
+      return undefined;
+    } finally {
+      if (one.kept !== kept) socket.serializeAttachment(one.kept);
+    }
+  }
+}
