@@ -1,10 +1,14 @@
 // Decimal strings in and out. Excess precision is refused, never rounded; Number and floats are not used.
 import { UNITS_MAX } from "./money.ts";
 
-/** `format`: not of the grammar; `precision`: more digits after the point than the scale; `range`: above 2^53 − 1 units. */
-export type DecimalRefusal = "format" | "precision" | "range";
-
-export type ParsedDecimal = { ok: true; value: bigint } | { ok: false; reason: DecimalRefusal };
+/**
+ * `format`: not of the grammar; `precision`: more digits after the point than the scale; `range`: above 2^53 − 1 units, and
+ * how many there would be.
+ */
+export type ParsedDecimal =
+  | { ok: true; value: bigint }
+  | { ok: false; reason: "format" | "precision" }
+  | { ok: false; reason: "range"; value: bigint };
 
 /** The grammar of money in JSON: no sign, no exponent, no leading zeros, at most 18 digits on either side of the point. */
 export const DECIMAL_PATTERN = /^(0|[1-9]\d{0,17})(?:\.(\d{1,18}))?$/;
@@ -19,7 +23,7 @@ export function parseDecimal(text: string, scale: number): ParsedDecimal {
   const [, whole = "", fraction = ""] = match;
   if (fraction.length > scale) return { ok: false, reason: "precision" };
   const value = BigInt(whole + fraction.padEnd(scale, "0"));
-  return value > UNITS_MAX ? { ok: false, reason: "range" } : { ok: true, value };
+  return value > UNITS_MAX ? { ok: false, reason: "range", value } : { ok: true, value };
 }
 
 /** Units as a decimal in shortest form: no trailing zeros, no bare point, `-` where negative, never "-0". Any size. */

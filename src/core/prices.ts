@@ -1,6 +1,7 @@
 // The simulated reference price: a pure function of rules, seed and time, so that every isolate agrees and history needs no
 // storage. Value noise in eight octaves, in whole numbers below 2^53 throughout: no rounding can differ between machines.
-import type { MarketRules } from "./listings.ts";
+import { findMarket, type MarketRules } from "./listings.ts";
+import { notionalOf } from "./order.ts";
 
 /** The price holds for one step of this length; steps are counted from the Unix epoch. */
 export const STEP_MS = 1_000;
@@ -92,4 +93,11 @@ export function pricePath(rules: PriceRules, seed: number): PricePath {
  */
 export function referencePrice(rules: PriceRules, seed: number, atMs: number): bigint {
   return BigInt(pricePath(rules, seed)(Math.floor(atMs / STEP_MS))) * rules.tickSize;
+}
+
+/** What an amount of an asset is worth in USD units at the reference price; an asset without a USD market is worth nothing. */
+export function usdWorth(asset: string, units: bigint, seed: number, atMs: number): bigint {
+  if (asset === "USD") return units;
+  const rules = findMarket(`${asset}-USD`);
+  return rules === undefined ? 0n : notionalOf(referencePrice(rules, seed, atMs), units, rules.baseScale);
 }

@@ -43,11 +43,20 @@ export async function sendPublic<T, B>(
 ): Promise<Answer<B, 200>> {
   if (!result.ok) return problemResponse(c, result.refusal) as Answer<B, 200>;
   const text = JSON.stringify(render(result.value));
+  return (await sendText(c, text, "application/json", maxAgeSeconds)) as Answer<B, 200>;
+}
+
+/** Answers a public page of HTML, which may be stored for `maxAgeSeconds`, as {@link sendPublic} does data. */
+export function sendPage(c: Context<AppEnv>, html: string, maxAgeSeconds: number): Promise<Response> {
+  return sendText(c, html, "text/html; charset=utf-8", maxAgeSeconds);
+}
+
+async function sendText(c: Context<AppEnv>, text: string, type: string, maxAgeSeconds: number): Promise<Response> {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
   const tag = `"${[...digest.subarray(0, 12)].map((byte) => byte.toString(16).padStart(2, "0")).join("")}"`;
   const headers = { ETag: tag, "Cache-Control": maxAgeSeconds === 0 ? "no-cache" : `public, max-age=${maxAgeSeconds}` };
-  if (matches(c.req.header("if-none-match"), tag)) return c.body(null, 304, headers) as Response as Answer<B, 200>;
-  return c.body(text, 200, { ...headers, "Content-Type": "application/json" }) as Response as Answer<B, 200>;
+  if (matches(c.req.header("if-none-match"), tag)) return c.body(null, 304, headers);
+  return c.body(text, 200, { ...headers, "Content-Type": type });
 }
 
 function matches(ifNoneMatch: string | undefined, tag: string): boolean {

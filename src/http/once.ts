@@ -9,7 +9,7 @@ import type { AppEnv } from "./context.ts";
 /** How a repeated answer came about; the same shape as the objects' own. */
 export interface Once<T> {
   result: Result<T>;
-  replay: null | { by: "idempotency_key"; requestId: string } | { by: "client_order_id" };
+  replay: null | { by: "idempotency_key"; requestId: string; repeated?: true } | { by: "client_order_id" };
 }
 
 /** The request's Idempotency-Key with the id under which its first answer is to be replayed; null when there is none. */
@@ -26,11 +26,12 @@ export function sendOnce<T, B, S extends ContentfulStatusCode>(
   status: (value: T, repeated: boolean) => S,
 ): Answer<B, S> {
   const { replay, result } = answered;
+  let repeated = replay?.by === "client_order_id";
   if (replay?.by === "idempotency_key") {
     c.set("requestId", replay.requestId);
     c.header("Idempotency-Replayed", "true");
+    repeated = replay.repeated === true;
   }
-  const repeated = replay?.by === "client_order_id";
   return send(c, result, render, result.ok ? status(result.value, repeated) : (200 as S));
 }
 

@@ -54,7 +54,9 @@ export function createRouter(): OpenAPIHono<AppEnv> {
       if (result.success) return undefined;
       // What cannot be a name of anything is not found, like a name that nobody has.
       if (result.target === "param") return problemResponse(c, { code: "not_found" });
-      return problemResponse(c, { code: "validation_failed", errors: fieldErrors(result.error.issues) });
+      // The validator hands over what it has judged; only the type of this hook does not know.
+      const { data } = result as { data?: unknown };
+      return problemResponse(c, { code: "validation_failed", errors: fieldErrors(result.error.issues, data) });
     },
   });
 }

@@ -1,7 +1,8 @@
-// What the Worker says of itself: that it answers, and the document of everything it answers.
+// What the Worker says of itself: that it answers, the document of everything it answers, and a page for each refusal.
 import { z } from "@hono/zod-openapi";
 import { ok } from "../core/result.ts";
-import { send, sendPublic } from "./answer.ts";
+import { send, sendPage, sendPublic } from "./answer.ts";
+import { errorPage, PAGE_CODES } from "./error-page.ts";
 import { answer, createRouter, operation, problems } from "./openapi.ts";
 
 const healthRoute = operation({
@@ -22,11 +23,25 @@ const documentRoute = operation({
   responses: { 200: answer(z.looseObject({ openapi: z.string() }), "OpenAPI 3.1"), ...problems() },
 });
 
+const errorRoute = operation({
+  method: "get",
+  path: "/docs/errors/{code}",
+  tags: ["Operations"],
+  summary: "What a problem's code means and what to do; its `type` leads here",
+  access: "public",
+  request: { params: z.object({ code: z.enum(PAGE_CODES) }) },
+  responses: {
+    200: { description: "A page", content: { "text/html": { schema: z.string() } } },
+    ...problems("not_found"),
+  },
+});
+
 const DOCUMENT_MAX_AGE_SECONDS = 300;
 
 /** The routes every deployment has. `document` makes the OpenAPI document of the whole application. */
 export function systemRoutes(document: () => object) {
   return createRouter()
     .openapi(healthRoute, (c) => send(c, ok({ status: "ok" as const }), (value) => value, 200))
-    .openapi(documentRoute, (c) => sendPublic(c, ok(null), () => document() as never, DOCUMENT_MAX_AGE_SECONDS));
+    .openapi(documentRoute, (c) => sendPublic(c, ok(null), () => document() as never, DOCUMENT_MAX_AGE_SECONDS))
+    .openapi(errorRoute, (c) => sendPage(c, errorPage(c.req.valid("param").code), DOCUMENT_MAX_AGE_SECONDS));
 }

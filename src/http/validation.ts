@@ -6,11 +6,13 @@ import type { FieldError } from "../core/result.ts";
 /** A key of the client's own choosing may be as long as the body: its echo is cut. */
 const KEY_CHARS_MAX = 100;
 
-/** Turns zod issues into field errors, one per unknown key. */
-export function fieldErrors(issues: readonly z.core.$ZodIssue[]): FieldError[] {
+/** Turns zod issues about an input into field errors, one per unknown key. A field that is not there is `required`. */
+export function fieldErrors(issues: readonly z.core.$ZodIssue[], input: unknown): FieldError[] {
   return issues.flatMap((issue) => {
     if (issue.code !== "unrecognized_keys") {
-      return [{ pointer: pointerTo(issue.path), code: codeOf(issue), detail: detailOf(issue) }];
+      const pointer = pointerTo(issue.path);
+      if (isMissing(issue, input)) return [{ pointer, code: "required", detail: "This field is required." }];
+      return [{ pointer, code: codeOf(issue), detail: issue.message }];
     }
     return issue.keys.map((key) => ({
       pointer: pointerTo([...issue.path, key]),
@@ -30,7 +32,7 @@ function pointerTo(path: readonly PropertyKey[]): string {
 function codeOf(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case "invalid_type":
-      return isMissing(issue) ? "required" : `not_a_${issue.expected}`;
+      return `not_a_${issue.expected}`;
     case "too_small":
       return issue.origin === "string" ? "too_short" : "too_small";
     case "too_big":
@@ -46,11 +48,13 @@ function codeOf(issue: z.core.$ZodIssue): string {
   }
 }
 
-function detailOf(issue: z.core.$ZodIssue): string {
-  return isMissing(issue) ? "This field is required." : issue.message;
-}
-
-/** Zod tells a missing field from one of the wrong type only in its message. */
-function isMissing(issue: z.core.$ZodIssue): boolean {
-  return issue.code === "invalid_type" && issue.message.endsWith("received undefined");
+/** Zod does not tell a missing field from a wrong one: a missing choice is to it a choice that is none of the allowed. */
+function isMissing(issue: z.core.$ZodIssue, input: unknown): boolean {
+  if (issue.code === "custom") return false;
+  let value = input;
+  for (const key of issue.path) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return true;
+    value = (value as Record<PropertyKey, unknown>)[key];
+  }
+  return value === undefined;
 }

@@ -7,7 +7,7 @@ import type { LedgerEntry } from "../core/ledger.ts";
 import type { Command, Report } from "../core/messages.ts";
 import type { Order, Side } from "../core/order.ts";
 import type { Position } from "../core/positions.ts";
-import type { Result } from "../core/result.ts";
+import type { Refusal, Result } from "../core/result.ts";
 
 /** A market's answer to a call of an account: its record of that account. `later`: ask again; `bug`: park this pair. */
 export type ExchangeAnswer =
@@ -52,11 +52,22 @@ export interface StreamCaller extends Caller {
 
 /**
  * An answer to an act that happens once. `replay` is null the first time; after that it says which key brought the same
- * answer again, and for an idempotency key the request id of the first answer, since that one is byte for byte.
+ * answer again, and for an idempotency key the request id of the first answer, since that one is byte for byte. `repeated`:
+ * that first answer was itself one by client_order_id.
  */
 export interface Answered<T> {
   result: Result<T>;
-  replay: null | { by: "idempotency_key"; requestId: string } | { by: "client_order_id" };
+  replay: null | { by: "idempotency_key"; requestId: string; repeated?: true } | { by: "client_order_id" };
+}
+
+/**
+ * An order that fits the schema and yet cannot be judged by its account: of a kind that no market takes, or with amounts
+ * that have no units. `body` is its canonical text, which tells the same order from another.
+ */
+export interface UnreadOrder {
+  clientOrderId: string | null;
+  body: string;
+  refusal: Refusal;
 }
 
 export interface Page<T> {
@@ -104,6 +115,7 @@ export interface Idempotency {
 /** The account object's remote calls. Refusals are values; a throw is a bug. */
 export interface AccountRpc {
   placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
+  refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;
   cancelOrder(caller: Caller, orderId: string): Promise<Result<Order>>;
   cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }): Promise<Result<Order[]>>;
   transfer(

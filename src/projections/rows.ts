@@ -17,7 +17,7 @@ export interface Rows {
   trades: (typeof trades.$inferInsert)[];
 }
 
-/** No rows: what a refusal, a logout or a new quote makes. */
+/** No rows: what a refusal, a repeated order, a logout or a new quote makes. */
 export function noRows(): Rows {
   return { orders: [], executions: [], entries: [], balances: [], transfers: [], trades: [] };
 }
@@ -30,6 +30,7 @@ export function accountRows(source: Source, event: AccountEvent): Rows | null {
   const rows = noRows();
   switch (event.kind) {
     case "refused":
+    case "repeated":
     case "session_revoked":
     case "status_changed":
     case "tokens_valid_from":

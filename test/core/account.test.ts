@@ -285,7 +285,7 @@ describe("a market whose rules have changed", () => {
     const { state } = world.customer("ann");
     // All its money, and base that leaves room for this one order.
     world.transfer("ann", "withdrawal", "USD", usd("9819.64"));
-    world.transfer("ann", "deposit", "SOL", UNITS_MAX - sol("11"));
+    world.depositInParts("ann", "SOL", UNITS_MAX - sol("11"), sol("50000"));
     const order = value(world.place("ann", { qty: sol("1"), limitPrice: usd("180") }));
     expect(balanceOf(state, "available", "USD")).toBe(0n);
     world.settle();
@@ -383,13 +383,28 @@ describe("money in and out", () => {
     expect(money(world, "ann", "USD")).toBe("USD 0 + 180.36");
   });
 
+  it.each([
+    ["USD", usd("10000000")],
+    ["SOL", (usd("10000000") * sol("1")) / referencePrice(SOL, SEED, NOON)],
+  ])("is worth at most 10,000,000 USD at a time, in %s too; what is refused is journalled", (asset, most) => {
+    const world = pair();
+    for (const kind of ["deposit", "withdrawal"] as const) {
+      for (const amount of [most + 1_000n, UNITS_MAX + 1n, 10n ** 26n]) {
+        expect(world.transfer("ann", kind, asset, amount)).toMatchObject({ refusal: { code: "amount_out_of_range" } });
+        expect(world.accountEvents("ann").at(-1)).toMatchObject({ kind: "refused" });
+      }
+    }
+    value(world.transfer("ann", "deposit", asset, most));
+    value(world.transfer("ann", "withdrawal", asset, most));
+  });
+
   it("never lets a balance past its bound; what has come in altogether may pass it", () => {
     const world = pair();
-    const room = UNITS_MAX - usd("10000");
-    expect(world.transfer("ann", "deposit", "USD", room + 1n)).toMatchObject({
+    world.depositInParts("ann", "USD", UNITS_MAX - usd("10005"), usd("10000000"));
+    expect(world.transfer("ann", "deposit", "USD", usd("5") + 1n)).toMatchObject({
       refusal: { code: "amount_out_of_range" },
     });
-    value(world.transfer("ann", "deposit", "USD", room));
+    value(world.transfer("ann", "deposit", "USD", usd("5")));
     value(world.transfer("bob", "withdrawal", "USD", usd("9000")));
     value(world.place("bob", { side: "sell", qty: sol("1"), limitPrice: usd("180") }));
     world.settle();

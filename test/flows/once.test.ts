@@ -203,6 +203,62 @@ describe("the same Idempotency-Key", () => {
     expect((await ada.balance("USD")).total).toBe("1007");
   });
 
+  it("that comes with an order already placed is used by it: its first answer is the 200, whatever becomes of it", async () => {
+    const ada = await trader({ usd: "1000" });
+    const wish = { ...resting, client_order_id: "one" };
+    const placed = await ada.place(wish);
+    const first = await ada.place(wish, key("k"));
+    expect(first).toMatchObject({ status: 200, body: placed.body });
+    const canceled = await ada.cancel(placed.body.id);
+    expectReplay(await ada.place(wish, key("k")), first);
+    await evictDurableObject(env.ACCOUNT.getByName(ada.accountId));
+    expectReplay(await ada.place(wish, key("k")), first);
+    expectProblem(await ada.place({ ...wish, side: "sell" }, key("k")), 422, "idempotency_key_reused");
+    expectProblem(await ada.place({ ...wish, client_order_id: "two" }, key("k")), 422, "idempotency_key_reused");
+    expect(await ada.place(wish, key("k2"))).toMatchObject({ status: 200, body: canceled.body });
+    expect(await ada.place(wish)).toMatchObject({ status: 200, body: canceled.body });
+  });
+
+  it("that comes with an id of another order is used by the refusal", async () => {
+    const ada = await trader({ usd: "1000" });
+    const wish = { ...resting, client_order_id: "one" };
+    await ada.place(wish);
+    const other = { ...tooDear, client_order_id: "one" };
+    const first = await ada.place(other, key("k"));
+    expectProblem(first, 422, "client_order_id_reused");
+    expectReplay(await ada.place(other, key("k")), first);
+    expectProblem(await ada.place(wish, key("k")), 422, "idempotency_key_reused");
+  });
+
+  it("that comes with an order already refused is used by that refusal", async () => {
+    const ada = await trader({ usd: "1000" });
+    const wish = { ...tooDear, client_order_id: "dear" };
+    await ada.place(wish);
+    await ada.deposit("1000000");
+    const first = await ada.place(wish, key("k"));
+    expectProblem(first, 422, "insufficient_funds");
+    expectReplay(await ada.place(wish, key("k")), first);
+    expectProblem(await ada.place({ ...wish, client_order_id: "cheap" }, key("k")), 422, "idempotency_key_reused");
+  });
+
+  it("and the same client_order_id, each with many copies at once, make one order", async () => {
+    const ada = await trader({ usd: "1000" });
+    const wish = { ...resting, client_order_id: "race" };
+    const copies = Array.from({ length: 24 }, (_, n) => ada.place(wish, n % 2 === 0 ? key(`k${n % 6}`) : {}));
+    const all = await Promise.all(copies);
+    const answered = all.filter((one) => one.status !== 409);
+    for (const one of all) if (one.status === 409) expectProblem(one, 409, "idempotency_in_flight");
+    expect(new Set(answered.map((one) => one.body.id)).size).toBe(1);
+    expect(answered.filter((one) => one.status === 201 && !one.headers.has("Idempotency-Replayed"))).toHaveLength(1);
+    for (const n of [0, 2, 4]) {
+      const kept = await ada.place(wish, key(`k${n}`));
+      const same = all.filter((one, at) => at % 6 === n && one.status !== 409);
+      for (const one of same) expect([one.status, one.text]).toEqual([kept.status, kept.text]);
+      expect(same.filter((one) => !one.headers.has("Idempotency-Replayed"))).toHaveLength(1);
+    }
+    expect(await openOrders(ada)).toHaveLength(1);
+  });
+
   it("is each account's own", async () => {
     const [ada, bob] = [await trader({ usd: "1000" }), await trader({ usd: "1000" })];
     const mine = await ada.place(resting, key("k"));

@@ -1,5 +1,6 @@
 // The problem contract that every route inherits.
 
+import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { ok, refuse } from "../../src/core/result.ts";
@@ -229,7 +230,7 @@ describe("refusals and bugs", () => {
     log.mockRestore();
   });
 
-  it("has one page per code, and never a success among them", () => {
+  it("has a status and a title for each code, and never a success among them", () => {
     for (const [code, { status, title }] of Object.entries(CATALOGUE)) {
       expect(status, code).toBeGreaterThanOrEqual(400);
       expect(title, code).not.toBe("");
@@ -252,6 +253,32 @@ describe("request ids", () => {
 
 describe("the real application", () => {
   const real = appWithRevokerLog().app;
+  const page = (code: string, headers = {}) => real.request(`/docs/errors/${code}`, { headers }, env);
+
+  it.each(Object.entries(CATALOGUE))("has a page for %s", async (code, { status, title }) => {
+    const got = await page(code);
+    expect(got.status).toBe(200);
+    expect(got.headers.get("Content-Type")).toBe("text/html; charset=utf-8");
+    expect(got.headers.get("Cache-Control")).toBe("public, max-age=300");
+    expect(got.headers.get("X-Content-Type-Options")).toBe("nosniff");
+    expect(got.headers.get("Content-Security-Policy")).toContain("default-src 'none'");
+    expect(got.headers.get("Strict-Transport-Security")).toContain("max-age=");
+    const html = await got.text();
+    expect(html).toContain(`<h1>${title}</h1>\n<p><code>${code}</code>, status ${status}</p>`);
+    expect(html).toMatch(/<h2>When<\/h2>\n<p>.{10,}[.]<\/p>\n<h2>What to do<\/h2>\n<p>.{5,}[.]<\/p>/);
+    expect(html).not.toMatch(/`|&(?!amp;|lt;)|<script/);
+    const etag = got.headers.get("ETag") ?? "";
+    expect((await page(code, { "If-None-Match": etag })).status).toBe(304);
+  });
+
+  it.each(["nope", "INTERNAL", "constructor", "__proto__", "off_tick%00", "off_tick/x"])(
+    "has no page for %s",
+    async (code) => {
+      const got = await call(real, "GET", `/docs/errors/${code}`);
+      expect([got.status, got.body.code]).toEqual([404, "not_found"]);
+      expectDressed(got);
+    },
+  );
 
   it("answers /healthz and documents every operation with its security", async () => {
     expect((await call(real, "GET", "/healthz")).body).toEqual({ status: "ok" });

@@ -1,6 +1,8 @@
 // What clients do in a simulated run: a seeded mix of orders, cancels and money, retried with the same keys until answered.
 import type { OrderRequest } from "../../src/core/account/admission.ts";
+import { encode } from "../../src/core/codec.ts";
 import { findMarket } from "../../src/core/listings.ts";
+import type { Order } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
 import type { Answered, Caller } from "../../src/objects/protocol.ts";
 import { Crash, type World } from "./world.ts";
@@ -82,6 +84,12 @@ function cancelSome(world: World, account: string): void {
 
 function place(world: World, account: string, clientOrderId: string, acknowledged: Acknowledged[]): void {
   const request = randomOrder(world, clientOrderId);
+  if (world.random() < 0.3) {
+    const kept: KeptAnswer = { text: null };
+    for (let copy = 0; copy < 3; copy += 1) {
+      world.later(world.random() * 4_000, () => placeByKey(world, account, request, kept));
+    }
+  }
   retry(world, 0, () => {
     const answered = world.account(account).place(callerOf(account), request, null);
     const { orderId, code } = outcomeOf(answered);
@@ -101,6 +109,32 @@ function place2(world: World, account: string, request: OrderRequest, acknowledg
     const first = acknowledged.find((a) => a.account === account && a.clientOrderId === request.clientOrderId);
     world.count("same_key_again");
     if (first?.orderId !== orderId || first.code !== code) world.alerts.push(`${request.clientOrderId} acted twice`);
+  });
+}
+
+/** The one answer to an idempotency key, once somebody has had it. */
+interface KeptAnswer {
+  text: string | null;
+}
+
+/** A client that asks under an idempotency key too, and waits up to 2 s as a POST does; its object may die meanwhile. */
+function placeByKey(world: World, account: string, request: OrderRequest, kept: KeptAnswer): void {
+  const idempotency = { key: `k-${request.clientOrderId}`, requestId: "r" };
+  const hear = ({ result }: Answered<Order>) => {
+    if (!result.ok && result.refusal.code === "idempotency_in_flight") return world.count("key_in_flight");
+    world.count("answered_by_key");
+    const text = encode(result);
+    if (kept.text !== null && kept.text !== text) world.alerts.push(`${idempotency.key} answered twice, differently`);
+    kept.text = text;
+  };
+  retry(world, 0, () => {
+    const logic = world.account(account);
+    const asked = logic.place(callerOf(account), request, idempotency);
+    if ("result" in asked) return hear(asked);
+    world.later(world.random() * 2_000, () => {
+      if (world.account(account) === logic) hear(logic.answer(asked, idempotency));
+      else world.count("key_unanswered");
+    });
   });
 }
 

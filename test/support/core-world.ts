@@ -98,6 +98,13 @@ export class CoreWorld {
     return this.#accountTurn(id, (turn) => transfer(turn, { kind, asset, amount }, []));
   }
 
+  /** Brings in more than one deposit may be worth, in as many as it takes. */
+  depositInParts(id: string, asset: string, amount: bigint, part: bigint): void {
+    for (let left = amount; left > 0n; left -= part) {
+      expect(this.transfer(id, "deposit", asset, left < part ? left : part).ok).toBe(true);
+    }
+  }
+
   /** Gives a market everything that an account has to say to it. */
   sendCommands(id: string, symbol: string): void {
     const peer = accountPeer(this.customer(id).state, symbol);

@@ -1,12 +1,12 @@
 // What an account does with its owner's wishes and its markets' reports: decides, journals through `emit`, nothing else.
 import { formatUnits, type Movement, makeEntry, type Sha256 } from "../ledger.ts";
-import { SUBMIT_DEADLINE_MS } from "../limits.ts";
+import { DEPOSIT_USD_UNITS_MAX, SUBMIT_DEADLINE_MS } from "../limits.ts";
 import { findMarket, type MarketRules } from "../listings.ts";
 import type { Command, MakeId } from "../messages.ts";
 import { UNITS_MAX } from "../money.ts";
 import { notionalOf, type Order, type OrderTerms } from "../order.ts";
 import { addToPosition, flatPosition, takeFromPosition } from "../positions.ts";
-import { referencePrice } from "../prices.ts";
+import { referencePrice, usdWorth } from "../prices.ts";
 import { invariant, ok, type Refusal, type Result, refuse } from "../result.ts";
 import { admit, type OrderRequest } from "./admission.ts";
 import {
@@ -76,10 +76,7 @@ export function placeOrder(turn: AccountTurn, request: OrderRequest, bodyHash: s
   const rules = rulesOf(turn.state, request.symbol);
   const dated = request.timeInForce === "day" ? { ...request, expiresAt: endOfDay(turnTime(turn)) } : request;
   const admitted = admit(turn.state, dated, rules, referenceFor(turn, rules), turnTime(turn));
-  if (!admitted.ok) {
-    emit(turn, { kind: "refused", refusal: admitted.refusal, once });
-    return admitted;
-  }
+  if (!admitted.ok) return refuseOnce(turn, admitted.refusal, once);
   const { terms, hold, credit } = admitted.value;
   const at = turnTime(turn);
   const order: Order = {
@@ -105,6 +102,12 @@ export function placeOrder(turn: AccountTurn, request: OrderRequest, bodyHash: s
   invariant(entry !== null, `order ${order.id} holds nothing`);
   emit(turn, { kind: "order_accepted", order, command: submitCommand(turn, order, rules), entry, once });
   return ok(order);
+}
+
+/** Refuses, and journals the refusal, so that the same keys get it again for ever. */
+export function refuseOnce(turn: AccountTurn, refusal: Refusal, once: OnceKey[]): Result<never> {
+  emit(turn, { kind: "refused", refusal, once });
+  return refuse(refusal);
 }
 
 const DAY_MS = 86_400_000;
@@ -160,19 +163,17 @@ export function requestCancel(turn: AccountTurn, order: Order): Order {
 }
 
 /**
- * Moves paper money in or out; it settles at once. Refuses `insufficient_funds` for a withdrawal of more than is
- * available and `amount_out_of_range` when the balance could pass its bound; both are journalled.
+ * Moves paper money in or out; it settles at once. Refuses `account_frozen`, `amount_out_of_range` for more than one
+ * transfer may be worth and when the balance could pass its bound, and `insufficient_funds` for a withdrawal of more than
+ * is available. Every refusal is journalled.
  */
 export function transfer(
   turn: AccountTurn,
   wish: { kind: Transfer["kind"]; asset: string; amount: bigint },
   once: OnceKey[],
 ): Result<Transfer> {
-  const refusal = transferRefusal(turn.state, wish);
-  if (refusal !== null) {
-    emit(turn, { kind: "refused", refusal, once });
-    return refuse(refusal);
-  }
+  const refusal = transferRefusal(turn, wish);
+  if (refusal !== null) return refuseOnce(turn, refusal, once);
   const at = turnTime(turn);
   const id = turn.ctx.makeId(wish.kind === "deposit" ? "dep" : "wdr", at);
   const record: Transfer = { id, ...wish, status: "settled", createdAt: at };
@@ -186,10 +187,14 @@ export function transfer(
   return ok(record);
 }
 
-function transferRefusal(state: AccountState, wish: { kind: string; asset: string; amount: bigint }): Refusal | null {
+function transferRefusal(turn: AccountTurn, wish: { kind: string; asset: string; amount: bigint }): Refusal | null {
+  const { state, ctx } = turn;
   const { asset, amount } = wish;
   const out = wish.kind === "withdrawal";
   if (out && state.status === "frozen") return { code: "account_frozen" };
+  if (usdWorth(asset, amount, ctx.priceSeed, turnTime(turn)) > DEPOSIT_USD_UNITS_MAX) {
+    return { code: "amount_out_of_range", detail: "At most 10,000,000 USD at a time." };
+  }
   const available = balanceOf(state, "available", asset);
   if (out && amount > available) {
     const needed = formatUnits(amount, asset);

@@ -89,6 +89,8 @@ export type AccountEvent =
     })
   | (EventHead & { kind: "order_accepted"; order: Order; command: Command; entry: LedgerEntry; once: OnceKey[] })
   | (EventHead & { kind: "refused"; refusal: Refusal; once: OnceKey[] })
+  /** An order asked for again by its client_order_id, under a key that was new. */
+  | (EventHead & { kind: "repeated"; once: OnceKey[] })
   | (EventHead & { kind: "cancel_requested"; order: Order; command: Command })
   | (EventHead & { kind: "status_changed"; status: AccountStatus; reason: string })
   | (EventHead & { kind: "session_revoked"; sessionId: string; until: number })
@@ -209,6 +211,7 @@ export function applyAccountEvent(state: AccountState, event: AccountEvent): voi
       applyReport(state, event);
       break;
     case "refused":
+    case "repeated":
       break;
   }
 }

@@ -35,6 +35,7 @@ const createProblems = problems(
   "validation_failed",
   "amount_out_of_range",
   "insufficient_funds",
+  "account_frozen",
   "idempotency_key_reused",
   "email_not_verified",
 );

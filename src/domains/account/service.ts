@@ -2,10 +2,8 @@
 import type { Balance, Transfer } from "../../core/account/state.ts";
 import { parseDecimal } from "../../core/decimal.ts";
 import { formatUnits, type LedgerEntry } from "../../core/ledger.ts";
-import { DEPOSIT_USD_UNITS_MAX } from "../../core/limits.ts";
-import { findAsset, findMarket } from "../../core/listings.ts";
-import { notionalOf } from "../../core/order.ts";
-import { referencePrice } from "../../core/prices.ts";
+import { findAsset } from "../../core/listings.ts";
+import { usdWorth } from "../../core/prices.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import { wireBalance, wireTime } from "../../core/wire.ts";
 import type {
@@ -38,17 +36,11 @@ export function readAccount(ctx: AccountContext): Promise<Result<AccountView>> {
   return callObject(() => accountStub(ctx.env, ctx.caller.accountId).account(ctx.caller));
 }
 
-/** What a balance is worth in USD units at the reference price; an asset without a USD market is worth nothing here. */
-export function worthOf(asset: string, units: bigint, prices: Prices): bigint {
-  if (asset === "USD") return units;
-  const rules = findMarket(`${asset}-USD`);
-  if (rules === undefined) return 0n;
-  return notionalOf(referencePrice(rules, prices.priceSeed, prices.nowMs), units, rules.baseScale);
-}
-
 /** An account as the contract shows it: equity is everything at reference prices, buying power the USD not held. */
 export function wireAccount(view: AccountView, prices: Prices) {
-  const equity = view.balances.reduce((sum, b) => sum + worthOf(b.asset, b.available + b.held, prices), 0n);
+  const { priceSeed, nowMs } = prices;
+  const worth = view.balances.map((one) => usdWorth(one.asset, one.available + one.held, priceSeed, nowMs));
+  const equity = worth.reduce((sum, units) => sum + units, 0n);
   const cash = view.balances.find((balance: Balance) => balance.asset === "USD")?.available ?? 0n;
   return {
     id: view.id,
@@ -61,24 +53,15 @@ export function wireAccount(view: AccountView, prices: Prices) {
   };
 }
 
-/**
- * Moves paper money in or out. Refuses an unlisted asset, more digits than it has, more than 10,000,000 USD's worth
- * (amount_out_of_range), and what the account refuses.
- */
+/** Moves paper money in or out. Refuses an unlisted asset, more digits than it has, and what the account refuses. */
 export async function makeTransfer(
-  ctx: AccountContext & { prices: Prices },
+  ctx: AccountContext,
   kind: Transfer["kind"],
   input: { asset: string; amount: string },
   idempotency: Idempotency | null,
 ): Promise<Answered<Transfer>> {
   const amount = amountOf(input);
   if (!amount.ok) return { result: amount, replay: null };
-  if (worthOf(input.asset, amount.value, ctx.prices) > DEPOSIT_USD_UNITS_MAX) {
-    return {
-      result: refuse({ code: "amount_out_of_range", detail: "At most 10,000,000 USD at a time." }),
-      replay: null,
-    };
-  }
   const wish = { kind, asset: input.asset, amount: amount.value };
   const stub = accountStub(ctx.env, ctx.caller.accountId);
   const called = await callObject(async () => ok(await stub.transfer(ctx.caller, wish, idempotency)));
@@ -87,7 +70,7 @@ export async function makeTransfer(
 
 /** A withdrawal needs a verified e-mail address: refuses `email_not_verified` before anything of it is looked at. */
 export async function withdraw(
-  ctx: AccountContext & { prices: Prices; emailVerified: boolean },
+  ctx: AccountContext & { emailVerified: boolean },
   input: { asset: string; amount: string },
   idempotency: Idempotency | null,
 ): Promise<Answered<Transfer>> {
@@ -101,8 +84,8 @@ function amountOf(input: { asset: string; amount: string }): Result<bigint> {
   const asset = findAsset(input.asset);
   if (asset === undefined) return wrong("/asset", "unknown_asset", "No asset has this symbol.");
   const units = parseDecimal(input.amount, asset.scale);
-  if (units.ok) return ok(units.value);
-  if (units.reason === "range") return refuse({ code: "amount_out_of_range" });
+  // Beyond what can be booked, too: the account refuses it, and remembers that it did.
+  if (units.ok || units.reason === "range") return ok(units.value);
   return wrong("/amount", "excess_precision", `${asset.symbol} has ${asset.scale} digits.`);
 }
 

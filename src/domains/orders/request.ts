@@ -19,13 +19,15 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
       errors: [{ pointer: "/symbol", code: "unknown_symbol", detail: "No market has this symbol." }],
     });
   }
+  // A schema error stands before any refusal: it is not remembered, and the others are.
+  const notional = readNotional(order.notional, rules);
+  if (!notional.ok && notional.refusal.code === "validation_failed") return notional;
   const kind = kindOf(order);
   if (kind === null) return refuse(UNSUPPORTED);
   const limitPrice = read(order.limit_price, rules.quoteScale, "off_tick");
   if (!limitPrice.ok) return limitPrice;
   const qty = read(order.qty, rules.baseScale, "off_lot");
   if (!qty.ok) return qty;
-  const notional = readNotional(order.notional, rules);
   if (!notional.ok) return notional;
   return ok({
     clientOrderId: order.client_order_id ?? null,

@@ -24,8 +24,9 @@ import { cancelAll, cancelOrder, findOrder, listFills, listOrders, type OrderCon
 
 const tags = ["Orders"];
 const access = "signed_in";
+const REFUSALS = [...PLAIN_ORDER_CODES, "insufficient_funds"] as const;
 const orderProblems = problems(
-  ...PLAIN_ORDER_CODES,
+  ...REFUSALS,
   "unauthenticated",
   "token_expired",
   "session_revoked",
@@ -33,12 +34,11 @@ const orderProblems = problems(
   "payload_too_large",
   "unsupported_media_type",
   "validation_failed",
-  "insufficient_funds",
   "idempotency_key_reused",
   "idempotency_in_flight",
   "unavailable",
 );
-const readProblems = problems("unauthenticated", "token_expired", "session_revoked", "not_found", "unavailable");
+const READ = ["unauthenticated", "token_expired", "session_revoked", "not_found", "unavailable"] as const;
 const listProblems = problems(
   "unauthenticated",
   "token_expired",
@@ -83,9 +83,9 @@ const byClientOrderId = operation({
   path: "/v1/orders/by-client-id/{client_order_id}",
   access,
   tags,
-  summary: "What a client_order_id made",
+  summary: "What a client_order_id made: the order, or the refusal that it got",
   request: { params: clientOrderPath },
-  responses: { 200: answer(orderOut, "The order"), ...readProblems },
+  responses: { 200: answer(orderOut, "The order"), ...problems(...READ, ...REFUSALS) },
 });
 const read = operation({
   method: "get",
@@ -94,7 +94,7 @@ const read = operation({
   tags,
   summary: "One order",
   request: { params: orderPath },
-  responses: { 200: answer(orderOut, "The order"), ...readProblems },
+  responses: { 200: answer(orderOut, "The order"), ...problems(...READ) },
 });
 const cancel = operation({
   method: "delete",

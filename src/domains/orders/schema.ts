@@ -9,7 +9,12 @@ const positive = decimalIn.refine((text) => /[1-9]/.test(text), {
 });
 
 const clientOrderId = z.string().regex(/^[A-Za-z0-9._:-]{1,128}$/);
-const legIn = z.looseObject({});
+const takeProfitIn = z.strictObject({ limit_price: positive });
+const stopLossIn = z.strictObject({
+  stop_price: positive.optional(),
+  trail_percent: positive.optional(),
+  limit_price: positive.optional(),
+});
 
 /** The order types, classes and fields of the contract; those that no market takes yet are `unsupported_order_type`. */
 export const orderIn = z
@@ -29,8 +34,8 @@ export const orderIn = z
     expires_at: timestampIn.optional(),
     client_order_id: clientOrderId.optional(),
     order_class: z.enum(["simple", "bracket", "oco", "oto"]).default("simple"),
-    take_profit: legIn.optional(),
-    stop_loss: legIn.optional(),
+    take_profit: takeProfitIn.optional(),
+    stop_loss: stopLossIn.optional(),
     self_trade_prevention: z
       .enum(["none", "cancel_newest", "cancel_oldest", "cancel_both", "decrement"])
       .default("cancel_newest"),

@@ -1,5 +1,6 @@
 // The verbs of orders: each is one call to the caller's account object, which alone may spend the account's money.
 import type { FillRecord } from "../../core/account/state.ts";
+import { canonical } from "../../core/codec.ts";
 import type { Order, Side } from "../../core/order.ts";
 import { ok, PLAIN_ORDER_CODES, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { wireOrder } from "../../core/wire.ts";
@@ -16,16 +17,24 @@ export interface OrderContext {
   caller: Caller;
 }
 
-/** Places an order. Refuses what {@link orderRequestOf} refuses, what the account refuses, and what the market refused. */
+/**
+ * Places an order. Refuses what {@link orderRequestOf} refuses, what the account refuses, and what the market refused. The
+ * account remembers each of these under the order's keys, but for validation_failed.
+ */
 export async function placeOrder(
   ctx: OrderContext,
   input: OrderIn,
   idempotency: Idempotency | null,
 ): Promise<Answered<Order>> {
   const request = orderRequestOf(input);
-  if (!request.ok) return { result: request, replay: null };
+  if (!request.ok && request.refusal.code === "validation_failed") return { result: request, replay: null };
   const stub = accountStub(ctx.env, ctx.caller.accountId);
-  const called = await callObject(async () => ok(await stub.placeOrder(ctx.caller, request.value, idempotency)));
+  const called = await callObject(async () => {
+    if (request.ok) return ok(await stub.placeOrder(ctx.caller, request.value, idempotency));
+    const clientOrderId = input.client_order_id ?? null;
+    const unread = { clientOrderId, body: canonical(input), refusal: request.refusal };
+    return ok(await stub.refuseOrder(ctx.caller, unread, idempotency));
+  });
   return called.ok ? mapOnce(called.value, marketRefusal) : { result: called, replay: null };
 }
 

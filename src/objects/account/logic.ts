@@ -1,6 +1,6 @@
 // An account: the one place that spends its owner's money. Its verbs; how an act becomes durable is in engine.ts.
 import type { OrderRequest } from "../../core/account/admission.ts";
-import { emit, placeOrder, requestCancel, transfer } from "../../core/account/decide.ts";
+import { emit, requestCancel, transfer } from "../../core/account/decide.ts";
 import { understands } from "../../core/account/reports.ts";
 import {
   type AccountState,
@@ -9,36 +9,27 @@ import {
   type OnceKey,
   type Transfer,
 } from "../../core/account/state.ts";
-import { canonical, decode, encode } from "../../core/codec.ts";
+import { canonical } from "../../core/codec.ts";
 import { isOpen, type Order, type Side } from "../../core/order.ts";
 import { invariant, ok, type Result, refuse } from "../../core/result.ts";
 import type { Outbox } from "../outbox.ts";
-import type { AccountView, Answered, Caller, Idempotency, ReportAnswer, ReportCall } from "../protocol.ts";
+import type { AccountView, Answered, Caller, Idempotency, ReportAnswer, ReportCall, UnreadOrder } from "../protocol.ts";
 import { AccountEngine, type AccountPorts, SETTLED } from "./engine.ts";
+import { type Asked, type Placed, Placing } from "./placing.ts";
 import { AccountReads } from "./reads.ts";
 
 export type { AccountPorts } from "./engine.ts";
 
-/** An order, and a promise for when its market has answered what it was last asked; the caller decides how long to wait. */
-export interface Asked {
-  order: Order;
-  settled: Promise<void>;
-}
-
-/** A placed order that is still to be answered; what it was asked under decides what is kept as its first answer. */
-export interface Placed extends Asked {
-  replay: Answered<Order>["replay"];
-}
-
 export class AccountLogic {
   readonly #ports: AccountPorts;
   readonly #engine: AccountEngine;
-  readonly #inFlight = new Set<string>();
+  readonly #placing: Placing;
   readonly reads: AccountReads;
 
   constructor(ports: AccountPorts) {
     this.#ports = ports;
     this.#engine = new AccountEngine(ports);
+    this.#placing = new Placing(ports, this.#engine);
     this.reads = new AccountReads(ports);
   }
 
@@ -69,50 +60,18 @@ export class AccountLogic {
    */
   place(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Answered<Order> | Placed {
     const admitted = this.#admitCommand(caller);
-    if (!admitted.ok) return { result: admitted, replay: null };
-    const bodyHash = this.#ports.sha256(canonical(request));
-    const once = onceKeys("orders", request.clientOrderId, idempotency, bodyHash);
-    for (const key of once) {
-      const again = this.#again(key);
-      if (again !== null) return again;
-    }
-    const placed = this.#engine.commit((turn) => placeOrder(turn, request, bodyHash, once));
-    if (!placed.ok) return { result: placed, replay: null };
-    const order = placed.value;
-    const settled = this.#engine.settled(order);
-    if (idempotency !== null) this.#inFlight.add(idempotency.key);
-    this.#engine.tell(order.symbol);
-    return { order, settled, replay: null };
+    return admitted.ok ? this.#placing.place(request, idempotency) : { result: admitted, replay: null };
   }
 
-  /** The answer to a key that has been used before, or null when it is new. */
-  #again(key: OnceKey): Answered<Order> | Placed | null {
-    const known = this.#engine.store.findOnce(key.scope, key.key);
-    if (known === undefined) return null;
-    const byKey = key.scope === "orders";
-    if (known.bodyHash !== key.bodyHash) {
-      return { result: refuse({ code: byKey ? "idempotency_key_reused" : "client_order_id_reused" }), replay: null };
-    }
-    if (byKey && this.#inFlight.has(key.key))
-      return { result: refuse({ code: "idempotency_in_flight" }), replay: null };
-    const replay: Answered<Order>["replay"] = byKey
-      ? { by: "idempotency_key", requestId: known.requestId ?? "" }
-      : { by: "client_order_id" };
-    if (known.refusal !== null) return { result: refuse(known.refusal), replay };
-    if (known.answer !== null) return { result: ok(decode<Order>(known.answer)), replay };
-    const order = this.order(known.ref ?? "");
-    invariant(order !== undefined, `the once record of ${key.key} has lost its order`);
-    return { order, settled: this.#engine.settled(order), replay };
+  /** Refuses an order that could not be read, once: its keys are used by that as by any other order. */
+  refuse(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Answered<Order> | Placed {
+    const admitted = this.#admitCommand(caller);
+    return admitted.ok ? this.#placing.refuse(unread, idempotency) : { result: admitted, replay: null };
   }
 
   /** The order as it is now; kept as the first answer to its idempotency key where one was given. */
   answer(placed: Placed, idempotency: Idempotency | null): Answered<Order> {
-    const order = this.order(placed.order.id) ?? placed.order;
-    if (idempotency !== null && placed.replay?.by !== "client_order_id") {
-      this.#engine.store.keepAnswer("orders", idempotency.key, encode(order));
-      this.#inFlight.delete(idempotency.key);
-    }
-    return { result: ok(order), replay: placed.replay };
+    return this.#placing.answer(placed, idempotency);
   }
 
   /**
@@ -158,7 +117,7 @@ export class AccountLogic {
     const scope = wish.kind === "deposit" ? "deposits" : "withdrawals";
     const known = idempotency === null ? undefined : this.#engine.store.findOnce(scope, idempotency.key);
     if (known === undefined) {
-      const once = onceKeys(scope, null, idempotency, bodyHash);
+      const once = idempotency === null ? [] : [{ scope, bodyHash, ...idempotency } satisfies OnceKey];
       return { result: this.#engine.commit((turn) => transfer(turn, wish, once)), replay: null };
     }
     if (known.bodyHash !== bodyHash) return { result: refuse({ code: "idempotency_key_reused" }), replay: null };
@@ -240,16 +199,4 @@ export class AccountLogic {
   alarm(): Promise<void> {
     return this.#engine.alarm();
   }
-}
-
-function onceKeys(
-  scope: Exclude<OnceKey["scope"], "client_order_id">,
-  clientOrderId: string | null,
-  idempotency: Idempotency | null,
-  bodyHash: string,
-): OnceKey[] {
-  const keys: OnceKey[] = [];
-  if (idempotency !== null) keys.push({ scope, key: idempotency.key, bodyHash, requestId: idempotency.requestId });
-  if (clientOrderId !== null) keys.push({ scope: "client_order_id", key: clientOrderId, bodyHash, requestId: null });
-  return keys;
 }

@@ -3,11 +3,12 @@ import { DurableObject } from "cloudflare:workers";
 import type { OrderRequest } from "../../core/account/admission.ts";
 import type { AccountStatus, Transfer } from "../../core/account/state.ts";
 import { SETTLE_WAIT_MS } from "../../core/limits.ts";
-import type { Side } from "../../core/order.ts";
+import type { Order, Side } from "../../core/order.ts";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { platformPorts, waitAtMost, withTimeout } from "../platform.ts";
 import type {
   AccountRpc,
+  Answered,
   Caller,
   Idempotency,
   JournalHead,
@@ -17,10 +18,12 @@ import type {
   ReportAnswer,
   ReportCall,
   StreamCaller,
+  UnreadOrder,
 } from "../protocol.ts";
 import { journalQueue, marketStub } from "../stubs.ts";
 import { AccountLogic } from "./logic.ts";
 import { OpenSockets, type ReadToken } from "./open-sockets.ts";
+import type { Placed } from "./placing.ts";
 import { Tickets } from "./tickets.ts";
 
 /** The account object, but for how it verifies tokens: objects know nothing of those, and worker.ts hands `readToken` in. */
@@ -57,7 +60,14 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
   }
 
   async placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null) {
-    const placed = this.#logic.place(caller, request, idempotency);
+    return this.#answered(this.#logic.place(caller, request, idempotency), idempotency);
+  }
+
+  async refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null) {
+    return this.#answered(this.#logic.refuse(caller, unread, idempotency), idempotency);
+  }
+
+  async #answered(placed: Answered<Order> | Placed, idempotency: Idempotency | null) {
     if ("result" in placed) return placed;
     await waitAtMost(placed.settled, SETTLE_WAIT_MS);
     return this.#logic.answer(placed, idempotency);

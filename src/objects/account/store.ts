@@ -40,7 +40,10 @@ const SCHEMA = [
   "CREATE TABLE IF NOT EXISTS revoked_sessions (session_id TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID",
 ];
 
-/** What is remembered of an act: what it made, or what it was refused with, and the first answer where that is kept. */
+/**
+ * What is remembered of an act: what it made (`ref`), or what it was refused with, and the first answer where that is kept.
+ * Neither made nor refused: it asked again for the order that its client_order_id had made.
+ */
 export interface OnceRecord {
   bodyHash: string;
   ref: string | null;
@@ -243,9 +246,15 @@ export class AccountStore {
     return { bodyHash: row.body_hash, ref: row.ref, refusal, answer: row.answer, requestId: row.request_id };
   }
 
-  /** Keeps the first answer to a key, so that it can be given again byte for byte. */
-  keepAnswer(scope: OnceKey["scope"], key: string, answer: string): void {
-    this.#sql("UPDATE once SET answer = ? WHERE scope = ? AND key = ? AND answer IS NULL", answer, scope, key);
+  /** Keeps the first answer to a key, and answers the one that is kept: the same for ever, whoever comes second. */
+  keepAnswer(scope: OnceKey["scope"], key: string, answer: string): string {
+    const [row] = this.#sql<{ answer: string }>(
+      "UPDATE once SET answer = coalesce(answer, ?) WHERE scope = ? AND key = ? RETURNING answer",
+      answer,
+      scope,
+      key,
+    );
+    return row?.answer ?? answer;
   }
 
   /** An order of this account, open or closed. */

@@ -1,0 +1,128 @@
+// Orders that happen once: looked up under their keys before they are judged, and remembered under them whatever they get.
+import type { OrderRequest } from "../../core/account/admission.ts";
+import { type AccountTurn, emit, placeOrder, refuseOnce } from "../../core/account/decide.ts";
+import type { OnceKey } from "../../core/account/state.ts";
+import { canonical, decode, encode } from "../../core/codec.ts";
+import { IN_FLIGHT_MAX_MS } from "../../core/limits.ts";
+import type { Order } from "../../core/order.ts";
+import { invariant, ok, type Result, refuse } from "../../core/result.ts";
+import type { Answered, Idempotency, UnreadOrder } from "../protocol.ts";
+import type { AccountEngine, AccountPorts } from "./engine.ts";
+import type { OnceRecord } from "./store.ts";
+
+/** An order, and a promise for when its market has answered what it was last asked; the caller decides how long to wait. */
+export interface Asked {
+  order: Order;
+  settled: Promise<void>;
+}
+
+/** A placed order that is still to be answered, and how it came about. */
+export interface Placed extends Asked {
+  replay: Answered<Order>["replay"];
+}
+
+type Judge = (turn: AccountTurn, bodyHash: string, once: OnceKey[]) => Result<Order>;
+type ByKey = OnceKey & { requestId: string };
+
+export class Placing {
+  readonly #ports: Pick<AccountPorts, "sha256" | "now">;
+  readonly #engine: AccountEngine;
+  /** Keys whose first answer is being waited for, and until when that is believed. */
+  readonly #inFlight = new Map<string, number>();
+
+  constructor(ports: Pick<AccountPorts, "sha256" | "now">, engine: AccountEngine) {
+    this.#ports = ports;
+    this.#engine = engine;
+  }
+
+  /** Places an order, or answers what its keys have got before. Refuses as core's admission does, and as {@link refuse}. */
+  place(request: OrderRequest, idempotency: Idempotency | null): Answered<Order> | Placed {
+    return this.#once(request.clientOrderId, canonical(request), idempotency, (turn, bodyHash, once) =>
+      placeOrder(turn, request, bodyHash, once),
+    );
+  }
+
+  /**
+   * Refuses an order that its Worker could not read, or answers what its keys have got before. Refuses with its refusal,
+   * and client_order_id_reused, idempotency_key_reused, idempotency_in_flight.
+   */
+  refuse(unread: UnreadOrder, idempotency: Idempotency | null): Answered<Order> | Placed {
+    return this.#once(unread.clientOrderId, unread.body, idempotency, (turn, _, once) =>
+      refuseOnce(turn, unread.refusal, once),
+    );
+  }
+
+  #once(id: string | null, body: string, idempotency: Idempotency | null, judge: Judge): Answered<Order> | Placed {
+    const { store } = this.#engine;
+    const bodyHash = this.#ports.sha256(body);
+    const byKey: ByKey | null = idempotency === null ? null : { scope: "orders", bodyHash, ...idempotency };
+    const byId: OnceKey | null = id === null ? null : { scope: "client_order_id", key: id, bodyHash, requestId: null };
+    const sameKey = byKey === null ? undefined : store.findOnce(byKey.scope, byKey.key);
+    const sameId = byId === null ? undefined : store.findOnce(byId.scope, byId.key);
+    if (byKey !== null && sameKey !== undefined) return this.#replayed(byKey, sameKey, sameId);
+    if (sameId !== undefined) return this.#repeated(bodyHash, sameId, byKey);
+    const judged = this.#engine.commit((turn) => {
+      return judge(
+        turn,
+        bodyHash,
+        [byKey, byId].filter((key) => key !== null),
+      );
+    });
+    if (!judged.ok) return { result: judged, replay: null };
+    const placed = this.#placed(judged.value, byKey, null);
+    this.#engine.tell(placed.order.symbol);
+    return placed;
+  }
+
+  /** The answer to an idempotency key that has been used before: its first one, as long as the body is the same. */
+  #replayed(key: ByKey, known: OnceRecord, sameId: OnceRecord | undefined): Answered<Order> | Placed {
+    if (known.bodyHash !== key.bodyHash) return { result: refuse({ code: "idempotency_key_reused" }), replay: null };
+    if ((this.#inFlight.get(key.key) ?? 0) > this.#ports.now()) {
+      return { result: refuse({ code: "idempotency_in_flight" }), replay: null };
+    }
+    const requestId = known.requestId ?? "";
+    if (known.refusal !== null) return { result: refuse(known.refusal), replay: { by: "idempotency_key", requestId } };
+    const replay: Answered<Order>["replay"] = {
+      by: "idempotency_key",
+      requestId,
+      ...(known.ref === null ? { repeated: true } : {}),
+    };
+    if (known.answer !== null) return { result: ok(decode<Order>(known.answer)), replay };
+    // Whoever asked first was never answered: the object died under them.
+    return this.#placed(this.#orderOf(known.ref ?? sameId?.ref), key, replay);
+  }
+
+  /** The answer to a client_order_id that has been used before; from now on it is that of a new idempotency key too. */
+  #repeated(bodyHash: string, known: OnceRecord, key: ByKey | null): Answered<Order> | Placed {
+    const same = known.bodyHash === bodyHash;
+    const refusal = same ? known.refusal : { code: "client_order_id_reused" as const };
+    if (key !== null) {
+      this.#engine.commit((turn) => {
+        emit(turn, refusal === null ? { kind: "repeated", once: [key] } : { kind: "refused", refusal, once: [key] });
+      });
+    }
+    const replay = { by: "client_order_id" as const };
+    if (refusal !== null) return { result: refuse(refusal), replay: same ? replay : null };
+    return this.#placed(this.#orderOf(known.ref), key, replay);
+  }
+
+  #orderOf(ref: string | null | undefined): Order {
+    const order = this.#engine.order(ref ?? "");
+    invariant(order !== undefined, `a once record has lost its order ${ref}`);
+    return order;
+  }
+
+  #placed(order: Order, key: ByKey | null, replay: Placed["replay"]): Placed {
+    if (key !== null) this.#inFlight.set(key.key, this.#ports.now() + IN_FLIGHT_MAX_MS);
+    return { order, settled: this.#engine.settled(order), replay };
+  }
+
+  /** The order as it is now; kept as the first answer to its idempotency key where one was given. */
+  answer(placed: Placed, idempotency: Idempotency | null): Answered<Order> {
+    const order = this.#engine.order(placed.order.id) ?? placed.order;
+    if (idempotency === null) return { result: ok(order), replay: placed.replay };
+    this.#inFlight.delete(idempotency.key);
+    const kept = this.#engine.store.keepAnswer("orders", idempotency.key, encode(order));
+    return { result: ok(decode<Order>(kept)), replay: placed.replay };
+  }
+}
