@@ -160,8 +160,8 @@ export class MarketLogic {
 
   /** Sees that somebody wakes the market for the first expiry, and soon after the customers' best prices have changed. */
   #armClock(): void {
-    const firstExpiry = Math.min(...this.#state.expiring.values());
-    if (Number.isFinite(firstExpiry)) this.#timers.arm("expiry", "", firstExpiry);
+    const firstExpiry = this.#state.expiring.earliest();
+    if (firstExpiry !== null) this.#timers.arm("expiry", "", firstExpiry);
     const key = this.#customersBest();
     if (key === this.#wakeFor) return;
     this.#wakeFor = key;

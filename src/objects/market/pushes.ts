@@ -111,14 +111,15 @@ export class Pushes {
   }
 
   #armNext(): void {
-    const waiting = [...this.#ports.owing()].filter((account) => !this.#parked.has(account));
     const now = this.#ports.now();
-    // One whose flight is still out is due already: ringing for it at once would spin.
-    const next = waiting.map((account) => {
-      if (this.#flying.has(account)) return now + SAFETY_NET_MS;
-      return Math.max(this.#retryAt.get(account)?.at ?? 0, now + BACKOFF_FIRST_MS);
-    });
-    if (next.length === 0) this.#ports.timers().clear(TIMER, "");
-    else this.#ports.timers().arm(TIMER, "", Math.min(...next));
+    let next = Number.POSITIVE_INFINITY;
+    for (const account of this.#ports.owing()) {
+      if (this.#parked.has(account)) continue;
+      // One whose flight is still out is due already: ringing for it at once would spin.
+      const soonest = this.#flying.has(account) ? now + SAFETY_NET_MS : now + BACKOFF_FIRST_MS;
+      next = Math.min(next, Math.max(this.#retryAt.get(account)?.at ?? 0, soonest));
+    }
+    if (Number.isFinite(next)) this.#ports.timers().arm(TIMER, "", next);
+    else this.#ports.timers().clear(TIMER, "");
   }
 }
