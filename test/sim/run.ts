@@ -5,6 +5,7 @@ import { decode } from "../../src/core/codec.ts";
 import { accountBreaks, crossBreaks, marketBreaks } from "../../src/core/invariants.ts";
 import { findMarket } from "../../src/core/listings.ts";
 import { applyMarketEvent, emptyMarket, type MarketEvent, marketStateHash } from "../../src/core/market/state.ts";
+import { parkedBreaks, scheduleParking } from "./parking.ts";
 import { type Acknowledged, accountId, schedule } from "./workload.ts";
 import { type FaultRates, NO_FAULTS, randomOf, sha256, World } from "./world.ts";
 
@@ -29,6 +30,7 @@ export function faultsOf(seed: number): FaultRates {
     crashAfterCommit: rate(0.03),
     queueLost: rate(0.3),
     queueDuplicated: rate(0.5),
+    bug: rate(0.4),
     delayMsMax: 1 + rate(3_000),
   };
 }
@@ -37,12 +39,14 @@ export function faultsOf(seed: number): FaultRates {
 export async function runSeed(seed: number, commands = 40): Promise<RunReport> {
   const world = new World(seed, faultsOf(seed));
   const acknowledged = schedule(world, commands, SPAN_MS);
+  if (world.faults.bug > 0) scheduleParking(world, SPAN_MS, SPAN_MS + HEAL_MS / 2);
   await world.run(world.now + SPAN_MS + 2_000);
   world.faults = NO_FAULTS;
   await world.run(world.now + HEAL_MS);
   const breaks = [
     ...world.alerts,
     ...restBreaks(world),
+    ...parkedBreaks(world),
     ...journalBreaks(world),
     ...acknowledgedBreaks(world, acknowledged),
   ];

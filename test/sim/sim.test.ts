@@ -1,4 +1,5 @@
-// A thousand seeded runs of the real objects under lost, doubled, late and reordered messages and crashes at every commit.
+// A thousand seeded runs of the real objects under lost, doubled, late and reordered messages, crashes at every commit, and
+// receivers that call everything a bug until an operator resumes what was parked.
 import { describe, expect, it } from "vitest";
 import { runSeed } from "./run.ts";
 
@@ -19,6 +20,10 @@ const SOMETIMES = [
   "queue_duplicated",
   "alarm",
   "refused_insufficient_funds",
+  "parked_by_account",
+  "parked_by_market",
+  "refused_unavailable",
+  "resumed",
 ];
 
 describe("the money path under faults", () => {

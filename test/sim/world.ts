@@ -17,6 +17,8 @@ export interface FaultRates {
   crashAfterCommit: number;
   queueLost: number;
   queueDuplicated: number;
+  /** How likely one end of a pair calls everything that the other says a bug, for a while. */
+  bug: number;
   delayMsMax: number;
 }
 
@@ -28,6 +30,7 @@ export const NO_FAULTS: FaultRates = {
   crashAfterCommit: 0,
   queueLost: 0,
   queueDuplicated: 0,
+  bug: 0,
   delayMsMax: 5,
 };
 
@@ -73,6 +76,8 @@ export class World {
   readonly counts: Record<string, number> = {};
   readonly slices: JournalSlice[] = [];
   readonly alerts: string[] = [];
+  /** Who calls everything that whom says a bug: `<sender>><receiver>`. */
+  readonly bugs = new Set<string>();
   faults: FaultRates;
   now = START_MS;
   readonly #events: Event[] = [];
@@ -238,7 +243,10 @@ export class World {
         },
       },
       alert: (message) => {
-        if (node.life === life) this.alerts.push(message);
+        if (node.life !== life) return;
+        if (message.startsWith("parked "))
+          this.count(name.startsWith("main/") ? "parked_by_market" : "parked_by_account");
+        else this.alerts.push(message);
       },
     };
   }
@@ -301,13 +309,23 @@ export class World {
     });
   }
 
+  /** What the receiver answers: while it is faulty `bug`, whether it has done what it was asked or not. */
+  #judged<T>(sender: string, receiver: string, work: () => T): T | { outcome: "bug"; detail: string } {
+    if (!this.bugs.has(`${sender}>${receiver}`)) return work();
+    if (this.chance(0.5)) work();
+    return { outcome: "bug", detail: "simulated" };
+  }
+
   #accountPorts(id: string, ports: LivePorts): AccountPorts {
     return {
       ...ports,
       name: id,
       priceSeed: 7,
       send: {
-        exchange: (symbol, call) => this.#call(ports.alive, () => this.market(symbol).exchange(structuredClone(call))),
+        exchange: (symbol, call) =>
+          this.#call(ports.alive, () =>
+            this.#judged(id, symbol, () => this.market(symbol).exchange(structuredClone(call))),
+          ),
       },
       sockets: { publish: () => undefined, closeSession: () => undefined },
     };
@@ -321,7 +339,10 @@ export class World {
       priceSeed: 7,
       listed,
       send: {
-        report: (account, call) => this.#call(ports.alive, () => this.account(account).report(structuredClone(call))),
+        report: (account, call) =>
+          this.#call(ports.alive, () =>
+            this.#judged(symbol, account, () => this.account(account).report(structuredClone(call))),
+          ),
       },
     };
   }
