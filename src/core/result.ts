@@ -80,6 +80,16 @@ export class InvariantError extends Error {
   override name = "InvariantError";
 }
 
+/** Does `work`; when that breaks an invariant, answers `broken` instead. What else it throws is another bug, and goes on. */
+export function onBreak<T>(work: () => T, broken: (error: InvariantError) => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof InvariantError) return broken(error);
+    throw error;
+  }
+}
+
 /** Throws {@link InvariantError} when `condition` is false; assertions stay on in production. */
 export function invariant(condition: boolean, message: string): asserts condition {
   if (!condition) throw new InvariantError(message);

@@ -9,12 +9,19 @@ import type { Order, Side } from "../core/order.ts";
 import type { Position } from "../core/positions.ts";
 import type { Refusal, Result } from "../core/result.ts";
 
+/** Whose answer it is: the epoch of the object that speaks. The version before leaves it out of some answers. */
+interface Spoken {
+  epoch?: number;
+}
+
 /** A market's answer to a call of an account: its record of that account. `later`: ask again; `bug`: park this pair. */
-export type ExchangeAnswer =
-  | { outcome: "applied"; epoch: number; cseq: number; reports: Report[] }
-  | { outcome: "gap"; expected: number }
-  | { outcome: "later" }
-  | { outcome: "bug"; detail: string };
+export type ExchangeAnswer = Spoken &
+  (
+    | { outcome: "applied"; cseq: number; reports: Report[] }
+    | { outcome: "gap"; expected: number }
+    | { outcome: "later" }
+    | { outcome: "bug"; detail: string }
+  );
 
 /** An account's call to a market: commands not yet acknowledged, lowest first, and the last report it has applied. */
 export interface ExchangeCall {
@@ -33,10 +40,28 @@ export interface ReportCall {
   reports: Report[];
 }
 
-export type ReportAnswer =
-  | { outcome: "applied"; rseq: number }
-  | { outcome: "later" }
-  | { outcome: "bug"; detail: string };
+/** An account's answer to a push: the last report that it has applied. `later`: push again; `bug`: park this pair. */
+export type ReportAnswer = Spoken &
+  ({ outcome: "applied"; rseq: number } | { outcome: "later" } | { outcome: "bug"; detail: string });
+
+/** A pair that an object has parked: the other end, why, since when (ms), and how many messages it has for it. */
+export interface ParkedPair {
+  peer: string;
+  reason: string;
+  since: number;
+  waiting: number;
+}
+
+/** What an object has parked, the last one first; and why it takes no commands at all, null while it does. */
+export interface ParkedView extends Page<ParkedPair> {
+  stopped: string | null;
+}
+
+/** What an operator does by hand: who, by user id, and why. */
+export interface OperatorAct {
+  by: string;
+  reason: string;
+}
 
 /** Who asks: the session is judged by the account object itself, which hears of a logout first. Times in ms. */
 export interface Caller {
@@ -139,6 +164,10 @@ export interface AccountRpc {
   revokeAllBefore(fromMs: number): Promise<Result<null>>;
   setStatus(status: AccountStatus, reason: string): Promise<Result<null>>;
   report(call: ReportCall): Promise<ReportAnswer>;
+  /** The markets that this account sends nothing to. */
+  parked(query: PageRequest): Promise<ParkedView>;
+  /** Sends a parked market what waits for it. Refuses `not_found` when it is not parked. */
+  unpark(symbol: string, act: OperatorAct): Promise<Result<null>>;
   head(): Promise<JournalHead>;
   replay(fromSeq: number): Promise<JournalHead>;
 }
@@ -160,6 +189,10 @@ export interface BookView {
 export interface MarketRpc {
   exchange(call: ExchangeCall): Promise<ExchangeAnswer>;
   book(depth: number): Promise<BookView>;
+  /** The accounts that this market pushes nothing to; their own calls are answered. */
+  parked(query: PageRequest): Promise<ParkedView>;
+  /** Pushes to a parked account what waits for it. Refuses `not_found` when it is not parked. */
+  unpark(account: string, act: OperatorAct): Promise<Result<null>>;
   head(): Promise<JournalHead>;
   replay(fromSeq: number): Promise<JournalHead>;
 }

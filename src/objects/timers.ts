@@ -59,7 +59,8 @@ export class Timers {
    */
   rearm(notBefore = 0): void {
     this.#alarmAt = Number.POSITIVE_INFINITY;
-    const earliest = Math.min(...[...this.#timers.values()].map((timer) => timer.due));
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const { due } of this.#timers.values()) earliest = Math.min(earliest, due);
     if (Number.isFinite(earliest)) this.#setAlarm(Math.max(earliest, notBefore));
   }
 

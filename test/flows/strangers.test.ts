@@ -140,9 +140,14 @@ describe("a caller", () => {
   });
 
   it("is not an operator by being signed in", async () => {
-    for (const path of ["/v1/admin/orders", "/v1/admin/dead-letters", "/v1/admin/projections"]) {
+    const parked = [`/v1/admin/accounts/${ada.accountId}/parked`, "/v1/admin/markets/BTC-USD/parked"];
+    for (const path of ["/v1/admin/orders", "/v1/admin/dead-letters", "/v1/admin/projections", ...parked]) {
       expectProblem(await call("GET", path), 401, "unauthenticated");
       expectProblem(await ada.get(path), 403, "forbidden");
+    }
+    for (const path of [`${parked[0]}/BTC-USD/resume`, `${parked[1]}/${ada.accountId}/resume`]) {
+      expectProblem(await call("POST", path, { json: {} }), 401, "unauthenticated");
+      expectProblem(await ada.call("POST", path, { json: {} }), 403, "forbidden");
     }
   });
 });

@@ -272,18 +272,18 @@ describe("reports", () => {
       throw new Error("too few");
     const tell = (...told: typeof reports) => accountOf(maker).report({ ...call, reports: told });
     const untouched = await accountTables(maker);
-    expect(await tell(fresh)).toEqual({ outcome: "applied", rseq: 1 });
-    expect(await tell(three)).toEqual({ outcome: "applied", rseq: 1 });
-    expect(await tell(two, three)).toEqual({ outcome: "applied", rseq: 1 });
+    expect(await tell(fresh)).toEqual({ outcome: "applied", epoch: 1, rseq: 1 });
+    expect(await tell(three)).toEqual({ outcome: "applied", epoch: 1, rseq: 1 });
+    expect(await tell(two, three)).toEqual({ outcome: "applied", epoch: 1, rseq: 1 });
     expect((await accountTables(maker)).storedHash).toBe(untouched.storedHash);
-    expect(await tell(three, one, one)).toEqual({ outcome: "applied", rseq: 2 });
+    expect(await tell(three, one, one)).toEqual({ outcome: "applied", epoch: 1, rseq: 2 });
     expect(await orderBy(maker, request)).toMatchObject({ status: "partially_filled" });
     await evict(accountOf(maker));
-    expect(await tell(fresh, one, two, three)).toEqual({ outcome: "applied", rseq: 4 });
+    expect(await tell(fresh, one, two, three)).toEqual({ outcome: "applied", epoch: 1, rseq: 4 });
     const told = await accountTables(maker);
     expect(await orderBy(maker, request)).toMatchObject({ status: "filled", filledQty: request.qty });
-    expect(await tell(fresh, one, two, three)).toEqual({ outcome: "applied", rseq: 4 });
-    expect(await tell(three, two)).toEqual({ outcome: "applied", rseq: 4 });
+    expect(await tell(fresh, one, two, three)).toEqual({ outcome: "applied", epoch: 1, rseq: 4 });
+    expect(await tell(three, two)).toEqual({ outcome: "applied", epoch: 1, rseq: 4 });
     expect((await accountTables(maker)).storedHash).toBe(told.storedHash);
   });
 
@@ -293,8 +293,11 @@ describe("reports", () => {
     const [, one] = reports;
     if (one === undefined) throw new Error("no report");
     const strange = { ...one, execType: "restated" } as unknown as typeof one;
-    expect(await accountOf(maker).report({ ...call, reports: [strange] })).toEqual({ outcome: "later" });
-    expect(await accountOf(maker).report({ ...call, v: 2 as 1, reports: [one] })).toEqual({ outcome: "later" });
+    expect(await accountOf(maker).report({ ...call, reports: [strange] })).toEqual({ outcome: "later", epoch: 1 });
+    expect(await accountOf(maker).report({ ...call, v: 2 as 1, reports: [one] })).toEqual({
+      outcome: "later",
+      epoch: 1,
+    });
     expect((await accountTables(maker)).storedHash).toBe(before.storedHash);
   });
 
@@ -361,9 +364,13 @@ describe("a broken invariant", () => {
     await stopObject(accountOf(id), null);
   }
 
-  /** What the act that meets the wrong balance throws. */
-  function breakingAct(id: string): Promise<unknown> {
-    return asked(id, limit("LINK-USD", "sell")).then(() => "nothing", String);
+  const refused = { ok: false, refusal: { code: "unavailable" } };
+
+  /** The act that meets the wrong balance is answered like all that follow it. */
+  async function breakingAct(id: string): Promise<void> {
+    expect(await asked(id, limit("LINK-USD", "sell"))).toMatchObject({ result: refused, replay: null });
+    const stopped = await sql<{ value: string }>(accountOf(id), "SELECT value FROM meta WHERE key = 'stopped'");
+    expect(stopped).toEqual([{ value: expect.stringContaining("held LINK out of range") }]);
   }
 
   it("stops the object: no command, every read, reports kept by the market; a person can repair it", async () => {
@@ -372,8 +379,7 @@ describe("a broken invariant", () => {
     const deposit = () => accountOf(id).transfer(callerOf(id), { kind: "deposit", asset: "USD", amount: 5n }, null);
     expect(await deposit()).toMatchObject({ result: { ok: true } });
     const events = await journalLength(accountOf(id));
-    expect(await breakingAct(id)).toContain("held LINK out of range");
-    const refused = { ok: false, refusal: { code: "unavailable" } };
+    await breakingAct(id);
     expect(await deposit()).toMatchObject({ result: refused });
     expect(await asked(id, limit("ADA-USD", "buy"))).toMatchObject({ result: refused });
     await evict(accountOf(id));
@@ -382,7 +388,11 @@ describe("a broken invariant", () => {
     const read = await accountOf(id).order(callerOf(id), { id: resting.id });
     expect(read).toMatchObject({ ok: true, value: { status: "new" } });
     const told = await accountOf(id).report({ v: 1, symbol: "ADA-USD", epoch: 1, reports: [] });
-    expect(told).toEqual({ outcome: "later" });
+    expect(told).toEqual({ outcome: "later", epoch: 1 });
+    expect(await accountOf(id).parked({ limit: 1, cursor: null })).toMatchObject({
+      stopped: expect.stringContaining("held LINK"),
+      data: [],
+    });
     expect(await journalLength(accountOf(id))).toBe(events);
     await repair(id);
     expect(await deposit()).toMatchObject({ result: { ok: true } });
@@ -411,6 +421,64 @@ describe("a broken invariant", () => {
     passTime(5_000);
     await ring(accountOf(id));
     expect(await orderBy(id, request)).toMatchObject({ status: "filled" });
+  });
+
+  it("lets it sleep: with commands that wait it looks twice a minute whether it has been repaired", async () => {
+    const id = await openAccount();
+    const away = marketsAway();
+    const request = limit("XRP-USD", "buy");
+    await placeUnanswered(id, request);
+    await stopObject(accountOf(id), "by a test");
+    away.mockClear();
+    passTime(5_000);
+    for (let rings = 0; rings < 3; rings += 1) {
+      await ring(accountOf(id));
+      expect(await alarmAt(accountOf(id))).toBe(Date.now() + 30_000);
+      passTime(30_000);
+    }
+    expect(away).not.toHaveBeenCalled();
+    away.mockRestore();
+    await stopObject(accountOf(id), null);
+    await ring(accountOf(id));
+    expect(await orderBy(id, request)).toMatchObject({ status: "new" });
+  });
+
+  it("met by a report is answered `later`, and the market keeps the report", async () => {
+    const id = await corruptAccount();
+    const order = await place(id, limit("ADA-USD", "buy"));
+    const fee = 1n;
+    const fill = {
+      executionId: "exe_1",
+      tradeId: "trd_1",
+      price: 1n,
+      qty: 1n,
+      fee,
+      liquidity: "maker",
+      done: false,
+    } as const;
+    const report = { rseq: 2, orderId: order.id, execType: "fill", at: 1, reason: null, fill, rules: null } as const;
+    const wrong = {
+      v: 1,
+      symbol: "ADA-USD",
+      epoch: 1,
+      reports: [{ ...report, fill: { ...fill, qty: 10n ** 15n } }],
+    } as const;
+    const before = await accountTables(id);
+    expect(await accountOf(id).report({ ...wrong, reports: [...wrong.reports] })).toEqual({
+      outcome: "later",
+      epoch: 1,
+    });
+    expect((await accountTables(id)).storedHash).toBe(before.storedHash);
+    expect(await accountOf(id).parked({ limit: 1, cursor: null })).toMatchObject({ stopped: expect.any(String) });
+    await repair(id);
+  });
+
+  it("is not every bug: what else is thrown stays a throw, and the object goes on", async () => {
+    const id = await openAccount();
+    const broken = { ...limit("XRP-USD", "buy"), qty: "1" as unknown as bigint };
+    await expect(asked(id, broken)).rejects.toThrow(TypeError);
+    expect(await accountOf(id).parked({ limit: 1, cursor: null })).toMatchObject({ stopped: null });
+    expect(await place(id, limit("XRP-USD", "buy"))).toMatchObject({ status: "new" });
   });
 
   it("does not keep a session alive: a logout works on a stopped account too", async () => {

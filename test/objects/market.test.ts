@@ -6,7 +6,7 @@ import { SAFETY_NET_MS } from "../../src/core/limits.ts";
 import type { Command } from "../../src/core/messages.ts";
 import { STEP_MS } from "../../src/core/prices.ts";
 import type { ExchangeCall, ReportAnswer } from "../../src/objects/protocol.ts";
-import { AccountObject } from "../../src/worker.ts";
+import { AccountObject, MarketObject } from "../../src/worker.ts";
 import {
   accountOf,
   alarmAt,
@@ -28,6 +28,7 @@ import {
   orderBy,
   passTime,
   place,
+  placeUnanswered,
   ring,
   rulesFor,
   sql,
@@ -104,8 +105,12 @@ describe("an exchange", () => {
 
   it("after a lost command says which it expects, of a stranger too, and applies nothing", async () => {
     const events = await journalLength(market());
-    expect(await market().exchange(call([5, 6], { rseq: 3 }))).toEqual({ outcome: "gap", expected: 4 });
-    expect(await market().exchange(call([2], { account: newAccountId() }))).toEqual({ outcome: "gap", expected: 1 });
+    expect(await market().exchange(call([5, 6], { rseq: 3 }))).toEqual({ outcome: "gap", epoch: 1, expected: 4 });
+    expect(await market().exchange(call([2], { account: newAccountId() }))).toEqual({
+      outcome: "gap",
+      epoch: 1,
+      expected: 1,
+    });
     expect(await journalLength(market())).toBe(events);
   });
 
@@ -113,8 +118,8 @@ describe("an exchange", () => {
     const strange = { kind: "replace", cseq: 5 } as unknown as Command;
     const events = await journalLength(market());
     const mixed = call([], { commands: [submit("NVDA-USD", 4), strange] });
-    expect(await market().exchange(mixed)).toEqual({ outcome: "later" });
-    expect(await market().exchange(call([4], { v: 2 as 1 }))).toEqual({ outcome: "later" });
+    expect(await market().exchange(mixed)).toEqual({ outcome: "later", epoch: 1 });
+    expect(await market().exchange(call([4], { v: 2 as 1 }))).toEqual({ outcome: "later", epoch: 1 });
     expect(await journalLength(market())).toBe(events);
   });
 
@@ -129,7 +134,11 @@ describe("an exchange", () => {
   it("of an account restored to another epoch is a bug, also after an eviction", async () => {
     const events = await journalLength(market());
     const restored = call([5], { epoch: 2 });
-    expect(await market().exchange(restored)).toEqual({ outcome: "bug", detail: "account epoch 2, known as 1" });
+    expect(await market().exchange(restored)).toEqual({
+      outcome: "bug",
+      epoch: 1,
+      detail: "account epoch 2, known as 1",
+    });
     await evict(market());
     expect(await market().exchange(restored)).toMatchObject({ outcome: "bug" });
     expect(await journalLength(market())).toBe(events);
@@ -238,7 +247,7 @@ describe("the house", () => {
     passTime(6_000);
     expect(await market.book(5)).toEqual(book);
     const call = { v: 1 as const, account: maker, epoch: 1, rseq: 1, commands: [] };
-    expect(await market.exchange(call)).toEqual({ outcome: "later" });
+    expect(await market.exchange(call)).toEqual({ outcome: "later", epoch: 1 });
     await ring(market);
     await eventually(async () => expect(await sql(market, "SELECT 1 FROM timers WHERE kind = 'push'")).toEqual([]));
     passTime(1_000);
@@ -252,6 +261,78 @@ describe("the house", () => {
     expect((await orderBy(maker, limit("BTC-USD", "buy", { clientOrderId: resting.clientOrderId }))).id).toBe(
       resting.id,
     );
+  });
+});
+
+describe("a broken invariant", () => {
+  /** A resting sell that, as stored, may bring its owner into debt: whoever fills it breaks an invariant. */
+  async function corruptMaker(symbol: string) {
+    const maker = await openAccount({ [rulesFor(symbol).base]: 1_000_000_000_000n });
+    const request = limit(symbol, "sell");
+    await place(maker, request);
+    const [row] = await sql<{ id: string; body: string }>(marketOf(symbol), "SELECT id, body FROM orders");
+    await sql(marketOf(symbol), "UPDATE orders SET body = json_set(body, '$.budget', '$0')");
+    await evict(marketOf(symbol));
+    const repair = async () => {
+      await sql(marketOf(symbol), "UPDATE orders SET body = ? WHERE id = ?", row?.body ?? "", row?.id ?? "");
+      await stopObject(marketOf(symbol), null);
+    };
+    return { maker, request, repair };
+  }
+
+  async function stoppedBy(symbol: string) {
+    return (await marketOf(symbol).parked({ limit: 1, cursor: null })).stopped;
+  }
+
+  it("met by a command stops the market: that call too is answered `later`, and its order waits", async () => {
+    const { maker, request, repair } = await corruptMaker("TSLA-USD");
+    const events = await journalLength(marketOf("TSLA-USD"));
+    const taker = await openAccount();
+    const wish = limit("TSLA-USD", "buy");
+    const answers: string[] = [];
+    const really = MarketObject.prototype.exchange;
+    const heard = vi.spyOn(MarketObject.prototype, "exchange").mockImplementation(async function (
+      this: MarketObject,
+      call,
+    ) {
+      const answer = await really.call(this, call);
+      answers.push(answer.outcome);
+      return answer;
+    });
+    await placeUnanswered(taker, wish);
+    expect(answers).toEqual(["later"]);
+    expect(await stoppedBy("TSLA-USD")).toContain("past its budget");
+    expect(await journalLength(marketOf("TSLA-USD"))).toBe(events);
+    expect((await marketOf("TSLA-USD").book(1)).asks).toMatchObject([{ qty: request.qty }]);
+    heard.mockRestore();
+    await repair();
+    passTime(1_000);
+    await ring(accountOf(taker));
+    expect(await orderBy(taker, wish)).toMatchObject({ status: "filled" });
+    await eventually(async () => expect(await orderBy(maker, request)).toMatchObject({ status: "filled" }));
+  });
+
+  it("met by a look at the book stops the market, and the look still gets the book as it stood", async () => {
+    const { maker, request, repair } = await corruptMaker("AAPL-USD");
+    const before = await marketOf("AAPL-USD").book(500);
+    const step = Math.floor(Date.now() / STEP_MS);
+    const rules = rulesFor("AAPL-USD");
+    const crossing = nextCrossingStep(rules, Number(env.PRICE_SEED), step, null, request.limitPrice, 86_400);
+    passTime(crossing * STEP_MS - Date.now());
+    expect(await marketOf("AAPL-USD").book(500)).toEqual(before);
+    expect(await stoppedBy("AAPL-USD")).toContain("past its budget");
+    await repair();
+    expect((await marketOf("AAPL-USD").book(1)).seq).toBeGreaterThan(before.seq);
+    await eventually(async () => expect(await orderBy(maker, request)).toMatchObject({ status: "filled" }));
+  });
+
+  it("is not every bug: what else a call throws stays a throw, and the market goes on", async () => {
+    const broken = { ...submit("MSFT-USD", 1), order: null } as unknown as Command;
+    const call = { v: 1 as const, account: newAccountId(), epoch: 1, rseq: 0, commands: [broken] };
+    const throwing = async () => await marketOf("MSFT-USD").exchange(call);
+    await expect(throwing()).rejects.toThrow(TypeError);
+    expect(await stoppedBy("MSFT-USD")).toBeNull();
+    expect((await marketOf("MSFT-USD").book(1)).bids).toHaveLength(1);
   });
 });
 

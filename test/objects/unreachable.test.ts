@@ -3,34 +3,26 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { formatDecimal } from "../../src/core/decimal.ts";
 import { SETTLE_WAIT_MS, SUBMIT_DEADLINE_MS } from "../../src/core/limits.ts";
 import type { ExchangeAnswer } from "../../src/objects/protocol.ts";
-import { AccountObject, MarketObject } from "../../src/worker.ts";
+import { MarketObject } from "../../src/worker.ts";
 import {
   accountOf,
   accountTables,
-  alarmAt,
   asked,
   atMarket,
   backedOff,
-  callerOf,
   checkEverything,
-  crash,
   eventually,
-  evict,
   faraway,
   limit,
   marketOf,
   marketsAway,
-  middle,
   moneyOf,
   openAccount,
   orderBy,
   passTime,
   place,
-  placePending,
   placeUnanswered,
   ring,
-  rulesFor,
-  sql,
   stopClock,
   stopObject,
   watch,
@@ -190,68 +182,5 @@ describe("with the clock stopped", () => {
     await placeUnanswered(id, atMarket("NVDA-USD", "buy"));
     expect(await place(id, atMarket("AAPL-USD", "buy"))).toMatchObject({ status: "filled" });
     await stopObject(marketOf("NVDA-USD"), null);
-  });
-});
-
-describe("a pair that the market calls a bug", () => {
-  beforeEach(() => {
-    stopClock();
-  });
-
-  it("is parked: no more calls, not even by a new life; other markets go on; a person can take it up again", async () => {
-    const id = await openAccount();
-    const bug = { outcome: "bug", detail: "account epoch 2, known as 1" } as const;
-    const exchange = vi.spyOn(MarketObject.prototype, "exchange").mockResolvedValue(bug);
-    const order = limit("LINK-USD", "buy", { limitPrice: faraway("LINK-USD", "buy") });
-    await placePending(id, order);
-    await eventually(async () => {
-      expect(await sql(accountOf(id), "SELECT parked FROM peers")).toEqual([{ parked: bug.detail }]);
-    });
-    exchange.mockClear();
-    for (let rings = 0; rings < 3; rings += 1) {
-      passTime(60_000);
-      await ring(accountOf(id));
-    }
-    await crash(accountOf(id));
-    passTime(60_000);
-    await ring(accountOf(id));
-    expect(exchange).not.toHaveBeenCalled();
-    expect(await alarmAt(accountOf(id))).toBeNull();
-    expect(await orderBy(id, order)).toMatchObject({ status: "pending_new" });
-    const { lotSize, baseScale } = rulesFor("LINK-USD");
-    const notional = ((order.limitPrice ?? 0n) * lotSize * 1_000n) / 10n ** BigInt(baseScale);
-    expect((await moneyOf(id, "USD")).held).toBeGreaterThanOrEqual(notional);
-    exchange.mockRestore();
-    expect(await place(id, atMarket("DOGE-USD", "buy"))).toMatchObject({ status: "filled" });
-    await sql(accountOf(id), "UPDATE peers SET parked = NULL");
-    await evict(accountOf(id));
-    expect(await place(id, limit("LINK-USD", "buy", { limitPrice: middle("LINK-USD") }))).toMatchObject({
-      status: "new",
-    });
-    expect(await orderBy(id, order)).toMatchObject({ status: "new" });
-    expect((await accountTables(id)).stored.peers.get("LINK-USD")).toMatchObject({ cseq: 2, acknowledged: 2 });
-  });
-
-  it("keeps its reports on the market's side, until the market is started again", async () => {
-    const maker = await openAccount({ XRP: 1_000_000_000_000n });
-    const request = limit("XRP-USD", "sell");
-    await place(maker, request);
-    const resting = await orderBy(maker, request);
-    const calls: number[] = [];
-    const report = vi.spyOn(AccountObject.prototype, "report").mockImplementation(async ({ reports }) => {
-      if (reports.some(({ orderId }) => orderId === resting.id)) calls.push(Date.now());
-      return { outcome: "bug", detail: "not understood" };
-    });
-    await place(await openAccount(), atMarket("XRP-USD", "buy"));
-    await eventually(() => expect(calls).toHaveLength(1));
-    for (let rings = 0; rings < 3; rings += 1) {
-      passTime(31_000);
-      await ring(marketOf("XRP-USD"));
-    }
-    expect(calls).toHaveLength(1);
-    report.mockRestore();
-    await evict(marketOf("XRP-USD"));
-    const canceling = await accountOf(maker).cancelOrder(callerOf(maker), resting.id);
-    expect(canceling).toMatchObject({ ok: true, value: { status: "filled", filledQty: request.qty } });
   });
 });

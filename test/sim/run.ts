@@ -7,6 +7,7 @@ import { findMarket } from "../../src/core/listings.ts";
 import { applyMarketEvent, emptyMarket, type MarketEvent, marketStateHash } from "../../src/core/market/state.ts";
 import { consumeJournal } from "../../src/projections/consumer.ts";
 import { SimulatedD1 } from "./d1.ts";
+import { parkedBreaks, scheduleParking } from "./parking.ts";
 import { ACCOUNT_IDS, type Acknowledged, accountId, schedule } from "./workload.ts";
 import { type FaultRates, NO_FAULTS, randomOf, sha256, World } from "./world.ts";
 
@@ -38,6 +39,7 @@ export function faultsOf(seed: number): FaultRates {
     d1Fails: rate(0.1),
     d1AnswerLost: rate(0.1),
     d1Outage: rate(0.02),
+    bug: rate(0.4),
     delayMsMax: 1 + rate(3_000),
   };
 }
@@ -47,12 +49,14 @@ export async function runSeed(seed: number, commands = 40): Promise<RunReport> {
   const world = new World(seed, faultsOf(seed));
   world.d1.enroll(ACCOUNT_IDS);
   const acknowledged = schedule(world, commands, SPAN_MS);
+  if (world.faults.bug > 0) scheduleParking(world, SPAN_MS, SPAN_MS + HEAL_MS / 2);
   await world.run(world.now + SPAN_MS + 2_000);
   world.faults = NO_FAULTS;
   await world.run(world.now + HEAL_MS);
   const breaks = [
     ...world.alerts,
     ...restBreaks(world),
+    ...parkedBreaks(world),
     ...journalBreaks(world),
     ...(await projectionBreaks(world)),
     ...acknowledgedBreaks(world, acknowledged),

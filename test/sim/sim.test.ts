@@ -1,4 +1,5 @@
-// A thousand seeded runs of the real objects under lost, doubled, late and reordered messages and crashes at every commit.
+// A thousand seeded runs of the real objects under lost, doubled, late and reordered messages, crashes at every commit, and
+// receivers that call everything a bug until an operator resumes what was parked.
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { runSeed } from "./run.ts";
 
@@ -31,6 +32,10 @@ const SOMETIMES = [
   "swept",
   "alarm",
   "refused_insufficient_funds",
+  "parked_by_account",
+  "parked_by_market",
+  "refused_unavailable",
+  "resumed",
 ];
 
 // What the product logs of each fault would bury the one line that matters.

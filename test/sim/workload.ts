@@ -20,6 +20,11 @@ export interface Acknowledged {
   code: string | null;
 }
 
+/** Every account of a run. */
+export function accountIds(): string[] {
+  return Array.from({ length: ACCOUNTS }, (_, index) => accountId(index));
+}
+
 export function accountId(index: number): string {
   return `acc_${String(index).padStart(26, "0")}`;
 }
@@ -34,8 +39,7 @@ function callerOf(account: string): Caller {
 /** Schedules `commands` client acts over `spanMs`; what was answered gathers in the list returned. */
 export function schedule(world: World, commands: number, spanMs: number): Acknowledged[] {
   const acknowledged: Acknowledged[] = [];
-  for (let index = 0; index < ACCOUNTS; index += 1) {
-    const account = accountId(index);
+  for (const account of accountIds()) {
     for (const [asset, amount] of [
       ["USD", 50_000_000_000n],
       ["BTC", 100_000_000n],
@@ -90,9 +94,19 @@ function place(world: World, account: string, clientOrderId: string, acknowledge
       world.later(world.random() * 4_000, () => placeByKey(world, account, request, kept));
     }
   }
-  retry(world, 0, () => {
+  ask(world, account, request, acknowledged, 0);
+}
+
+function ask(world: World, account: string, request: OrderRequest, acknowledged: Acknowledged[], tries: number): void {
+  const clientOrderId = request.clientOrderId ?? "";
+  retry(world, tries === 0 ? 0 : RETRY_MS, () => {
     const answered = world.account(account).place(callerOf(account), request, null);
     const { orderId, code } = outcomeOf(answered);
+    if (code === "unavailable") {
+      world.count("refused_unavailable");
+      if (tries < TRIES_MAX) ask(world, account, request, acknowledged, tries + 1);
+      return;
+    }
     const before = acknowledged.find((a) => a.account === account && a.clientOrderId === clientOrderId);
     if (before !== undefined && (before.orderId !== orderId || before.code !== code))
       world.alerts.push(`${clientOrderId} answered twice, differently`);

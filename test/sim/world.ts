@@ -30,6 +30,8 @@ export interface FaultRates {
   d1AnswerLost: number;
   /** How likely D1 goes away for up to a minute, at each call. */
   d1Outage: number;
+  /** How likely one end of a pair calls everything that the other says a bug, for a while. */
+  bug: number;
   delayMsMax: number;
 }
 
@@ -48,6 +50,7 @@ export const NO_FAULTS: FaultRates = {
   d1Fails: 0,
   d1AnswerLost: 0,
   d1Outage: 0,
+  bug: 0,
   delayMsMax: 5,
 };
 
@@ -101,6 +104,8 @@ export class World {
   readonly #queue: SimulatedQueue;
   #d1AwayUntil = 0;
   readonly alerts: string[] = [];
+  /** Who calls everything that whom says a bug: `<sender>><receiver>`. */
+  readonly bugs = new Set<string>();
   faults: FaultRates;
   now = START_MS;
   readonly #events: Event[] = [];
@@ -307,7 +312,10 @@ export class World {
         },
       },
       alert: (message) => {
-        if (node.life === life) this.alerts.push(message);
+        if (node.life !== life) return;
+        if (message.startsWith("parked "))
+          this.count(name.startsWith("main/") ? "parked_by_market" : "parked_by_account");
+        else this.alerts.push(message);
       },
     };
   }
@@ -359,13 +367,23 @@ export class World {
     });
   }
 
+  /** What the receiver answers: while it is faulty `bug`, whether it has done what it was asked or not. */
+  #judged<T>(sender: string, receiver: string, work: () => T): T | { outcome: "bug"; detail: string } {
+    if (!this.bugs.has(`${sender}>${receiver}`)) return work();
+    if (this.chance(0.5)) work();
+    return { outcome: "bug", detail: "simulated" };
+  }
+
   #accountPorts(id: string, ports: LivePorts): AccountPorts {
     return {
       ...ports,
       name: id,
       priceSeed: 7,
       send: {
-        exchange: (symbol, call) => this.#call(ports.alive, () => this.market(symbol).exchange(structuredClone(call))),
+        exchange: (symbol, call) =>
+          this.#call(ports.alive, () =>
+            this.#judged(id, symbol, () => this.market(symbol).exchange(structuredClone(call))),
+          ),
       },
       sockets: { publish: () => undefined, closeSession: () => undefined, closeExpired: () => null },
     };
@@ -379,7 +397,10 @@ export class World {
       priceSeed: 7,
       listed,
       send: {
-        report: (account, call) => this.#call(ports.alive, () => this.account(account).report(structuredClone(call))),
+        report: (account, call) =>
+          this.#call(ports.alive, () =>
+            this.#judged(symbol, account, () => this.account(account).report(structuredClone(call))),
+          ),
       },
     };
   }

@@ -19,8 +19,15 @@ const DOMAINS = [
 const HONO = ["hono", "hono/**"];
 const DRIZZLE = ["drizzle-orm", "drizzle-orm/**"];
 const SCHEMA = ["zod", "@hono/zod-openapi"];
-/** What all objects share: messages, the ports' types, and the two pieces that work over them. */
-const OBJECT_PIECES = ["objects/protocol.ts", "objects/ports.ts", "objects/timers.ts", "objects/outbox.ts"];
+/** What all objects share: messages, the ports' types, and the pieces that work over them. */
+const OBJECT_PIECES = [
+  "objects/protocol.ts",
+  "objects/ports.ts",
+  "objects/schema.ts",
+  "objects/timers.ts",
+  "objects/outbox.ts",
+  "objects/parking.ts",
+];
 const PLATFORM = ["cloudflare:workers", "node:crypto"];
 
 /** A pattern of paths under src/, and patterns of what such a file may import. `own/` is the folder that it is in. */

@@ -97,8 +97,12 @@ export type AccountEvent =
   | (EventHead & { kind: "tokens_valid_from"; from: number })
   | ReportApplied;
 
-/** What an account knows of one market: commands sent and answered, reports applied, commands still unanswered. */
+/**
+ * What an account knows of one market: the epoch it was met in, null before that; commands sent and answered, reports
+ * applied, commands still unanswered.
+ */
 export interface AccountPeer {
+  epoch: number | null;
   cseq: number;
   acknowledged: number;
   rseq: number;
@@ -149,7 +153,7 @@ export function emptyAccount(id: string, epoch: number): AccountState {
 export function accountPeer(state: AccountState, symbol: string): AccountPeer {
   let peer = state.peers.get(symbol);
   if (peer === undefined) {
-    peer = { cseq: 0, acknowledged: 0, rseq: 0, pending: [] };
+    peer = { epoch: null, cseq: 0, acknowledged: 0, rseq: 0, pending: [] };
     state.peers.set(symbol, peer);
   }
   return peer;

@@ -17,9 +17,8 @@ export function advance(turn: MarketTurn): void {
   const { state, ctx } = turn;
   const now = Math.max(ctx.now, state.at);
   const current = Math.floor(now / STEP_MS);
-  const due = [...state.expiring].filter(([, at]) => at <= now).sort(([, a], [, b]) => a - b);
   let step = state.step;
-  for (const [orderId, at] of due) {
+  for (const { id: orderId, at } of state.expiring.due(now)) {
     step = replaySteps(turn, step, Math.ceil(at / STEP_MS));
     const order = state.orders.get(orderId);
     if (order !== undefined) report(turn, order.account, { orderId, execType: "expired", reason: order.timeInForce });

@@ -16,6 +16,7 @@ import type { MarketRules } from "../listings.ts";
 import type { Report, Trade } from "../messages.ts";
 import type { Side } from "../order.ts";
 import { invariant } from "../result.ts";
+import { Expiries } from "./expiries.ts";
 
 /** What is journalled with every event: place in the market's journal, format version, time in ms. */
 interface EventHead {
@@ -61,7 +62,7 @@ export interface MarketState {
   book: Book;
   orders: Map<string, BookOrder>;
   resting: Set<string>;
-  expiring: Map<string, number>;
+  expiring: Expiries;
   peers: Map<string, MarketPeer>;
   balances: Balances;
   ledgerHead: string;
@@ -80,7 +81,7 @@ export function emptyMarket(rules: MarketRules, epoch: number): MarketState {
     book: emptyBook(),
     orders: new Map(),
     resting: new Set(),
-    expiring: new Map(),
+    expiring: new Expiries(),
     peers: new Map(),
     balances: new Map(),
     ledgerHead: GENESIS_HASH,

@@ -1,19 +1,35 @@
-// Operations over HTTP: for operators alone, read only.
-import { send } from "../../http/answer.ts";
-import { answer, createRouter, operation, pageOf, pageQuery, problems } from "../../http/openapi.ts";
-import { adminOrderOut, adminOrderQuery, deadLetterOut, projectionOut, projectionQuery } from "./schema.ts";
+// Operations over HTTP: for operators alone.
+import type { Context } from "hono";
+import { send, sendNothing } from "../../http/answer.ts";
+import { type AppEnv, callerOf } from "../../http/context.ts";
+import { answer, body, createRouter, operation, pageOf, pageQuery, problems } from "../../http/openapi.ts";
+import { withCursor } from "../../http/page.ts";
+import { listParked, type Parker, resume, wireParked } from "./parked.ts";
+import {
+  accountPath,
+  adminOrderOut,
+  adminOrderQuery,
+  deadLetterOut,
+  marketPath,
+  pairPath,
+  parkedOut,
+  projectionOut,
+  projectionQuery,
+  resumeIn,
+} from "./schema.ts";
 import { listDeadLetters, listOrders, listProjections } from "./service.ts";
 
 const tags = ["Operations"];
 const access = "operator";
-const refusals = problems(
+const reading = [
   "unauthenticated",
   "token_expired",
   "session_revoked",
   "forbidden",
   "validation_failed",
   "unavailable",
-);
+] as const;
+const refusals = problems(...reading);
 
 const ordersRoute = operation({
   method: "get",
@@ -46,6 +62,60 @@ const projectionsRoute = operation({
   responses: { 200: answer(pageOf(projectionOut), "Heads, the object heard of last first"), ...refusals },
 });
 
+const listParkedBy = <P extends string, S extends typeof accountPath | typeof marketPath>(
+  path: P,
+  params: S,
+  summary: string,
+) =>
+  operation({
+    method: "get",
+    path,
+    access,
+    tags,
+    summary,
+    description: "From the object itself. `stopped` says why it takes no commands; `waiting` counts unsent messages.",
+    request: { params, query: pageQuery },
+    responses: { 200: answer(parkedOut, "Pairs, the last one parked first"), ...problems(...reading, "not_found") },
+  });
+const parkedByAccount = listParkedBy(
+  "/v1/admin/accounts/{account_id}/parked",
+  accountPath,
+  "Markets that an account sends nothing to",
+);
+const parkedByMarket = listParkedBy(
+  "/v1/admin/markets/{symbol}/parked",
+  marketPath,
+  "Accounts that a market pushes nothing to",
+);
+
+const resumeBy = <P extends string>(path: P, summary: string) =>
+  operation({
+    method: "post",
+    path,
+    access,
+    tags,
+    summary,
+    description: "What waits is sent at once. Who resumed, when and why is kept with the object.",
+    request: { params: pairPath, body: body(resumeIn) },
+    responses: {
+      204: { description: "Resumed" },
+      ...problems(...reading, "not_found", "malformed_json", "payload_too_large", "unsupported_media_type"),
+    },
+  });
+const resumeAtAccount = resumeBy(
+  "/v1/admin/accounts/{account_id}/parked/{symbol}/resume",
+  "Let an account send to a parked market again",
+);
+const resumeAtMarket = resumeBy(
+  "/v1/admin/markets/{symbol}/parked/{account_id}/resume",
+  "Let a market push to a parked account again",
+);
+
+/** A page of what one object has parked. */
+function parkedPage(c: Context<AppEnv>, parker: Parker, query: { limit: number; cursor?: string | undefined }) {
+  return withCursor(query.cursor, (cursor) => listParked(c.env, parker, { limit: query.limit, cursor }));
+}
+
 const asItIs = <T>(page: T): T => page;
 
 export const opsRouter = createRouter()
@@ -55,4 +125,22 @@ export const opsRouter = createRouter()
   })
   .openapi(projectionsRoute, async (c) => {
     return send(c, await listProjections(c.env, c.req.valid("query")), asItIs, 200);
+  })
+  .openapi(parkedByAccount, async (c) => {
+    const parker = { account: c.req.valid("param").account_id };
+    return send(c, await parkedPage(c, parker, c.req.valid("query")), wireParked, 200);
+  })
+  .openapi(parkedByMarket, async (c) => {
+    const parker = { market: c.req.valid("param").symbol };
+    return send(c, await parkedPage(c, parker, c.req.valid("query")), wireParked, 200);
+  })
+  .openapi(resumeAtAccount, async (c) => {
+    const { account_id: account, symbol } = c.req.valid("param");
+    const act = { by: callerOf(c).userId, reason: c.req.valid("json").reason };
+    return sendNothing(c, await resume(c.env, { account }, symbol, act));
+  })
+  .openapi(resumeAtMarket, async (c) => {
+    const { account_id: account, symbol: market } = c.req.valid("param");
+    const act = { by: callerOf(c).userId, reason: c.req.valid("json").reason };
+    return sendNothing(c, await resume(c.env, { market }, account, act));
   });

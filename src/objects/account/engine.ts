@@ -3,14 +3,14 @@ import type { AccountTurn } from "../../core/account/decide.ts";
 import { applyReports } from "../../core/account/reports.ts";
 import { type AccountEvent, type AccountState, accountPeer } from "../../core/account/state.ts";
 import { BACKOFF_FIRST_MS } from "../../core/limits.ts";
-import type { Report } from "../../core/messages.ts";
 import { isOpen, type Order } from "../../core/order.ts";
-import { InvariantError } from "../../core/result.ts";
+import { InvariantError, onBreak, type Result, refuse } from "../../core/result.ts";
 import { Outbox } from "../outbox.ts";
+import { Parking } from "../parking.ts";
 import type { ObjectPorts } from "../ports.ts";
-import type { ExchangeAnswer, ExchangeCall } from "../protocol.ts";
+import type { ExchangeAnswer, ExchangeCall, OperatorAct, PageRequest, ParkedView } from "../protocol.ts";
 import { type Timer, Timers } from "../timers.ts";
-import { MarketLinks } from "./markets.ts";
+import { MarketLinks, type Said } from "./markets.ts";
 import { AccountStore } from "./store.ts";
 
 export interface AccountPorts extends ObjectPorts {
@@ -29,6 +29,8 @@ export interface AccountPorts extends ObjectPorts {
 /** The timer for the earliest end of a token that a socket lives by. */
 const TOKEN_TIMER = "token";
 
+/** What a stopped account answers to every command. */
+export const HALTED = refuse({ code: "unavailable", detail: "This account is halted." });
 /** The promise of an order that waits for nothing. */
 export const SETTLED: Promise<void> = Promise.resolve();
 
@@ -36,6 +38,7 @@ export class AccountEngine {
   readonly #ports: AccountPorts;
   readonly store: AccountStore;
   #timers: Timers;
+  #parking: Parking;
   /** The journal as the read model gets it. */
   readonly journal: Outbox;
   readonly #links: MarketLinks;
@@ -49,27 +52,25 @@ export class AccountEngine {
     this.#state = this.store.load();
     this.#stopped = this.store.meta("stopped") ?? null;
     this.#timers = new Timers(ports);
+    this.#parking = new Parking(ports);
     this.journal = new Outbox(ports, {
       object: "account",
       epoch: this.#state.epoch,
       first: "first",
       seq: () => this.#state.seq,
     });
-    this.#links = new MarketLinks(
-      {
-        now: ports.now,
-        tx: ports.tx,
-        alert: ports.alert,
-        exchange: ports.send.exchange,
-        timers: () => this.#timers,
-        identity: () => ({ account: ports.name, epoch: this.#state.epoch }),
-        peer: (symbol) => accountPeer(this.#state, symbol),
-        applied: (symbol, acknowledged, reports) => this.apply(symbol, reports, acknowledged),
-        park: (symbol, reason) => this.store.park(symbol, reason),
-        isStopped: () => this.#stopped !== null,
-      },
-      this.store.parked(),
-    );
+    this.#links = new MarketLinks({
+      now: ports.now,
+      tx: ports.tx,
+      alert: ports.alert,
+      exchange: ports.send.exchange,
+      timers: () => this.#timers,
+      parking: () => this.#parking,
+      identity: () => ({ account: ports.name, epoch: this.#state.epoch }),
+      peer: (symbol) => accountPeer(this.#state, symbol),
+      applied: (symbol, said) => this.apply(symbol, said),
+      isStopped: () => this.#stopped !== null,
+    });
   }
 
   /** The state as the last act left it. */
@@ -116,27 +117,43 @@ export class AccountEngine {
     // Memory ran ahead of the rolled-back transaction: read it again from what is stored.
     this.#state = this.store.load();
     this.#timers = new Timers(this.#ports);
-    if (!(error instanceof InvariantError)) return;
-    this.#stopped = error.message;
-    this.store.setMeta("stopped", error.message);
-    this.#ports.alert(`account ${this.#ports.name} stopped: ${error.message}`);
+    this.#parking = new Parking(this.#ports);
+    if (error instanceof InvariantError) this.#stop(error);
+  }
+
+  /** Does one act. One that breaks an invariant stops this object, and is refused like all that will follow it. */
+  act<T>(work: () => Result<T>): Result<T> {
+    return onBreak(work, (broken) => {
+      this.#stop(broken);
+      return HALTED;
+    });
+  }
+
+  /** Takes no more commands, until a person has looked at what is broken. */
+  #stop(broken: InvariantError): void {
+    if (this.#stopped !== null) return;
+    this.#stopped = broken.message;
+    this.store.setMeta("stopped", broken.message);
+    this.#ports.alert(`account ${this.#ports.name} stopped: ${broken.message}`);
   }
 
   /**
-   * Applies a market's reports and what it has acknowledged, in one transaction, and wakes who waited for them. Answers
-   * the last report applied.
+   * Applies a market's reports and what it has acknowledged, in one transaction, and wakes who waited for them. The first
+   * contact settles which epoch of the market is known. Answers the last report applied.
    */
-  apply(symbol: string, reports: readonly Report[], acknowledged: number): number {
+  apply(symbol: string, said: Said): number {
     const rseq = this.commit((turn) => {
-      const last = applyReports(turn, symbol, reports, (id) => this.store.findOrder(id));
+      const last = applyReports(turn, symbol, said.reports, (id) => this.store.findOrder(id));
       const peer = accountPeer(turn.state, symbol);
-      if (acknowledged <= peer.acknowledged) return last;
-      peer.acknowledged = acknowledged;
-      peer.pending = peer.pending.filter((command) => command.cseq > acknowledged);
+      const met = peer.epoch === null && said.epoch !== undefined;
+      if (!met && said.acknowledged <= peer.acknowledged) return last;
+      peer.epoch ??= said.epoch ?? null;
+      peer.acknowledged = Math.max(peer.acknowledged, said.acknowledged);
+      peer.pending = peer.pending.filter((command) => command.cseq > peer.acknowledged);
       if (turn.events.length === 0) this.store.writePeer(turn.state, symbol);
       return last;
     });
-    for (const report of reports) this.#wake(report.orderId);
+    for (const report of said.reports) this.#wake(report.orderId);
     return rseq;
   }
 
@@ -145,9 +162,25 @@ export class AccountEngine {
     void this.#links.drain(symbol);
   }
 
-  /** Resolves when the order's market has answered what it was last asked. */
+  /** Whether a market is parked: it is sent nothing, and takes no new orders. */
+  isParked(symbol: string): boolean {
+    return this.#parking.has(symbol);
+  }
+
+  /** The markets that are parked, and whether this object is stopped. */
+  parked(query: PageRequest): ParkedView {
+    const waiting = (symbol: string) => accountPeer(this.#state, symbol).pending.length;
+    return { stopped: this.#stopped, ...this.#parking.page(query, waiting) };
+  }
+
+  /** Takes a parked market up again and sends it what waits. False when it was not parked. */
+  unpark(symbol: string, act: OperatorAct): boolean {
+    return this.#links.resume(symbol, act);
+  }
+
+  /** Resolves when the order's market has answered what it was last asked; at once when nobody will ask it. */
   settled(order: Order): Promise<void> {
-    if (!isWaiting(order)) return SETTLED;
+    if (!isWaiting(order) || this.isParked(order.symbol)) return SETTLED;
     return new Promise((resolve) => {
       const waiters = this.#waiters.get(order.id) ?? [];
       waiters.push(resolve);

@@ -2,19 +2,15 @@
 import type { OrderRequest } from "../../core/account/admission.ts";
 import { emit, requestCancel, transfer } from "../../core/account/decide.ts";
 import { understands } from "../../core/account/reports.ts";
-import {
-  type AccountState,
-  type AccountStatus,
-  balanceOf,
-  type OnceKey,
-  type Transfer,
-} from "../../core/account/state.ts";
+import { type AccountState, balanceOf, type OnceKey, type Transfer } from "../../core/account/state.ts";
 import { canonical } from "../../core/codec.ts";
+import { strangeEpoch } from "../../core/epochs.ts";
 import { isOpen, type Order, type Side } from "../../core/order.ts";
 import { invariant, ok, type Result, refuse } from "../../core/result.ts";
 import type { Outbox } from "../outbox.ts";
 import type { AccountView, Answered, Caller, Idempotency, ReportAnswer, ReportCall, UnreadOrder } from "../protocol.ts";
-import { AccountEngine, type AccountPorts, SETTLED } from "./engine.ts";
+import { AccountEngine, type AccountPorts, HALTED, SETTLED } from "./engine.ts";
+import { AccountOperations } from "./operations.ts";
 import { type Asked, type Placed, Placing } from "./placing.ts";
 import { AccountReads } from "./reads.ts";
 
@@ -25,12 +21,14 @@ export class AccountLogic {
   readonly #engine: AccountEngine;
   readonly #placing: Placing;
   readonly reads: AccountReads;
+  readonly operations: AccountOperations;
 
   constructor(ports: AccountPorts) {
     this.#ports = ports;
     this.#engine = new AccountEngine(ports);
     this.#placing = new Placing(ports, this.#engine);
     this.reads = new AccountReads(ports);
+    this.operations = new AccountOperations(this.#engine);
   }
 
   /** The state, for reads and checks; nobody outside may change it. */
@@ -47,26 +45,28 @@ export class AccountLogic {
     return revoked ? refuse({ code: "session_revoked" }) : ok(null);
   }
 
-  #admitCommand(caller: Caller): Result<null> {
-    // A broken invariant stops this object: it would otherwise go on from a state that is known to be wrong.
-    if (this.#engine.stopped !== null) return refuse({ code: "unavailable", detail: "This account is halted." });
-    return this.admitCaller(caller);
+  /** An act of a caller's. A stopped object would go on from a state that is known to be wrong: it takes none. */
+  #command<T>(caller: Caller, work: () => Result<T>): Result<T> {
+    if (this.#engine.stopped !== null) return HALTED;
+    const admitted = this.admitCaller(caller);
+    return admitted.ok ? this.#engine.act(work) : admitted;
   }
 
   /**
    * Places an order once: the same client_order_id, or the same idempotency key, and body get the same order or refusal
-   * again. Refuses as core's admission does, and client_order_id_reused, idempotency_key_reused, idempotency_in_flight.
+   * again. Refuses as core's admission does, and client_order_id_reused, idempotency_key_reused, idempotency_in_flight;
+   * `unavailable` while the market is parked or this object halted, which is not recorded.
    * A final answer comes at once; a {@link Placed} order is answered by {@link answer} when its market has spoken.
    */
   place(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Answered<Order> | Placed {
-    const admitted = this.#admitCommand(caller);
-    return admitted.ok ? this.#placing.place(request, idempotency) : { result: admitted, replay: null };
+    const done = this.#command(caller, () => ok(this.#placing.place(request, idempotency)));
+    return done.ok ? done.value : { result: done, replay: null };
   }
 
   /** Refuses an order that could not be read, once: its keys are used by that as by any other order. */
   refuse(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Answered<Order> | Placed {
-    const admitted = this.#admitCommand(caller);
-    return admitted.ok ? this.#placing.refuse(unread, idempotency) : { result: admitted, replay: null };
+    const done = this.#command(caller, () => ok(this.#placing.refuse(unread, idempotency)));
+    return done.ok ? done.value : { result: done, replay: null };
   }
 
   /** The order as it is now; kept as the first answer to its idempotency key where one was given. */
@@ -75,12 +75,14 @@ export class AccountLogic {
   }
 
   /**
-   * Asks the market to cancel. Resolves when the market has answered; until then the order is as it was.
-   * Refuses `not_found`, and `order_not_open` unless it is canceled already.
+   * Asks the market to cancel. Resolves when the market has answered, at once when it is parked; until it has answered the
+   * order is as it was. Refuses `not_found`, and `order_not_open` unless it is canceled already.
    */
   cancel(caller: Caller, orderId: string): Result<Asked> {
-    const admitted = this.#admitCommand(caller);
-    if (!admitted.ok) return admitted;
+    return this.#command(caller, () => this.#cancel(orderId));
+  }
+
+  #cancel(orderId: string): Result<Asked> {
     const order = this.order(orderId);
     if (order === undefined) return refuse({ code: "not_found" });
     if (order.status === "canceled") return ok({ order, settled: SETTLED });
@@ -93,8 +95,10 @@ export class AccountLogic {
 
   /** Asks to cancel every open order that fits the filter; one flight per market carries them together. */
   cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }): Result<Asked[]> {
-    const admitted = this.#admitCommand(caller);
-    if (!admitted.ok) return admitted;
+    return this.#command(caller, () => ok(this.#cancelAll(filter)));
+  }
+
+  #cancelAll(filter: { symbol: string | null; side: Side | null }): Asked[] {
     const fits = (order: Order) =>
       (filter.symbol ?? order.symbol) === order.symbol && (filter.side ?? order.side) === order.side;
     const open = [...this.state.orders.values()].filter(fits);
@@ -102,7 +106,7 @@ export class AccountLogic {
       open.length === 0 ? [] : this.#engine.commit((turn) => open.map((order) => requestCancel(turn, order)));
     const waiting = asked.map((order) => ({ order, settled: this.#engine.settled(order) }));
     for (const symbol of new Set(asked.map((order) => order.symbol))) this.#engine.tell(symbol);
-    return ok(waiting);
+    return waiting;
   }
 
   /** Moves paper money in or out, once per idempotency key. Refuses as core's transfer does, and idempotency_key_reused. */
@@ -111,8 +115,14 @@ export class AccountLogic {
     wish: { kind: Transfer["kind"]; asset: string; amount: bigint },
     idempotency: Idempotency | null,
   ): Answered<Transfer> {
-    const admitted = this.#admitCommand(caller);
-    if (!admitted.ok) return { result: admitted, replay: null };
+    const done = this.#command(caller, () => ok(this.#transfer(wish, idempotency)));
+    return done.ok ? done.value : { result: done, replay: null };
+  }
+
+  #transfer(
+    wish: { kind: Transfer["kind"]; asset: string; amount: bigint },
+    idempotency: Idempotency | null,
+  ): Answered<Transfer> {
     const bodyHash = this.#ports.sha256(canonical(wish));
     const scope = wish.kind === "deposit" ? "deposits" : "withdrawals";
     const known = idempotency === null ? undefined : this.#engine.store.findOnce(scope, idempotency.key);
@@ -129,30 +139,42 @@ export class AccountLogic {
   }
 
   /** Ends one session here: from the next call on it can do nothing, and its sockets close. */
-  revokeSession(sessionId: string, untilMs: number): void {
-    if (!this.state.revokedSessions.has(sessionId)) {
-      this.#engine.commit((turn) => emit(turn, { kind: "session_revoked", sessionId, until: untilMs }));
-    }
-    this.#ports.sockets.closeSession(sessionId);
-  }
-
-  /** Freezes or thaws the account, with the reason for it. */
-  setStatus(status: AccountStatus, reason: string): void {
-    if (status !== this.state.status)
-      this.#engine.commit((turn) => emit(turn, { kind: "status_changed", status, reason }));
+  revokeSession(sessionId: string, untilMs: number): Result<null> {
+    return this.#engine.act(() => {
+      if (!this.state.revokedSessions.has(sessionId)) {
+        this.#engine.commit((turn) => emit(turn, { kind: "session_revoked", sessionId, until: untilMs }));
+      }
+      this.#ports.sockets.closeSession(sessionId);
+      return ok(null);
+    });
   }
 
   /** Ends every token issued before a moment, in ms. */
-  revokeAllBefore(fromMs: number): void {
-    if (fromMs > this.state.tokensValidFrom)
-      this.#engine.commit((turn) => emit(turn, { kind: "tokens_valid_from", from: fromMs }));
-    this.#ports.sockets.closeSession(null);
+  revokeAllBefore(fromMs: number): Result<null> {
+    return this.#engine.act(() => {
+      if (fromMs > this.state.tokensValidFrom)
+        this.#engine.commit((turn) => emit(turn, { kind: "tokens_valid_from", from: fromMs }));
+      this.#ports.sockets.closeSession(null);
+      return ok(null);
+    });
   }
 
-  /** Takes a market's push. `later` while this object is stopped or too old for it: the market keeps what it has for it. */
+  /**
+   * Takes a market's push. `later` while this object is stopped or too old for it: the market keeps what it has for it.
+   * `bug` when the market speaks from another epoch than the one known.
+   */
   report(call: ReportCall): ReportAnswer {
-    if (call.v !== 1 || this.#engine.stopped !== null || !understands(call.reports)) return { outcome: "later" };
-    return { outcome: "applied", rseq: this.#engine.apply(call.symbol, call.reports, 0) };
+    const { epoch } = this.state;
+    const done = this.#engine.act(() => ok(this.#report(call)));
+    return { ...(done.ok ? done.value : { outcome: "later" }), epoch };
+  }
+
+  #report(call: ReportCall): ReportAnswer {
+    const { v, symbol, epoch, reports } = call;
+    if (v !== 1 || this.#engine.stopped !== null || !understands(reports)) return { outcome: "later" };
+    const stranger = strangeEpoch("market", this.state.peers.get(symbol)?.epoch ?? null, epoch);
+    if (stranger !== null) return { outcome: "bug", detail: stranger };
+    return { outcome: "applied", rseq: this.#engine.apply(symbol, { epoch, acknowledged: 0, reports }) };
   }
 
   /** The order as it is now, open or closed. */

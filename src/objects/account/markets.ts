@@ -10,21 +10,29 @@ import {
   SAFETY_NET_MS,
 } from "../../core/limits.ts";
 import type { Report } from "../../core/messages.ts";
-import type { ExchangeAnswer, ExchangeCall } from "../protocol.ts";
+import { type Parking, reasonToPark } from "../parking.ts";
+import type { ExchangeAnswer, ExchangeCall, OperatorAct } from "../protocol.ts";
 import type { Timers } from "../timers.ts";
+
+/** What a market has said: in which epoch, the last command that it has acknowledged, and its reports. */
+export interface Said {
+  epoch: number | undefined;
+  acknowledged: number;
+  reports: readonly Report[];
+}
 
 /** What this needs of the account: its peers, and the one way to apply reports. */
 export interface MarketLinkPorts {
   now: () => number;
   timers: () => Timers;
+  parking: () => Parking;
   tx: <T>(work: () => T) => T;
   alert: (message: string) => void;
   exchange: (symbol: string, call: ExchangeCall) => Promise<ExchangeAnswer>;
   identity: () => { account: string; epoch: number };
   peer: (symbol: string) => AccountPeer;
-  /** Applies an answer's reports and acknowledgement in one transaction. */
-  applied: (symbol: string, acknowledged: number, reports: Report[]) => void;
-  park: (symbol: string, reason: string) => void;
+  /** Applies an answer in one transaction. */
+  applied: (symbol: string, said: Said) => void;
   isStopped: () => boolean;
 }
 
@@ -34,11 +42,9 @@ export class MarketLinks {
   readonly #ports: MarketLinkPorts;
   readonly #flying = new Set<string>();
   readonly #failures = new Map<string, number>();
-  readonly #parked: Set<string>;
 
-  constructor(ports: MarketLinkPorts, parked: readonly string[]) {
+  constructor(ports: MarketLinkPorts) {
     this.#ports = ports;
-    this.#parked = new Set(parked);
   }
 
   /** Arms the safety net for a market; belongs in the transaction that adds a command. */
@@ -49,7 +55,7 @@ export class MarketLinks {
 
   /** Sends what is unanswered, until nothing is. Never throws: what fails is tried again by the timer. */
   async drain(symbol: string): Promise<void> {
-    if (this.#flying.has(symbol) || this.#parked.has(symbol)) return;
+    if (this.#flying.has(symbol) || this.#ports.parking().has(symbol)) return;
     this.#flying.add(symbol);
     try {
       let more = this.#ports.peer(symbol).pending.length > 0;
@@ -67,10 +73,11 @@ export class MarketLinks {
     const peer = this.#ports.peer(symbol);
     const commands = peer.pending.slice(0, COMMANDS_PER_CALL_MAX);
     const answer = await this.#call(symbol, { v: 1, ...this.#ports.identity(), rseq: peer.rseq, commands });
-    if (answer?.outcome === "bug") {
-      this.#parked.add(symbol);
-      this.#ports.park(symbol, answer.detail);
-      this.#ports.alert(`parked ${symbol}: ${answer.detail}`);
+    // The record may have been read anew while the call was out.
+    const reason = reasonToPark(answer, "market", this.#ports.peer(symbol).epoch);
+    if (reason !== null) {
+      this.#ports.tx(() => this.#ports.parking().park(symbol, reason));
+      this.#ports.alert(`parked ${symbol}: ${reason}`);
       return false;
     }
     // What came while this object was stopped, or what it is too old for, is asked for again: the market has it.
@@ -82,7 +89,7 @@ export class MarketLinks {
       return false;
     }
     this.#failures.delete(symbol);
-    this.#ports.applied(symbol, answer.cseq, answer.reports);
+    this.#ports.applied(symbol, { epoch: answer.epoch, acknowledged: answer.cseq, reports: answer.reports });
     // A full answer may have left reports behind; waiting for the market's push would leave their orders unanswered.
     return answer.reports.length === REPORTS_PER_CALL_MAX || this.#ports.peer(symbol).pending.length > 0;
   }
@@ -104,13 +111,28 @@ export class MarketLinks {
   }
 
   /** A market's timer has rung: forget it when all is answered, else try again. */
-  ring(symbol: string): Promise<void> {
-    const waiting = this.#ports.peer(symbol).pending.length > 0 && !this.#parked.has(symbol);
+  async ring(symbol: string): Promise<void> {
+    const waiting = this.#ports.peer(symbol).pending.length > 0 && !this.#ports.parking().has(symbol);
+    // While the account is stopped nothing is sent; looking again now and then finds it repaired.
+    const pause = this.#ports.isStopped() ? BACKOFF_MAX_MS : SAFETY_NET_MS;
     this.#ports.tx(() => {
       const timers = this.#ports.timers();
-      if (waiting) timers.arm(TIMER, symbol, this.#ports.now() + SAFETY_NET_MS);
+      if (waiting) timers.arm(TIMER, symbol, this.#ports.now() + pause);
       else timers.clear(TIMER, symbol);
     });
-    return waiting ? this.drain(symbol) : Promise.resolve();
+    if (waiting) await this.drain(symbol);
+  }
+
+  /** Takes a parked market up again and sends it what waits. False when it was not parked. */
+  resume(symbol: string, act: OperatorAct): boolean {
+    const resumed = this.#ports.tx(() => {
+      const was = this.#ports.parking().resume(symbol, act);
+      if (was && this.#ports.peer(symbol).pending.length > 0) this.arm(symbol);
+      return was;
+    });
+    if (!resumed) return false;
+    this.#failures.delete(symbol);
+    void this.drain(symbol);
+    return true;
   }
 }

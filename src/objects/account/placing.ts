@@ -21,8 +21,20 @@ export interface Placed extends Asked {
   replay: Answered<Order>["replay"];
 }
 
-type Judge = (turn: AccountTurn, bodyHash: string, once: OnceKey[]) => Result<Order>;
+/** An order as it is asked for: `market` is the one that a new one would go to, if any. */
+interface Wish {
+  clientOrderId: string | null;
+  body: string;
+  market: string | null;
+  judge: (turn: AccountTurn, bodyHash: string, once: OnceKey[]) => Result<Order>;
+}
+
 type ByKey = OnceKey & { requestId: string };
+
+const PARKED = refuse({
+  code: "unavailable",
+  detail: "The link to this market is parked until an operator resumes it.",
+});
 
 export class Placing {
   readonly #ports: Pick<AccountPorts, "sha256" | "now">;
@@ -35,11 +47,14 @@ export class Placing {
     this.#engine = engine;
   }
 
-  /** Places an order, or answers what its keys have got before. Refuses as core's admission does, and as {@link refuse}. */
+  /**
+   * Places an order, or answers what its keys have got before. Refuses as core's admission does, as {@link refuse}, and
+   * `unavailable` while the market is parked, which is not recorded.
+   */
   place(request: OrderRequest, idempotency: Idempotency | null): Answered<Order> | Placed {
-    return this.#once(request.clientOrderId, canonical(request), idempotency, (turn, bodyHash, once) =>
-      placeOrder(turn, request, bodyHash, once),
-    );
+    const { clientOrderId, symbol: market } = request;
+    const judge: Wish["judge"] = (turn, bodyHash, once) => placeOrder(turn, request, bodyHash, once);
+    return this.#once({ clientOrderId, body: canonical(request), market, judge }, idempotency);
   }
 
   /**
@@ -47,12 +62,11 @@ export class Placing {
    * and client_order_id_reused, idempotency_key_reused, idempotency_in_flight.
    */
   refuse(unread: UnreadOrder, idempotency: Idempotency | null): Answered<Order> | Placed {
-    return this.#once(unread.clientOrderId, unread.body, idempotency, (turn, _, once) =>
-      refuseOnce(turn, unread.refusal, once),
-    );
+    const judge: Wish["judge"] = (turn, _, once) => refuseOnce(turn, unread.refusal, once);
+    return this.#once({ ...unread, market: null, judge }, idempotency);
   }
 
-  #once(id: string | null, body: string, idempotency: Idempotency | null, judge: Judge): Answered<Order> | Placed {
+  #once({ clientOrderId: id, body, market, judge }: Wish, idempotency: Idempotency | null): Answered<Order> | Placed {
     const { store } = this.#engine;
     const bodyHash = this.#ports.sha256(body);
     const byKey: ByKey | null = idempotency === null ? null : { scope: "orders", bodyHash, ...idempotency };
@@ -61,13 +75,10 @@ export class Placing {
     const sameId = byId === null ? undefined : store.findOnce(byId.scope, byId.key);
     if (byKey !== null && sameKey !== undefined) return this.#replayed(byKey, sameKey, sameId);
     if (sameId !== undefined) return this.#repeated(bodyHash, sameId, byKey);
-    const judged = this.#engine.commit((turn) => {
-      return judge(
-        turn,
-        bodyHash,
-        [byKey, byId].filter((key) => key !== null),
-      );
-    });
+    // It could not be sent: nothing may be held for an order that waits for a person.
+    if (market !== null && this.#engine.isParked(market)) return { result: PARKED, replay: null };
+    const once = [byKey, byId].filter((key) => key !== null);
+    const judged = this.#engine.commit((turn) => judge(turn, bodyHash, once));
     if (!judged.ok) return { result: judged, replay: null };
     const placed = this.#placed(judged.value, byKey, null);
     this.#engine.tell(placed.order.symbol);

@@ -13,8 +13,10 @@ import type {
   Idempotency,
   JournalHead,
   LedgerQuery,
+  OperatorAct,
   OrderQuery,
   PageRequest,
+  ParkedView,
   ReportAnswer,
   ReportCall,
   StreamCaller,
@@ -149,22 +151,27 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
   }
 
   async revokeSession(sessionId: string, untilMs: number): Promise<Result<null>> {
-    this.#logic.revokeSession(sessionId, untilMs);
-    return ok(null);
+    return this.#logic.revokeSession(sessionId, untilMs);
   }
 
   async revokeAllBefore(fromMs: number): Promise<Result<null>> {
-    this.#logic.revokeAllBefore(fromMs);
-    return ok(null);
+    return this.#logic.revokeAllBefore(fromMs);
   }
 
   async setStatus(status: AccountStatus, reason: string): Promise<Result<null>> {
-    this.#logic.setStatus(status, reason);
-    return ok(null);
+    return this.#logic.operations.setStatus(status, reason);
   }
 
   async report(call: ReportCall): Promise<ReportAnswer> {
     return this.#logic.report(call);
+  }
+
+  async parked(query: PageRequest): Promise<ParkedView> {
+    return this.#logic.operations.parked(query);
+  }
+
+  async unpark(symbol: string, act: OperatorAct): Promise<Result<null>> {
+    return this.#logic.operations.unpark(symbol, act);
   }
 
   async head(): Promise<JournalHead> {

@@ -16,10 +16,12 @@ import { fromColumn, toColumn } from "../../core/money.ts";
 import { isOpen, type Order } from "../../core/order.ts";
 import type { Position } from "../../core/positions.ts";
 import type { Refusal } from "../../core/result.ts";
+import { PARKINGS_SCHEMA } from "../parking.ts";
 import type { ObjectPorts, Sql } from "../ports.ts";
+import { migrate } from "../schema.ts";
 
-const SCHEMA = [
-  "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, at INTEGER NOT NULL) STRICT",
+/** What stored objects have is never edited: a change is a version of its own. */
+const VERSION_1 = [
   "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
   `CREATE TABLE IF NOT EXISTS journal (seq INTEGER PRIMARY KEY, first INTEGER NOT NULL, v INTEGER NOT NULL, at INTEGER NOT NULL,
     kind TEXT NOT NULL, entry_kind TEXT, symbol TEXT, order_id TEXT, cseq INTEGER, body TEXT NOT NULL) STRICT`,
@@ -38,6 +40,16 @@ const SCHEMA = [
   `CREATE TABLE IF NOT EXISTS once (scope TEXT NOT NULL, key TEXT NOT NULL, body_hash TEXT NOT NULL, ref TEXT, refusal TEXT,
     answer TEXT, request_id TEXT, PRIMARY KEY (scope, key)) STRICT, WITHOUT ROWID`,
   "CREATE TABLE IF NOT EXISTS revoked_sessions (session_id TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+  "INSERT OR IGNORE INTO meta (key, value) VALUES ('epoch', '1')",
+];
+
+/** Each market's epoch, and parkings with their times; `peers.parked` is read no more. */
+const VERSION_2 = [
+  "ALTER TABLE peers ADD COLUMN epoch INTEGER",
+  ...PARKINGS_SCHEMA,
+  `INSERT INTO parkings (peer, reason, at)
+    SELECT symbol, parked, coalesce((SELECT max(at) FROM journal), 0) FROM peers WHERE parked IS NOT NULL`,
+  "UPDATE peers SET parked = NULL",
 ];
 
 /**
@@ -56,12 +68,10 @@ export class AccountStore {
   readonly #sql: Sql;
   readonly #name: string;
 
-  constructor(ports: Pick<ObjectPorts, "sql" | "name" | "now">) {
+  constructor(ports: Pick<ObjectPorts, "sql" | "tx" | "name" | "now">) {
     this.#sql = ports.sql;
     this.#name = ports.name;
-    for (const statement of SCHEMA) ports.sql(statement);
-    ports.sql("INSERT OR IGNORE INTO schema_version (version, at) VALUES (1, ?)", ports.now());
-    ports.sql("INSERT OR IGNORE INTO meta (key, value) VALUES ('epoch', '1')");
+    migrate(ports, [VERSION_1, VERSION_2]);
   }
 
   /** The state as the tables have it. */
@@ -104,11 +114,17 @@ export class AccountStore {
   }
 
   #loadPeers(state: AccountState): void {
-    const rows = this.#sql<{ symbol: string; cseq: number; acknowledged: number; rseq: number; rules: string | null }>(
-      "SELECT symbol, cseq, acknowledged, rseq, rules FROM peers",
-    );
+    const rows = this.#sql<{
+      symbol: string;
+      epoch: number | null;
+      cseq: number;
+      acknowledged: number;
+      rseq: number;
+      rules: string | null;
+    }>("SELECT symbol, epoch, cseq, acknowledged, rseq, rules FROM peers");
     for (const row of rows) {
       const peer = accountPeer(state, row.symbol);
+      peer.epoch = row.epoch;
       peer.cseq = row.cseq;
       peer.acknowledged = row.acknowledged;
       peer.rseq = row.rseq;
@@ -217,14 +233,16 @@ export class AccountStore {
     );
   }
 
-  /** Writes the counters of one market. */
+  /** Writes the epoch and the counters of one market. */
   writePeer(state: AccountState, symbol: string): void {
     const peer = accountPeer(state, symbol);
     const rules = state.rules.get(symbol);
     this.#sql(
-      `INSERT INTO peers (symbol, cseq, acknowledged, rseq, rules) VALUES (?, ?, ?, ?, ?)
-        ON CONFLICT DO UPDATE SET cseq = excluded.cseq, acknowledged = excluded.acknowledged, rseq = excluded.rseq, rules = excluded.rules`,
+      `INSERT INTO peers (symbol, epoch, cseq, acknowledged, rseq, rules) VALUES (?, ?, ?, ?, ?, ?)
+        ON CONFLICT DO UPDATE SET epoch = excluded.epoch, cseq = excluded.cseq, acknowledged = excluded.acknowledged,
+          rseq = excluded.rseq, rules = excluded.rules`,
       symbol,
+      peer.epoch,
       peer.cseq,
       peer.acknowledged,
       peer.rseq,
@@ -261,16 +279,6 @@ export class AccountStore {
   findOrder(id: string): Order | undefined {
     const [row] = this.#sql<{ body: string }>("SELECT body FROM orders WHERE id = ?", id);
     return row === undefined ? undefined : decode<Order>(row.body);
-  }
-
-  /** Parks a market for a person to look at, or with null takes it up again. */
-  park(symbol: string, reason: string | null): void {
-    this.#sql("UPDATE peers SET parked = ? WHERE symbol = ?", reason, symbol);
-  }
-
-  /** The markets that are parked. */
-  parked(): string[] {
-    return this.#sql<{ symbol: string }>("SELECT symbol FROM peers WHERE parked IS NOT NULL").map((row) => row.symbol);
   }
 
   /** One value of the object's own, or undefined. */

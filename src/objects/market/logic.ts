@@ -1,5 +1,6 @@
 // A market: the one place that matches. Commands and reports are one transaction; makers are told after it.
 import { assertUncrossed, bestPrice, depthOf } from "../../core/book.ts";
+import { strangeEpoch } from "../../core/epochs.ts";
 import { nextCrossingStep } from "../../core/house.ts";
 import {
   BACKOFF_FIRST_MS,
@@ -13,10 +14,20 @@ import { advance, applyCommands } from "../../core/market/decide.ts";
 import { type MarketState, peerOf } from "../../core/market/state.ts";
 import type { MarketTurn } from "../../core/market/turn.ts";
 import { STEP_MS } from "../../core/prices.ts";
-import { InvariantError } from "../../core/result.ts";
+import { InvariantError, ok, onBreak, type Result, refuse } from "../../core/result.ts";
 import { Outbox } from "../outbox.ts";
+import { Parking } from "../parking.ts";
 import type { ObjectPorts } from "../ports.ts";
-import type { BookView, ExchangeAnswer, ExchangeCall, ReportAnswer, ReportCall } from "../protocol.ts";
+import type {
+  BookView,
+  ExchangeAnswer,
+  ExchangeCall,
+  OperatorAct,
+  PageRequest,
+  ParkedView,
+  ReportAnswer,
+  ReportCall,
+} from "../protocol.ts";
 import { Timers } from "../timers.ts";
 import { Pushes } from "./pushes.ts";
 import { MarketStore, type PeerRecord } from "./store.ts";
@@ -31,6 +42,7 @@ export class MarketLogic {
   readonly #ports: MarketPorts;
   readonly #store: MarketStore;
   #timers: Timers;
+  #parking: Parking;
   /** The journal as the read model gets it. */
   readonly journal: Outbox;
   readonly #pushes: Pushes;
@@ -48,6 +60,7 @@ export class MarketLogic {
     this.#records = this.#store.peers();
     this.#stopped = this.#store.meta("stopped") ?? null;
     this.#timers = new Timers(ports);
+    this.#parking = new Parking(ports);
     this.journal = new Outbox(ports, {
       object: "market",
       epoch: this.#state.epoch,
@@ -61,6 +74,8 @@ export class MarketLogic {
       alert: ports.alert,
       report: ports.send.report,
       timers: () => this.#timers,
+      parking: () => this.#parking,
+      epochOf: (account) => this.#records.get(account)?.epoch ?? null,
       identity: () => ({ symbol: this.#state.symbol, epoch: this.#state.epoch }),
       owed: (account) => this.#state.peers.get(account)?.unacknowledged ?? [],
       owing: () => this.#owing,
@@ -75,15 +90,23 @@ export class MarketLogic {
 
   /**
    * Takes an account's commands and answers with its record of that account: the commands applied, the reports not
-   * acknowledged. Asking again gives the same. `gap`: a command is missing; `later`: not now; `bug`: never like this.
+   * acknowledged. Asking again gives the same. `gap`: a command is missing; `later`: not now, also when the call has just
+   * stopped this object; `bug`: never like this.
    */
   exchange(call: ExchangeCall): ExchangeAnswer {
+    const answer = this.#act<ExchangeAnswer>(
+      () => this.#exchange(call),
+      () => ({ outcome: "later" }),
+    );
+    return { ...answer, epoch: this.#state.epoch };
+  }
+
+  #exchange(call: ExchangeCall): ExchangeAnswer {
     if (call.v !== 1 || this.#stopped !== null || call.commands.some((command) => !isKnown(command.kind)))
       return { outcome: "later" };
     const record = this.#records.get(call.account);
-    if (record !== undefined && record.epoch !== call.epoch) {
-      return { outcome: "bug", detail: `account epoch ${call.epoch}, known as ${record.epoch}` };
-    }
+    const stranger = strangeEpoch("account", record?.epoch ?? null, call.epoch);
+    if (stranger !== null) return { outcome: "bug", detail: stranger };
     const peer = peerOf(this.#state, call.account);
     const lowest = call.commands[0]?.cseq ?? peer.cseq + 1;
     if (lowest > peer.cseq + 1) return { outcome: "gap", expected: peer.cseq + 1 };
@@ -95,21 +118,38 @@ export class MarketLogic {
     touched.delete(call.account);
     void this.#pushes.push(touched);
     const { cseq, unacknowledged } = peerOf(this.#state, call.account);
-    return {
-      outcome: "applied",
-      epoch: this.#state.epoch,
-      cseq,
-      reports: unacknowledged.slice(0, REPORTS_PER_CALL_MAX),
-    };
+    return { outcome: "applied", cseq, reports: unacknowledged.slice(0, REPORTS_PER_CALL_MAX) };
   }
 
-  /** The book as it stands now, best first. */
+  /** The accounts that this market pushes nothing to, and whether it is stopped. */
+  parked(query: PageRequest): ParkedView {
+    const waiting = (account: string) => this.#state.peers.get(account)?.unacknowledged.length ?? 0;
+    return { stopped: this.#stopped, ...this.#parking.page(query, waiting) };
+  }
+
+  /** Pushes to a parked account what waits for it. Refuses `not_found` when it is not parked. */
+  unpark(account: string, act: OperatorAct): Result<null> {
+    if (!this.#pushes.resume(account, act)) return refuse({ code: "not_found", detail: "This is not parked." });
+    return ok(null);
+  }
+
+  /** The book as it stands now, best first; as it stood when this object was stopped, also by this very look. */
   book(depth: number): BookView {
-    if (this.#stopped === null) void this.#pushes.push(this.#commit(() => undefined));
+    if (this.#stopped === null) {
+      this.#act(
+        () => this.#comeToNow(),
+        () => undefined,
+      );
+    }
     const { symbol, seq, book } = this.#state;
     const { bids, asks } = depthOf(book, depth);
     const levels = (side: [bigint, bigint][]) => side.map(([price, qty]) => ({ price, qty }));
     return { symbol, seq, bids: levels(bids), asks: levels(asks) };
+  }
+
+  /** Brings the market to now, and tells whom that concerns. */
+  #comeToNow(): void {
+    void this.#pushes.push(this.#commit(() => undefined));
   }
 
   #acknowledge(account: string, rseq: number): void {
@@ -152,16 +192,30 @@ export class MarketLogic {
     this.#state = this.#store.load(this.#ports.listed);
     this.#records = this.#store.peers();
     this.#timers = new Timers(this.#ports);
-    if (!(error instanceof InvariantError)) return;
-    this.#stopped = error.message;
-    this.#store.setMeta("stopped", error.message);
-    this.#ports.alert(`market ${this.#state.symbol} stopped: ${error.message}`);
+    this.#parking = new Parking(this.#ports);
+    this.#wakeFor = null;
+    if (error instanceof InvariantError) this.#stop(error);
+  }
+
+  /** Does one act. One that breaks an invariant stops this object, and is answered like all that will follow it. */
+  #act<T>(work: () => T, halted: () => T): T {
+    return onBreak(work, (broken) => {
+      this.#stop(broken);
+      return halted();
+    });
+  }
+
+  #stop(broken: InvariantError): void {
+    if (this.#stopped !== null) return;
+    this.#stopped = broken.message;
+    this.#store.setMeta("stopped", broken.message);
+    this.#ports.alert(`market ${this.#state.symbol} stopped: ${broken.message}`);
   }
 
   /** Sees that somebody wakes the market for the first expiry, and soon after the customers' best prices have changed. */
   #armClock(): void {
-    const firstExpiry = Math.min(...this.#state.expiring.values());
-    if (Number.isFinite(firstExpiry)) this.#timers.arm("expiry", "", firstExpiry);
+    const firstExpiry = this.#state.expiring.earliest();
+    if (firstExpiry !== null) this.#timers.arm("expiry", "", firstExpiry);
     const key = this.#customersBest();
     if (key === this.#wakeFor) return;
     this.#wakeFor = key;
@@ -200,7 +254,7 @@ export class MarketLogic {
 
   /** Quotes as of now, then sleeps until the next step that matters to a resting order, an hour at most. */
   #wakeHouse(): void {
-    void this.#pushes.push(this.#commit(() => undefined));
+    this.#comeToNow();
     this.#ports.tx(() => {
       this.#timers.clear("expiry", "");
       this.#timers.clear("house", "");

@@ -7,16 +7,20 @@ import {
   SAFETY_NET_MS,
 } from "../../core/limits.ts";
 import type { Report } from "../../core/messages.ts";
-import type { ReportAnswer, ReportCall } from "../protocol.ts";
+import { type Parking, reasonToPark } from "../parking.ts";
+import type { OperatorAct, ReportAnswer, ReportCall } from "../protocol.ts";
 import type { Timers } from "../timers.ts";
 
 export interface PushPorts {
   now: () => number;
   timers: () => Timers;
+  parking: () => Parking;
   tx: <T>(work: () => T) => T;
   alert: (message: string) => void;
   report: (account: string, call: ReportCall) => Promise<ReportAnswer>;
   identity: () => { symbol: string; epoch: number };
+  /** The epoch that an account is known by; null before its first call. */
+  epochOf: (account: string) => number | null;
   /** The reports that an account has not acknowledged, oldest first. */
   owed: (account: string) => readonly Report[];
   /** The accounts that are owed anything. */
@@ -29,7 +33,6 @@ const TIMER = "push";
 export class Pushes {
   readonly #ports: PushPorts;
   readonly #flying = new Set<string>();
-  readonly #parked = new Set<string>();
   readonly #retryAt = new Map<string, { at: number; failures: number }>();
 
   constructor(ports: PushPorts) {
@@ -53,10 +56,9 @@ export class Pushes {
   }
 
   #mayPush(account: string): boolean {
+    if (this.#flying.has(account) || this.#ports.parking().has(account)) return false;
     const retry = this.#retryAt.get(account);
-    return (
-      !this.#flying.has(account) && !this.#parked.has(account) && (retry === undefined || retry.at <= this.#ports.now())
-    );
+    return retry === undefined || retry.at <= this.#ports.now();
   }
 
   async #drain(account: string): Promise<void> {
@@ -66,15 +68,19 @@ export class Pushes {
         const answer = await this.#call(account, owed.slice(0, REPORTS_PER_CALL_MAX));
         if (!this.#handle(account, owed[0]?.rseq ?? 0, answer)) return;
       }
+    } catch (error) {
+      // Nobody awaits a push: a fault in parking would otherwise be lost. The timer pushes again.
+      this.#ports.alert(`pushing to ${account}: ${String(error)}`);
     } finally {
       this.#flying.delete(account);
     }
   }
 
   #handle(account: string, lowest: number, answer: ReportAnswer | null): boolean {
-    if (answer?.outcome === "bug") {
-      this.#parked.add(account);
-      this.#ports.alert(`parked ${account}: ${answer.detail}`);
+    const reason = reasonToPark(answer, "account", this.#ports.epochOf(account));
+    if (reason !== null) {
+      this.#ports.tx(() => this.#ports.parking().park(account, reason));
+      this.#ports.alert(`parked ${account}: ${reason}`);
       return false;
     }
     // An answer below what was sent means that the account cannot go on: pushing the same at once would spin.
@@ -98,6 +104,19 @@ export class Pushes {
     }
   }
 
+  /** Takes a parked account up again and pushes what waits for it. False when it was not parked. */
+  resume(account: string, act: OperatorAct): boolean {
+    const resumed = this.#ports.tx(() => {
+      const was = this.#ports.parking().resume(account, act);
+      if (was && this.#ports.owed(account).length > 0) this.arm();
+      return was;
+    });
+    if (!resumed) return false;
+    this.#retryAt.delete(account);
+    void this.push([account]);
+    return true;
+  }
+
   /** The timer has rung: push what is owed, and come back while anything is. Never throws. */
   async ring(): Promise<void> {
     try {
@@ -111,14 +130,15 @@ export class Pushes {
   }
 
   #armNext(): void {
-    const waiting = [...this.#ports.owing()].filter((account) => !this.#parked.has(account));
     const now = this.#ports.now();
-    // One whose flight is still out is due already: ringing for it at once would spin.
-    const next = waiting.map((account) => {
-      if (this.#flying.has(account)) return now + SAFETY_NET_MS;
-      return Math.max(this.#retryAt.get(account)?.at ?? 0, now + BACKOFF_FIRST_MS);
-    });
-    if (next.length === 0) this.#ports.timers().clear(TIMER, "");
-    else this.#ports.timers().arm(TIMER, "", Math.min(...next));
+    let next = Number.POSITIVE_INFINITY;
+    for (const account of this.#ports.owing()) {
+      if (this.#ports.parking().has(account)) continue;
+      // One whose flight is still out is due already: ringing for it at once would spin.
+      const soonest = this.#flying.has(account) ? now + SAFETY_NET_MS : now + BACKOFF_FIRST_MS;
+      next = Math.min(next, Math.max(this.#retryAt.get(account)?.at ?? 0, soonest));
+    }
+    if (Number.isFinite(next)) this.#ports.timers().arm(TIMER, "", next);
+    else this.#ports.timers().clear(TIMER, "");
   }
 }

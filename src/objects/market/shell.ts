@@ -1,8 +1,18 @@
 // The market object's class: wires the logic to the platform and decides nothing.
 import { DurableObject } from "cloudflare:workers";
 import { findMarket } from "../../core/listings.ts";
+import type { Result } from "../../core/result.ts";
 import { platformPorts, withTimeout } from "../platform.ts";
-import type { BookView, ExchangeAnswer, ExchangeCall, JournalHead, MarketRpc } from "../protocol.ts";
+import type {
+  BookView,
+  ExchangeAnswer,
+  ExchangeCall,
+  JournalHead,
+  MarketRpc,
+  OperatorAct,
+  PageRequest,
+  ParkedView,
+} from "../protocol.ts";
 import { accountStub, journalQueue } from "../stubs.ts";
 import { MarketLogic } from "./logic.ts";
 
@@ -28,6 +38,14 @@ export class MarketObject extends DurableObject<Env> implements MarketRpc {
 
   async book(depth: number): Promise<BookView> {
     return this.#logic.book(depth);
+  }
+
+  async parked(query: PageRequest): Promise<ParkedView> {
+    return this.#logic.parked(query);
+  }
+
+  async unpark(account: string, act: OperatorAct): Promise<Result<null>> {
+    return this.#logic.unpark(account, act);
   }
 
   async head(): Promise<JournalHead> {

@@ -15,10 +15,12 @@ import {
 } from "../../core/market/state.ts";
 import { fromColumn, toColumn } from "../../core/money.ts";
 import { invariant } from "../../core/result.ts";
+import { PARKINGS_SCHEMA } from "../parking.ts";
 import type { ObjectPorts, Sql } from "../ports.ts";
+import { migrate } from "../schema.ts";
 
-const SCHEMA = [
-  "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, at INTEGER NOT NULL) STRICT",
+/** What stored objects have is never edited: a change is a version of its own. */
+const VERSION_1 = [
   "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
   `CREATE TABLE IF NOT EXISTS journal (seq INTEGER PRIMARY KEY, v INTEGER NOT NULL, at INTEGER NOT NULL, kind TEXT NOT NULL,
     account TEXT, rseq INTEGER, body TEXT NOT NULL) STRICT`,
@@ -30,6 +32,7 @@ const SCHEMA = [
   "CREATE TABLE IF NOT EXISTS orders (id TEXT PRIMARY KEY, rests INTEGER NOT NULL, seq INTEGER NOT NULL, body TEXT NOT NULL) STRICT, WITHOUT ROWID",
   `CREATE TABLE IF NOT EXISTS peers (account TEXT PRIMARY KEY, epoch INTEGER NOT NULL, cseq INTEGER NOT NULL, rseq INTEGER NOT NULL,
     acknowledged INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
+  "INSERT OR IGNORE INTO meta (key, value) VALUES ('epoch', '1')",
 ];
 
 /** The reports after which an order's row is no longer what it was. */
@@ -44,11 +47,10 @@ export interface PeerRecord {
 export class MarketStore {
   readonly #sql: Sql;
 
-  constructor(ports: Pick<ObjectPorts, "sql" | "now">) {
+  constructor(ports: Pick<ObjectPorts, "sql" | "tx" | "now">) {
     this.#sql = ports.sql;
-    for (const statement of SCHEMA) ports.sql(statement);
-    ports.sql("INSERT OR IGNORE INTO schema_version (version, at) VALUES (1, ?)", ports.now());
-    ports.sql("INSERT OR IGNORE INTO meta (key, value) VALUES ('epoch', '1')");
+    // Version 2 has the parkings.
+    migrate(ports, [VERSION_1, PARKINGS_SCHEMA]);
   }
 
   /** The state as the tables have it, under the last rules journalled, else those of the listing. */

@@ -1,0 +1,19 @@
+// An object's tables, version by version: each version only adds, so that the code of the version before can still use them.
+import type { ObjectPorts } from "./ports.ts";
+
+/** Brings an object's tables to the newest version. `versions[0]` makes version 1; each runs once, as one transaction. */
+export function migrate(
+  ports: Pick<ObjectPorts, "sql" | "tx" | "now">,
+  versions: readonly (readonly string[])[],
+): void {
+  ports.sql("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, at INTEGER NOT NULL) STRICT");
+  const [row] = ports.sql<{ version: number | null }>("SELECT max(version) AS version FROM schema_version");
+  const done = row?.version ?? 0;
+  versions.slice(done).forEach((statements, index) => {
+    // A column cannot be added twice: half a version would keep the object from ever opening again.
+    ports.tx(() => {
+      for (const statement of statements) ports.sql(statement);
+      ports.sql("INSERT INTO schema_version (version, at) VALUES (?, ?)", done + index + 1, ports.now());
+    });
+  });
+}

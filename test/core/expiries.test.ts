@@ -1,0 +1,113 @@
+// Which orders have ended, and when to wake for the next: the same as sorting all of them each time, without doing so.
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Expiries } from "../../src/core/market/expiries.ts";
+import { deskWith, NOON } from "../support/book.ts";
+
+/** The same by the shortest way: everything is sorted at each question. */
+class Naive {
+  readonly ends = new Map<string, number>();
+
+  earliest(): number | null {
+    return this.due(Number.POSITIVE_INFINITY)[0]?.at ?? null;
+  }
+
+  due(now: number): { id: string; at: number }[] {
+    const all = [...this.ends].map(([id, at]) => ({ id, at }));
+    return all.filter(({ at }) => at <= now).sort((a, b) => a.at - b.at);
+  }
+}
+
+describe("the ends of orders", () => {
+  it("are none at first", () => {
+    const expiries = new Expiries();
+    expect([expiries.earliest(), expiries.due(Number.MAX_SAFE_INTEGER), expiries.size]).toEqual([null, [], 0]);
+    expiries.delete("nobody");
+    expect(expiries.earliest()).toBeNull();
+  });
+
+  it("come earliest first, those of one millisecond as they came, up to and with the moment asked for", () => {
+    const expiries = new Expiries();
+    for (const [id, at] of [
+      ["b", 20],
+      ["a", 10],
+      ["c", 20],
+      ["d", 30],
+      ["e", 10],
+    ] as const) {
+      expiries.set(id, at);
+    }
+    expect(expiries.due(9)).toEqual([]);
+    expect(expiries.due(20).map(({ id }) => id)).toEqual(["a", "e", "b", "c"]);
+    expect(expiries.due(20)).toHaveLength(4);
+    expect([...expiries.keys()]).toEqual(["b", "a", "c", "d", "e"]);
+    expect([expiries.get("b"), expiries.get("x"), expiries.earliest()]).toEqual([20, undefined, 10]);
+  });
+
+  it("are the same as those of a list that is sorted anew, whatever is set, deleted and asked", () => {
+    const act = fc.oneof(
+      fc.record({ kind: fc.constant("set" as const), at: fc.nat(50) }),
+      fc.record({ kind: fc.constant("delete" as const), at: fc.nat(400) }),
+      fc.record({ kind: fc.constant("ask" as const), at: fc.nat(50) }),
+    );
+    fc.assert(
+      fc.property(fc.array(act, { maxLength: 400 }), (acts) => {
+        const expiries = new Expiries();
+        const naive = new Naive();
+        acts.forEach(({ kind, at }, index) => {
+          if (kind === "set") {
+            expiries.set(`o${index}`, at);
+            naive.ends.set(`o${index}`, at);
+          } else if (kind === "delete") {
+            expiries.delete(`o${at}`);
+            naive.ends.delete(`o${at}`);
+          } else expect(expiries.due(at)).toEqual(naive.due(at));
+          expect(expiries.earliest()).toBe(naive.earliest());
+          expect(expiries.size).toBe(naive.ends.size);
+        });
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("may move: the last one set counts", () => {
+    const expiries = new Expiries();
+    expiries.set("a", 10);
+    expiries.set("b", 20);
+    expiries.set("a", 30);
+    expect(expiries.due(40).map(({ id }) => id)).toEqual(["b", "a"]);
+    expiries.delete("b");
+    expect([expiries.earliest(), expiries.size]).toEqual([30, 1]);
+  });
+
+  it("may be very many: the next one is found without looking at all, deleted ones are not kept", () => {
+    const expiries = new Expiries();
+    for (let index = 0; index < 300_000; index += 1) expiries.set(`o${index}`, 1_000_000 - index);
+    expect(expiries.earliest()).toBe(700_001);
+    const startedAt = performance.now();
+    for (let turn = 0; turn < 10_000; turn += 1) {
+      expect(expiries.due(700_000).length).toBe(0);
+      expiries.set("young", 900_000);
+      expiries.delete("young");
+      if (expiries.earliest() !== 700_001) throw new Error("another one is first");
+    }
+    // Looking at all would take minutes.
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    for (let index = 0; index < 300_000; index += 1) expiries.delete(`o${index}`);
+    expect([expiries.size, expiries.earliest()]).toEqual([0, null]);
+  });
+});
+
+describe("orders that end in the same millisecond", () => {
+  it("are reported in the order in which they came, by their times first", () => {
+    const desk = deskWith("| 190 | a1:1");
+    const until = (ms: number) => `gtd until:${NOON + ms}`;
+    desk.sendAll([`b1 buy 1 @ 170 ${until(900)}`, `c1 buy 1 @ 171 ${until(800)}`, `d1 buy 1 @ 172 ${until(900)}`]);
+    desk.send("cancel c1");
+    desk.sendAll([`e1 buy 1 @ 173 ${until(900)}`, `f1 buy 1 @ 174 ${until(1_000)}`]);
+    desk.state.step = Number.MAX_SAFE_INTEGER;
+    desk.now = NOON + 900;
+    expect(desk.advance()).toEqual(["b1 expired: gtd", "d1 expired: gtd", "e1 expired: gtd"]);
+    expect(desk.state.expiring.earliest()).toBe(NOON + 1_000);
+  });
+});
