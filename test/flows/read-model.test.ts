@@ -150,3 +150,80 @@ describe("a slice that the queue has lost", () => {
     await expectReadModelEqual(people);
   });
 });
+
+describe("an operator", () => {
+  const because = { reason: "a drill" };
+  const operators = () => trader({ roles: ["operator"] });
+
+  it("empties the read model and has it made again from the journals: it is what it was", async () => {
+    const [ada, bob] = [await newcomer("60000"), await newcomer("60000")];
+    await live(ada, bob);
+    await expectReadModelEqual(people);
+    const before = await headsOf();
+    const answered = await (await operators()).call<{ replayed: number }>("POST", "/v1/admin/projections/rebuild", {
+      json: because,
+    });
+    expect(answered.status).toBe(202);
+    expect(answered.body.replayed).toBe(Object.keys(before).length);
+    await expectReadModelEqual(people);
+    expect(await headsOf()).toEqual(before);
+  });
+
+  it("has one object send again what the queue has lost, from where D1 is", async () => {
+    const ada = await newcomer("1000");
+    await expectReadModelEqual(people);
+    const before = Number((await headsOf())[ada.accountId]);
+    await loseNext(ada, 2);
+    for (const amount of ["1", "2"]) await ada.deposit(amount);
+    const wish = { object: "account", name: ada.accountId, ...because };
+    const answered = await (await operators()).call("POST", "/v1/admin/projections/replay", { json: wish });
+    expect(answered.status).toBe(202);
+    expect(answered.body).toMatchObject({ seq: before + 2, applied_seq: before, from_seq: before + 1 });
+    await expectReadModelEqual(people);
+  });
+
+  it("puts a dead letter into the queue again; it stays listed with the time", async () => {
+    const ada = await newcomer("1000");
+    await expectReadModelEqual(people);
+    const from = Number((await headsOf())[ada.accountId]) + 1;
+    await loseNext(ada, 1);
+    await ada.deposit("1");
+    const { body, seq } = await runInDurableObject(env.ACCOUNT.getByName(ada.accountId), (_, { storage }) =>
+      storage.sql.exec<{ body: string; seq: number }>("SELECT body, seq FROM journal ORDER BY seq DESC LIMIT 1").one(),
+    );
+    const slice = { v: 1, object: "account", name: ada.accountId, epoch: 1, from, to: seq, events: [body] };
+    const id = "dlt_01k00000000000000000000000";
+    await env.DB.prepare(
+      "INSERT INTO dead_letters (id, queue, subject, reason, body, count, at, last_at) VALUES (?, 'q', 's', 'r', ?, 1, 1, 1)",
+    )
+      .bind(id, JSON.stringify(slice))
+      .run();
+    const operator = await operators();
+    const replay = (letter: string) =>
+      operator.call("POST", `/v1/admin/dead-letters/${letter}/replay`, { json: because });
+    expect((await replay(id)).status).toBe(202);
+    await expectReadModelEqual(people);
+    const listed = await operator.get<{ data: { id: string; replayed_at: string | null }[] }>("/v1/admin/dead-letters");
+    expect(listed.body.data.find((letter) => letter.id === id)?.replayed_at).not.toBeNull();
+    expect((await replay("dlt_01k00000000000000000000001")).status).toBe(404);
+  });
+
+  it.each([
+    ["an account that never was", 404, { object: "account", name: "acc_01k00000000000000000000000", ...because }],
+    ["no account's id", 404, { object: "account", name: "somebody", ...because }],
+    ["a market that is not listed", 404, { object: "market", name: "main/NOPE-USD", ...because }],
+    ["another venue's market", 404, { object: "market", name: "moon/BTC-USD", ...because }],
+    ["no reason", 422, { object: "market", name: "main/BTC-USD" }],
+    ["a number that is none", 422, { object: "market", name: "main/BTC-USD", from_seq: 0, ...because }],
+  ])("has nothing replayed of %s: %i", async (_, status, json) => {
+    const answered = await (await operators()).call("POST", "/v1/admin/projections/replay", { json });
+    expect(answered.status).toBe(status);
+  });
+
+  it("alone may do so", async () => {
+    const ada = await newcomer("1");
+    for (const path of ["projections/rebuild", "projections/replay", "dead-letters/dlt_1/replay"]) {
+      expect((await ada.call("POST", `/v1/admin/${path}`, { json: because })).status).toBe(403);
+    }
+  });
+});

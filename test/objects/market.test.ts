@@ -167,7 +167,7 @@ describe("evicted with a resting book", () => {
     const behind = limit("ETH-USD", "buy", { limitPrice: best?.price ?? 0n });
     await place(maker, behind);
     await evict(marketOf("ETH-USD"));
-    const taker = await openAccount({ ETH: 1_000_000_000_000n });
+    const taker = await openAccount({ ETH: 100_000_000_000n });
     await place(taker, atMarket("ETH-USD", "sell"));
     expect(await orderBy(maker, behind)).toMatchObject({ status: "new" });
   });
@@ -267,7 +267,7 @@ describe("the house", () => {
 describe("a broken invariant", () => {
   /** A resting sell that, as stored, may bring its owner into debt: whoever fills it breaks an invariant. */
   async function corruptMaker(symbol: string) {
-    const maker = await openAccount({ [rulesFor(symbol).base]: 1_000_000_000_000n });
+    const maker = await openAccount({ [rulesFor(symbol).base]: 10_000_000_000n });
     const request = limit(symbol, "sell");
     await place(maker, request);
     const [row] = await sql<{ id: string; body: string }>(marketOf(symbol), "SELECT id, body FROM orders");
@@ -339,7 +339,7 @@ describe("a broken invariant", () => {
 describe("reports to makers", () => {
   /** A resting sell, and who takes it. */
   async function makerAndTaker(symbol: string) {
-    const maker = await openAccount({ [rulesFor(symbol).base]: 1_000_000_000_000n });
+    const maker = await openAccount({ [rulesFor(symbol).base]: 10_000_000_000n });
     const taker = await openAccount();
     const request = limit(symbol, "sell");
     await place(maker, request);
@@ -398,7 +398,7 @@ describe("reports to makers", () => {
   });
 
   it("of a sweep come whole at once: no fill of an order that meets 250 others waits for an alarm", async () => {
-    const maker = await openAccount({ XRP: 1_000_000_000_000n });
+    const maker = await openAccount({ XRP: 100_000_000_000n });
     const small = rulesFor("XRP-USD").lotSize * 100n;
     const requests = Array.from({ length: 250 }, () => limit("XRP-USD", "sell", { qty: small }));
     for (let from = 0; from < requests.length; from += 50) {
@@ -433,7 +433,7 @@ describe("expiry", () => {
   });
 
   it("waits for nobody: the alarm does not stay with an account that hangs", async () => {
-    const hanging = await openAccount({ DOGE: 1_000_000_000_000n });
+    const hanging = await openAccount({ DOGE: 100_000_000_000n });
     await place(hanging, limit("DOGE-USD", "sell"));
     const report = vi.spyOn(AccountObject.prototype, "report").mockResolvedValue({ outcome: "later" });
     await place(await openAccount(), atMarket("DOGE-USD", "buy"));

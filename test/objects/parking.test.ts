@@ -70,7 +70,7 @@ async function parkedAccount(symbol: string) {
 
 /** A maker's filled order of which its market cannot tell it, since it called the report a bug. */
 async function parkedMaker(symbol: string, base: string) {
-  const maker = await openAccount({ [base]: 1_000_000_000_000n });
+  const maker = await openAccount({ [base]: 10_000_000_000n });
   const request = limit(symbol, "sell");
   await place(maker, request);
   const resting = await orderBy(maker, request);
@@ -268,7 +268,7 @@ describe("another epoch", () => {
   });
 
   it("in an account's answer to a push parks it at the market", async () => {
-    const maker = await openAccount({ ETH: 1_000_000_000_000n });
+    const maker = await openAccount({ ETH: 100_000_000_000n });
     const request = limit("ETH-USD", "sell", { limitPrice: middle("ETH-USD") });
     await place(maker, request);
     const report = vi.spyOn(AccountObject.prototype, "report").mockImplementation(async () => {
@@ -303,11 +303,12 @@ describe("an object stored by the version before", () => {
     const old = [
       "DELETE FROM schema_version WHERE version > 1",
       "DROP TABLE parkings",
+      "ALTER TABLE ledger_accounts DROP COLUMN beyond",
       "ALTER TABLE peers DROP COLUMN epoch",
       "UPDATE peers SET parked = 'an old reason' WHERE symbol = 'MSFT-USD'",
     ];
     for (const statement of old) await sql(accountOf(id), statement);
-    for (const statement of old.slice(0, 2)) await sql(marketOf("MSFT-USD"), statement);
+    for (const statement of old.slice(0, 3)) await sql(marketOf("MSFT-USD"), statement);
     const before = await accountOf(id).head();
     await evict(accountOf(id));
     await evict(marketOf("MSFT-USD"));
@@ -315,7 +316,7 @@ describe("an object stored by the version before", () => {
     expect(await marketOf("MSFT-USD").parked(FIRST_PAGE)).toMatchObject({ data: [] });
     expect(await parkedAtAccount(id)).toMatchObject([{ peer: "MSFT-USD", reason: "an old reason" }]);
     const versions = await sql(accountOf(id), "SELECT version FROM schema_version ORDER BY version");
-    expect(versions).toEqual([{ version: 1 }, { version: 2 }]);
+    expect(versions).toEqual([{ version: 1 }, { version: 2 }, { version: 3 }]);
     await accountOf(id).unpark("MSFT-USD", ACT);
     await place(id, atMarket("TSLA-USD", "buy"));
     await accountOf(id).cancelOrder(callerOf(id), (await orderBy(id, request)).id);
@@ -382,7 +383,7 @@ describe("over HTTP", () => {
 
   it("a market's parked accounts come in pages, the last one first, and each is resumed by itself", async () => {
     const symbol = "NVDA-USD";
-    const makers = [await openAccount({ NVDA: 10n ** 12n }), await openAccount({ NVDA: 10n ** 12n })];
+    const makers = [await openAccount({ NVDA: 10n ** 10n }), await openAccount({ NVDA: 10n ** 10n })];
     const requests = makers.map(() => limit(symbol, "sell"));
     const report = vi.spyOn(AccountObject.prototype, "report").mockImplementation(async () => BUG);
     for (const [index, maker] of makers.entries()) {

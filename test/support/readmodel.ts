@@ -162,7 +162,7 @@ function movesFor(entry: LedgerEntry, asset: string): boolean {
 
 function entryRow(object: string, name: string, entry: LedgerEntry): Row {
   const { postings, ...rest } = entry;
-  const moved = postings.map((p) => [p.account, p.asset, Number(p.amount), Number(p.balance)]);
+  const moved = postings.map((p) => [p.account, p.asset, Number(p.amount), String(p.balance)]);
   return { ...flat(rest), object, name, epoch: 1, postings: JSON.stringify(moved) };
 }
 

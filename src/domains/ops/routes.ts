@@ -4,18 +4,25 @@ import { send, sendNothing } from "../../http/answer.ts";
 import { type AppEnv, callerOf } from "../../http/context.ts";
 import { answer, body, createRouter, operation, pageOf, pageQuery, problems } from "../../http/openapi.ts";
 import { withCursor } from "../../http/page.ts";
+import type { OperatorAct } from "../../objects/protocol.ts";
 import { listParked, type Parker, resume, wireParked } from "./parked.ts";
+import { rebuildReadModel, replayDeadLetter, replayJournal } from "./repair.ts";
 import {
   accountPath,
   adminOrderOut,
   adminOrderQuery,
   deadLetterOut,
+  deadLetterPath,
   marketPath,
   pairPath,
   parkedOut,
   projectionOut,
   projectionQuery,
-  resumeIn,
+  reasonIn,
+  rebuildOut,
+  replayedOut,
+  replayIn,
+  replayOut,
 } from "./schema.ts";
 import { listDeadLetters, listOrders, listProjections } from "./service.ts";
 
@@ -62,6 +69,43 @@ const projectionsRoute = operation({
   responses: { 200: answer(pageOf(projectionOut), "Heads, the object heard of last first"), ...refusals },
 });
 
+const acting = [...reading, "malformed_json", "payload_too_large", "unsupported_media_type"] as const;
+
+const replayLetterRoute = operation({
+  method: "post",
+  path: "/v1/admin/dead-letters/{id}/replay",
+  access,
+  tags,
+  summary: "Put a dead letter into the journal queue once more",
+  description: "It stays listed. Applying it twice changes nothing; if it dies again, its count goes up.",
+  request: { params: deadLetterPath, body: body(reasonIn) },
+  responses: { 202: answer(replayedOut, "Sent"), ...problems(...acting, "not_found") },
+});
+
+const replayJournalRoute = operation({
+  method: "post",
+  path: "/v1/admin/projections/replay",
+  access,
+  tags,
+  summary: "Have an object send its journal to the read model again",
+  description:
+    "From the first event that D1 has not applied, or from `from_seq`. Markets are named `<venue>/<symbol>`.",
+  request: { body: body(replayIn) },
+  responses: { 202: answer(replayOut, "Asked"), ...problems(...acting, "not_found") },
+});
+
+const rebuildRoute = operation({
+  method: "post",
+  path: "/v1/admin/projections/rebuild",
+  access,
+  tags,
+  summary: "Empty the read model and fill it again from all journals",
+  description:
+    "`replayed` objects were asked at once; the cron's sweeper asks the others. Lists are short until then; orders, money and streams do not notice.",
+  request: { body: body(reasonIn) },
+  responses: { 202: answer(rebuildOut, "Begun"), ...problems(...acting) },
+});
+
 const listParkedBy = <P extends string, S extends typeof accountPath | typeof marketPath>(
   path: P,
   params: S,
@@ -96,10 +140,10 @@ const resumeBy = <P extends string>(path: P, summary: string) =>
     tags,
     summary,
     description: "What waits is sent at once. Who resumed, when and why is kept with the object.",
-    request: { params: pairPath, body: body(resumeIn) },
+    request: { params: pairPath, body: body(reasonIn) },
     responses: {
       204: { description: "Resumed" },
-      ...problems(...reading, "not_found", "malformed_json", "payload_too_large", "unsupported_media_type"),
+      ...problems(...acting, "not_found"),
     },
   });
 const resumeAtAccount = resumeBy(
@@ -116,6 +160,11 @@ function parkedPage(c: Context<AppEnv>, parker: Parker, query: { limit: number; 
   return withCursor(query.cursor, (cursor) => listParked(c.env, parker, { limit: query.limit, cursor }));
 }
 
+/** Who does it, and why. */
+function actOf(c: Context<AppEnv>, reason: string): OperatorAct {
+  return { by: callerOf(c).userId, reason };
+}
+
 const asItIs = <T>(page: T): T => page;
 
 export const opsRouter = createRouter()
@@ -125,6 +174,19 @@ export const opsRouter = createRouter()
   })
   .openapi(projectionsRoute, async (c) => {
     return send(c, await listProjections(c.env, c.req.valid("query")), asItIs, 200);
+  })
+  .openapi(replayLetterRoute, async (c) => {
+    const act = actOf(c, c.req.valid("json").reason);
+    return send(c, await replayDeadLetter(c.env, c.req.valid("param").id, act, Date.now()), asItIs, 202);
+  })
+  .openapi(replayJournalRoute, async (c) => {
+    const { object, name, from_seq, reason } = c.req.valid("json");
+    const wish = { object, name, fromSeq: from_seq ?? null };
+    return send(c, await replayJournal(c.env, wish, actOf(c, reason)), asItIs, 202);
+  })
+  .openapi(rebuildRoute, async (c) => {
+    const act = actOf(c, c.req.valid("json").reason);
+    return send(c, await rebuildReadModel(c.env, act, Date.now()), asItIs, 202);
   })
   .openapi(parkedByAccount, async (c) => {
     const parker = { account: c.req.valid("param").account_id };
@@ -136,11 +198,11 @@ export const opsRouter = createRouter()
   })
   .openapi(resumeAtAccount, async (c) => {
     const { account_id: account, symbol } = c.req.valid("param");
-    const act = { by: callerOf(c).userId, reason: c.req.valid("json").reason };
+    const act = actOf(c, c.req.valid("json").reason);
     return sendNothing(c, await resume(c.env, { account }, symbol, act));
   })
   .openapi(resumeAtMarket, async (c) => {
     const { account_id: account, symbol: market } = c.req.valid("param");
-    const act = { by: callerOf(c).userId, reason: c.req.valid("json").reason };
+    const act = actOf(c, c.req.valid("json").reason);
     return sendNothing(c, await resume(c.env, { market }, account, act));
   });

@@ -1,20 +1,14 @@
 // The sweeper. "The queue has taken it" is not "D1 has it": it compares the objects' journals with the read model, and asks
 // an object whose slices have been lost to send them again. It applies nothing itself.
 import { asc, eq, gt, sql } from "drizzle-orm";
-import {
-  SWEEP_CALL_TIMEOUT_MS,
-  SWEEP_GAPS_MAX,
-  SWEEP_LAG_MS,
-  SWEEP_LANES_MAX,
-  SWEEP_OBJECTS_MAX,
-} from "../../core/limits.ts";
+import { SWEEP_GAPS_MAX, SWEEP_LAG_MS, SWEEP_OBJECTS_MAX } from "../../core/limits.ts";
 import { MARKETS } from "../../core/listings.ts";
 import { type Database, database, type Guarded, guardD1 } from "../../db/client.ts";
 import { readHeads, type Source } from "../../db/heads.ts";
 import { projectionHeads, projectionSlices, sweepCursors } from "../../db/read-model.ts";
 import { accounts } from "../../db/tables.ts";
-import type { JournalHead } from "../../objects/protocol.ts";
-import { accountStub, marketStub, type ObjectBindings } from "../../objects/stubs.ts";
+import type { ObjectBindings } from "../../objects/stubs.ts";
+import { asked, inLanes, type Journalled, journalledAccount, journalledMarket } from "./journals.ts";
 
 /** What one sweep saw: objects asked, those without an answer, those behind, those told to send again. */
 export interface SweepReport {
@@ -24,16 +18,8 @@ export interface SweepReport {
   replayed: number;
 }
 
-/** One object that the sweeper can ask. */
-interface Swept {
-  object: Source["object"];
-  name: string;
-  head: () => Promise<JournalHead>;
-  replay: (fromSeq: number) => Promise<JournalHead>;
-}
-
 interface Seen {
-  swept: Swept;
+  swept: Journalled;
   source: Source;
   seq: number;
   applied: number;
@@ -59,7 +45,10 @@ export async function sweep(
   const next = await nextAccounts(db, SWEEP_OBJECTS_MAX - MARKETS.length - gaps.value.length, now);
   if (!next.ok) return report;
   const ids = [...new Set([...gaps.value, ...next.value])];
-  const all = [...MARKETS.map(({ symbol }) => sweptMarket(env, symbol)), ...ids.map((id) => sweptAccount(env, id))];
+  const all = [
+    ...MARKETS.map(({ symbol }) => journalledMarket(env, symbol)),
+    ...ids.map((id) => journalledAccount(env, id)),
+  ];
   const seen = await lookAt(all, report);
   const behind = await stillBehind(db, seen);
   report.behind = behind.length;
@@ -123,25 +112,7 @@ async function nextAccounts(db: Database, rowsMax: number, now: number): Promise
   return moved.ok ? { ok: true, value: ids } : moved;
 }
 
-function sweptAccount(env: ObjectBindings, id: string): Swept {
-  return {
-    object: "account",
-    name: id,
-    head: async () => accountStub(env, id).head(),
-    replay: async (fromSeq) => accountStub(env, id).replay(fromSeq),
-  };
-}
-
-function sweptMarket(env: ObjectBindings, symbol: string): Swept {
-  return {
-    object: "market",
-    name: `${env.VENUE}/${symbol}`,
-    head: async () => marketStub(env, symbol).head(),
-    replay: async (fromSeq) => marketStub(env, symbol).replay(fromSeq),
-  };
-}
-
-async function lookAt(all: readonly Swept[], report: SweepReport): Promise<Seen[]> {
+async function lookAt(all: readonly Journalled[], report: SweepReport): Promise<Seen[]> {
   const seen: Seen[] = [];
   await inLanes(all, async (swept) => {
     report.looked += 1;
@@ -168,29 +139,4 @@ async function stillBehind(db: Database, seen: readonly Seen[]): Promise<Seen[]>
   return seen
     .map((one, index) => ({ ...one, applied: heads.value[index] ?? 0 }))
     .filter(({ applied, seq }) => applied < seq);
-}
-
-/** An object's answer, or null, with a line in the log, when it has none in time. */
-async function asked(swept: Swept, call: () => Promise<JournalHead>): Promise<JournalHead | null> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("no answer in time")), SWEEP_CALL_TIMEOUT_MS);
-  });
-  try {
-    return await Promise.race([call(), timeout]);
-  } catch (error) {
-    const { object, name } = swept;
-    console.error(JSON.stringify({ level: "error", event: "sweep_unreachable", object, name, message: String(error) }));
-    return null;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-async function inLanes<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const waiting = [...items];
-  const lane = async () => {
-    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await work(item);
-  };
-  await Promise.all(Array.from({ length: SWEEP_LANES_MAX }, lane));
 }

@@ -54,6 +54,34 @@ export const parkedOut = pageOf(
   .extend({ stopped: z.string().nullable() })
   .openapi("Parked");
 
-export const resumeIn = z.strictObject({ reason: z.string().trim().min(1).max(500) }).openapi("Resume");
+const reason = z.string().trim().min(1).max(500);
+
+/** What an operator says with every act: it is kept, or logged, with the act. */
+export const reasonIn = z.strictObject({ reason }).openapi("OperatorReason");
+
+/** `from_seq` left out: from the first stream number that the read model has not applied. */
+export const replayIn = z
+  .strictObject({
+    object: z.enum(["account", "market"]),
+    name: z.string().min(1).max(128),
+    from_seq: z.int().min(1).optional(),
+    reason,
+  })
+  .openapi("JournalReplayIn");
+
+export const replayOut = z
+  .object({
+    object: z.enum(["account", "market"]),
+    name: z.string(),
+    epoch: z.int(),
+    seq: z.int(),
+    applied_seq: z.int(),
+    from_seq: z.int(),
+  })
+  .openapi("JournalReplay");
+
+export const deadLetterPath = z.object({ id: z.string().min(1).max(64) });
+export const replayedOut = z.object({ id: z.string(), replayed_at: timestampOut }).openapi("DeadLetterReplay");
+export const rebuildOut = z.object({ replayed: z.int() }).openapi("ReadModelRebuild");
 
 export type AdminOrderQuery = z.output<typeof adminOrderQuery>;

@@ -12,10 +12,10 @@ import { decode, encode } from "../../core/codec.ts";
 import { balanceKey, GENESIS_HASH } from "../../core/ledger.ts";
 import type { MarketRules } from "../../core/listings.ts";
 import type { Command } from "../../core/messages.ts";
-import { fromColumn, toColumn } from "../../core/money.ts";
 import { isOpen, type Order } from "../../core/order.ts";
 import type { Position } from "../../core/positions.ts";
 import type { Refusal } from "../../core/result.ts";
+import { BALANCES_BEYOND, loadBalances, writeBalances } from "../balances.ts";
 import { PARKINGS_SCHEMA } from "../parking.ts";
 import type { ObjectPorts, Sql } from "../ports.ts";
 import { migrate } from "../schema.ts";
@@ -71,7 +71,7 @@ export class AccountStore {
   constructor(ports: Pick<ObjectPorts, "sql" | "tx" | "name" | "now">) {
     this.#sql = ports.sql;
     this.#name = ports.name;
-    migrate(ports, [VERSION_1, VERSION_2]);
+    migrate(ports, [VERSION_1, VERSION_2, BALANCES_BEYOND]);
   }
 
   /** The state as the tables have it. */
@@ -84,11 +84,7 @@ export class AccountStore {
     state.ledgerHead = this.#ledgerHead();
     state.status = this.meta("status") === "frozen" ? "frozen" : "active";
     state.tokensValidFrom = Number(this.meta("tokens_valid_from") ?? "0");
-    for (const row of sql<{ account: string; asset: string; balance: number }>(
-      "SELECT account, asset, balance FROM ledger_accounts",
-    )) {
-      state.balances.set(balanceKey(row.account, row.asset), fromColumn(row.balance));
-    }
+    state.balances = loadBalances(this.#sql);
     for (const row of sql<{ symbol: string; body: string }>("SELECT symbol, body FROM positions")) {
       state.positions.set(row.symbol, decode<Position>(row.body));
     }
@@ -167,7 +163,7 @@ export class AccountStore {
       }
       if (event.kind === "tokens_valid_from") this.setMeta("tokens_valid_from", String(event.from));
     }
-    this.#balances(balances);
+    writeBalances(this.#sql, balances);
     for (const order of orders.values()) this.#order(order);
     for (const symbol of peers) this.writePeer(state, symbol);
   }
@@ -187,17 +183,6 @@ export class AccountStore {
       order?.id ?? null,
       commandOf(event)?.cseq ?? null,
       encode(event),
-    );
-  }
-
-  #balances(balances: Map<string, bigint>): void {
-    if (balances.size === 0) return;
-    const rows = [...balances].map(([key, balance]) => [...key.split("|"), toColumn(balance)]);
-    this.#sql(
-      `INSERT INTO ledger_accounts (account, asset, balance)
-        SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?) WHERE true
-        ON CONFLICT DO UPDATE SET balance = excluded.balance`,
-      JSON.stringify(rows),
     );
   }
 

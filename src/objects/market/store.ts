@@ -13,8 +13,8 @@ import {
   peerOf,
   type ReportEvent,
 } from "../../core/market/state.ts";
-import { fromColumn, toColumn } from "../../core/money.ts";
 import { invariant } from "../../core/result.ts";
+import { BALANCES_BEYOND, loadBalances, writeBalances } from "../balances.ts";
 import { PARKINGS_SCHEMA } from "../parking.ts";
 import type { ObjectPorts, Sql } from "../ports.ts";
 import { migrate } from "../schema.ts";
@@ -49,8 +49,7 @@ export class MarketStore {
 
   constructor(ports: Pick<ObjectPorts, "sql" | "tx" | "now">) {
     this.#sql = ports.sql;
-    // Version 2 has the parkings.
-    migrate(ports, [VERSION_1, PARKINGS_SCHEMA]);
+    migrate(ports, [VERSION_1, PARKINGS_SCHEMA, BALANCES_BEYOND]);
   }
 
   /** The state as the tables have it, under the last rules journalled, else those of the listing. */
@@ -63,11 +62,7 @@ export class MarketStore {
     const [last] = this.#sql<{ seq: number; at: number }>("SELECT seq, at FROM journal ORDER BY seq DESC LIMIT 1");
     state.seq = last?.seq ?? 0;
     state.at = last?.at ?? 0;
-    for (const row of this.#sql<{ account: string; asset: string; balance: number }>(
-      "SELECT account, asset, balance FROM ledger_accounts",
-    )) {
-      state.balances.set(balanceKey(row.account, row.asset), fromColumn(row.balance));
-    }
+    state.balances = loadBalances(this.#sql);
     // First come first served, the house included: a customer may stand before its quote at a price, or behind it.
     const resting = [...this.#loadOrders(state), ...this.#loadQuotes(state)].sort((a, b) => a.seq - b.seq);
     for (const order of resting) addToBook(state.book, order);
@@ -173,20 +168,10 @@ export class MarketStore {
       accounts.add(report.account);
       for (const p of report.entry?.postings ?? []) balances.set(balanceKey(p.account, p.asset), p.balance);
     }
-    this.#balances(balances);
+    writeBalances(this.#sql, balances);
     for (const id of orders) this.#order(state, id, fresh.has(id));
     for (const account of accounts)
       this.writePeer(state, account, records.get(account) ?? { epoch: 1, acknowledged: 0 });
-  }
-
-  #balances(balances: Map<string, bigint>): void {
-    if (balances.size === 0) return;
-    this.#sql(
-      `INSERT INTO ledger_accounts (account, asset, balance)
-        SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?) WHERE true
-        ON CONFLICT DO UPDATE SET balance = excluded.balance`,
-      JSON.stringify([...balances].map(([key, balance]) => [...key.split("|"), toColumn(balance)])),
-    );
   }
 
   #order(state: MarketState, id: string, fresh: boolean): void {

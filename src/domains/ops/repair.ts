@@ -1,0 +1,108 @@
+// How an operator mends the read model: what was given up is sent again, and all of it can be made anew from the journals.
+import { eq } from "drizzle-orm";
+import { ok, type Result, refuse } from "../../core/result.ts";
+import { wireTime } from "../../core/wire.ts";
+import { type DatabaseBinding, database, guardD1 } from "../../db/client.ts";
+import { readHeads } from "../../db/heads.ts";
+import {
+  balances,
+  deadLetters,
+  executions,
+  ledgerEntries,
+  orders,
+  projectionHeads,
+  projectionSlices,
+  trades,
+  transfers,
+} from "../../db/read-model.ts";
+import type { OperatorAct } from "../../objects/protocol.ts";
+import { journalQueue, type ObjectBindings } from "../../objects/stubs.ts";
+import { asked, journalled } from "./journals.ts";
+import { sweep } from "./scheduled.ts";
+
+type RepairBindings = ObjectBindings & DatabaseBinding;
+
+/** Whose journal is to be sent again, and from which stream number; null: from the first that D1 has not applied. */
+export interface ReplayWish {
+  object: "account" | "market";
+  name: string;
+  fromSeq: number | null;
+}
+
+/**
+ * Puts a dead letter into the journal queue once more; it stays listed, with the time. Applying it twice changes nothing; if
+ * it dies again, its count says so. Refuses `not_found`, and `unavailable` while queue or D1 are away.
+ */
+export async function replayDeadLetter(env: RepairBindings, id: string, act: OperatorAct, nowMs: number) {
+  const db = database(env);
+  const found = await guardD1(db.select({ body: deadLetters.body }).from(deadLetters).where(eq(deadLetters.id, id)));
+  if (!found.ok) return found;
+  const [letter] = found.value;
+  if (letter === undefined) return refuse({ code: "not_found" });
+  const sent = await sendAgain(env, letter.body);
+  if (!sent.ok) return sent;
+  const marked = await guardD1(db.update(deadLetters).set({ replayedAt: nowMs }).where(eq(deadLetters.id, id)));
+  if (!marked.ok) return marked;
+  logAct("dead_letter_replayed", act, { id });
+  return ok({ id, replayed_at: wireTime(nowMs) });
+}
+
+async function sendAgain(env: RepairBindings, body: string): Promise<Result<null>> {
+  try {
+    await journalQueue(env).send(JSON.parse(body));
+    return ok(null);
+  } catch (error) {
+    console.error(JSON.stringify({ level: "error", event: "queue_failed", message: String(error) }));
+    return refuse({ code: "unavailable", detail: "The journal queue does not take messages at the moment." });
+  }
+}
+
+/**
+ * Has an object send its journal again. Refuses `not_found` for what keeps no journal, and `unavailable` while the object,
+ * or D1 when it has to be asked, is away.
+ */
+export async function replayJournal(env: RepairBindings, wish: ReplayWish, act: OperatorAct) {
+  const source = journalled(env, wish);
+  if (source === null) return refuse({ code: "not_found" });
+  const away = refuse({ code: "unavailable", detail: "The object cannot be reached at the moment." });
+  const head = await asked(source, source.head);
+  if (head === null) return away;
+  // An object that was never used has been made by the question; it has nothing to send.
+  if (head.seq === 0) return refuse({ code: "not_found" });
+  const { object, name } = source;
+  const heads = await readHeads(database(env), [{ object, name, epoch: head.epoch }]);
+  if (!heads.ok) return heads;
+  const appliedSeq = heads.value[0] ?? 0;
+  const fromSeq = wish.fromSeq ?? appliedSeq + 1;
+  if ((await asked(source, () => source.replay(fromSeq))) === null) return away;
+  logAct("journal_replayed", act, { object, name, fromSeq });
+  return ok({ object, name, epoch: head.epoch, seq: head.seq, applied_seq: appliedSeq, from_seq: fromSeq });
+}
+
+/**
+ * Empties what journals have made of D1, in one batch, and has the objects send all of it again: the first two hundred now,
+ * the others as the sweeper comes to them. Until then lists are short; nothing else is touched. Refuses `unavailable`.
+ */
+export async function rebuildReadModel(env: RepairBindings, act: OperatorAct, nowMs: number) {
+  const db = database(env);
+  const emptied = await guardD1(
+    db.batch([
+      db.delete(projectionHeads),
+      db.delete(projectionSlices),
+      db.delete(orders),
+      db.delete(executions),
+      db.delete(ledgerEntries),
+      db.delete(balances),
+      db.delete(transfers),
+      db.delete(trades),
+    ]),
+  );
+  if (!emptied.ok) return emptied;
+  logAct("read_model_rebuilt", act, {});
+  const { replayed } = await sweep(env, nowMs, 0);
+  return ok({ replayed });
+}
+
+function logAct(event: string, { by, reason }: OperatorAct, facts: Record<string, unknown>): void {
+  console.warn(JSON.stringify({ level: "warn", event, by, reason, ...facts }));
+}
