@@ -2,13 +2,15 @@
 import { expect, it } from "vitest";
 import { IN_FLIGHT_MAX_MS } from "../../src/core/limits.ts";
 import { PLAIN_ORDER } from "../support/core-world.ts";
-import { accountId } from "./workload.ts";
-import { NO_FAULTS, World } from "./world.ts";
+import { NO_FAULTS } from "./faults.ts";
+import { ACCOUNT_IDS, callerOf } from "./workload.ts";
+import { World } from "./world.ts";
 
 it("a key is in flight for as long as a POST may wait, then it has the order as it is", () => {
   const world = new World(1, NO_FAULTS);
-  const account = world.account(accountId(0));
-  const caller = { accountId: accountId(0), sessionId: "ses_1", issuedAtMs: 0 };
+  const [id = ""] = ACCOUNT_IDS;
+  const account = world.account(id);
+  const caller = callerOf(id);
   account.transfer(caller, { kind: "deposit", asset: "USD", amount: 1_000_000_000n }, null);
   const request = { ...PLAIN_ORDER, qty: 100_000_000n, limitPrice: 180_000_000n };
   const idempotency = { key: "k", requestId: "r" };

@@ -1,7 +1,8 @@
 // Receivers that call everything a bug for a while, and the operator who resumes what was parked for it, now and then too early.
 import type { ParkedView } from "../../src/objects/protocol.ts";
-import { accountIds, SYMBOLS } from "./workload.ts";
-import { Crash, type World } from "./world.ts";
+import { Crash } from "./timeline.ts";
+import { ACCOUNT_IDS, SYMBOLS } from "./workload.ts";
+import type { World } from "./world.ts";
 
 const BUG_MS_MAX = 6_000;
 const SWEEP_MS = 2_500;
@@ -10,10 +11,11 @@ const EVERYTHING = { limit: 1_000, cursor: null };
 
 /** Has some pairs fail, each direction by itself, within `spanMs`; an operator looks after them until `untilMs`. */
 export function scheduleParking(world: World, spanMs: number, untilMs: number): void {
-  for (const account of accountIds()) {
+  for (const account of ACCOUNT_IDS) {
     for (const symbol of SYMBOLS) {
       for (const pair of [`${account}>${symbol}`, `${symbol}>${account}`]) {
-        if (world.chance(world.faults.bug)) failFor(world, pair, world.random() * spanMs, world.random() * BUG_MS_MAX);
+        if (world.chance(world.faults.bug))
+          failFor(world, pair, world.random.unit() * spanMs, world.random.unit() * BUG_MS_MAX);
       }
     }
   }

@@ -37,7 +37,7 @@ export class SimulatedQueue {
   }
 
   #arrive(parcel: Parcel, delayMs = 0): void {
-    this.#world.later(delayMs + this.#world.random() * this.#world.faults.queueDelayMsMax, () => {
+    this.#world.later(delayMs + this.#world.random.unit() * this.#world.faults.queueDelayMsMax, () => {
       this.#waiting.push(parcel);
       if (this.#ringing) return;
       this.#ringing = true;
@@ -49,7 +49,7 @@ export class SimulatedQueue {
     this.#ringing = false;
     const parcels = this.#shuffled(this.#waiting.splice(0)).slice(0, BATCH_MAX);
     const dies = this.#world.chance(this.#world.faults.consumerDies);
-    const outcomes = await this.#consume("tradepost-journal", parcels, dies ? this.#world.random() : 1);
+    const outcomes = await this.#consume("tradepost-journal", parcels, dies ? this.#world.random.unit() : 1);
     for (const [index, parcel] of parcels.entries()) {
       const outcome = outcomes[index];
       if (outcome?.kind === "acked") continue;
@@ -94,7 +94,7 @@ export class SimulatedQueue {
 
   #shuffled<T>(items: T[]): T[] {
     return items
-      .map((item) => ({ item, at: this.#world.random() }))
+      .map((item) => ({ item, at: this.#world.random.unit() }))
       .sort((a, b) => a.at - b.at)
       .map(({ item }) => item);
   }

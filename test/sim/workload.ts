@@ -5,14 +5,23 @@ import { findMarket } from "../../src/core/listings.ts";
 import type { Order } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
 import type { Answered, Caller } from "../../src/objects/protocol.ts";
-import { Crash, type World } from "./world.ts";
+import { Crash } from "./timeline.ts";
+import { PRICE_SEED, type World } from "./world.ts";
 
 export const SYMBOLS = ["BTC-USD", "SOL-USD"] as const;
-const ACCOUNTS = 3;
-const RETRY_MS = 400;
-const TRIES_MAX = 100;
+/** Everybody who trades. */
+export const ACCOUNT_IDS = Array.from({ length: 3 }, (_, index) => `acc_${String(index).padStart(26, "0")}`);
 
-/** What one client was told in the end, by client_order_id. */
+const FUNDS = [
+  ["USD", 50_000_000_000n],
+  ["BTC", 100_000_000n],
+  ["SOL", 100_000_000_000n],
+] as const;
+const RETRY_MS = 400;
+const TRIES_MAX = 300;
+const STORM_COPIES_MAX = 50;
+
+/** What a client was told in the end of one client_order_id. */
 export interface Acknowledged {
   account: string;
   clientOrderId: string;
@@ -20,109 +29,142 @@ export interface Acknowledged {
   code: string | null;
 }
 
-/** Every account of a run. */
-export function accountIds(): string[] {
-  return Array.from({ length: ACCOUNTS }, (_, index) => accountId(index));
+/** What all clients have been told: orders by account and id, and by `account|asset` what came in less what went out. */
+export interface Clients {
+  orders: Map<string, Acknowledged>;
+  moved: Map<string, bigint>;
 }
 
-export function accountId(index: number): string {
-  return `acc_${String(index).padStart(26, "0")}`;
-}
-
-/** Everybody who trades. */
-export const ACCOUNT_IDS = Array.from({ length: ACCOUNTS }, (_, index) => accountId(index));
-
-function callerOf(account: string): Caller {
+/** The caller of an account's owner. */
+export function callerOf(account: string): Caller {
   return { accountId: account, sessionId: "ses_1", issuedAtMs: 0 };
 }
 
-/** Schedules `commands` client acts over `spanMs`; what was answered gathers in the list returned. */
-export function schedule(world: World, commands: number, spanMs: number): Acknowledged[] {
-  const acknowledged: Acknowledged[] = [];
-  for (const account of accountIds()) {
-    for (const [asset, amount] of [
-      ["USD", 50_000_000_000n],
-      ["BTC", 100_000_000n],
-      ["SOL", 100_000_000_000n],
-    ] as const) {
-      retry(world, 0, () =>
-        world
-          .account(account)
-          .transfer(callerOf(account), { kind: "deposit", asset, amount }, { key: `d-${asset}`, requestId: "r" }),
-      );
-    }
+/** Schedules `commands` client acts over `spanMs`; what was answered gathers in what is returned. */
+export function schedule(world: World, commands: number, spanMs: number): Clients {
+  const clients: Clients = { orders: new Map(), moved: new Map() };
+  for (const account of ACCOUNT_IDS) {
+    for (const [asset, amount] of FUNDS)
+      transfer(world, 0, account, { kind: "deposit", asset, amount }, asset, clients);
   }
+  const { random } = world;
   for (let index = 0; index < commands; index += 1) {
-    const account = accountId(Math.floor(world.random() * ACCOUNTS));
-    const at = 500 + world.random() * spanMs;
-    if (world.random() < 0.2) world.later(at, () => cancelSome(world, account));
-    else world.later(at, () => place(world, account, `c-${index}`, acknowledged));
+    const account = random.pick(ACCOUNT_IDS);
+    const at = 500 + random.unit() * spanMs;
+    if (random.once(5)) world.later(at, () => cancelSome(world, account));
+    else if (random.once(12)) world.later(at, () => moveSome(world, account, `m-${index}`, clients));
+    else world.later(at, () => order(world, account, `c-${index}`, clients));
   }
-  return acknowledged;
+  return clients;
 }
 
-function retry(world: World, afterMs: number, act: () => unknown, tries = 0): void {
+/** Does an act until it is done: a client whose answer is lost cannot know what happened, and asks again. */
+function untilDone(world: World, afterMs: number, act: () => "again" | undefined, tries = 0): void {
   world.later(afterMs, () => {
+    const again = () => {
+      if (tries < TRIES_MAX) untilDone(world, RETRY_MS, act, tries + 1);
+      else world.alerts.push("a client gave up");
+    };
     try {
-      act();
+      if (act() === "again") again();
     } catch (error) {
       if (!(error instanceof Crash)) throw error;
-      // The object crashed under the client: it cannot know what happened, so it asks again.
       world.count("client_retry");
-      if (tries < TRIES_MAX) retry(world, RETRY_MS, act, tries + 1);
+      again();
     }
   });
+}
+
+type Wish = { kind: "deposit" | "withdrawal"; asset: string; amount: bigint };
+
+function transfer(world: World, afterMs: number, account: string, wish: Wish, key: string, clients: Clients): void {
+  untilDone(world, afterMs, () => {
+    const { result } = world.account(account).transfer(callerOf(account), wish, { key, requestId: "r" });
+    if (!result.ok && result.refusal.code === "unavailable") return "again";
+    const signed = !result.ok ? 0n : wish.kind === "deposit" ? wish.amount : -wish.amount;
+    const place = `${account}|${wish.asset}`;
+    clients.moved.set(place, (clients.moved.get(place) ?? 0n) + signed);
+    world.count(result.ok ? wish.kind : `refused_${result.refusal.code}`);
+    return undefined;
+  });
+}
+
+function moveSome(world: World, account: string, key: string, clients: Clients): void {
+  const [asset, most] = world.random.pick(FUNDS);
+  const wish: Wish = {
+    kind: world.random.pick(["deposit", "withdrawal"]),
+    asset,
+    amount: 1n + BigInt(world.random.int(Number(most / 10n))),
+  };
+  transfer(world, 0, account, wish, key, clients);
 }
 
 function cancelSome(world: World, account: string): void {
-  retry(world, 0, () => {
+  const all = world.random.once(10);
+  const which = world.random.unit();
+  untilDone(world, 0, () => {
     const logic = world.account(account);
     const open = [...logic.state.orders.keys()];
-    const order = open[Math.floor(world.random() * open.length)];
-    if (order === undefined) return;
+    const chosen = open[Math.floor(which * open.length)];
+    if (chosen === undefined) return undefined;
     world.count("cancel");
-    if (world.random() < 0.1) logic.cancelAll(callerOf(account), { symbol: null, side: null });
-    else logic.cancel(callerOf(account), order);
+    if (all) logic.cancelAll(callerOf(account), { symbol: null, side: null });
+    else logic.cancel(callerOf(account), chosen);
+    return undefined;
   });
 }
 
-function place(world: World, account: string, clientOrderId: string, acknowledged: Acknowledged[]): void {
+function order(world: World, account: string, clientOrderId: string, clients: Clients): void {
   const request = randomOrder(world, clientOrderId);
-  if (world.random() < 0.3) {
+  const { random, faults } = world;
+  if (random.once(3)) {
     const kept: KeptAnswer = { text: null };
     for (let copy = 0; copy < 3; copy += 1) {
-      world.later(world.random() * 4_000, () => placeByKey(world, account, request, kept));
+      world.later(random.unit() * 4_000, () => placeByKey(world, account, request, kept));
     }
   }
-  ask(world, account, request, acknowledged, 0);
+  const copies = world.strikes("storm", faults.storm) ? 2 + random.int(STORM_COPIES_MAX - 1) : 1;
+  for (let copy = 0; copy < copies; copy += 1) place(world, account, request, clients);
+  if (random.once(10)) world.later(random.unit() * 3_000, () => place(world, account, request, clients));
+  if (world.strikes("other_body", faults.otherBody)) {
+    world.later(random.unit() * 3_000, () => placeOther(world, account, request, clients));
+  }
 }
 
-function ask(world: World, account: string, request: OrderRequest, acknowledged: Acknowledged[], tries: number): void {
+function place(world: World, account: string, request: OrderRequest, clients: Clients): void {
   const clientOrderId = request.clientOrderId ?? "";
-  retry(world, tries === 0 ? 0 : RETRY_MS, () => {
-    const answered = world.account(account).place(callerOf(account), request, null);
-    const { orderId, code } = outcomeOf(answered);
-    if (code === "unavailable") {
-      world.count("refused_unavailable");
-      if (tries < TRIES_MAX) ask(world, account, request, acknowledged, tries + 1);
-      return;
+  untilDone(world, 0, () => {
+    const { orderId, code } = outcomeOf(world.account(account).place(callerOf(account), request, null));
+    // Not remembered: the market is parked.
+    if (code === "unavailable") return again(world, "refused_unavailable");
+    const key = `${account} ${clientOrderId}`;
+    const before = clients.orders.get(key);
+    if (before === undefined) {
+      clients.orders.set(key, { account, clientOrderId, orderId, code });
+      world.count(orderId === null ? `refused_${code}` : "accepted");
+      return undefined;
     }
-    const before = acknowledged.find((a) => a.account === account && a.clientOrderId === clientOrderId);
-    if (before !== undefined && (before.orderId !== orderId || before.code !== code))
+    world.count("same_key_again");
+    if (before.orderId !== orderId || before.code !== code)
       world.alerts.push(`${clientOrderId} answered twice, differently`);
-    if (before === undefined) acknowledged.push({ account, clientOrderId, orderId, code });
-    world.count(orderId === null ? `refused_${code}` : "accepted");
-    if (world.random() < 0.1) world.later(world.random() * 3_000, () => place2(world, account, request, acknowledged));
+    return undefined;
   });
 }
 
-/** A client that asks the same again, though it was answered. */
-function place2(world: World, account: string, request: OrderRequest, acknowledged: Acknowledged[]): void {
-  retry(world, 0, () => {
-    const { orderId, code } = outcomeOf(world.account(account).place(callerOf(account), request, null));
-    const first = acknowledged.find((a) => a.account === account && a.clientOrderId === request.clientOrderId);
-    world.count("same_key_again");
-    if (first?.orderId !== orderId || first.code !== code) world.alerts.push(`${request.clientOrderId} acted twice`);
+function again(world: World, what: string): "again" {
+  world.count(what);
+  return "again";
+}
+
+/** A client that uses its key for something else: refused for ever, once the key means something. */
+function placeOther(world: World, account: string, request: OrderRequest, clients: Clients): void {
+  const other: OrderRequest = { ...request, side: request.side === "buy" ? "sell" : "buy" };
+  untilDone(world, 0, () => {
+    if (!clients.orders.has(`${account} ${request.clientOrderId}`)) return "again";
+    const { code } = outcomeOf(world.account(account).place(callerOf(account), other, null));
+    if (code !== "client_order_id_reused") world.alerts.push(`${request.clientOrderId} was used for another: ${code}`);
+    world.count("other_body_refused");
+    return undefined;
   });
 }
 
@@ -136,19 +178,22 @@ function placeByKey(world: World, account: string, request: OrderRequest, kept: 
   const idempotency = { key: `k-${request.clientOrderId}`, requestId: "r" };
   const hear = ({ result }: Answered<Order>) => {
     if (!result.ok && result.refusal.code === "idempotency_in_flight") return world.count("key_in_flight");
+    if (!result.ok && result.refusal.code === "unavailable") return;
     world.count("answered_by_key");
     const text = encode(result);
     if (kept.text !== null && kept.text !== text) world.alerts.push(`${idempotency.key} answered twice, differently`);
     kept.text = text;
   };
-  retry(world, 0, () => {
+  untilDone(world, 0, () => {
     const logic = world.account(account);
     const asked = logic.place(callerOf(account), request, idempotency);
-    if ("result" in asked) return hear(asked);
-    world.later(world.random() * 2_000, () => {
-      if (world.account(account) === logic) hear(logic.answer(asked, idempotency));
-      else world.count("key_unanswered");
-    });
+    if ("result" in asked) hear(asked);
+    else
+      world.later(world.random.unit() * 2_000, () => {
+        if (world.account(account) === logic) hear(logic.answer(asked, idempotency));
+        else world.count("key_unanswered");
+      });
+    return undefined;
   });
 }
 
@@ -162,32 +207,29 @@ function outcomeOf(answered: Answered<{ id: string }> | { order: { id: string } 
 }
 
 function randomOrder(world: World, clientOrderId: string): OrderRequest {
-  const pick = <T>(items: readonly T[]): T => items[Math.floor(world.random() * items.length)] as T;
-  const symbol = pick(SYMBOLS);
+  const { random } = world;
+  const symbol = random.pick(SYMBOLS);
   const rules = findMarket(symbol);
   if (rules === undefined) throw new Error("not listed");
-  const side = pick(["buy", "sell"] as const);
-  const type = pick(["market", "limit", "limit", "limit"] as const);
-  const reference = referencePrice(rules, 7, world.now);
-  const offset = BigInt(Math.floor((world.random() - 0.5) * 40)) * (reference / 20_000n);
-  const price = reference + offset;
-  const worth = BigInt(Math.floor(20 + world.random() * 20_000)) * 1_000_000n;
+  const type = random.pick(["market", "limit", "limit", "limit"] as const);
+  const reference = referencePrice(rules, PRICE_SEED, world.now);
+  const price = reference + BigInt(random.int(40) - 20) * (reference / 20_000n);
+  // Now and then one that takes several levels of the house's depth, or is out of what the account has.
+  const worth = BigInt(20 + random.int(random.once(8) ? 60_000 : 10_000)) * 1_000_000n;
   const lots = (worth * 10n ** BigInt(rules.baseScale)) / reference / rules.lotSize;
-  const byNotional = type === "market" && world.random() < 0.5;
+  const byNotional = type === "market" && random.once(2);
+  const gtd = type === "limit" && random.once(8);
   return {
     clientOrderId,
     symbol,
-    side,
+    side: random.pick(["buy", "sell"]),
     type,
-    timeInForce: type === "market" ? "ioc" : pick(["gtc", "gtc", "gtc", "ioc", "fok", "gtd"] as const),
-    postOnly: false,
+    timeInForce: gtd ? "gtd" : type === "market" ? "ioc" : random.pick(["gtc", "gtc", "gtc", "ioc", "fok", "day"]),
+    postOnly: type === "limit" && random.once(10),
     qty: byNotional ? null : lots * rules.lotSize,
     notional: byNotional ? worth : null,
     limitPrice: type === "limit" ? price - (price % rules.tickSize) : null,
-    expiresAt: null,
-    selfTradePrevention: pick(["cancel_newest", "cancel_newest", "none"] as const),
-    ...(type === "limit" && world.random() < 0.1
-      ? { timeInForce: "gtd" as const, expiresAt: Math.floor(world.now) + 5_000 }
-      : {}),
+    expiresAt: gtd ? Math.floor(world.clock()) + 5_000 : null,
+    selfTradePrevention: random.pick(["cancel_newest", "cancel_newest", "none"]),
   };
 }

@@ -1,0 +1,115 @@
+// What must be true of a world that has come to rest: both sides agree, nothing is half done, every copy says the same.
+import { type AccountEvent, accountStateHash, applyAccountEvent, emptyAccount } from "../../src/core/account/state.ts";
+import { decode } from "../../src/core/codec.ts";
+import { accountBreaks, crossBreaks, marketBreaks } from "../../src/core/invariants.ts";
+import { findMarket } from "../../src/core/listings.ts";
+import { applyMarketEvent, emptyMarket, type MarketEvent, marketStateHash } from "../../src/core/market/state.ts";
+import { consumeJournal } from "../../src/projections/consumer.ts";
+import { SimulatedD1 } from "./d1.ts";
+import { sha256 } from "./object.ts";
+import type { Clients } from "./workload.ts";
+import type { World } from "./world.ts";
+
+/** No order half done, both sides agree, sums are zero. */
+export function restBreaks(world: World): string[] {
+  const breaks: string[] = [];
+  for (const [id, account] of world.accounts()) {
+    breaks.push(...accountBreaks(account.state).map((text) => `${id}: ${text}`));
+    for (const order of account.state.orders.values()) {
+      if (order.status === "pending_new") breaks.push(`${order.id} is still pending_new`);
+      const resting = world.market(order.symbol).state.orders.get(order.id);
+      if (resting === undefined) breaks.push(`${order.id} is open here and not at its market`);
+      else if (resting.leaves !== (order.qty ?? 0n) - order.filledQty)
+        breaks.push(`${order.id} has other leaves at its market`);
+      else if (resting.budget !== order.hold) breaks.push(`${order.id}: budget ${resting.budget}, hold ${order.hold}`);
+    }
+  }
+  const accounts = world.accounts().map(([, logic]) => logic.state);
+  for (const [symbol, market] of world.markets()) {
+    breaks.push(...marketBreaks(market.state).map((text) => `${symbol}: ${text}`));
+    breaks.push(...crossBreaks(accounts, market.state));
+    for (const order of market.state.orders.values()) {
+      if (!world.account(order.account).state.orders.has(order.id)) breaks.push(`${order.id} rests for nobody`);
+    }
+  }
+  return breaks;
+}
+
+/** Replaying a journal into an empty object gives the same state; its times never go back (S2, S3). */
+export function journalBreaks(world: World): string[] {
+  const breaks: string[] = [];
+  const states = new Map<string, string>([
+    ...world.accounts().map(([id, { state }]): [string, string] => [id, accountStateHash(state, sha256)]),
+    ...world
+      .markets()
+      .map(([symbol, { state }]): [string, string] => [`main/${symbol}`, marketStateHash(state, sha256)]),
+  ]);
+  for (const { object, name, bodies } of world.journals()) {
+    const events = bodies.map((body) => decode<AccountEvent | MarketEvent>(body));
+    const back = events.findIndex((event, index) => event.at < (events[index - 1]?.at ?? 0));
+    if (back >= 0) breaks.push(`${name} goes back in time at ${events[back]?.seq}`);
+    const replayed = object === "account" ? replayedAccount(name, events) : replayedMarket(name, events);
+    if (replayed !== states.get(name)) breaks.push(`${name} replays to another state`);
+  }
+  return breaks;
+}
+
+function replayedAccount(id: string, events: readonly object[]): string {
+  const state = emptyAccount(id, 1);
+  for (const event of events) applyAccountEvent(state, event as AccountEvent);
+  return accountStateHash(state, sha256);
+}
+
+function replayedMarket(name: string, events: readonly object[]): string {
+  const rules = findMarket(name.slice("main/".length));
+  if (rules === undefined) throw new Error(`no market ${name}`);
+  const state = emptyMarket(rules, 1);
+  for (const event of events) applyMarketEvent(state, event as MarketEvent);
+  return marketStateHash(state, sha256);
+}
+
+/** P1: the read model, after all that became of queue and D1, is what the journals make of an empty one, row by row. */
+export async function projectionBreaks(world: World): Promise<string[]> {
+  const d1 = new SimulatedD1();
+  const journals = world.journals();
+  const messages = journals.map(({ object, name, seq, bodies }) => ({
+    body: { v: 1, object, name, epoch: 1, from: 1, to: seq, events: bodies },
+    attempts: 1,
+    ack: () => undefined,
+    retry: () => undefined,
+  }));
+  await consumeJournal({ queue: "rebuild", messages } as unknown as MessageBatch, { DB: d1.binding });
+  const [found, wanted] = [world.d1.readModel(), d1.readModel()];
+  d1.close();
+  const heads = wanted["projection_heads"]?.length ?? 0;
+  const breaks = heads === journals.length ? [] : [`only ${heads} of ${journals.length} journals can be projected`];
+  for (const [table, rows] of Object.entries(wanted)) {
+    if (JSON.stringify(found[table]) === JSON.stringify(rows)) continue;
+    breaks.push(`${table} in D1 is not what the journals say: ${found[table]?.length} rows, ${rows.length} expected`);
+  }
+  return breaks;
+}
+
+/** What clients were told is there, once: orders and their refusals, money moved, and each execution at one account. */
+export function acknowledgedBreaks(world: World, clients: Clients): string[] {
+  const breaks: string[] = [];
+  for (const { account, clientOrderId, orderId, code } of clients.orders.values()) {
+    const found = world.account(account).byClientOrderId(clientOrderId);
+    const same = found !== undefined && (found.ok ? found.value.id === orderId : found.refusal.code === code);
+    if (!same) breaks.push(`${clientOrderId} of ${account} was acknowledged and is lost`);
+  }
+  for (const [key, amount] of clients.moved) {
+    const [account = "", asset = ""] = key.split("|");
+    const outside = world.account(account).state.balances.get(`external|${asset}`) ?? 0n;
+    if (outside !== -amount)
+      breaks.push(`${account} was told that ${amount} of ${asset} came in, and it is ${-outside}`);
+  }
+  const fills = new Set<string>();
+  for (const [id, account] of world.accounts()) {
+    for (const fill of account.reads.fills({ limit: 10_000, cursor: null, symbol: null, orderId: null }).data) {
+      if (fills.has(fill.id)) breaks.push(`execution ${fill.id} happened twice, again at ${id}`);
+      fills.add(fill.id);
+    }
+  }
+  return breaks;
+}

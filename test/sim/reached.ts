@@ -1,0 +1,71 @@
+// The points that runs must have reached, or they prove little: those of trading, read off the journals of a run.
+import type { AccountEvent } from "../../src/core/account/state.ts";
+import { decode } from "../../src/core/codec.ts";
+import type { World } from "./world.ts";
+
+/** Every point that some seed of a thousand must reach; a run that misses one is blind there. */
+export const SOMETIMES = [
+  ...["accepted", "cancel", "deposit", "withdrawal", "refused_insufficient_funds", "refused_unavailable"],
+  ...["request_lost", "answer_lost", "duplicated", "late", "overloaded"],
+  ...[
+    "crash_before_commit",
+    "crash_after_commit",
+    "disk_full",
+    "disk_error",
+    "evicted",
+    "clock_jump",
+    "clock_went_back",
+  ],
+  ...["alarm", "alarm_twice", "alarm_late", "alarm_dropped"],
+  ...["client_retry", "same_key_again", "storm", "other_body_refused"],
+  ...["answered_by_key", "key_in_flight", "key_unanswered"],
+  ...["queue_lost", "queue_duplicated", "queue_spoiled", "queue_retried", "queue_unanswered", "queue_dead_letter"],
+  ...["consumer_died", "d1_failed", "d1_answer_lost", "d1_outage", "swept"],
+  ...["parked_by_account", "parked_by_market", "resumed"],
+  ...[
+    "rested",
+    "filled",
+    "partial_then_canceled",
+    "partial_then_expired",
+    "five_levels",
+    "released_to_zero",
+    "fee_charged",
+  ],
+  ...["rest_of_ioc_canceled", "rejected_post_only_would_cross", "rejected_fok_not_fillable", "self_trade_prevented"],
+];
+
+/** Counts what the accounts' journals tell of a run. */
+export function countReached(world: World): void {
+  for (const { object, bodies } of world.journals()) {
+    if (object !== "account") continue;
+    const prices = new Map<string, Set<bigint>>();
+    for (const body of bodies) {
+      const event = decode<AccountEvent>(body);
+      if (event.kind === "report") countReport(world, event, prices);
+    }
+    if ([...prices.values()].some(({ size }) => size >= 5)) world.count("five_levels");
+  }
+}
+
+function countReport(
+  world: World,
+  { order, fill, execType }: AccountEvent & { kind: "report" },
+  prices: Map<string, Set<bigint>>,
+): void {
+  const { reason } = order;
+  if (execType === "new" && order.timeInForce === "gtc") world.count("rested");
+  if (execType === "rejected") world.count(`rejected_${reason}`);
+  if (fill !== null) {
+    const levels = prices.get(order.id) ?? new Set();
+    prices.set(order.id, levels.add(fill.price));
+    if (fill.fee > 0n) world.count("fee_charged");
+  }
+  if (order.status === "filled") world.count("filled");
+  if (order.status !== "new" && order.status !== "partially_filled" && order.hold === 0n)
+    world.count("released_to_zero");
+  const partial = order.filledQty > 0n;
+  if (execType === "canceled" && reason === "user" && partial) world.count("partial_then_canceled");
+  if (execType === "canceled" && order.timeInForce === "ioc") world.count("rest_of_ioc_canceled");
+  if (execType === "canceled" && reason === "self_trade_prevention") world.count("self_trade_prevented");
+  if (execType === "expired" && partial) world.count("partial_then_expired");
+}
