@@ -72,11 +72,18 @@ export async function wipe(): Promise<void> {
   await env.DB.batch(names.map((name) => env.DB.prepare(`DELETE FROM ${name}`)));
 }
 
+/** The shapes in which D1 has been seen to be away: a lost network, a locked file on a write, and on a read. */
+export const D1_ERRORS = [
+  "D1_ERROR: Network connection lost.",
+  "D1_ERROR: database is locked: SQLITE_BUSY",
+  "Failed to parse body as JSON, got: error",
+] as const;
+
 /** A D1 that fails each call (a statement that is run, or a batch) for which `fails` says so. */
-export function faultyD1(fails: () => boolean): D1Database {
+export function faultyD1(fails: () => boolean, message: string = D1_ERRORS[0]): D1Database {
   const real = new WeakMap<D1PreparedStatement, D1PreparedStatement>();
   const answer = async <T>(run: () => Promise<T>): Promise<T> => {
-    if (fails()) throw new Error("D1_ERROR: Network connection lost.");
+    if (fails()) throw new Error(message);
     return run();
   };
   const wrapped = (statement: D1PreparedStatement): D1PreparedStatement => {
