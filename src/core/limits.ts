@@ -40,6 +40,8 @@ export const PAGE_ROWS_DEFAULT = 50;
 export const PAGE_ROWS_MAX = 200;
 /** Stream messages replayed to a socket that resumes; an older resume_from gets a gap and a snapshot. */
 export const STREAM_REPLAY_EVENTS_MAX = 10_000;
+/** Stream numbers that a restore passes over: more than an account says between a snapshot and its loss, even in years. */
+export const STREAM_RESTART_GAP = 1_000_000_000;
 /** Sockets on one account object: each costs memory and a send per event. */
 export const SOCKETS_PER_ACCOUNT_MAX = 64;
 /** A client's WebSocket message: the contract's figure. */

@@ -80,6 +80,18 @@ export class InvariantError extends Error {
   override name = "InvariantError";
 }
 
+/** What another object tells cannot be true together with what is known here: a person must look, the object goes on. */
+export class ConflictError extends Error {
+  override name = "ConflictError";
+}
+
+/** Does `work` with what another object tells; an invariant that breaks on it is a {@link ConflictError}. */
+export function orConflict<T>(work: () => T): T {
+  return onBreak(work, (broken) => {
+    throw new ConflictError(`conflict: ${broken.message}`);
+  });
+}
+
 /** Does `work`; when that breaks an invariant, answers `broken` instead. What else it throws is another bug, and goes on. */
 export function onBreak<T>(work: () => T, broken: (error: InvariantError) => T): T {
   try {

@@ -6,7 +6,7 @@ import type { JournalHead } from "./protocol.ts";
 /** Which object's journal this is; `first` is the column with an event's first stream number, `seq` the last one written. */
 export interface OutboxSource {
   object: JournalSlice["object"];
-  epoch: number;
+  epoch: () => number;
   first: "first" | "seq";
   seq: () => number;
 }
@@ -62,7 +62,7 @@ export class Outbox {
 
   /** Where the journal is. */
   head(): JournalHead {
-    return { epoch: this.#source.epoch, seq: this.#source.seq() };
+    return { epoch: this.#source.epoch(), seq: this.#source.seq() };
   }
 
   /** Goes back so that everything from `fromSeq` on is sent again: the read model has lost it. */
@@ -70,6 +70,11 @@ export class Outbox {
     if (fromSeq - 1 < this.#sentSeq) this.#setCursor(fromSeq - 1);
     this.wakeIfBehind();
     return this.head();
+  }
+
+  /** Sends everything under another epoch: a restored object's journal is another one. Belongs in the restore's transaction. */
+  restart(): void {
+    this.#setCursor(0);
   }
 
   #setCursor(seq: number): void {
@@ -87,7 +92,7 @@ export class Outbox {
       this.#sentSeq,
       SLICE_ROWS_MAX,
     );
-    const slice: JournalSlice = { v: 1, object, name: this.#ports.name, epoch, from: 0, to: 0, events: [] };
+    const slice: JournalSlice = { v: 1, object, name: this.#ports.name, epoch: epoch(), from: 0, to: 0, events: [] };
     let bytes = JSON.stringify(slice).length + NUMBERS_CHARS_MAX;
     for (const row of rows) {
       // Escaping makes a body longer in the message than in its row, at most twice: it is JSON, without control characters.

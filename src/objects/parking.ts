@@ -1,7 +1,15 @@
 // The pairs that one object has parked (protocol rule 9): nothing is sent to the other end until an operator resumes it.
 import { strangeEpoch } from "../core/epochs.ts";
 import type { ObjectPorts, SqlValue } from "./ports.ts";
-import type { ExchangeAnswer, OperatorAct, Page, PageRequest, ParkedPair, ReportAnswer } from "./protocol.ts";
+import type {
+  ExchangeAnswer,
+  HandshakeAnswer,
+  OperatorAct,
+  Page,
+  PageRequest,
+  ParkedPair,
+  ReportAnswer,
+} from "./protocol.ts";
 
 /** The statements that make its table, for the version of an object's schema that brings it. Never edited. */
 export const PARKINGS_SCHEMA: readonly string[] = [
@@ -12,26 +20,31 @@ export const PARKINGS_SCHEMA: readonly string[] = [
 
 /**
  * Why the pair must be parked after this answer, or null when it need not: the other end called what it was sent a bug, or
- * speaks from a life that is not the one known, which restore alone may sort out. Every other answer is worth another try.
+ * speaks from a life that has ended. Every other answer is worth another try.
  */
 export function reasonToPark(
-  answer: ExchangeAnswer | ReportAnswer | null,
+  answer: ExchangeAnswer | HandshakeAnswer | ReportAnswer | null,
   who: "account" | "market",
   knownEpoch: number | null,
 ): string | null {
   if (answer === null) return null;
-  return answer.outcome === "bug" ? answer.detail : strangeEpoch(who, knownEpoch, answer.epoch);
+  const parks = answer.outcome === "bug" || answer.outcome === "conflict";
+  return parks ? answer.detail : strangeEpoch(who, knownEpoch, answer.epoch);
 }
 
-/** What is parked and what was. `park` and `resume` belong inside a transaction; after a throw in it, make this anew. */
+/** What is parked and what was. */
 export class Parking {
-  readonly #ports: Pick<ObjectPorts, "sql" | "now">;
-  readonly #parked: Set<string>;
+  readonly #ports: Pick<ObjectPorts, "sql" | "now" | "tx">;
+  #parked: ReadonlySet<string>;
 
-  constructor(ports: Pick<ObjectPorts, "sql" | "now">) {
+  constructor(ports: Pick<ObjectPorts, "sql" | "now" | "tx">) {
     this.#ports = ports;
-    const rows = ports.sql<{ peer: string }>("SELECT peer FROM parkings WHERE resumed_at IS NULL");
-    this.#parked = new Set(rows.map(({ peer }) => peer));
+    this.#parked = this.#stored();
+  }
+
+  #stored(): Set<string> {
+    const rows = this.#ports.sql<{ peer: string }>("SELECT peer FROM parkings WHERE resumed_at IS NULL");
+    return new Set(rows.map(({ peer }) => peer));
   }
 
   /** Whether nothing may be sent to this peer. */
@@ -42,21 +55,30 @@ export class Parking {
   /** Parks a peer, with the reason for it; one that is parked already keeps its first reason. */
   park(peer: string, reason: string): void {
     if (this.#parked.has(peer)) return;
-    this.#ports.sql("INSERT INTO parkings (peer, reason, at) VALUES (?, ?, ?)", peer, reason, this.#ports.now());
-    this.#parked.add(peer);
+    this.#ports.tx(() => {
+      this.#ports.sql("INSERT INTO parkings (peer, reason, at) VALUES (?, ?, ?)", peer, reason, this.#ports.now());
+    });
+    // After the commit: what memory alone has parked is on no list, and nobody could resume it.
+    this.#parked = this.#stored();
   }
 
-  /** Takes a peer up again, and keeps who said so and why. False when it was not parked. */
-  resume(peer: string, act: OperatorAct): boolean {
+  /**
+   * Takes a peer up again, keeps who said so and why, and does `work` in the same transaction. False, and nothing done, when
+   * it was not parked.
+   */
+  resume(peer: string, act: OperatorAct, work: () => void): boolean {
     if (!this.#parked.has(peer)) return false;
-    this.#ports.sql(
-      "UPDATE parkings SET resumed_at = ?, resumed_by = ?, resumed_reason = ? WHERE peer = ? AND resumed_at IS NULL",
-      this.#ports.now(),
-      act.by,
-      act.reason,
-      peer,
-    );
-    this.#parked.delete(peer);
+    this.#ports.tx(() => {
+      this.#ports.sql(
+        "UPDATE parkings SET resumed_at = ?, resumed_by = ?, resumed_reason = ? WHERE peer = ? AND resumed_at IS NULL",
+        this.#ports.now(),
+        act.by,
+        act.reason,
+        peer,
+      );
+      work();
+    });
+    this.#parked = this.#stored();
     return true;
   }
 

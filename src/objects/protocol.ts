@@ -4,7 +4,7 @@ import type { OrderRequest } from "../core/account/admission.ts";
 import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/account/state.ts";
 import type { Channel } from "../core/account/stream.ts";
 import type { LedgerEntry } from "../core/ledger.ts";
-import type { Command, Report } from "../core/messages.ts";
+import type { Command, Mark, Report, Told } from "../core/messages.ts";
 import type { Order, Side } from "../core/order.ts";
 import type { Position } from "../core/positions.ts";
 import type { Refusal, Result } from "../core/result.ts";
@@ -28,9 +28,39 @@ export interface ExchangeCall {
   v: 1;
   account: string;
   epoch: number;
+  /** The market's epoch that it is meant for; null before the first contact. The version before leaves it out. */
+  to?: number | null;
   rseq: number;
   commands: Command[];
 }
+
+/**
+ * An account's call to a market when one of them has been restored: what it has counted, the report that it has under
+ * `rseq`, and reports that the market has forgotten, lowest first. `to`: the market's epoch, null while it is not known.
+ */
+export interface HandshakeCall {
+  v: 1;
+  account: string;
+  epoch: number;
+  to: number | null;
+  cseq: number;
+  rseq: number;
+  last: Mark | null;
+  told: Told[];
+}
+
+/**
+ * A market's answer to it. `behind`: tell the reports after `rseq`. `known`: it knows all that the account does, here is
+ * what the account has not (`told`, up to `rseq`, in parts); commands up to `cseq` are done with. `conflict`: one number
+ * means different things to them.
+ */
+export type HandshakeAnswer = Spoken &
+  (
+    | { outcome: "behind"; rseq: number; last: Mark | null }
+    | { outcome: "known"; cseq: number; rseq: number; told: Told[] }
+    | { outcome: "later" }
+    | { outcome: "conflict" | "bug"; detail: string }
+  );
 
 /** A market's push to an account: reports not yet acknowledged, lowest first. */
 export interface ReportCall {
@@ -38,6 +68,8 @@ export interface ReportCall {
   symbol: string;
   epoch: number;
   reports: Report[];
+  /** The market has been restored, and waits for this account's hand. */
+  hello?: true;
 }
 
 /** An account's answer to a push: the last report that it has applied. `later`: push again; `bug`: park this pair. */
@@ -61,6 +93,20 @@ export interface ParkedView extends Page<ParkedPair> {
 export interface OperatorAct {
   by: string;
   reason: string;
+}
+
+/** What an object is restored from: the first events of its journal, as stored, and the epoch of its next life. */
+export interface Snapshot {
+  epoch: number;
+  journal: string[];
+}
+
+/** How far a restore has come: whether new orders are refused, with whom hands are to be shaken, and what is broken. */
+export interface RestoreView {
+  epoch: number;
+  restoring: boolean;
+  unmet: string[];
+  breaks: string[];
 }
 
 /** Who asks: the session is judged by the account object itself, which hears of a logout first. Times in ms. */
@@ -168,6 +214,11 @@ export interface AccountRpc {
   parked(query: PageRequest): Promise<ParkedView>;
   /** Sends a parked market what waits for it. Refuses `not_found` when it is not parked. */
   unpark(symbol: string, act: OperatorAct): Promise<Result<null>>;
+  /** Begins the next life of an object without a journal, or of one whose storage was brought back (`journal` empty). */
+  restore(snapshot: Snapshot, act: OperatorAct): Promise<Result<null>>;
+  restoration(): Promise<RestoreView>;
+  /** Opens a restored object though it still waits for others. */
+  reopen(act: OperatorAct): Promise<Result<null>>;
   head(): Promise<JournalHead>;
   replay(fromSeq: number): Promise<JournalHead>;
 }
@@ -188,11 +239,16 @@ export interface BookView {
 /** The market object's remote calls. */
 export interface MarketRpc {
   exchange(call: ExchangeCall): Promise<ExchangeAnswer>;
+  shake(call: HandshakeCall): Promise<HandshakeAnswer>;
   book(depth: number): Promise<BookView>;
   /** The accounts that this market pushes nothing to; their own calls are answered. */
   parked(query: PageRequest): Promise<ParkedView>;
   /** Pushes to a parked account what waits for it. Refuses `not_found` when it is not parked. */
   unpark(account: string, act: OperatorAct): Promise<Result<null>>;
+  /** As an account's; `expected` are accounts that may have traded here since the snapshot. */
+  restore(snapshot: Snapshot, expected: string[], act: OperatorAct): Promise<Result<null>>;
+  restoration(): Promise<RestoreView>;
+  reopen(act: OperatorAct): Promise<Result<null>>;
   head(): Promise<JournalHead>;
   replay(fromSeq: number): Promise<JournalHead>;
 }

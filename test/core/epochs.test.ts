@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { strangeEpoch } from "../../src/core/epochs.ts";
+import { isRestored, strangeEpoch } from "../../src/core/epochs.ts";
 import { type InvariantError, invariant, onBreak } from "../../src/core/result.ts";
 
 describe("what is said in an epoch", () => {
@@ -7,16 +7,28 @@ describe("what is said in an epoch", () => {
     ["the known one", 3, 3],
     ["any, before the first contact", null, 3],
     ["none, by the version before", 3, undefined],
+    ["a later one: that of a restored object", 3, 4],
   ])("is of a known life: %s", (_, known, said) => {
     expect(strangeEpoch("market", known, said)).toBeNull();
   });
 
   it.each([
-    [1, 2],
     [2, 1],
     [1, 0],
-  ])("is a stranger's when it is another: known as %d, said in %d", (known, said) => {
+  ])("is a stranger's when that life has ended: known as %d, said in %d", (known, said) => {
     expect(strangeEpoch("account", known, said)).toBe(`account epoch ${said}, known as ${known}`);
+  });
+});
+
+describe("a restored object", () => {
+  it.each([
+    [1, 2, true],
+    [1, 1, false],
+    [2, 1, false],
+    [null, 2, false],
+    [1, undefined, false],
+  ])("is known by its later epoch: known as %s, said in %s", (known, said, restored) => {
+    expect(isRestored(known, said)).toBe(restored);
   });
 });
 

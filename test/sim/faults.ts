@@ -38,6 +38,8 @@ export interface FaultRates {
   /** Clients that ask in 2 to 50 copies at once, or again with another body under the same key. */
   storm: number;
   otherBody: number;
+  /** How likely one object is lost with all that it has stored, and restored from the first part of its journal. */
+  restored: number;
 }
 
 export const NO_FAULTS: FaultRates = {
@@ -68,6 +70,7 @@ export const NO_FAULTS: FaultRates = {
   bug: 0,
   storm: 0,
   otherBody: 0,
+  restored: 0,
 };
 
 const HOUR_MS = 3_600_000;
@@ -104,5 +107,6 @@ export function faultsOf(seed: number): FaultRates {
     bug: rate(0.4),
     storm: rate(0.1),
     otherBody: rate(0.2),
+    restored: rate(1),
   };
 }

@@ -21,6 +21,7 @@ export const SOMETIMES = [
   ...["answered_by_key", "key_in_flight", "key_unanswered"],
   ...["queue_lost", "queue_duplicated", "queue_spoiled", "queue_retried", "queue_unanswered", "queue_dead_letter"],
   ...["consumer_died", "d1_failed", "d1_answer_lost", "d1_outage", "swept"],
+  ...["restored_account_behind", "restored_market_behind", "booked_again"],
   ...["parked_by_account", "parked_by_market", "resumed"],
   ...[
     "rested",

@@ -4,6 +4,7 @@ import { acknowledgedBreaks, journalBreaks, projectionBreaks, restBreaks } from 
 import { faultsOf } from "./faults.ts";
 import { parkedBreaks, scheduleParking } from "./parking.ts";
 import { countReached } from "./reached.ts";
+import { restoreBreaks, scheduleRestore } from "./restore.ts";
 import { ACCOUNT_IDS, schedule } from "./workload.ts";
 import { World } from "./world.ts";
 
@@ -26,7 +27,8 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
   const world = new World(seed, faultsOf(seed), canary === null ? undefined : CANARIES[canary]);
   world.d1.enroll(ACCOUNT_IDS);
   const clients = schedule(world, COMMANDS, SPAN_MS);
-  const { bug, clockJumpMsMax } = world.faults;
+  const { bug, clockJumpMsMax, restored } = world.faults;
+  if (world.chance(restored)) scheduleRestore(world, clients, SPAN_MS, SPAN_MS + HEAL_MS / 2);
   if (bug > 0) scheduleParking(world, SPAN_MS, SPAN_MS + HEAL_MS / 2);
   const stopped = world.clock();
   await world.run(world.now + SPAN_MS + 2_000);
@@ -36,6 +38,7 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
   const breaks = [
     ...restBreaks(world),
     ...parkedBreaks(world),
+    ...restoreBreaks(world),
     ...journalBreaks(world),
     ...world.streamBreaks(),
     ...(await projectionBreaks(world)),

@@ -3,10 +3,12 @@
 import type { AccountEvent } from "../../src/core/account/state.ts";
 import { CALL_TIMEOUT_MS } from "../../src/core/limits.ts";
 import { findMarket } from "../../src/core/listings.ts";
+import { rebuildReadModel } from "../../src/domains/ops/repair.ts";
 import { sweep } from "../../src/domains/ops/scheduled.ts";
 import { AccountLogic } from "../../src/objects/account/logic.ts";
 import { MarketLogic } from "../../src/objects/market/logic.ts";
 import type { JournalSlice } from "../../src/objects/ports.ts";
+import type { OperatorAct } from "../../src/objects/protocol.ts";
 import { type D1Fate, SimulatedD1 } from "./d1.ts";
 import { type FaultRates, NO_FAULTS } from "./faults.ts";
 import { Follower } from "./follower.ts";
@@ -71,12 +73,26 @@ export class World extends Timeline implements Platform {
     return [...this.#markets.keys()].map((symbol) => [symbol, this.market(symbol)]);
   }
 
+  /** Takes an object and all that it has stored away; the next call makes an empty one. Answers its journal and epoch. */
+  lose(kind: "account" | "market", key: string): { journal: string[]; epoch: number } {
+    const objects: Map<string, SimulatedObject<AccountLogic | MarketLogic>> = kind === "account"
+      ? this.#accounts
+      : this.#markets;
+    const object = objects.get(key);
+    if (object === undefined) return { journal: [], epoch: 1 };
+    const { epoch } = object.logic.journal.head();
+    objects.delete(key);
+    // Its streams end with it: who resumes is told of a gap, and begins anew.
+    this.#followers.delete(key);
+    return { journal: object.lose(), epoch };
+  }
+
   /** Every object's journal, oldest first, as stored. */
-  journals(): { object: "account" | "market"; name: string; seq: number; bodies: string[] }[] {
+  journals(): { object: "account" | "market"; name: string; epoch: number; seq: number; bodies: string[] }[] {
     return [
       ...[...this.#accounts.values()].map((one) => ({ one, object: "account" as const })),
       ...[...this.#markets.values()].map((one) => ({ one, object: "market" as const })),
-    ].map(({ one, object }) => ({ object, name: one.name, seq: one.logic.journal.head().seq, bodies: one.journal() }));
+    ].map(({ one, object }) => ({ object, name: one.name, ...one.logic.journal.head(), bodies: one.journal() }));
   }
 
   /** What the account's follower missed or heard twice, once it has caught up. */
@@ -127,6 +143,8 @@ export class World extends Timeline implements Platform {
       send: {
         exchange: (symbol: string, call: Parameters<MarketLogic["exchange"]>[0]) =>
           this.#call(ports.alive, id, symbol, () => this.market(symbol).exchange(structuredClone(call))),
+        shake: (symbol: string, call: Parameters<MarketLogic["shake"]>[0]) =>
+          this.#call(ports.alive, id, symbol, () => this.market(symbol).shake(structuredClone(call))),
       },
       sockets: {
         publish: (events: readonly AccountEvent[]) => follower.hear(events),
@@ -217,6 +235,17 @@ export class World extends Timeline implements Platform {
   /** The cron's sweeper, once a minute. */
   async #sweep(): Promise<void> {
     this.later(SWEEP_MS, () => this.#sweep(), "awaited");
+    // The pause between its two looks is real time, of which a simulated run has none.
+    const { replayed } = await sweep(this.#bindings(), this.now, 0);
+    if (replayed > 0) this.count("swept");
+  }
+
+  /** What an operator does after a restore: the read model is made again from the journals that there are. */
+  async rebuild(act: OperatorAct): Promise<void> {
+    await rebuildReadModel(this.#bindings(), act, this.now);
+  }
+
+  #bindings() {
     const journals = (logic: () => AccountLogic | MarketLogic) => ({
       head: async () => logic().journal.head(),
       replay: async (fromSeq: number) => logic().journal.replay(fromSeq),
@@ -233,8 +262,6 @@ export class World extends Timeline implements Platform {
         },
       },
     };
-    // The pause between its two looks is real time, of which a simulated run has none.
-    const { replayed } = await sweep(env as never, this.now, 0);
-    if (replayed > 0) this.count("swept");
+    return env as never;
   }
 }

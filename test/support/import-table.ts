@@ -27,6 +27,7 @@ const OBJECT_PIECES = [
   "objects/timers.ts",
   "objects/outbox.ts",
   "objects/parking.ts",
+  "objects/handshakes.ts",
   "objects/balances.ts",
 ];
 const PLATFORM = ["cloudflare:workers", "node:crypto"];

@@ -272,7 +272,7 @@ interface Tables<State> {
 export function accountTables(id: string): Promise<Tables<AccountState>> {
   return runInDurableObject(accountOf(id) as DurableObjectStub, (_, { storage }) => {
     const stored = new AccountStore(storePorts(storage, id)).load();
-    const replayed = emptyAccount(id, stored.epoch);
+    const replayed = emptyAccount(id, 1);
     for (const body of journalOf(storage)) applyAccountEvent(replayed, decode<AccountEvent>(body));
     return {
       stored,
@@ -286,7 +286,7 @@ export function accountTables(id: string): Promise<Tables<AccountState>> {
 export function marketTables(symbol: string): Promise<Tables<MarketState>> {
   return runInDurableObject(marketOf(symbol) as DurableObjectStub, (_, { storage }) => {
     const stored = new MarketStore(storePorts(storage, symbol)).load(rulesFor(symbol));
-    const replayed = emptyMarket(rulesFor(symbol), stored.epoch);
+    const replayed = emptyMarket(rulesFor(symbol), 1);
     for (const body of journalOf(storage)) applyMarketEvent(replayed, decode<MarketEvent>(body));
     return { stored, storedHash: marketStateHash(stored, sha256), replayedHash: marketStateHash(replayed, sha256) };
   });

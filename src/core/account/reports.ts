@@ -31,13 +31,15 @@ export function understands(reports: readonly Report[]): boolean {
 
 /**
  * Applies the reports that follow the last one applied, in order; older ones were applied before. Answers the number of
- * the last report applied, so that the market can tell a gap. `closedOrder` finds an order that is no longer open.
+ * the last report applied, so that the market can tell a gap. `closedOrder` finds an order that is no longer open. Reports
+ * that are `retold` after a restore are history: they cause no new command.
  */
 export function applyReports(
   turn: AccountTurn,
   symbol: string,
   reports: readonly Report[],
   closedOrder: (id: string) => Order | undefined,
+  retold = false,
 ): number {
   const peer = accountPeer(turn.state, symbol);
   for (const report of reports) {
@@ -46,7 +48,7 @@ export function applyReports(
       turn.state.orders.get(report.orderId) ?? closedInTurn(turn, report.orderId) ?? closedOrder(report.orderId);
     invariant(order !== undefined, `a report for ${report.orderId}, which this account never placed`);
     const { execType, rseq } = report;
-    const effect = effectOf(turn, order, report);
+    const effect = effectOf(turn, order, report, retold);
     const silent = execType === "cancel_rejected" || execType === "rules_changed";
     const after = silent ? effect.order : { ...effect.order, seq: turn.state.seq + 1, updatedAt: turnTime(turn) };
     emit(turn, { kind: "report", symbol, rseq, execType, ...NO_EFFECT, ...effect, order: after });
@@ -60,7 +62,7 @@ function closedInTurn(turn: AccountTurn, id: string): Order | undefined {
   return closing?.kind === "report" ? closing.order : undefined;
 }
 
-function effectOf(turn: AccountTurn, order: Order, report: Report): Effect {
+function effectOf(turn: AccountTurn, order: Order, report: Report, retold: boolean): Effect {
   switch (report.execType) {
     case "new":
       return { order: { ...order, status: "new" } };
@@ -68,10 +70,10 @@ function effectOf(turn: AccountTurn, order: Order, report: Report): Effect {
       invariant(report.fill !== null, "a fill report comes with its fill");
       return fillEffect(turn, order, report.fill, report.at);
     case "cancel_rejected":
-      return cancelRejectedEffect(turn, order);
+      return cancelRejectedEffect(turn, order, retold);
     case "rules_changed":
       invariant(report.rules !== null, "changed rules come with the report");
-      return rulesEffect(turn, order, report.rules);
+      return retold ? { order, rules: report.rules } : rulesEffect(turn, order, report.rules);
     case "rejected":
     case "canceled":
     case "expired":
@@ -80,8 +82,9 @@ function effectOf(turn: AccountTurn, order: Order, report: Report): Effect {
 }
 
 /** The cancel found no order: it had ended before. One still open here was sent anew under changed rules, behind its cancel. */
-function cancelRejectedEffect(turn: AccountTurn, order: Order): Effect {
+function cancelRejectedEffect(turn: AccountTurn, order: Order, retold: boolean): Effect {
   if (!turn.state.orders.has(order.id)) return { order: { ...order, cancelRequested: false } };
+  if (retold) return { order };
   // Without this second cancel the owner's wish would be lost without a word.
   const cseq = accountPeer(turn.state, order.symbol).cseq + 1;
   return { order, command: { kind: "cancel", cseq, orderId: order.id } };

@@ -5,17 +5,30 @@ import { type AccountEvent, type AccountState, accountPeer } from "../../core/ac
 import { BACKOFF_FIRST_MS } from "../../core/limits.ts";
 import { isOpen, type Order } from "../../core/order.ts";
 import { InvariantError, onBreak, type Result, refuse } from "../../core/result.ts";
+import { Handshakes } from "../handshakes.ts";
 import { Outbox } from "../outbox.ts";
 import { Parking } from "../parking.ts";
 import type { ObjectPorts } from "../ports.ts";
-import type { ExchangeAnswer, ExchangeCall, OperatorAct, PageRequest, ParkedView } from "../protocol.ts";
+import type {
+  ExchangeAnswer,
+  ExchangeCall,
+  HandshakeAnswer,
+  HandshakeCall,
+  OperatorAct,
+  PageRequest,
+  ParkedView,
+} from "../protocol.ts";
 import { type Timer, Timers } from "../timers.ts";
 import { MarketLinks, type Said } from "./markets.ts";
+import { AccountRestoring } from "./restoring.ts";
 import { AccountStore } from "./store.ts";
 
 export interface AccountPorts extends ObjectPorts {
   priceSeed: number;
-  send: { exchange: (symbol: string, call: ExchangeCall) => Promise<ExchangeAnswer> };
+  send: {
+    exchange: (symbol: string, call: ExchangeCall) => Promise<ExchangeAnswer>;
+    shake: (symbol: string, call: HandshakeCall) => Promise<HandshakeAnswer>;
+  };
   sockets: {
     /** Tells the account's sockets what has just been committed. */
     publish: (events: readonly AccountEvent[]) => void;
@@ -39,6 +52,9 @@ export class AccountEngine {
   readonly store: AccountStore;
   #timers: Timers;
   #parking: Parking;
+  #handshakes: Handshakes;
+  /** Restore, and the handshakes after it. */
+  readonly restoring: AccountRestoring;
   /** The journal as the read model gets it. */
   readonly journal: Outbox;
   readonly #links: MarketLinks;
@@ -53,9 +69,11 @@ export class AccountEngine {
     this.#stopped = this.store.meta("stopped") ?? null;
     this.#timers = new Timers(ports);
     this.#parking = new Parking(ports);
+    this.#handshakes = new Handshakes(ports);
+    this.restoring = new AccountRestoring(this);
     this.journal = new Outbox(ports, {
       object: "account",
-      epoch: this.#state.epoch,
+      epoch: () => this.#state.epoch,
       first: "first",
       seq: () => this.#state.seq,
     });
@@ -63,7 +81,9 @@ export class AccountEngine {
       now: ports.now,
       tx: ports.tx,
       alert: ports.alert,
-      exchange: ports.send.exchange,
+      send: ports.send,
+      restoring: this.restoring,
+      isUnmet: (symbol) => this.#handshakes.has(symbol),
       timers: () => this.#timers,
       parking: () => this.#parking,
       identity: () => ({ account: ports.name, epoch: this.#state.epoch }),
@@ -81,6 +101,11 @@ export class AccountEngine {
   /** Why this object takes no commands any more; null while it does. */
   get stopped(): string | null {
     return this.#stopped;
+  }
+
+  /** With which markets hands are to be shaken. */
+  get handshakes(): Handshakes {
+    return this.#handshakes;
   }
 
   /** The order as it is now, open or closed. */
@@ -118,6 +143,7 @@ export class AccountEngine {
     this.#state = this.store.load();
     this.#timers = new Timers(this.#ports);
     this.#parking = new Parking(this.#ports);
+    this.#handshakes = new Handshakes(this.#ports);
     if (error instanceof InvariantError) this.#stop(error);
   }
 
@@ -153,13 +179,18 @@ export class AccountEngine {
       if (turn.events.length === 0) this.store.writePeer(turn.state, symbol);
       return last;
     });
-    for (const report of said.reports) this.#wake(report.orderId);
+    for (const report of said.reports) this.wake(report.orderId);
     return rseq;
   }
 
   /** Sends a market what it has not answered yet. Returns at once; the order's own promise says when it has spoken. */
   tell(symbol: string): void {
     void this.#links.drain(symbol);
+  }
+
+  /** Has a timer see that a market is told; belongs in the transaction that makes it needed. */
+  arm(symbol: string): void {
+    this.#links.arm(symbol);
   }
 
   /** Whether a market is parked: it is sent nothing, and takes no new orders. */
@@ -188,7 +219,8 @@ export class AccountEngine {
     });
   }
 
-  #wake(orderId: string): void {
+  /** Answers who waits for an order, if its market has spoken. */
+  wake(orderId: string): void {
     const order = this.#state.orders.get(orderId);
     if (order !== undefined && isWaiting(order)) return;
     for (const resolve of this.#waiters.get(orderId) ?? []) resolve();

@@ -19,6 +19,8 @@ import type {
   ParkedView,
   ReportAnswer,
   ReportCall,
+  RestoreView,
+  Snapshot,
   StreamCaller,
   UnreadOrder,
 } from "../protocol.ts";
@@ -40,7 +42,10 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
     this.#logic = new AccountLogic({
       ...ports,
       priceSeed: Number(env.PRICE_SEED),
-      send: { exchange: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).exchange(call))) },
+      send: {
+        exchange: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).exchange(call))),
+        shake: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).shake(call))),
+      },
       sockets: {
         publish: (events) => this.#sockets.publish(events),
         closeSession: (sessionId) => this.#sockets.closeSession(sessionId),
@@ -172,6 +177,18 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
 
   async unpark(symbol: string, act: OperatorAct): Promise<Result<null>> {
     return this.#logic.operations.unpark(symbol, act);
+  }
+
+  async restore(snapshot: Snapshot, act: OperatorAct): Promise<Result<null>> {
+    return this.#logic.operations.restore(snapshot, act);
+  }
+
+  async restoration(): Promise<RestoreView> {
+    return this.#logic.operations.restoration();
+  }
+
+  async reopen(act: OperatorAct): Promise<Result<null>> {
+    return this.#logic.operations.reopen(act);
   }
 
   async head(): Promise<JournalHead> {

@@ -1,20 +1,13 @@
 // A market: the one place that matches. Commands and reports are one transaction; makers are told after it.
-import { assertUncrossed, bestPrice, depthOf } from "../../core/book.ts";
+import { assertUncrossed, depthOf } from "../../core/book.ts";
 import { strangeEpoch } from "../../core/epochs.ts";
-import { nextCrossingStep } from "../../core/house.ts";
-import {
-  BACKOFF_FIRST_MS,
-  BACKOFF_MAX_MS,
-  COMMANDS_PER_CALL_MAX,
-  HOUSE_HORIZON_STEPS,
-  REPORTS_PER_CALL_MAX,
-} from "../../core/limits.ts";
+import { BACKOFF_FIRST_MS, COMMANDS_PER_CALL_MAX, REPORTS_PER_CALL_MAX } from "../../core/limits.ts";
 import type { MarketRules } from "../../core/listings.ts";
 import { advance, applyCommands } from "../../core/market/decide.ts";
 import { type MarketState, peerOf } from "../../core/market/state.ts";
 import type { MarketTurn } from "../../core/market/turn.ts";
-import { STEP_MS } from "../../core/prices.ts";
 import { InvariantError, ok, onBreak, type Result, refuse } from "../../core/result.ts";
+import { Handshakes } from "../handshakes.ts";
 import { Outbox } from "../outbox.ts";
 import { Parking } from "../parking.ts";
 import type { ObjectPorts } from "../ports.ts";
@@ -22,14 +15,20 @@ import type {
   BookView,
   ExchangeAnswer,
   ExchangeCall,
+  HandshakeAnswer,
+  HandshakeCall,
   OperatorAct,
   PageRequest,
   ParkedView,
   ReportAnswer,
   ReportCall,
+  RestoreView,
+  Snapshot,
 } from "../protocol.ts";
 import { Timers } from "../timers.ts";
+import { MarketClock } from "./clock.ts";
 import { Pushes } from "./pushes.ts";
+import { GREET_TIMER, MarketRestoring } from "./restoring.ts";
 import { MarketStore, type PeerRecord } from "./store.ts";
 
 export interface MarketPorts extends ObjectPorts {
@@ -38,11 +37,16 @@ export interface MarketPorts extends ObjectPorts {
   send: { report: (account: string, call: ReportCall) => Promise<ReportAnswer> };
 }
 
+/** The epoch of an object that has never been restored. */
+const FIRST_EPOCH = 1;
+const halted = () => refuse({ code: "unavailable", detail: "This market is halted." });
+
 export class MarketLogic {
   readonly #ports: MarketPorts;
   readonly #store: MarketStore;
   #timers: Timers;
   #parking: Parking;
+  #handshakes: Handshakes;
   /** The journal as the read model gets it. */
   readonly journal: Outbox;
   readonly #pushes: Pushes;
@@ -50,8 +54,8 @@ export class MarketLogic {
   #records: Map<string, PeerRecord>;
   readonly #owing = new Set<string>();
   #stopped: string | null;
-  /** The customers' best prices that the house's alarm was set for. */
-  #wakeFor: string | null = null;
+  readonly #clock: MarketClock;
+  readonly #restoring: MarketRestoring;
 
   constructor(ports: MarketPorts) {
     this.#ports = ports;
@@ -61,9 +65,11 @@ export class MarketLogic {
     this.#stopped = this.#store.meta("stopped") ?? null;
     this.#timers = new Timers(ports);
     this.#parking = new Parking(ports);
+    this.#handshakes = new Handshakes(ports);
+    this.#clock = new MarketClock({ ...ports, timers: () => this.#timers, state: () => this.#state });
     this.journal = new Outbox(ports, {
       object: "market",
-      epoch: this.#state.epoch,
+      epoch: () => this.#state.epoch,
       first: "seq",
       seq: () => this.#state.seq,
     });
@@ -80,6 +86,19 @@ export class MarketLogic {
       owed: (account) => this.#state.peers.get(account)?.unacknowledged ?? [],
       owing: () => this.#owing,
       acknowledge: (account, rseq) => this.#acknowledge(account, rseq),
+    });
+    this.#restoring = new MarketRestoring({
+      ...ports,
+      report: ports.send.report,
+      store: this.#store,
+      journal: this.journal,
+      timers: () => this.#timers,
+      handshakes: () => this.#handshakes,
+      state: () => this.#state,
+      records: () => this.#records,
+      acknowledge: (account, rseq) => this.#acknowledge(account, rseq),
+      commit: (work) => void this.#pushes.push(this.#commit(work)),
+      begin: (work) => void this.#commit(work, false),
     });
   }
 
@@ -105,6 +124,9 @@ export class MarketLogic {
     if (call.v !== 1 || this.#stopped !== null || call.commands.some((command) => !isKnown(command.kind)))
       return { outcome: "later" };
     const record = this.#records.get(call.account);
+    // Meant for another life, or from one who must shake hands first. The version before has known the first life alone.
+    const to = call.to === undefined ? FIRST_EPOCH : call.to;
+    if (this.#handshakes.has(call.account) || (to !== null && to !== this.#state.epoch)) return { outcome: "later" };
     const stranger = strangeEpoch("account", record?.epoch ?? null, call.epoch);
     if (stranger !== null) return { outcome: "bug", detail: stranger };
     const peer = peerOf(this.#state, call.account);
@@ -119,6 +141,28 @@ export class MarketLogic {
     void this.#pushes.push(touched);
     const { cseq, unacknowledged } = peerOf(this.#state, call.account);
     return { outcome: "applied", cseq, reports: unacknowledged.slice(0, REPORTS_PER_CALL_MAX) };
+  }
+
+  /** Takes an account's hand after one of the two has been restored: see {@link MarketRestoring}. */
+  shake(call: HandshakeCall): HandshakeAnswer {
+    const later = (): HandshakeAnswer => ({ outcome: "later" });
+    const answer = this.#act(() => (this.#stopped === null ? this.#restoring.shake(call) : later()), later);
+    return { ...answer, epoch: this.#state.epoch };
+  }
+
+  /** Begins this market's next life, from a snapshot. Refuses `validation_failed` for one that does not fit. */
+  restore(snapshot: Snapshot, expected: readonly string[], act: OperatorAct): Result<null> {
+    return this.#act<Result<null>>(() => this.#restoring.restore(snapshot, expected, act), halted);
+  }
+
+  /** How far a restore has come. */
+  restoration(): RestoreView {
+    return this.#restoring.view();
+  }
+
+  /** Opens a restored market though accounts are unmet. Refuses `not_found` when it is not restoring. */
+  reopen(act: OperatorAct): Result<null> {
+    return this.#act<Result<null>>(() => this.#restoring.reopen(act), halted);
   }
 
   /** The accounts that this market pushes nothing to, and whether it is stopped. */
@@ -152,6 +196,10 @@ export class MarketLogic {
     void this.#pushes.push(this.#commit(() => undefined));
   }
 
+  #isOwed(account: string): boolean {
+    return (this.#state.peers.get(account)?.unacknowledged.length ?? 0) > 0;
+  }
+
   #acknowledge(account: string, rseq: number): void {
     const peer = peerOf(this.#state, account);
     const record = this.#records.get(account);
@@ -162,21 +210,27 @@ export class MarketLogic {
     if (peer.unacknowledged.length === 0) this.#owing.delete(account);
   }
 
-  /** One act: bring the market to now, decide, write state and journal together. Answers the accounts that got reports. */
-  #commit(work: (turn: MarketTurn) => void): Set<string> {
+  /**
+   * One act: bring the market to now, decide, write state and journal together. Answers the accounts that got reports. The
+   * act that restores it must find it as it is: for that one the clock does not tick.
+   */
+  #commit(work: (turn: MarketTurn) => void, ticks = true): Set<string> {
     const { now, makeId, sha256, priceSeed } = this.#ports;
     const turn: MarketTurn = { state: this.#state, ctx: { now: now(), makeId, sha256, priceSeed }, events: [] };
     const touched = new Set<string>();
     try {
       this.#ports.tx(() => {
-        advance(turn);
+        if (ticks) advance(turn);
         work(turn);
         if (turn.events.length === 0) return;
-        assertUncrossed(turn.state.book);
-        for (const event of turn.events) if (event.kind === "report") touched.add(event.account);
+        // What accounts tell after a restore comes in parts: an order may be there before what it has met.
+        if (!turn.state.restoring) assertUncrossed(turn.state.book);
+        // History is owed to nobody: an account that counts as owing for it would keep the timer busy for ever.
+        for (const event of turn.events)
+          if (event.kind === "report" && this.#isOwed(event.account)) touched.add(event.account);
         this.#store.write(turn.state, turn.events, this.#records);
         if (touched.size > 0) this.#pushes.arm();
-        this.#armClock();
+        this.#clock.arm();
       });
     } catch (error) {
       this.#afterThrow(error);
@@ -193,7 +247,8 @@ export class MarketLogic {
     this.#records = this.#store.peers();
     this.#timers = new Timers(this.#ports);
     this.#parking = new Parking(this.#ports);
-    this.#wakeFor = null;
+    this.#handshakes = new Handshakes(this.#ports);
+    this.#clock.forget();
     if (error instanceof InvariantError) this.#stop(error);
   }
 
@@ -212,29 +267,16 @@ export class MarketLogic {
     this.#ports.alert(`market ${this.#state.symbol} stopped: ${broken.message}`);
   }
 
-  /** Sees that somebody wakes the market for the first expiry, and soon after the customers' best prices have changed. */
-  #armClock(): void {
-    const firstExpiry = this.#state.expiring.earliest();
-    if (firstExpiry !== null) this.#timers.arm("expiry", "", firstExpiry);
-    const key = this.#customersBest();
-    if (key === this.#wakeFor) return;
-    this.#wakeFor = key;
-    if (key !== null) this.#timers.arm("house", "", this.#ports.now() + STEP_MS);
-  }
-
-  #customersBest(): string | null {
-    if (this.#state.resting.size === 0) return null;
-    return `${bestPrice(this.#state.book.buy, true)}/${bestPrice(this.#state.book.sell, true)}`;
-  }
-
   /** Rings what is due. Never throws: the platform drops an alarm after six failures. */
   async alarm(): Promise<void> {
     try {
       const kinds = new Set(this.#timers.due(this.#ports.now()).map((timer) => timer.kind));
       if (kinds.has("house") || kinds.has("expiry")) {
-        if (this.#stopped === null) this.#wakeHouse();
-        else this.#postponeHouse(kinds);
+        const stands = this.#stopped !== null || this.#state.restoring;
+        if (stands) this.#clock.postpone(kinds);
+        else this.#clock.wake(() => this.#comeToNow());
       }
+      if (kinds.has(GREET_TIMER)) this.#restoring.greet();
       // Not awaited: an account that hangs would keep the next expiry waiting for as long as a call may take.
       if (kinds.has("push")) void this.#pushes.ring();
       this.journal.wakeIfBehind();
@@ -243,35 +285,6 @@ export class MarketLogic {
     } finally {
       this.#timers.rearm(this.#ports.now() + BACKOFF_FIRST_MS);
     }
-  }
-
-  /** While the market is stopped its clock stands still; looking again now and then finds it repaired. */
-  #postponeHouse(kinds: ReadonlySet<string>): void {
-    this.#ports.tx(() => {
-      for (const kind of kinds) if (kind !== "push") this.#timers.arm(kind, "", this.#ports.now() + BACKOFF_MAX_MS);
-    });
-  }
-
-  /** Quotes as of now, then sleeps until the next step that matters to a resting order, an hour at most. */
-  #wakeHouse(): void {
-    this.#comeToNow();
-    this.#ports.tx(() => {
-      this.#timers.clear("expiry", "");
-      this.#timers.clear("house", "");
-      this.#armClock();
-      this.#wakeFor = this.#customersBest();
-      if (this.#wakeFor === null) return;
-      const { state } = this;
-      const step = nextCrossingStep(
-        state.rules,
-        this.#ports.priceSeed,
-        state.step,
-        bestPrice(state.book.buy, true),
-        bestPrice(state.book.sell, true),
-        HOUSE_HORIZON_STEPS,
-      );
-      this.#timers.arm("house", "", step * STEP_MS);
-    });
   }
 }
 

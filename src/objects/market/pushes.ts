@@ -1,4 +1,5 @@
 // How a market reaches the accounts that it owes reports: at once, one flight per account, for ever (protocol rules 8, 9).
+import { isSameLife } from "../../core/epochs.ts";
 import {
   BACKOFF_FIRST_MS,
   BACKOFF_MAX_MS,
@@ -65,8 +66,9 @@ export class Pushes {
     this.#flying.add(account);
     try {
       for (let owed = this.#ports.owed(account); owed.length > 0; owed = this.#ports.owed(account)) {
+        const met = this.#ports.epochOf(account);
         const answer = await this.#call(account, owed.slice(0, REPORTS_PER_CALL_MAX));
-        if (!this.#handle(account, owed[0]?.rseq ?? 0, answer)) return;
+        if (!this.#handle(account, owed[0]?.rseq ?? 0, met, answer)) return;
       }
     } catch (error) {
       // Nobody awaits a push: a fault in parking would otherwise be lost. The timer pushes again.
@@ -76,17 +78,20 @@ export class Pushes {
     }
   }
 
-  #handle(account: string, lowest: number, answer: ReportAnswer | null): boolean {
-    const reason = reasonToPark(answer, "account", this.#ports.epochOf(account));
+  /** Whether the next push is of use now. `met`: the account's epoch as it was known when this one was sent. */
+  #handle(account: string, lowest: number, met: number | null, answer: ReportAnswer | null): boolean {
+    const reason = reasonToPark(answer, "account", met);
     if (reason !== null) {
-      this.#ports.tx(() => this.#ports.parking().park(account, reason));
+      this.#ports.parking().park(account, reason);
       this.#ports.alert(`parked ${account}: ${reason}`);
       return false;
     }
+    // What one life has applied another one may not have: the handshake tells what there is.
+    const known = isSameLife(this.#ports.epochOf(account), answer?.epoch) ? answer : null;
     // An answer below what was sent means that the account cannot go on: pushing the same at once would spin.
-    if (answer?.outcome === "applied" && answer.rseq >= lowest) {
+    if (known?.outcome === "applied" && known.rseq >= lowest) {
       this.#retryAt.delete(account);
-      this.#ports.acknowledge(account, answer.rseq);
+      this.#ports.acknowledge(account, known.rseq);
       return true;
     }
     const failures = (this.#retryAt.get(account)?.failures ?? 0) + 1;
@@ -106,10 +111,8 @@ export class Pushes {
 
   /** Takes a parked account up again and pushes what waits for it. False when it was not parked. */
   resume(account: string, act: OperatorAct): boolean {
-    const resumed = this.#ports.tx(() => {
-      const was = this.#ports.parking().resume(account, act);
-      if (was && this.#ports.owed(account).length > 0) this.arm();
-      return was;
+    const resumed = this.#ports.parking().resume(account, act, () => {
+      if (this.#ports.owed(account).length > 0) this.arm();
     });
     if (!resumed) return false;
     this.#retryAt.delete(account);

@@ -7,11 +7,15 @@ import type {
   BookView,
   ExchangeAnswer,
   ExchangeCall,
+  HandshakeAnswer,
+  HandshakeCall,
   JournalHead,
   MarketRpc,
   OperatorAct,
   PageRequest,
   ParkedView,
+  RestoreView,
+  Snapshot,
 } from "../protocol.ts";
 import { accountStub, journalQueue } from "../stubs.ts";
 import { MarketLogic } from "./logic.ts";
@@ -34,6 +38,22 @@ export class MarketObject extends DurableObject<Env> implements MarketRpc {
 
   async exchange(call: ExchangeCall): Promise<ExchangeAnswer> {
     return this.#logic.exchange(call);
+  }
+
+  async shake(call: HandshakeCall): Promise<HandshakeAnswer> {
+    return this.#logic.shake(call);
+  }
+
+  async restore(snapshot: Snapshot, expected: string[], act: OperatorAct): Promise<Result<null>> {
+    return this.#logic.restore(snapshot, expected, act);
+  }
+
+  async restoration(): Promise<RestoreView> {
+    return this.#logic.restoration();
+  }
+
+  async reopen(act: OperatorAct): Promise<Result<null>> {
+    return this.#logic.reopen(act);
   }
 
   async book(depth: number): Promise<BookView> {

@@ -15,6 +15,7 @@ import {
 } from "../../core/market/state.ts";
 import { invariant } from "../../core/result.ts";
 import { BALANCES_BEYOND, loadBalances, writeBalances } from "../balances.ts";
+import { HANDSHAKES_SCHEMA } from "../handshakes.ts";
 import { PARKINGS_SCHEMA } from "../parking.ts";
 import type { ObjectPorts, Sql } from "../ports.ts";
 import { migrate } from "../schema.ts";
@@ -49,7 +50,7 @@ export class MarketStore {
 
   constructor(ports: Pick<ObjectPorts, "sql" | "tx" | "now">) {
     this.#sql = ports.sql;
-    migrate(ports, [VERSION_1, PARKINGS_SCHEMA, BALANCES_BEYOND]);
+    migrate(ports, [VERSION_1, PARKINGS_SCHEMA, BALANCES_BEYOND, HANDSHAKES_SCHEMA]);
   }
 
   /** The state as the tables have it, under the last rules journalled, else those of the listing. */
@@ -59,6 +60,7 @@ export class MarketStore {
     );
     const rules = rulesRow === undefined ? null : decode<MarketEvent>(rulesRow.body);
     const state = emptyMarket(rules?.kind === "rules" ? rules.rules : listed, Number(this.meta("epoch")));
+    state.restoring = this.meta("restoring") === "1";
     const [last] = this.#sql<{ seq: number; at: number }>("SELECT seq, at FROM journal ORDER BY seq DESC LIMIT 1");
     state.seq = last?.seq ?? 0;
     state.at = last?.at ?? 0;
@@ -93,7 +95,14 @@ export class MarketStore {
     );
     const event = row === undefined ? null : decode<MarketEvent>(row.body);
     if (row === undefined || event?.kind !== "requote") return [];
-    state.step = event.step;
+    const [since] = this.#sql<{ seq: number; body: string }>(
+      "SELECT seq, body FROM journal WHERE kind IN ('restored', 'opened') AND seq > ? ORDER BY seq DESC LIMIT 1",
+      row.seq,
+    );
+    const opened = since === undefined ? null : decode<MarketEvent>(since.body);
+    state.step = Math.max(event.step, opened?.kind === "opened" ? opened.step : 0);
+    // A restore takes the house's quotes out of the book.
+    if (since !== undefined) return [];
     const taken = new Map<string, bigint>();
     for (const later of this.#sql<{ body: string }>(
       "SELECT body FROM journal WHERE seq > ? AND kind = 'report'",
@@ -150,6 +159,11 @@ export class MarketStore {
     const orders = new Set<string>();
     const accounts = new Set<string>();
     for (const event of events) {
+      if (event.kind === "met") accounts.add(event.account);
+      if (event.kind === "restored") for (const account of state.peers.keys()) accounts.add(account);
+      if (event.kind === "restored") this.setMeta("epoch", String(event.epoch));
+      if (event.kind === "restored" || event.kind === "opened")
+        this.setMeta("restoring", event.kind === "restored" ? "1" : "0");
       const report = event.kind === "report" ? event : null;
       this.#sql(
         "INSERT INTO journal (seq, v, at, kind, account, rseq, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -204,11 +218,22 @@ export class MarketStore {
     );
   }
 
-  /** The market's journal, oldest first. */
-  events(): MarketEvent[] {
-    return this.#sql<{ body: string }>("SELECT body FROM journal ORDER BY seq").map((row) =>
-      decode<MarketEvent>(row.body),
+  /** Forgets the journal of a market in which nobody has traded; answers its empty state. Belongs in a transaction. */
+  forgetQuotes({ rules, epoch, peers }: MarketState): MarketState {
+    invariant(peers.size === 0, "a market with accounts has more than quotes");
+    this.#sql("DELETE FROM journal");
+    return emptyMarket(rules, epoch);
+  }
+
+  /** The reports to an account after a number, lowest first. */
+  reportsAfter(account: string, rseq: number, limit: number): ReportEvent[] {
+    const rows = this.#sql<{ body: string }>(
+      "SELECT body FROM journal WHERE account = ? AND rseq > ? ORDER BY rseq LIMIT ?",
+      account,
+      rseq,
+      limit,
     );
+    return rows.map(({ body }) => decode<ReportEvent>(body));
   }
 
   /** One value of the object's own, or undefined. */
