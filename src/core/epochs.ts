@@ -5,8 +5,12 @@
  * the version before leaves the epoch out of some answers.
  */
 export function strangeEpoch(who: "account" | "market", known: number | null, said: number | undefined): string | null {
-  if (known === null || said === undefined || said >= known) return null;
-  return `${who} epoch ${said}, known as ${known}`;
+  return isRestored(known, said) ? null : anotherEpoch(who, known, said);
+}
+
+/** As {@link strangeEpoch}, of a later life too: before the handshake nobody may act in its name. */
+export function anotherEpoch(who: "account" | "market", known: number | null, said: number | undefined): string | null {
+  return isSameLife(known, said) ? null : `${who} epoch ${said}, known as ${known}`;
 }
 
 /** Whether what was said is of a later life than the one known: that object has been restored, and must shake hands. */

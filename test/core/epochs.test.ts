@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isRestored, strangeEpoch } from "../../src/core/epochs.ts";
+import { anotherEpoch, isRestored, strangeEpoch } from "../../src/core/epochs.ts";
 import { type InvariantError, invariant, onBreak } from "../../src/core/result.ts";
 
 describe("what is said in an epoch", () => {
@@ -21,6 +21,11 @@ describe("what is said in an epoch", () => {
 });
 
 describe("a restored object", () => {
+  it("may not act before it has shaken hands", () => {
+    expect(anotherEpoch("account", 1, 2)).toBe("account epoch 2, known as 1");
+    expect(anotherEpoch("account", 2, 2)).toBeNull();
+  });
+
   it.each([
     [1, 2, true],
     [1, 1, false],

@@ -131,7 +131,7 @@ describe("an exchange", () => {
     expect(answer).toMatchObject({ outcome: "applied", cseq: 4 });
   });
 
-  it("of an account restored to another epoch is a bug, also after an eviction", async () => {
+  it("of an account in another epoch, before it has shaken hands, is a bug, also after an eviction", async () => {
     const events = await journalLength(market());
     const restored = call([5], { epoch: 2 });
     expect(await market().exchange(restored)).toEqual({

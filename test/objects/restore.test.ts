@@ -21,7 +21,9 @@ import {
   rulesFor,
   sql,
   stopClock,
+  watch,
 } from "../support/objects.ts";
+import { expectProblem, trader } from "../support/session.ts";
 
 const ACT = { by: "usr_test", reason: "its disk is gone" };
 
@@ -125,10 +127,9 @@ describe("an account behind its markets", () => {
     expect(await accountOf(id).restore({ epoch: 2, journal: snapshot }, ACT)).toMatchObject(invalid);
     expect(await accountOf(id).restore({ epoch: 1, journal: [] }, ACT)).toMatchObject(invalid);
     await restoreAccount(id, snapshot);
-    const { seq } = await accountOf(id).head();
     expect(await accountOf(id).restore({ epoch: 1, journal: snapshot }, ACT)).toMatchObject(invalid);
     await opened(accountOf(id));
-    expect((await accountOf(id).head()).seq).toBeGreaterThan(seq);
+    expect((await accountOf(id).head()).seq).toBeGreaterThan(1_000_000_000);
   });
 });
 
@@ -170,10 +171,48 @@ describe("a market behind its accounts", () => {
       const { data } = await accountOf(id).parked({ limit: 10, cursor: null });
       expect(data).toMatchObject([{ peer: "ADA-USD", reason: expect.stringContaining("conflict: report 2") }]);
     });
+    expect(await accountOf(id).restoration()).toMatchObject({ breaks: [expect.stringContaining("ADA-USD: conflict")] });
     expect(await marketOf("ADA-USD").restoration()).toMatchObject({ restoring: true, unmet: [id] });
     await restoreMarketAgain("ADA-USD", snapshot, [id, other]);
     await accountOf(id).unpark("ADA-USD", ACT);
     await eventually(async () => expect(await marketOf("ADA-USD").restoration()).toMatchObject({ restoring: false }));
+  });
+});
+
+describe("over HTTP", () => {
+  it("an operator restores an account and a market, looks on, and may open either before its time", async () => {
+    const operator = await trader({ roles: ["customer", "operator"] });
+    const customer = await trader({ usd: "1000" });
+    const symbol = "LINK-USD";
+    watch(customer.accountId, symbol);
+    await place(customer.accountId, atMarket(symbol, "buy", { qty: null, notional: 100_000_000n }));
+    const journal = await journalOf(accountOf(customer.accountId));
+    await wipe(accountOf(customer.accountId));
+    const path = `/v1/admin/accounts/${customer.accountId}/restoration`;
+    const wish = { json: { epoch: 2, journal: journal.slice(0, 1), reason: "its disk is gone" } };
+    expectProblem(await customer.call("POST", path, wish), 403, "forbidden");
+    expectProblem(await operator.call("POST", path, { json: { epoch: 2 } }), 422, "validation_failed");
+    expect((await operator.call("POST", path, wish)).status).toBe(204);
+    await opened(accountOf(customer.accountId));
+    expect((await operator.get(path)).body).toEqual({ epoch: 2, restoring: false, unmet: [], breaks: [] });
+    const why = { json: { reason: "nobody else will come" } };
+    expectProblem(await operator.call("POST", `${path}/open`, why), 404, "not_found");
+    const market = `/v1/admin/markets/${symbol}/restoration`;
+    expect((await operator.call("POST", market, { json: { epoch: 2, reason: "brought back" } })).status).toBe(204);
+    expect((await operator.get(market)).body).toMatchObject({
+      epoch: 2,
+      restoring: true,
+      unmet: expect.arrayContaining([customer.accountId]),
+    });
+    expect((await operator.call("POST", `${market}/open`, why)).status).toBe(204);
+    expect((await operator.get(market)).body).toMatchObject({ restoring: false });
+    const kept = await sql<{ by: string }>(
+      marketOf(symbol),
+      "SELECT body ->> '$.by' AS by FROM journal WHERE kind = 'opened'",
+    );
+    expect(kept).toEqual([{ by: operator.userId }]);
+    await ring(marketOf(symbol));
+    await eventually(async () => expect(await marketOf(symbol).restoration()).toMatchObject({ unmet: [] }));
   });
 });
 

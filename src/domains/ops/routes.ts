@@ -7,6 +7,7 @@ import { withCursor } from "../../http/page.ts";
 import type { OperatorAct } from "../../objects/protocol.ts";
 import { listParked, type Parker, resume, wireParked } from "./parked.ts";
 import { rebuildReadModel, replayDeadLetter, replayJournal } from "./repair.ts";
+import { reopen, restoration, restore } from "./restoration.ts";
 import {
   accountPath,
   adminOrderOut,
@@ -23,6 +24,8 @@ import {
   replayedOut,
   replayIn,
   replayOut,
+  restorationOut,
+  restoreIn,
 } from "./schema.ts";
 import { listDeadLetters, listOrders, listProjections } from "./service.ts";
 
@@ -155,6 +158,44 @@ const resumeAtMarket = resumeBy(
   "Let a market push to a parked account again",
 );
 
+const restorationPath = <P extends string>(path: P) => `${path}/restoration` as const;
+const ofAccount = "/v1/admin/accounts/{account_id}";
+const ofMarket = "/v1/admin/markets/{symbol}";
+
+const viewOf = <P extends string, S extends typeof accountPath | typeof marketPath>(path: P, params: S) =>
+  operation({
+    method: "get",
+    path: restorationPath(path),
+    access,
+    tags,
+    summary: "How far a restore has come",
+    description: "From the object itself: whom it waits for, and what keeps it from opening.",
+    request: { params },
+    responses: { 200: answer(restorationOut, "Restoration"), ...problems(...reading, "not_found") },
+  });
+const restoreOf = <P extends string, S extends typeof accountPath | typeof marketPath>(path: P, params: S) =>
+  operation({
+    method: "post",
+    path: restorationPath(path),
+    access,
+    tags,
+    summary: "Begin an object's next life from a snapshot of its journal",
+    description: "Cancel-only until hands are shaken. An object that has a journal keeps it: then leave `journal` out.",
+    request: { params, body: body(restoreIn) },
+    responses: { 204: { description: "Begun" }, ...problems(...acting, "not_found") },
+  });
+const reopenOf = <P extends string, S extends typeof accountPath | typeof marketPath>(path: P, params: S) =>
+  operation({
+    method: "post",
+    path: `${restorationPath(path)}/open` as const,
+    access,
+    tags,
+    summary: "Open a restored object though it still waits",
+    description: "What it has not been told by then may become a conflict.",
+    request: { params, body: body(reasonIn) },
+    responses: { 204: { description: "Opened" }, ...problems(...acting, "not_found") },
+  });
+
 /** A page of what one object has parked. */
 function parkedPage(c: Context<AppEnv>, parker: Parker, query: { limit: number; cursor?: string | undefined }) {
   return withCursor(query.cursor, (cursor) => listParked(c.env, parker, { limit: query.limit, cursor }));
@@ -205,4 +246,28 @@ export const opsRouter = createRouter()
     const { account_id: account, symbol: market } = c.req.valid("param");
     const act = actOf(c, c.req.valid("json").reason);
     return sendNothing(c, await resume(c.env, { market }, account, act));
+  })
+  .openapi(viewOf(ofAccount, accountPath), async (c) => {
+    return send(c, await restoration(c.env, { account: c.req.valid("param").account_id }), asItIs, 200);
+  })
+  .openapi(viewOf(ofMarket, marketPath), async (c) => {
+    return send(c, await restoration(c.env, { market: c.req.valid("param").symbol }), asItIs, 200);
+  })
+  .openapi(restoreOf(ofAccount, accountPath), async (c) => {
+    const { reason, ...snapshot } = c.req.valid("json");
+    const which = { account: c.req.valid("param").account_id };
+    return sendNothing(c, await restore(c.env, which, snapshot, actOf(c, reason)));
+  })
+  .openapi(restoreOf(ofMarket, marketPath), async (c) => {
+    const { reason, ...snapshot } = c.req.valid("json");
+    const which = { market: c.req.valid("param").symbol };
+    return sendNothing(c, await restore(c.env, which, snapshot, actOf(c, reason)));
+  })
+  .openapi(reopenOf(ofAccount, accountPath), async (c) => {
+    const which = { account: c.req.valid("param").account_id };
+    return sendNothing(c, await reopen(c.env, which, actOf(c, c.req.valid("json").reason)));
+  })
+  .openapi(reopenOf(ofMarket, marketPath), async (c) => {
+    const which = { market: c.req.valid("param").symbol };
+    return sendNothing(c, await reopen(c.env, which, actOf(c, c.req.valid("json").reason)));
   });

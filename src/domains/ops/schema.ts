@@ -59,6 +59,15 @@ const reason = z.string().trim().min(1).max(500);
 /** What an operator says with every act: it is kept, or logged, with the act. */
 export const reasonIn = z.strictObject({ reason }).openapi("OperatorReason");
 
+export const restorationOut = z
+  .object({ epoch: z.int(), restoring: z.boolean(), unmet: z.array(z.string()), breaks: z.array(z.string()) })
+  .openapi("Restoration");
+
+/** `journal`: the snapshot's events as stored; left out, the object's own storage was brought back. */
+export const restoreIn = z
+  .strictObject({ epoch: z.int().min(2), journal: z.array(z.string().min(1)).default([]), reason })
+  .openapi("RestoreIn");
+
 /** `from_seq` left out: from the first stream number that the read model has not applied. */
 export const replayIn = z
   .strictObject({

@@ -139,10 +139,12 @@ export class AccountRestoring {
   /** How far it has come. */
   view(): RestoreView {
     const { state, handshakes } = this.#engine;
-    const breaks = owedToSuspense(state).map(
-      ([asset, units]) =>
-        `${formatUnits(units, asset)} ${asset} in suspense: spent, and no journal says where it came from`,
-    );
+    const owed = owedToSuspense(state).map(([asset, units]) => {
+      return `${formatUnits(units, asset)} ${asset} in suspense: spent, and no journal says where it came from`;
+    });
+    const { data } = this.#engine.parked({ limit: MARKETS.length, cursor: null });
+    const conflicts = data.filter(({ reason }) => reason.startsWith("conflict:"));
+    const breaks = [...owed, ...conflicts.map(({ peer, reason }) => `${peer}: ${reason}`)];
     return { epoch: state.epoch, restoring: state.restoring, unmet: [...handshakes.unmet], breaks };
   }
 

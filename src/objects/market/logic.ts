@@ -1,6 +1,6 @@
 // A market: the one place that matches. Commands and reports are one transaction; makers are told after it.
 import { assertUncrossed, depthOf } from "../../core/book.ts";
-import { strangeEpoch } from "../../core/epochs.ts";
+import { anotherEpoch } from "../../core/epochs.ts";
 import { BACKOFF_FIRST_MS, COMMANDS_PER_CALL_MAX, REPORTS_PER_CALL_MAX } from "../../core/limits.ts";
 import type { MarketRules } from "../../core/listings.ts";
 import { advance, applyCommands } from "../../core/market/decide.ts";
@@ -127,7 +127,7 @@ export class MarketLogic {
     // Meant for another life, or from one who must shake hands first. The version before has known the first life alone.
     const to = call.to === undefined ? FIRST_EPOCH : call.to;
     if (this.#handshakes.has(call.account) || (to !== null && to !== this.#state.epoch)) return { outcome: "later" };
-    const stranger = strangeEpoch("account", record?.epoch ?? null, call.epoch);
+    const stranger = anotherEpoch("account", record?.epoch ?? null, call.epoch);
     if (stranger !== null) return { outcome: "bug", detail: stranger };
     const peer = peerOf(this.#state, call.account);
     const lowest = call.commands[0]?.cseq ?? peer.cseq + 1;
