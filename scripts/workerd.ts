@@ -41,10 +41,14 @@ export interface Built {
   vars: Record<string, unknown>;
 }
 
-/** What may be different from a plain start. Without `readModel` nobody consumes the queue; `inspector` is a port. */
+/**
+ * What may be different from a plain start. Without `readModel` nobody consumes the queue; `inspector` is a port; `heard`
+ * gets everything that the server writes.
+ */
 export interface ServeOptions {
   inspector?: number | null;
   readModel?: boolean;
+  heard?: (text: string) => void;
 }
 
 /** Whether this machine can run `workerd serve`: Linux on x64, with the optional dependency installed. */
@@ -185,6 +189,7 @@ export class WorkerdServer {
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding("utf8");
       stream?.on("data", (text: string) => {
+        this.#options.heard?.(text);
         if (this.output.length < OUTPUT_PIECES_MAX) this.output.push(text.slice(0, OUTPUT_PIECE_CHARS_MAX));
       });
     }
