@@ -13,6 +13,8 @@ const ROOT = dirname(import.meta.dirname);
 const WORKERD = join(ROOT, "node_modules", "@cloudflare", "workerd-linux-64", "bin", "workerd");
 const WRANGLER = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
 const START_LIMIT_MS = 20_000;
+/** Open sockets keep a server that was asked to end alive: after this it is ended anyway. */
+const TERM_LIMIT_MS = 1_000;
 /** `process.cpuUsage` knows only this process; Linux counts the server's time in hundredths of a second. */
 const CLOCK_TICK_MS = 10;
 /** Of what the server writes: a program that repeats itself must not fill the memory. */
@@ -201,13 +203,15 @@ export class WorkerdServer {
     }
   }
 
-  /** Ends its process at once (SIGKILL), as a power cut of the machine's programs would; resolves when it is gone. */
-  async kill(): Promise<void> {
+  /** Ends its process, at once with SIGKILL, in its own time with SIGTERM; resolves when it is gone. */
+  async kill(signal: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<void> {
     const child = this.#child;
     if (child === null || !this.running) return;
     const ended = new Promise((resolve) => child.once("exit", resolve));
-    child.kill("SIGKILL");
+    child.kill(signal);
+    const late = setTimeout(() => child.kill("SIGKILL"), TERM_LIMIT_MS);
     await ended;
+    clearTimeout(late);
   }
 
   /** Stops its process in the middle of whatever it does (SIGSTOP); its sockets stay open, and nobody answers on them. */

@@ -8,7 +8,7 @@ import type { Customer } from "./customer.ts";
 import { type Ask, sleep } from "./exchange.ts";
 import type { OutageProbe } from "./history.ts";
 
-export type Fault = "kill" | "stall" | "outage" | "full_disk";
+export type Fault = "kill" | "restart" | "stall" | "outage" | "full_disk";
 
 const RECOVERY_LIMIT_MS = 30_000;
 const LOCK_LIMIT_MS = 10_000;
@@ -30,7 +30,7 @@ export interface FaultFigures {
 /** Does one fault after the other to a server that customers are using. */
 export class Faults {
   readonly figures: FaultFigures = {
-    counts: { kill: 0, stall: 0, outage: 0, full_disk: 0 },
+    counts: { kill: 0, restart: 0, stall: 0, outage: 0, full_disk: 0 },
     recoveries: [],
     probes: [],
     actsInOutages: 0,
@@ -48,6 +48,7 @@ export class Faults {
     const { counts } = this.figures;
     counts[fault] += 1;
     if (fault === "kill") await this.#kill(customers);
+    else if (fault === "restart") await this.#restart();
     else if (fault === "stall") await this.#stall(counts.stall % 10 === 0);
     else if (fault === "full_disk") await this.#fillDisk();
     else if (counts.outage % 2 === 1) await this.#lockD1(customers);
@@ -61,6 +62,11 @@ export class Faults {
     await this.#server.start();
     await Promise.race(known.map(({ customer, seq }) => correctAnswer(customer, seq)));
     this.figures.recoveries.push(performance.now() - killedAt);
+  }
+
+  async #restart(): Promise<void> {
+    await this.#server.kill("SIGTERM");
+    await this.#server.start();
   }
 
   async #stall(long: boolean): Promise<void> {

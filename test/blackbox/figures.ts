@@ -10,7 +10,7 @@ export function figuresOf(report: Report): string {
   const { counts, recoveries, actsInOutages, probes } = report.faults;
   const sorted = [...recoveries].sort((a, b) => a - b);
   const max = sorted.at(-1) ?? 0;
-  const p50 = sorted[Math.floor(sorted.length / 2)] ?? 0;
+  const at = (share: number) => (sorted[Math.floor(sorted.length * share)] ?? 0).toFixed(0);
   const count = (word: string) => report.breaks.filter((sentence) => sentence.startsWith(word)).length;
   const rows: [string, string | number][] = [
     [
@@ -19,12 +19,15 @@ export function figuresOf(report: Report): string {
     ],
     ["of them done although the answer was lost, found by their key", report.foundByKey],
     ["attempts answered / refused / without an answer", Object.values(report.attempts).join(" / ")],
-    ["kills (SIGKILL) / stalls (SIGSTOP) / D1 away / disk full", Object.values(counts).join(" / ")],
+    [
+      "kills (SIGKILL) / restarts (SIGTERM) / stalls (SIGSTOP) / D1 away / disk full",
+      Object.values(counts).join(" / "),
+    ],
     [
       "from a kill to the first correct answer",
-      `p50 ${p50.toFixed(0)} ms, max ${max.toFixed(0)} ms: goal of ${RECOVERY_GOAL_MS} ms ${max <= RECOVERY_GOAL_MS ? "met" : "missed"}`,
+      `p50 ${at(0.5)} ms, p95 ${at(0.95)} ms, max ${max.toFixed(0)} ms: goal of ${RECOVERY_GOAL_MS} ms ${max <= RECOVERY_GOAL_MS ? "met" : "missed"}`,
     ],
-    ["acts done while D1 was away; reads then answered 503", `${actsInOutages}; ${probes.length}`],
+    ["acts done while D1 was away; calls asked of D1 then", `${actsInOutages}; ${probes.length}`],
     [
       "stream messages / sockets that came back / told of a gap",
       `${report.streams.messages} / ${report.streams.returns} / ${report.streams.gaps}`,

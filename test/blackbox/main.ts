@@ -8,6 +8,7 @@ const { values } = parseArgs({
   options: {
     acts: { type: "string", default: "5000" },
     kills: { type: "string", default: "20" },
+    restarts: { type: "string", default: "2" },
     stalls: { type: "string", default: "5" },
     outages: { type: "string", default: "4" },
     full: { type: "string", default: "0" },
@@ -23,6 +24,7 @@ const report = await runBlackbox(
     acts: Number(values.acts),
     faults: {
       kill: Number(values.kills),
+      restart: Number(values.restarts),
       stall: Number(values.stalls),
       outage: Number(values.outages),
       full_disk: Number(values.full),
