@@ -39,6 +39,8 @@ interface Toml {
 /** A build: the folder of the bundle, the config that `workerd serve` reads, and the vars with this run's own secrets. */
 export interface Built {
   dist: string;
+  /** Removes the bundle; servers have copies of their own. */
+  remove: () => void;
   config: ReturnType<typeof configFor>;
   vars: Record<string, unknown>;
 }
@@ -60,7 +62,7 @@ export function canServe(): boolean {
 
 /**
  * Bundles `main` (from the root of the repository) as for a deployment, under wrangler.toml with fresh secrets; `objects`
- * are classes that it exports beside the Worker's own, by binding. The bundle is removed when this process ends.
+ * are classes that it exports beside the Worker's own, by binding. The bundle goes with `remove`, or with this process.
  */
 export function build(main: string, objects: Readonly<Record<string, string>> = {}): Built {
   if (!canServe()) {
@@ -69,7 +71,8 @@ export function build(main: string, objects: Readonly<Record<string, string>> = 
   const cache = join(ROOT, "node_modules", ".cache");
   mkdirSync(cache, { recursive: true });
   const folder = mkdtempSync(join(cache, "workerd-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", remove);
   const config = configFor(objects);
   const file = join(folder, "wrangler.json");
   const { keep_names, minify } = toml();
@@ -81,7 +84,7 @@ export function build(main: string, objects: Readonly<Record<string, string>> = 
     encoding: "utf8",
   });
   if (run.status !== 0) throw new Error(`the Worker does not build:\n${run.stdout}${run.stderr}`);
-  return { dist, config, vars: config.vars };
+  return { dist, remove, config, vars: config.vars };
 }
 
 function toml(): Toml {
@@ -129,11 +132,9 @@ export class WorkerdServer {
   readonly folder: string;
   readonly #built: Built;
   readonly #options: ServeOptions;
-  readonly #endWithUs = () => {
-    this.#child?.kill("SIGKILL");
-    rmSync(this.folder, { recursive: true, force: true });
-  };
+  readonly #endWithUs = () => this.abandon();
   #child: ChildProcess | null = null;
+  #ended = false;
   #port = 0;
 
   /** Takes over `folder`, which is emptied, and lays out the bundle and a D1 database with all migrations in it. */
@@ -181,7 +182,7 @@ export class WorkerdServer {
 
   /** Starts it on what is in its folder; resolves when it listens. Throws when it does not within {@link START_LIMIT_MS}. */
   async start(): Promise<void> {
-    if (this.running) throw new Error("the server is running");
+    if (this.running || this.#ended) throw new Error("the server is running, or has ended for good");
     const { inspector = null } = this.#options;
     const address = `--socket-addr=http=127.0.0.1:${this.#port}`;
     const args = ["serve", "--experimental", "--control-fd=3", address, join(this.folder, "wrangler.json")];
@@ -233,9 +234,17 @@ export class WorkerdServer {
 
   /** Ends it for good, and removes its state. */
   async end(): Promise<void> {
-    process.off("exit", this.#endWithUs);
     await this.kill();
-    rmSync(this.folder, { recursive: true, force: true });
+    this.abandon();
+  }
+
+  /** As {@link end} for who cannot wait: when this call returns, it is ended and its state is gone. */
+  abandon(): void {
+    process.off("exit", this.#endWithUs);
+    this.#ended = true;
+    if (this.running) this.#child?.kill("SIGKILL");
+    // A process may still write while it dies.
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
   }
 }
 

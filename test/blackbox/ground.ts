@@ -41,7 +41,8 @@ export class Ground {
   }
 
   #remove(): void {
-    if (this.canFill) spawnSync("umount", [this.#base]);
+    // A server that is still dying is in it: lazily, it goes as soon as that has.
+    if (this.canFill) spawnSync("umount", ["-l", this.#base]);
     rmSync(this.#base, { recursive: true, force: true });
   }
 }

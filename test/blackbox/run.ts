@@ -40,8 +40,11 @@ export interface Report {
   breaks: string[];
 }
 
-/** Runs a plan and answers what it has shown; every process, folder and mount of it is gone afterwards. */
-export async function runBlackbox(plan: Plan, say: (line: string) => void): Promise<Report> {
+/**
+ * Runs a plan and answers what it has shown; every process, folder and mount of it is gone afterwards, at once when
+ * `signal` ends it before its time.
+ */
+export async function runBlackbox(plan: Plan, say: (line: string) => void, signal?: AbortSignal): Promise<Report> {
   const startedAt = performance.now();
   const ground = Ground.prepare(plan.storage, plan.faults.full_disk > 0, plan.acts);
   const events: Record<string, number> = {};
@@ -67,6 +70,13 @@ export async function runBlackbox(plan: Plan, say: (line: string) => void): Prom
     accountIds: [],
     breaks: [],
   };
+  const leave = () => {
+    exchange.close();
+    server.abandon();
+    built.remove();
+    ground.leave();
+  };
+  signal?.addEventListener("abort", leave);
   try {
     await server.start();
     const wanted = ground.canFill ? plan.faults : { ...plan.faults, full_disk: 0 };
@@ -94,9 +104,8 @@ export async function runBlackbox(plan: Plan, say: (line: string) => void): Prom
       breaks: tally.breaks,
     };
   } finally {
-    exchange.close();
     await server.end();
-    ground.leave();
+    leave();
   }
 }
 
