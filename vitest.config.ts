@@ -5,7 +5,8 @@ import { TEST_SECRETS } from "./test/support/secrets.ts";
 // A fresh clone has no .dev.vars yet, and wrangler warns of every secret it finds nowhere.
 Object.assign(process.env, TEST_SECRETS);
 
-// Three projects, from fast to slow: the pure core, the simulator, and everything that needs the real runtime.
+// Four projects, from fast to slow: the pure core, the simulator, everything that needs the real runtime, and the built
+// Worker in a process of its own.
 export default defineConfig({
   test: {
     coverage: { provider: "istanbul", include: ["src/**"] },
@@ -26,6 +27,16 @@ export default defineConfig({
           include: ["test/{objects,http,domains,projections,flows,db}/**/*.test.ts"],
           setupFiles: ["./test/support/setup.ts"],
           testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: "blackbox",
+          environment: "node",
+          include: ["test/blackbox/**/*.test.ts"],
+          testTimeout: 300_000,
+          // After all others: it measures how fast a server comes back, and would slow the rest down.
+          sequence: { groupOrder: 1 },
         },
       },
     ],
