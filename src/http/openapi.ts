@@ -6,14 +6,14 @@ import type { MiddlewareHandler } from "hono";
 import { every } from "hono/combine";
 import { PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX } from "../core/limits.ts";
 import type { RefusalCode } from "../core/result.ts";
-import { requireAuth, requireRole } from "./auth.ts";
+import { requireAuth, requireLiveSession, requireRole, requireVerifiedEmail } from "./auth.ts";
 import { jsonBody } from "./body.ts";
 import type { AppEnv } from "./context.ts";
 import { CATALOGUE, problemResponse } from "./problem.ts";
 import { fieldErrors } from "./validation.ts";
 
-/** Who may call a route: everybody, anybody who is signed in, or who has a role. */
-export type Access = "public" | "signed_in" | "operator";
+/** Who may call a route: everybody, anybody who is signed in, also with a verified e-mail address, or who has a role. */
+export type Access = "public" | "signed_in" | "verified_email" | "operator";
 
 /** The name of the token scheme in the OpenAPI document. */
 export const BEARER_SCHEME = "bearer";
@@ -42,8 +42,10 @@ function guards(access: Access): MiddlewareHandler<AppEnv>[] {
       return [];
     case "signed_in":
       return [requireAuth];
+    case "verified_email":
+      return [requireAuth, requireVerifiedEmail];
     case "operator":
-      return [requireAuth, requireRole("operator")];
+      return [requireAuth, requireLiveSession, requireRole("operator")];
   }
 }
 

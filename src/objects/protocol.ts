@@ -139,6 +139,7 @@ export interface Idempotency {
 
 /** The account object's remote calls. Refusals are values; a throw is a bug. */
 export interface AccountRpc {
+  admit(caller: Caller): Promise<Result<null>>;
   placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
   refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;
   cancelOrder(caller: Caller, orderId: string): Promise<Result<Order>>;

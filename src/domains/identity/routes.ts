@@ -111,7 +111,7 @@ export const identityRoutes = createRouter()
   });
 
 function contextOf(c: Context<AppEnv>): IdentityContext {
-  const revoker = c.get("ports").sessionRevoker(c.env);
+  const revoker = c.get("ports").sessionAuthority(c.env);
   return identityContext(c.env, c.get("config"), revoker, Date.now());
 }
 

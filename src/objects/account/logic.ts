@@ -133,7 +133,7 @@ export class AccountLogic {
     if (known.bodyHash !== bodyHash) return { result: refuse({ code: "idempotency_key_reused" }), replay: null };
     const replay = { by: "idempotency_key" as const, requestId: known.requestId ?? "" };
     if (known.refusal !== null) return { result: refuse(known.refusal), replay };
-    const value = this.reads.transfer(known.ref ?? "", wish.kind);
+    const value = this.reads.transfer(known.ref ?? "");
     invariant(value !== undefined, `the once record of a ${wish.kind} has lost it`);
     return { result: ok(value), replay };
   }

@@ -61,6 +61,10 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('{"op":"ping"}', '{"type":"pong"}'));
   }
 
+  async admit(caller: Caller) {
+    return this.#logic.admitCaller(caller);
+  }
+
   async placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null) {
     return this.#answered(this.#logic.place(caller, request, idempotency), idempotency);
   }

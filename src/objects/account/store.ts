@@ -52,6 +52,11 @@ const VERSION_2 = [
   "UPDATE peers SET parked = NULL",
 ];
 
+/** A transfer asked for again by its key is found by its id, however many there are. */
+const TRANSFERS_BY_ID = [
+  "CREATE INDEX journal_transfers ON journal (body ->> '$.transfer.id') WHERE kind = 'transfer'",
+];
+
 /**
  * What is remembered of an act: what it made (`ref`), or what it was refused with, and the first answer where that is kept.
  * Neither made nor refused: it asked again for the order that its client_order_id had made.
@@ -71,7 +76,7 @@ export class AccountStore {
   constructor(ports: Pick<ObjectPorts, "sql" | "tx" | "name" | "now">) {
     this.#sql = ports.sql;
     this.#name = ports.name;
-    migrate(ports, [VERSION_1, VERSION_2, BALANCES_BEYOND]);
+    migrate(ports, [VERSION_1, VERSION_2, BALANCES_BEYOND, TRANSFERS_BY_ID]);
   }
 
   /** The state as the tables have it. */
