@@ -61,7 +61,7 @@ export class AccountEngine {
     });
     this.#links = new MarketLinks({
       now: ports.now,
-      tx: ports.tx,
+      tx: (work) => this.#tx(work),
       alert: ports.alert,
       exchange: ports.send.exchange,
       timers: () => this.#timers,
@@ -92,20 +92,14 @@ export class AccountEngine {
   commit<T>(work: (turn: AccountTurn) => T): T {
     const { now, makeId, sha256, priceSeed } = this.#ports;
     const turn: AccountTurn = { state: this.#state, ctx: { now: now(), makeId, sha256, priceSeed }, events: [] };
-    let value: T;
-    try {
-      value = this.#ports.tx(() => {
-        const answer = work(turn);
-        this.store.write(turn.state, turn.events);
-        for (const event of turn.events) {
-          if ("command" in event && event.command !== null) this.#links.arm(event.order.symbol);
-        }
-        return answer;
-      });
-    } catch (error) {
-      this.#afterThrow(error);
-      throw error;
-    }
+    const value = this.#tx(() => {
+      const answer = work(turn);
+      this.store.write(turn.state, turn.events);
+      for (const event of turn.events) {
+        if ("command" in event && event.command !== null) this.#links.arm(event.order.symbol);
+      }
+      return answer;
+    });
     if (turn.events.length > 0) {
       this.#ports.sockets.publish(turn.events);
       this.#ports.queue.wake();
@@ -113,12 +107,18 @@ export class AccountEngine {
     return value;
   }
 
-  #afterThrow(error: unknown): void {
-    // Memory ran ahead of the rolled-back transaction: read it again from what is stored.
-    this.#state = this.store.load();
-    this.#timers = new Timers(this.#ports);
-    this.#parking = new Parking(this.#ports);
-    if (error instanceof InvariantError) this.#stop(error);
+  /** One transaction, of whatever this object keeps in memory and on disk. */
+  #tx<T>(work: () => T): T {
+    try {
+      return this.#ports.tx(work);
+    } catch (error) {
+      // Memory ran ahead of what was rolled back: a pair that is parked in it alone would never be resumed.
+      this.#state = this.store.load();
+      this.#timers = new Timers(this.#ports);
+      this.#parking = new Parking(this.#ports);
+      if (error instanceof InvariantError) this.#stop(error);
+      throw error;
+    }
   }
 
   /** Does one act. One that breaks an invariant stops this object, and is refused like all that will follow it. */
@@ -206,7 +206,7 @@ export class AccountEngine {
   async #ring({ kind, ref }: Timer): Promise<void> {
     if (kind !== TOKEN_TIMER) return this.#links.ring(ref);
     const next = this.#ports.sockets.closeExpired();
-    this.#ports.tx(() => {
+    this.#tx(() => {
       if (next === null) this.#timers.clear(TOKEN_TIMER, "");
       else this.#timers.arm(TOKEN_TIMER, "", next);
     });
@@ -215,7 +215,7 @@ export class AccountEngine {
   /** Has the sockets looked at when a token runs out, at `at` in ms. An earlier look stays: it finds the next. */
   awaitExpiry(at: number): void {
     const due = this.#timers.dueAt(TOKEN_TIMER, "");
-    if (due === undefined || at < due) this.#ports.tx(() => this.#timers.arm(TOKEN_TIMER, "", at));
+    if (due === undefined || at < due) this.#tx(() => this.#timers.arm(TOKEN_TIMER, "", at));
   }
 }
 

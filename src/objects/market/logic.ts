@@ -70,7 +70,7 @@ export class MarketLogic {
     for (const [account, peer] of this.#state.peers) if (peer.unacknowledged.length > 0) this.#owing.add(account);
     this.#pushes = new Pushes({
       now: ports.now,
-      tx: ports.tx,
+      tx: (work) => this.#tx(work),
       alert: ports.alert,
       report: ports.send.report,
       timers: () => this.#timers,
@@ -167,34 +167,35 @@ export class MarketLogic {
     const { now, makeId, sha256, priceSeed } = this.#ports;
     const turn: MarketTurn = { state: this.#state, ctx: { now: now(), makeId, sha256, priceSeed }, events: [] };
     const touched = new Set<string>();
-    try {
-      this.#ports.tx(() => {
-        advance(turn);
-        work(turn);
-        if (turn.events.length === 0) return;
-        assertUncrossed(turn.state.book);
-        for (const event of turn.events) if (event.kind === "report") touched.add(event.account);
-        this.#store.write(turn.state, turn.events, this.#records);
-        if (touched.size > 0) this.#pushes.arm();
-        this.#armClock();
-      });
-    } catch (error) {
-      this.#afterThrow(error);
-      throw error;
-    }
+    this.#tx(() => {
+      advance(turn);
+      work(turn);
+      if (turn.events.length === 0) return;
+      assertUncrossed(turn.state.book);
+      for (const event of turn.events) if (event.kind === "report") touched.add(event.account);
+      this.#store.write(turn.state, turn.events, this.#records);
+      if (touched.size > 0) this.#pushes.arm();
+      this.#armClock();
+    });
     for (const account of touched) this.#owing.add(account);
     if (turn.events.length > 0) this.#ports.queue.wake();
     return touched;
   }
 
-  #afterThrow(error: unknown): void {
-    // Memory ran ahead of the rolled-back transaction: read it again from what is stored.
-    this.#state = this.#store.load(this.#ports.listed);
-    this.#records = this.#store.peers();
-    this.#timers = new Timers(this.#ports);
-    this.#parking = new Parking(this.#ports);
-    this.#wakeFor = null;
-    if (error instanceof InvariantError) this.#stop(error);
+  /** One transaction, of whatever this object keeps in memory and on disk. */
+  #tx<T>(work: () => T): T {
+    try {
+      return this.#ports.tx(work);
+    } catch (error) {
+      // Memory ran ahead of what was rolled back: a pair that is parked in it alone would never be resumed.
+      this.#state = this.#store.load(this.#ports.listed);
+      this.#records = this.#store.peers();
+      this.#timers = new Timers(this.#ports);
+      this.#parking = new Parking(this.#ports);
+      this.#wakeFor = null;
+      if (error instanceof InvariantError) this.#stop(error);
+      throw error;
+    }
   }
 
   /** Does one act. One that breaks an invariant stops this object, and is answered like all that will follow it. */
@@ -247,7 +248,7 @@ export class MarketLogic {
 
   /** While the market is stopped its clock stands still; looking again now and then finds it repaired. */
   #postponeHouse(kinds: ReadonlySet<string>): void {
-    this.#ports.tx(() => {
+    this.#tx(() => {
       for (const kind of kinds) if (kind !== "push") this.#timers.arm(kind, "", this.#ports.now() + BACKOFF_MAX_MS);
     });
   }
@@ -255,7 +256,7 @@ export class MarketLogic {
   /** Quotes as of now, then sleeps until the next step that matters to a resting order, an hour at most. */
   #wakeHouse(): void {
     this.#comeToNow();
-    this.#ports.tx(() => {
+    this.#tx(() => {
       this.#timers.clear("expiry", "");
       this.#timers.clear("house", "");
       this.#armClock();
