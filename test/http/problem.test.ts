@@ -93,6 +93,35 @@ describe("bodies", () => {
     expectProblem(await call(app, "POST", "/echo/a", { raw, headers: json }), status, code, "/echo/a");
   });
 
+  const twice = (key: string) => `The key ${key} is there twice in one object.`;
+  it.each([
+    ["in the body itself", '{"amount":"1","amount":"1"}', twice('"amount"')],
+    ["with other things between", '{"amount":"1","note":[1,{"x":2}],"amount":"2"}', twice('"amount"')],
+    ["with blanks around", '{ "amount" : "1" ,\n\t"amount"\r: "2" }', twice('"amount"')],
+    ["written with escapes", '{"amount":"1","\\u0061mount":"2"}', twice('"amount"')],
+    ["in an object inside", '{"amount":"1","note":{"x":1,"x":1}}', twice('"x"')],
+    ["in an object of a list", '{"amount":"1","note":[{"x":1},{"x":1,"x":1}]}', twice('"x"')],
+    ["which is empty", '{"amount":"1","note":{"":1,"":2}}', twice('""')],
+    ["which is __proto__", '{"amount":"1","note":{"__proto__":1,"__proto__":2}}', twice('"__proto__"')],
+    ["with a quote in it", '{"amount":"1","note":{"a\\"b":1,"a\\u0022b":2}}', twice('"a\\"b"')],
+    ["of 200 characters", `{"${"k".repeat(200)}":1,"${"k".repeat(200)}":1}`, twice(`"${"k".repeat(100)}"`)],
+    ["the last of thousands", `{${Array.from({ length: 5_000 }, (_, i) => `"k${i}":1`)},"k0":1}`, twice('"k0"')],
+  ])("refuses a key twice %s", async (_, raw, detail) => {
+    const got = await call(app, "POST", "/echo/a", { raw, headers: json });
+    expectProblem(got, 400, "malformed_json", "/echo/a");
+    expect(got.body.detail).toBe(detail);
+  });
+
+  it.each([
+    ["in two objects", '{"amount":"1","note":[{"x":1},{"x":2},{"y":{"x":3},"x":{"y":4}}]}'],
+    ["in a list of texts", '{"amount":"1","note":["x","x"]}'],
+    ["as key and as value", '{"amount":"1","note":{"x":"x","y":"x"}}'],
+    ["inside a text", '{"amount":"1","note":"{\\"x\\":1,\\"x\\":2}"}'],
+    ["in another case", '{"amount":"1","note":{"x":1,"X":2}}'],
+  ])("takes the same text twice %s", async (_, raw) => {
+    expect((await call(app, "POST", "/echo/a", { raw, headers: json })).status).toBe(200);
+  });
+
   it("takes 32 levels, 64 KiB to the byte, and brackets inside strings", async () => {
     expect((await call(app, "POST", "/echo/a", { raw: nested(32), headers: json })).status).toBe(200);
     const full = `{"amount":"1","note":"${"x".repeat(65_536 - 24)}"}`;
