@@ -195,17 +195,19 @@ describe("queries and paths", () => {
     "?limit=5&limit=6",
     "?cursor=%00",
     "?limit[]=5&limit=x",
+    "?toString=1",
+    "?__proto__=1",
+    "?__proto__=1&__proto__=2",
+    "?other=%ff",
+    "?as_of=now",
   ])("refuses %s", async (query) => {
     const got = await call(app, "POST", `/echo/a${query}`, { json: { amount: "1" } });
     expectProblem(got, 422, "validation_failed", "/echo/a");
   });
 
-  it.each(["", "?limit=200", "?__proto__=1", "?__proto__=1&__proto__=2", "?toString=1", "?other=%ff"])(
-    "takes %s",
-    async (query) => {
-      expect((await call(app, "POST", `/echo/a${query}`, { json: { amount: "1" } })).status).toBe(200);
-    },
-  );
+  it.each(["", "?", "?limit=200"])("takes %s", async (query) => {
+    expect((await call(app, "POST", `/echo/a${query}`, { json: { amount: "1" } })).status).toBe(200);
+  });
 
   it("answers 404 for what cannot be a name and for unknown addresses", async () => {
     expectProblem(await call(app, "POST", "/echo/A1", { json: { amount: "1" } }), 404, "not_found", "/echo/A1");

@@ -1,6 +1,6 @@
 // The account's money on the wire: balances, transfers, ledger, stream tickets.
 import { z } from "@hono/zod-openapi";
-import { decimalIn, decimalOut, pageQuery, timestampIn, timestampOut } from "../../http/openapi.ts";
+import { assetFilter, decimalIn, decimalOut, pageQuery, timestampIn, timestampOut } from "../../http/openapi.ts";
 
 export const balanceOut = z
   .object({ asset: z.string(), available: decimalOut, held: decimalOut, total: decimalOut })
@@ -45,12 +45,15 @@ export const entryOut = z
   .openapi("LedgerEntry");
 
 export const ledgerQuery = pageQuery.extend({
-  asset: z.string().max(16).optional(),
+  asset: assetFilter.optional(),
   kind: z.enum(["deposit", "withdrawal", "hold", "release", "fill"]).optional(),
   from: timestampIn.optional(),
   to: timestampIn.optional(),
 });
 
 export const ticketOut = z.object({ ticket: z.string(), expires_at: timestampOut }).openapi("StreamTicket");
-/** Whatever is no ticket is one that nobody has: 401 like any other, since nothing of a stranger's request is judged. */
-export const streamQuery = z.object({ ticket: z.string().optional().catch("").openapi({ type: "string" }) });
+/**
+ * Whatever is no ticket is one that nobody has: 401 like any other, since nothing of a stranger's request is judged. For
+ * the same reason it is loose: a parameter that there is not is passed over.
+ */
+export const streamQuery = z.looseObject({ ticket: z.string().optional().catch("").openapi({ type: "string" }) });

@@ -2,7 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import { isTypeId } from "../../core/ids.ts";
 import { findMarket } from "../../core/listings.ts";
-import { pageOf, pageQuery, timestampOut } from "../../http/openapi.ts";
+import { pageOf, pageQuery, symbolFilter, timestampOut } from "../../http/openapi.ts";
 import { orderOut } from "../../http/order-shape.ts";
 
 /** The contract's order with the account that it belongs to. */
@@ -33,7 +33,7 @@ export const projectionOut = z
   .openapi("Projection");
 
 export const adminOrderQuery = pageQuery.extend({
-  symbol: z.string().min(1).max(32).optional(),
+  symbol: symbolFilter.optional(),
   status: z.enum(["open", "closed", "all"]).default("all"),
   account_id: z.string().min(1).max(64).optional(),
 });
@@ -83,5 +83,3 @@ export const replayOut = z
 export const deadLetterPath = z.object({ id: z.string().min(1).max(64) });
 export const replayedOut = z.object({ id: z.string(), replayed_at: timestampOut }).openapi("DeadLetterReplay");
 export const rebuildOut = z.object({ replayed: z.int() }).openapi("ReadModelRebuild");
-
-export type AdminOrderQuery = z.output<typeof adminOrderQuery>;

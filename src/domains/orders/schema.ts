@@ -1,6 +1,6 @@
 // What an order looks like on the wire, in and out, and which bodies are none.
 import { z } from "@hono/zod-openapi";
-import { decimalIn, decimalOut, pageQuery, timestampIn, timestampOut } from "../../http/openapi.ts";
+import { decimalIn, decimalOut, pageQuery, symbolFilter, timestampIn, timestampOut } from "../../http/openapi.ts";
 import { orderOut } from "../../http/order-shape.ts";
 
 const positive = decimalIn.refine((text) => /[1-9]/.test(text), {
@@ -87,9 +87,9 @@ export const bulkItemOut = z.object({
   problem: z.looseObject({}).optional(),
 });
 
-/** What a bulk cancel is narrowed by. A parameter that is none is refused: a filter misspelt would cancel everything. */
-export const orderFilter = z.strictObject({
-  symbol: z.string().max(32).optional(),
+/** What a bulk cancel is narrowed by. */
+export const orderFilter = z.object({
+  symbol: symbolFilter.optional(),
   side: z.enum(["buy", "sell"]).optional(),
 });
 export const orderQuery = pageQuery.extend({
@@ -97,7 +97,7 @@ export const orderQuery = pageQuery.extend({
   status: z.enum(["open", "closed", "all"]).default("all"),
 });
 export const fillQuery = pageQuery.extend({
-  symbol: z.string().max(32).optional(),
+  symbol: symbolFilter.optional(),
   order_id: z.string().max(64).optional(),
 });
 export const orderPath = z.object({ id: z.string().max(64) });
