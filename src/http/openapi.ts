@@ -131,15 +131,21 @@ export const timestampIn = z.iso
   .refine((ms) => Number.isFinite(ms), "must be a time that exists")
   .openapi({ type: "string", format: "date-time" });
 
+/** A parameter that counts, from 1 to `most`, and is `usual` when left out. */
+export function countIn(most: number, usual: number) {
+  const error = `must be a whole number from 1 to ${most}`;
+  return z
+    .string()
+    .regex(/^(0|-?[1-9]\d{0,14})$/, { error })
+    .transform(Number)
+    .pipe(z.int().min(1, { error }).max(most, { error }))
+    .default(usual)
+    .openapi({ type: "integer", minimum: 1, maximum: most, default: usual });
+}
+
 /** `?limit=&cursor=` of every list. */
 export const pageQuery = z.object({
-  limit: z
-    .string()
-    .regex(/^[1-9]\d{0,8}$/, `must be a whole number from 1 to ${PAGE_ROWS_MAX}`)
-    .transform(Number)
-    .pipe(z.int().max(PAGE_ROWS_MAX))
-    .default(PAGE_ROWS_DEFAULT)
-    .openapi({ type: "integer", minimum: 1, maximum: PAGE_ROWS_MAX, default: PAGE_ROWS_DEFAULT }),
+  limit: countIn(PAGE_ROWS_MAX, PAGE_ROWS_DEFAULT),
   cursor: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,200}$/)

@@ -187,6 +187,19 @@ describe("bodies", () => {
 
 describe("queries and paths", () => {
   it.each([
+    ["limit=0", "too_small"],
+    ["limit=-1", "too_small"],
+    ["limit=201", "too_big"],
+    ["limit=999999999999", "too_big"],
+    ["limit=1e1", "invalid_format"],
+    ["limit=01", "invalid_format"],
+    ["limit=5&limit=6", "not_a_string"],
+  ])("says what is wrong with %s", async (query, code) => {
+    const got = await call(app, "POST", `/echo/a?${query}`, { json: { amount: "1" } });
+    expect(got.body.errors).toEqual([{ pointer: "/limit", code, detail: expect.any(String) }]);
+  });
+
+  it.each([
     "?limit=0",
     "?limit=201",
     "?limit=1e1",

@@ -1,7 +1,7 @@
 // Assets, markets and books on the wire.
 import { z } from "@hono/zod-openapi";
-import { BOOK_DEPTH_MAX } from "../../core/limits.ts";
-import { decimalOut } from "../../http/openapi.ts";
+import { BOOK_DEPTH_DEFAULT, BOOK_DEPTH_MAX } from "../../core/limits.ts";
+import { countIn, decimalOut } from "../../http/openapi.ts";
 
 export const assetOut = z
   .object({
@@ -40,13 +40,7 @@ export const bookOut = z
 
 export const symbolPath = z.object({ symbol: z.string().max(32) });
 export const depthQuery = z.object({
-  depth: z
-    .string()
-    .regex(/^[1-9]\d{0,5}$/, `must be a whole number from 1 to ${BOOK_DEPTH_MAX}`)
-    .transform(Number)
-    .pipe(z.int().max(BOOK_DEPTH_MAX))
-    .default(50)
-    .openapi({ type: "integer", minimum: 1, maximum: BOOK_DEPTH_MAX, default: 50 }),
+  depth: countIn(BOOK_DEPTH_MAX, BOOK_DEPTH_DEFAULT),
 });
 
 export const assetList = z.object({ data: z.array(assetOut), next_cursor: z.null() });
