@@ -38,6 +38,7 @@ const TOKEN_ENDED = 4001;
 /** HTTP's sentence for this speaks of a header, and a message has none. */
 const NO_TOKEN = refuse({ code: "unauthenticated", detail: "This is no valid access token." });
 
+/** All open streams of one account: 64 at most, each for as long as its token is good. */
 export class OpenSockets {
   readonly #ports: SocketPorts;
   readonly #account: SocketAccount;
