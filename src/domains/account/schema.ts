@@ -2,10 +2,12 @@
 import { z } from "@hono/zod-openapi";
 import { assetFilter, decimalIn, decimalOut, pageQuery, timestampIn, timestampOut } from "../../http/openapi.ts";
 
+/** What the account has of one asset; `total` is available and held. */
 export const balanceOut = z
   .object({ asset: z.string(), available: decimalOut, held: decimalOut, total: decimalOut })
   .openapi("Balance");
 
+/** The account: `equity` is everything at reference prices and `buying_power` the USD not held, both in USD. */
 export const accountOut = z
   .object({
     id: z.string(),
@@ -18,6 +20,7 @@ export const accountOut = z
   })
   .openapi("Account");
 
+/** A deposit or withdrawal, in: more than nothing of a listed asset. */
 export const transferIn = z
   .strictObject({
     asset: z.string().min(1).max(16),
@@ -28,10 +31,12 @@ export const transferIn = z
   })
   .openapi("NewTransfer");
 
+/** A deposit or withdrawal as it was booked. */
 export const transferOut = z
   .object({ id: z.string(), status: z.string(), asset: z.string(), amount: decimalOut, created_at: timestampOut })
   .openapi("Transfer");
 
+/** A ledger entry: postings sum to zero in each asset, and `hash` covers them and the entry before. */
 export const entryOut = z
   .object({
     seq: z.int(),
@@ -44,6 +49,7 @@ export const entryOut = z
   })
   .openapi("LedgerEntry");
 
+/** Which entries are wanted; of `from` and `to` only `from` is included. */
 export const ledgerQuery = pageQuery.extend({
   asset: assetFilter.optional(),
   kind: z.enum(["deposit", "withdrawal", "hold", "release", "fill"]).optional(),
@@ -51,6 +57,7 @@ export const ledgerQuery = pageQuery.extend({
   to: timestampIn.optional(),
 });
 
+/** A ticket that opens one stream until `expires_at`. */
 export const ticketOut = z.object({ ticket: z.string(), expires_at: timestampOut }).openapi("StreamTicket");
 /**
  * Whatever is no ticket is one that nobody has: 401 like any other, since nothing of a stranger's request is judged. For

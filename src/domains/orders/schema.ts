@@ -64,6 +64,7 @@ export const orderIn = z
   })
   .openapi("NewOrder");
 
+/** One execution; `fee` is charged in `fee_asset`. */
 export const fillOut = z
   .object({
     id: z.string(),
@@ -92,15 +93,20 @@ export const orderFilter = z.object({
   symbol: symbolFilter.optional(),
   side: z.enum(["buy", "sell"]).optional(),
 });
+/** Which orders are wanted; open ones may still trade. */
 export const orderQuery = pageQuery.extend({
   ...orderFilter.shape,
   status: z.enum(["open", "closed", "all"]).default("all"),
 });
+/** Which executions are wanted. */
 export const fillQuery = pageQuery.extend({
   symbol: symbolFilter.optional(),
   order_id: z.string().max(64).optional(),
 });
+/** An id that is none of ours is not found, like another user's. */
 export const orderPath = z.object({ id: z.string().max(64) });
+/** The id that the client gave; `.` and `..` never get here, since URLs do away with them. */
 export const clientOrderPath = z.object({ client_order_id: clientOrderId });
 
+/** An order that fits the schema, with its defaults. */
 export type OrderIn = z.output<typeof orderIn>;
