@@ -33,6 +33,7 @@ export interface RestingOrder extends BookOrder {
   leaves: bigint;
 }
 
+/** The orders at one price, first come first; `total` is what they have left, in base units. */
 export interface Level {
   price: bigint;
   total: bigint;
@@ -46,6 +47,7 @@ export interface BookSide {
   levels: Map<bigint, Level>;
 }
 
+/** A market's resting orders, customers' and the house's. */
 export interface Book {
   buy: BookSide;
   sell: BookSide;

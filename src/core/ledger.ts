@@ -12,6 +12,7 @@ export interface Posting {
   balance: bigint;
 }
 
+/** Postings that sum to zero in each asset, made at `at` (ms) by `ref`; `hash` covers them and the entry before. */
 export interface LedgerEntry {
   id: string;
   seq: number;

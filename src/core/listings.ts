@@ -2,6 +2,7 @@
 // from then on and counts their versions; this file only says how they begin.
 import { parseDecimal } from "./decimal.ts";
 
+/** What an asset is. */
 export type AssetClass = "crypto" | "equity" | "fiat";
 
 /** `scale`: digits after the point of one whole unit. */
@@ -13,6 +14,7 @@ export interface Asset {
   status: "active";
 }
 
+/** Whether a market takes new orders: only an open one does, and cancels work in all. */
 export type MarketStatus = "open" | "post_only" | "cancel_only" | "halted";
 
 /**

@@ -3,7 +3,7 @@ import { accepts, type Book, type BookOrder, type Level, opposite, type RestingO
 import { FILLS_PER_COMMAND_MAX } from "./limits.ts";
 import { feeOfFill, notionalOf, qtyWithinBudget } from "./order.ts";
 
-/** One meeting: the maker, base units, the maker's price and what each side's fee grows by, in quote units. */
+/** One meeting: the maker, its price (quote units per whole base unit), base units, and what they cost in quote units. */
 export interface PlannedFill {
   maker: RestingOrder;
   price: bigint;
@@ -21,6 +21,7 @@ export interface MatchPlan {
   end: MatchEnd;
 }
 
+/** What matching needs of a market's rules: the base's digits, and the least quantity in base units. */
 export interface MatchRules {
   baseScale: number;
   lotSize: bigint;

@@ -1,11 +1,18 @@
 // An order as its owner's account keeps it: terms frozen at admission, what has happened since, and what it may still cost.
 
+/** What the owner does with the base asset. */
 export type Side = "buy" | "sell";
+/** At any price inside the band, or at `limitPrice` or better. */
 export type OrderType = "market" | "limit";
+/** How long an order lives: until canceled, until its expiry, until 00:00 UTC; at once and no longer, or at once and whole. */
 export type TimeInForce = "gtc" | "gtd" | "day" | "ioc" | "fok";
+/** Whether an order that would meet one of its own account trades with it, or is canceled. */
 export type SelfTradePrevention = "none" | "cancel_newest";
+/** Where an order is; {@link canTransition} says where it may go from there. */
 export type OrderStatus = "pending_new" | "new" | "partially_filled" | "filled" | "canceled" | "expired" | "rejected";
+/** What a market reports of an order. */
 export type ExecType = "new" | "rejected" | "fill" | "canceled" | "expired";
+/** Which side of a trade: the order that rested, or the one that met it. */
 export type Liquidity = "maker" | "taker";
 
 /** What is agreed at admission and never changes. Amounts in units; times in ms since the epoch. */

@@ -5,16 +5,10 @@ import { houseQuotes } from "../../src/core/house.ts";
 import { FILLS_PER_COMMAND_MAX } from "../../src/core/limits.ts";
 import type { MarketStatus } from "../../src/core/listings.ts";
 import { applyCommands } from "../../src/core/market/decide.ts";
-import {
-  applyMarketEvent,
-  emptyMarket,
-  type MarketEvent,
-  marketBalance,
-  marketStateHash,
-} from "../../src/core/market/state.ts";
+import { applyMarketEvent, emptyMarket, type MarketEvent, marketStateHash } from "../../src/core/market/state.ts";
 import type { Command } from "../../src/core/messages.ts";
 import { referencePrice, STEP_MS } from "../../src/core/prices.ts";
-import { Desk, deskWith, expectBook, listed, NOON, printBook, SEED, sha256 } from "../support/book.ts";
+import { Desk, deskWith, expectBook, listed, marketBalance, NOON, printBook, SEED, sha256 } from "../support/book.ts";
 
 const RULES = listed("SOL-USD");
 

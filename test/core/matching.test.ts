@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { FILLS_PER_COMMAND_MAX } from "../../src/core/limits.ts";
-import { marketBalance } from "../../src/core/market/state.ts";
-import { Desk, deskWith, expectBook, listed } from "../support/book.ts";
+import { Desk, deskWith, expectBook, listed, marketBalance } from "../support/book.ts";
 
 // SOL-USD: a tick is 0.01 USD, a lot 0.0001 SOL, maker 10 bps, taker 20 bps. The band is 10 % around about 180.
 const TWO_SIDES = `

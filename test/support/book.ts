@@ -9,7 +9,7 @@ import { expect } from "vitest";
 import { type Book, HOUSE } from "../../src/core/book.ts";
 import { formatDecimal, parseDecimal } from "../../src/core/decimal.ts";
 import { marketBreaks } from "../../src/core/invariants.ts";
-import type { Sha256 } from "../../src/core/ledger.ts";
+import { balanceKey, type Sha256 } from "../../src/core/ledger.ts";
 import { findMarket, type MarketRules } from "../../src/core/listings.ts";
 import { advance, applyCommands } from "../../src/core/market/decide.ts";
 import { emptyMarket, type MarketEvent, type MarketState, peerOf } from "../../src/core/market/state.ts";
@@ -47,6 +47,11 @@ export function units(text: string, scale: number): bigint {
   const parsed = parseDecimal(text, scale);
   if (!parsed.ok) throw new Error(`"${text}" at scale ${scale}: ${parsed.reason}`);
   return parsed.value;
+}
+
+/** What a market's ledger has on one account and asset, in units. */
+export function marketBalance(state: MarketState, account: string, asset: string): bigint {
+  return state.balances.get(balanceKey(account, asset)) ?? 0n;
 }
 
 /** One market under test: its state, its clock and what it has journalled. */

@@ -66,6 +66,7 @@ export interface OnceKey {
   requestId: string | null;
 }
 
+/** A market's report and what it made of the order: the order as it is after it, and the money that moved. */
 export interface ReportApplied extends EventHead {
   kind: "report";
   symbol: string;
@@ -79,6 +80,7 @@ export interface ReportApplied extends EventHead {
   rules: MarketRules | null;
 }
 
+/** One row of an account's journal; applying them in order to an empty account gives its state. */
 export type AccountEvent =
   | (EventHead & {
       kind: "transfer";
@@ -112,6 +114,7 @@ export interface AccountPeer {
 /** A frozen account takes no new orders and no withdrawals; reports and cancels always work (protocol rule 14). */
 export type AccountStatus = "active" | "frozen";
 
+/** What an account goes by. `orders`: the open ones; `credits`: the most they may bring, per asset; times in ms. */
 export interface AccountState {
   id: string;
   status: AccountStatus;

@@ -11,7 +11,7 @@ import {
 } from "../book.ts";
 import { canonical } from "../codec.ts";
 import type { HouseQuote } from "../house.ts";
-import { applyEntry, type Balances, balanceKey, GENESIS_HASH, type LedgerEntry, type Sha256 } from "../ledger.ts";
+import { applyEntry, type Balances, GENESIS_HASH, type LedgerEntry, type Sha256 } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
 import type { Report, Trade } from "../messages.ts";
 import type { Side } from "../order.ts";
@@ -40,6 +40,7 @@ export interface ReportEvent extends EventHead {
   entry: LedgerEntry | null;
 }
 
+/** One row of a market's journal: new rules, the house's quotes of a step, or a report to an account. */
 export type MarketEvent =
   | (EventHead & { kind: "rules"; rules: MarketRules })
   | (EventHead & { kind: "requote"; step: number; reference: bigint; quotes: HouseQuote[] })
@@ -52,6 +53,10 @@ export interface MarketPeer {
   unacknowledged: Report[];
 }
 
+/**
+ * Everything that a market goes by, as its journal gives it. `orders` are the open ones of customers, of which `resting` are
+ * in the book; the house's quotes are in the book alone. `at` in ms, `step` in seconds of the price path.
+ */
 export interface MarketState {
   symbol: string;
   epoch: number;
@@ -234,9 +239,4 @@ export function marketStateHash(state: MarketState, sha256: Sha256): string {
       sell: queue("sell"),
     }),
   );
-}
-
-/** What the market's ledger has on one account and asset, in units. */
-export function marketBalance(state: MarketState, account: string, asset: string): bigint {
-  return state.balances.get(balanceKey(account, asset)) ?? 0n;
 }

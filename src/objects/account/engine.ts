@@ -13,6 +13,7 @@ import { type Timer, Timers } from "../timers.ts";
 import { MarketLinks, type Said } from "./markets.ts";
 import { AccountStore } from "./store.ts";
 
+/** What an account needs of the world: prices, the way to its markets, and its own sockets. */
 export interface AccountPorts extends ObjectPorts {
   priceSeed: number;
   send: { exchange: (symbol: string, call: ExchangeCall) => Promise<ExchangeAnswer> };
@@ -34,6 +35,7 @@ export const HALTED = refuse({ code: "unavailable", detail: "This account is hal
 /** The promise of an order that waits for nothing. */
 export const SETTLED: Promise<void> = Promise.resolve();
 
+/** The account's state, and the only way in which it changes: one act, one transaction, then everybody who waits is told. */
 export class AccountEngine {
   readonly #ports: AccountPorts;
   readonly store: AccountStore;
@@ -197,10 +199,20 @@ export class AccountEngine {
 
   /** Rings what is due. Never throws: the platform drops an alarm after six failures. */
   async alarm(): Promise<void> {
-    const due = this.#timers.due(this.#ports.now());
-    await Promise.allSettled(due.map((timer) => this.#ring(timer)));
-    this.#timers.rearm(this.#ports.now() + BACKOFF_FIRST_MS);
-    this.journal.wakeIfBehind();
+    try {
+      const due = this.#timers.due(this.#ports.now());
+      const rung = await Promise.allSettled(due.map((timer) => this.#ring(timer)));
+      for (const one of rung) if (one.status === "rejected") this.#alarmFailed(one.reason);
+      this.journal.wakeIfBehind();
+    } catch (error) {
+      this.#alarmFailed(error);
+    } finally {
+      this.#timers.rearm(this.#ports.now() + BACKOFF_FIRST_MS);
+    }
+  }
+
+  #alarmFailed(error: unknown): void {
+    this.#ports.alert(`alarm of ${this.#ports.name}: ${String(error)}`);
   }
 
   async #ring({ kind, ref }: Timer): Promise<void> {

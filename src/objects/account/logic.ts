@@ -16,6 +16,7 @@ import { AccountReads } from "./reads.ts";
 
 export type { AccountPorts } from "./engine.ts";
 
+/** Everything that may be asked of an account. Who asks is judged first, then what its keys have got before, then the act. */
 export class AccountLogic {
   readonly #ports: AccountPorts;
   readonly #engine: AccountEngine;

@@ -38,6 +38,7 @@ export interface MarketLinkPorts {
 
 const TIMER = "drain";
 
+/** The account's side of every pair: one call to a market at a time, with backoff, until all is answered or the pair is parked. */
 export class MarketLinks {
   readonly #ports: MarketLinkPorts;
   readonly #flying = new Set<string>();

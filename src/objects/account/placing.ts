@@ -36,6 +36,7 @@ const PARKED = refuse({
   detail: "The link to this market is parked until an operator resumes it.",
 });
 
+/** Places orders once for ever: the same key with the same body gets the first answer, with another body a refusal. */
 export class Placing {
   readonly #ports: Pick<AccountPorts, "sha256" | "now">;
   readonly #engine: AccountEngine;

@@ -8,6 +8,7 @@ import type { LedgerQuery, OrderQuery, Page, PageRequest } from "../protocol.ts"
 
 type Filter = [clause: string, value: SqlValue];
 
+/** What the owner may list of an account: every page is read from the tables when it is asked for. */
 export class AccountReads {
   readonly #sql: ObjectPorts["sql"];
 

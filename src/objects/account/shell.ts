@@ -212,6 +212,7 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
   }
 }
 
+/** Carries a refusal to the Worker, which gives it its status: this one only says that nothing was opened. */
 function refusalResponse(refusal: Refusal): Response {
   return Response.json(refusal, { status: 401 });
 }

@@ -32,12 +32,14 @@ import { Timers } from "../timers.ts";
 import { Pushes } from "./pushes.ts";
 import { MarketStore, type PeerRecord } from "./store.ts";
 
+/** What a market needs of the world: its rules and prices from the start, and the way to its accounts. */
 export interface MarketPorts extends ObjectPorts {
   priceSeed: number;
   listed: MarketRules;
   send: { report: (account: string, call: ReportCall) => Promise<ReportAnswer> };
 }
 
+/** Everything that may be asked of a market: it applies commands in order, quotes for the house, and tells each account. */
 export class MarketLogic {
   readonly #ports: MarketPorts;
   readonly #store: MarketStore;

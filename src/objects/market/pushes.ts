@@ -11,6 +11,7 @@ import { type Parking, reasonToPark } from "../parking.ts";
 import type { OperatorAct, ReportAnswer, ReportCall } from "../protocol.ts";
 import type { Timers } from "../timers.ts";
 
+/** What this needs of the market: whom it owes what, and how to send it. */
 export interface PushPorts {
   now: () => number;
   timers: () => Timers;
@@ -30,6 +31,7 @@ export interface PushPorts {
 
 const TIMER = "push";
 
+/** The market's side of every pair: pushes what an account has not acknowledged, with backoff, until it has or is parked. */
 export class Pushes {
   readonly #ports: PushPorts;
   readonly #flying = new Set<string>();

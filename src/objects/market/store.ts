@@ -1,4 +1,5 @@
-// The market object's tables: writes a turn's events and what they changed, reads the state back. All of its SQL is here.
+// The market object's own tables: writes a turn's events and what they changed, reads the state back. The tables that all
+// objects have are in the files that they are named after: balances.ts, timers.ts, outbox.ts, parking.ts, schema.ts.
 import type { BookOrder, RestingOrder } from "../../core/book.ts";
 import { addToBook } from "../../core/book.ts";
 import { decode, encode } from "../../core/codec.ts";
@@ -44,6 +45,7 @@ export interface PeerRecord {
   acknowledged: number;
 }
 
+/** The one writer of a market's journal, orders, counters and own values. What reads here is what is stored. */
 export class MarketStore {
   readonly #sql: Sql;
 
@@ -204,18 +206,12 @@ export class MarketStore {
     );
   }
 
-  /** The market's journal, oldest first. */
-  events(): MarketEvent[] {
-    return this.#sql<{ body: string }>("SELECT body FROM journal ORDER BY seq").map((row) =>
-      decode<MarketEvent>(row.body),
-    );
-  }
-
   /** One value of the object's own, or undefined. */
   meta(key: string): string | undefined {
     return this.#sql<{ value: string }>("SELECT value FROM meta WHERE key = ?", key)[0]?.value;
   }
 
+  /** Keeps one value of the object's own, in place of any it had. */
   setMeta(key: string, value: string): void {
     this.#sql(
       "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
