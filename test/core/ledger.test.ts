@@ -2,10 +2,12 @@ import { describe, expect, it } from "vitest";
 import {
   applyEntry,
   type Balances,
+  balanceKey,
   entryText,
   formatUnits,
   GENESIS_HASH,
   isCustomerMoney,
+  keyParts,
   type Movement,
   makeEntry,
 } from "../../src/core/ledger.ts";
@@ -134,6 +136,12 @@ describe("an entry", () => {
       amount: -UNITS_MAX,
       balance: -2n * UNITS_MAX,
     });
+  });
+});
+
+describe("a ledger account's key", () => {
+  it.each(["available", "clearing:SOL-USD"])("gives back %s and its asset", (account) => {
+    expect(keyParts(balanceKey(account, "USD"))).toEqual({ account, asset: "USD" });
   });
 });
 

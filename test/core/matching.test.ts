@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { FILLS_PER_COMMAND_MAX } from "../../src/core/limits.ts";
 import { marketBalance } from "../../src/core/market/state.ts";
+import { InvariantError } from "../../src/core/result.ts";
 import { Desk, deskWith, expectBook, listed } from "../support/book.ts";
 
 // SOL-USD: a tick is 0.01 USD, a lot 0.0001 SOL, maker 10 bps, taker 20 bps. The band is 10 % around about 180.
@@ -304,6 +305,19 @@ describe("what bounds one command", () => {
     expect(reports.at(-1)).toBe("x1 canceled: too_many_fills");
     expectBook(desk, `| 180.1 | a${FILLS_PER_COMMAND_MAX}:0.01`);
   });
+});
+
+describe("an order of nothing", () => {
+  it.each(["x1 buy 0 @ 180.1", "x1 sell 0 market"])(
+    "(%s) is a bug of its account: no event is made of it",
+    (sentence) => {
+      const desk = deskWith(TWO_SIDES);
+      const { length } = desk.journal;
+      expect(() => desk.send(sentence)).toThrow(new InvariantError("order x1 is for nothing"));
+      expect(desk.state.seq).toBe(length);
+      expectBook(desk, TWO_SIDES);
+    },
+  );
 });
 
 describe("fees and the market's ledger", () => {
