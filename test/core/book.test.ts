@@ -1,9 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { assertUncrossed, bestPrice, depthOf, HOUSE } from "../../src/core/book.ts";
+import {
+  addToBook,
+  assertUncrossed,
+  bestPrice,
+  depthOf,
+  findInBook,
+  HOUSE,
+  type RestingOrder,
+  reduceInBook,
+} from "../../src/core/book.ts";
 import { formatDecimal } from "../../src/core/decimal.ts";
 import { marketStateHash } from "../../src/core/market/state.ts";
 import { InvariantError } from "../../src/core/result.ts";
-import { Desk, deskWith, sha256 } from "../support/book.ts";
+import { Desk, deskWith, expectBook, sha256 } from "../support/book.ts";
 
 const TWO_SIDES = `
   bids       | price | asks
@@ -61,6 +70,48 @@ describe("the best price", () => {
     ).toBe(HOUSE);
     expect(bestPrice(buy, true)).toBe(desk.price("170"));
     expect(bestPrice(sell, true)).toBeNull();
+  });
+});
+
+describe("a resting order", () => {
+  const orderAt = (desk: Desk, price: string, id: string): RestingOrder => {
+    const order = findInBook(desk.state.book, "sell", desk.price(price), id);
+    if (order === undefined) throw new Error(`${id} does not rest at ${price}`);
+    return order;
+  };
+
+  it("is found at its own side, price and id, and nowhere else", () => {
+    const desk = deskWith(TWO_SIDES);
+    const { book } = desk.state;
+    expect(orderAt(desk, "180.1", "c1").account).toBe("c");
+    expect(findInBook(book, "sell", desk.price("180.1"), "d1")).toBeUndefined();
+    expect(findInBook(book, "sell", desk.price("180.15"), "c1")).toBeUndefined();
+    expect(findInBook(book, "buy", desk.price("180.1"), "c1")).toBeUndefined();
+  });
+
+  it("rests once: to put it there again is a bug", () => {
+    const desk = deskWith(TWO_SIDES);
+    const again = { ...orderAt(desk, "180.1", "c1") };
+    expect(() => addToBook(desk.state.book, again)).toThrow(new InvariantError("order c1 rests already"));
+  });
+
+  it.each([
+    ["nothing", 0n, "cannot take 0 of 300000000 from c1"],
+    ["less than nothing", -1n, "cannot take -1 of 300000000 from c1"],
+    ["one unit more than is left of it", 300_000_001n, "cannot take 300000001 of 300000000 from c1"],
+  ])("never gives %s, and is then as it was", (_what, qty, message) => {
+    const desk = deskWith(TWO_SIDES);
+    expect(() => reduceInBook(desk.state.book, orderAt(desk, "180.1", "c1"), qty)).toThrow(new InvariantError(message));
+    expectBook(desk, TWO_SIDES);
+  });
+
+  it.each<[string, Partial<RestingOrder>]>([
+    ["a copy of it", {}],
+    ["one at a price where none rests", { price: 180_150_000n }],
+  ])("is that very order: nothing is taken from %s", (_what, change) => {
+    const desk = deskWith(TWO_SIDES);
+    const other = { ...orderAt(desk, "180.1", "c1"), ...change };
+    expect(() => reduceInBook(desk.state.book, other, 1n)).toThrow(new InvariantError("order c1 does not rest"));
   });
 });
 
