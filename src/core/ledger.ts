@@ -40,6 +40,12 @@ export function balanceKey(account: string, asset: string): string {
   return `${account}|${asset}`;
 }
 
+/** The two parts of a {@link balanceKey}: no ledger account has a bar in its name. */
+export function keyParts(key: string): { account: string; asset: string } {
+  const bar = key.indexOf("|");
+  return { account: key.slice(0, bar), asset: key.slice(bar + 1) };
+}
+
 /** Accounts of a customer's money: they may never be negative. */
 export function isCustomerMoney(account: string): boolean {
   return account === "available" || account === "held";
@@ -84,7 +90,7 @@ export function makeEntry(
   const postings: Posting[] = [];
   for (const [key, amount] of merged) {
     if (amount === 0n) continue;
-    const [account = "", asset = ""] = key.split("|");
+    const { account, asset } = keyParts(key);
     const balance = (balances.get(key) ?? 0n) + amount;
     invariant(balance >= 0n || !isCustomerMoney(account), `${account} ${asset} would be ${balance}`);
     // Only customers' money can be refused for its size; the other side of it adds up over all customers, without an end.

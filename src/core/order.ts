@@ -101,11 +101,12 @@ export function notionalOf(price: bigint, qty: bigint, baseScale: number): bigin
 
 /** The most a limit buy can still cost: what is left at its limit plus the dearer of its two fees, not yet charged. */
 export function limitBuyReserve(
-  order: Pick<Order, "limitPrice" | "makerFeeBps" | "takerFeeBps" | "feeNumerator" | "fee">,
+  order: Pick<Order, "makerFeeBps" | "takerFeeBps" | "feeNumerator" | "fee">,
+  limitPrice: bigint,
   leaves: bigint,
   baseScale: number,
 ): bigint {
-  const worst = notionalOf(order.limitPrice ?? 0n, leaves, baseScale);
+  const worst = notionalOf(limitPrice, leaves, baseScale);
   const bps = BigInt(Math.max(order.makerFeeBps, order.takerFeeBps));
   return worst + feeOf(order.feeNumerator + worst * bps) - order.fee;
 }

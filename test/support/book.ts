@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import { expect } from "vitest";
 import { type Book, HOUSE } from "../../src/core/book.ts";
-import { formatDecimal, parseDecimal } from "../../src/core/decimal.ts";
+import { formatDecimal, unitsOf as units } from "../../src/core/decimal.ts";
 import { marketBreaks } from "../../src/core/invariants.ts";
 import { balanceKey, type Sha256 } from "../../src/core/ledger.ts";
 import { findMarket, type MarketRules } from "../../src/core/listings.ts";
@@ -17,6 +17,8 @@ import type { MarketTurn } from "../../src/core/market/turn.ts";
 import type { Command, SubmitOrder } from "../../src/core/messages.ts";
 import { bandOf, feeOf, limitBuyReserve, notionalOf, type Side, type TimeInForce } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
+
+export { unitsOf as units } from "../../src/core/decimal.ts";
 
 /** With it SOL-USD is at 179.97 at noon and falls by a few ticks in the next seconds. */
 export const SEED = 35;
@@ -40,13 +42,6 @@ export function listed(symbol: string): MarketRules {
   const rules = findMarket(symbol);
   if (rules === undefined) throw new Error(`${symbol} is not listed`);
   return rules;
-}
-
-/** A decimal as units; throws for what is not one. */
-export function units(text: string, scale: number): bigint {
-  const parsed = parseDecimal(text, scale);
-  if (!parsed.ok) throw new Error(`"${text}" at scale ${scale}: ${parsed.reason}`);
-  return parsed.value;
 }
 
 /** What a market's ledger has on one account and asset, in units. */
@@ -163,7 +158,7 @@ export class Desk {
     if (order.side === "sell") return order.qty ?? 0n;
     if (order.qty === null) return this.price(amount.slice(1));
     if (order.limitPrice !== null)
-      return limitBuyReserve({ ...order, feeNumerator: 0n, fee: 0n }, order.qty, baseScale);
+      return limitBuyReserve({ ...order, feeNumerator: 0n, fee: 0n }, order.limitPrice, order.qty, baseScale);
     const worst = notionalOf(bandOf(this.reference, priceBandBps, tickSize).high, order.qty, baseScale);
     return worst + feeOf(worst * BigInt(takerFeeBps));
   }

@@ -17,6 +17,7 @@ import {
   assetsOf,
   balanceOf,
   balancesAfter,
+  creditOf,
   type OnceKey,
   rulesOf,
   type Transfer,
@@ -200,7 +201,7 @@ function transferRefusal(turn: AccountTurn, wish: { kind: string; asset: string;
     const needed = formatUnits(amount, asset);
     return { code: "insufficient_funds", asset, needed, available: formatUnits(available, asset) };
   }
-  const most = available + balanceOf(state, "held", asset) + (state.credits.get(asset) ?? 0n) + amount;
+  const most = available + balanceOf(state, "held", asset) + creditOf(state, asset) + amount;
   return out || most <= UNITS_MAX ? null : { code: "amount_out_of_range" };
 }
 

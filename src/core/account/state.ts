@@ -167,6 +167,11 @@ export function balanceOf(state: AccountState, account: string, asset: string): 
   return state.balances.get(balanceKey(account, asset)) ?? 0n;
 }
 
+/** The most that the account's open orders may still bring in of an asset, in units. */
+export function creditOf(state: AccountState, asset: string): bigint {
+  return state.credits.get(asset) ?? 0n;
+}
+
 /** The rules that the account admits under: the last that the market told it, else those of the listing. */
 export function rulesOf(state: AccountState, symbol: string): MarketRules {
   const rules = state.rules.get(symbol) ?? findMarket(symbol);
@@ -245,7 +250,7 @@ function replaceOrder(state: AccountState, order: Order): void {
   const change = (open ? order.credit : 0n) - (before?.credit ?? 0n);
   if (change !== 0n) {
     const { credited } = assetsOf(rulesOf(state, order.symbol), order.side);
-    state.credits.set(credited, (state.credits.get(credited) ?? 0n) + change);
+    state.credits.set(credited, creditOf(state, credited) + change);
   }
   if (open) state.orders.set(order.id, order);
   else state.orders.delete(order.id);

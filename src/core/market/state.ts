@@ -6,6 +6,7 @@ import {
   emptyBook,
   findInBook,
   HOUSE,
+  levelAt,
   type RestingOrder,
   reduceInBook,
 } from "../book.ts";
@@ -180,11 +181,13 @@ function open(state: MarketState, event: ReportEvent): void {
 }
 
 function applyFill(state: MarketState, event: ReportEvent): void {
+  const { budget, feeNumerator } = event;
   const { fill } = event.report;
   const order = state.orders.get(event.report.orderId);
-  invariant(fill !== null && order !== undefined, `a fill of ${event.report.orderId}, which is not open`);
-  order.budget = event.budget ?? order.budget;
-  order.feeNumerator = event.feeNumerator ?? order.feeNumerator;
+  invariant(order !== undefined, `a fill of ${event.report.orderId}, which is not open`);
+  invariant(fill !== null && budget !== null && feeNumerator !== null, `a fill of ${order.id} without what it does`);
+  order.budget = budget;
+  order.feeNumerator = feeNumerator;
   order.fee += fill.fee;
   invariant(order.budget >= 0n, `order ${order.id} was filled past its budget`);
   if (state.resting.has(order.id) && isResting(order)) reduceInBook(state.book, order, fill.qty);
@@ -216,7 +219,7 @@ function isResting(order: BookOrder): order is RestingOrder {
 /** SHA-256 over everything that a replay must give again; two equal books with another time order differ. */
 export function marketStateHash(state: MarketState, sha256: Sha256): string {
   const queue = (side: "buy" | "sell") =>
-    state.book[side].prices.map((price) => [...(state.book[side].levels.get(price)?.orders.values() ?? [])]);
+    state.book[side].prices.map((price) => [...levelAt(state.book[side], price).orders.values()]);
   // A peer that was only looked up has no event, so a replay does not know it.
   const dealt = [...state.peers].filter(([, { cseq, rseq }]) => cseq + rseq > 0);
   const peers = dealt.map(([account, { cseq, rseq }]) => [account, cseq, rseq]).sort();
