@@ -99,10 +99,7 @@ export type AccountEvent =
   | (EventHead & { kind: "tokens_valid_from"; from: number })
   | ReportApplied;
 
-/**
- * What an account knows of one market: the epoch it was met in, null before that; commands sent and answered, reports
- * applied, commands still unanswered.
- */
+/** What an account knows of a market: its epoch, null until met; commands sent, answered and not; reports applied. */
 export interface AccountPeer {
   epoch: number | null;
   cseq: number;
