@@ -11,6 +11,8 @@ export default defineConfig({
   test: {
     // What no test of core reaches is either a promise without a test or code that cannot be reached: both are mended.
     coverage: { provider: "istanbul", include: ["src/**"], thresholds: { "src/core/**": { 100: true } } },
+    // The simulator keeps one core busy for minutes, the other projects mostly wait for the runtime.
+    maxWorkers: 2,
     projects: [
       { test: { name: "core", environment: "node", include: ["test/core/**/*.test.ts", "test/tidy.test.ts"] } },
       { test: { name: "sim", environment: "node", include: ["test/sim/**/*.test.ts"], testTimeout: 600_000 } },
