@@ -1,5 +1,5 @@
 // How fast the read model is made anew: fills accounts and a market with orders, empties D1 and times until it has caught
-// up. `node bench/rebuild.mjs --orders=20000`
+// up. `npm run bench:rebuild -- --orders=20000`
 
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
