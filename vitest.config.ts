@@ -5,10 +5,14 @@ import { TEST_SECRETS } from "./test/support/secrets.ts";
 // A fresh clone has no .dev.vars yet, and wrangler warns of every secret it finds nowhere.
 Object.assign(process.env, TEST_SECRETS);
 
-// Three projects, from fast to slow: the pure core, the simulator, and everything that needs the real runtime.
+// Four projects, from fast to slow: the pure core, the simulator, everything that needs the real runtime, and the built
+// Worker in a process of its own.
 export default defineConfig({
   test: {
-    coverage: { provider: "istanbul", include: ["src/**"] },
+    // What no test of core reaches is either a promise without a test or code that cannot be reached: both are mended.
+    coverage: { provider: "istanbul", include: ["src/**"], thresholds: { "src/core/**": { 100: true } } },
+    // The simulator keeps one core busy for minutes, the other projects mostly wait for the runtime.
+    maxWorkers: 2,
     projects: [
       { test: { name: "core", environment: "node", include: ["test/core/**/*.test.ts", "test/tidy.test.ts"] } },
       { test: { name: "sim", environment: "node", include: ["test/sim/**/*.test.ts"], testTimeout: 600_000 } },
@@ -26,6 +30,16 @@ export default defineConfig({
           include: ["test/{objects,http,domains,projections,flows,db}/**/*.test.ts"],
           setupFiles: ["./test/support/setup.ts"],
           testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: "blackbox",
+          environment: "node",
+          include: ["test/blackbox/**/*.test.ts"],
+          testTimeout: 300_000,
+          // After all others: it measures how fast a server comes back, and would slow the rest down.
+          sequence: { groupOrder: 1 },
         },
       },
     ],

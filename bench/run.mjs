@@ -1,14 +1,14 @@
 // Measures the built Worker on this machine: see README.md. `npm run bench -- --storage=tmpfs --seconds=4 --only=resting`
 
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { build, WorkerdServer } from "../scripts/workerd.ts";
 import { parseConfig } from "../src/config.ts";
 import { closedLoop, openLoop, request, sleep } from "./load.mjs";
 import { orders } from "./orders.mjs";
 import { profiled } from "./profile.mjs";
-import { build, start } from "./server.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const FOLDERS = { tmpfs: `/dev/shm/tradepost-bench-${process.pid}`, disk: join(ROOT, ".bench", "disk") };
@@ -35,17 +35,19 @@ const seconds = Number(options.seconds);
 let bad = false;
 
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
-const built = build();
+mkdirSync(join(ROOT, ".bench"), { recursive: true });
+const built = build("bench/worker.ts", { BENCH: "BenchObject" });
 const config = parseConfig(built.vars);
 for (const storage of options.storage.split(",")) {
   const folder = FOLDERS[storage];
   if (folder === undefined || !existsSync(dirname(folder))) throw new Error(`no place for state: ${storage}`);
   const inspector = options.profile ? INSPECTOR : null;
-  const server = await start(built, folder, { inspector, readModel: !options["no-read-model"] });
+  const server = new WorkerdServer(built, folder, { inspector, readModel: !options["no-read-model"] });
   try {
+    await server.start();
     await measureAll(server, storage);
   } finally {
-    await server.stop();
+    await server.end();
   }
   const written = server.output.join("");
   if (written !== "") console.log(`\nThe server wrote:\n${written.slice(0, OUTPUT_CHARS_MAX)}`);

@@ -1,4 +1,4 @@
-// The built Worker with two more routes to measure against, and one that makes the tables. Never deployed.
+// The built Worker with two more routes to measure against. Never deployed.
 import { DurableObject } from "cloudflare:workers";
 import worker from "../src/worker.ts";
 
@@ -19,11 +19,6 @@ export default {
     const path = request.url.slice(request.url.indexOf("/", "https://".length));
     if (path === "/bench/route") return new Response("ok");
     if (path === "/bench/object") return new Response(await env.BENCH.getByName("one").nothing());
-    if (path === "/bench/sql") {
-      const statements: string[] = await request.json();
-      await env.DB.batch(statements.map((statement) => env.DB.prepare(statement)));
-      return new Response("ok");
-    }
     return worker.fetch(request, env, ctx);
   },
 } satisfies ExportedHandler<BenchEnv>;

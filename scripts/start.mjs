@@ -5,10 +5,9 @@ import { spawn, spawnSync } from "node:child_process";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { ROOT, usePinnedNode } from "./pinned-node.mjs";
 
-const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const HOST = "127.0.0.1";
 const PORT = Number(process.env.PORT ?? 8787);
 const ADDRESS = `http://${HOST}:${PORT}`;
@@ -17,6 +16,8 @@ const STATE = process.env.STATE_DIR ?? join(ROOT, ".wrangler", "state");
 const START_LIMIT_MS = 60_000;
 /** The cron of wrangler.toml: a local server has no clock of its own for it. */
 const CRON_EVERY_MS = 60_000;
+const WATCH_EVERY_MS = 3_000;
+const SILENCE_LIMIT_MS = 15_000;
 const DEMO_PASSWORD = "paper-trading";
 const DEMO_DEPOSIT = { asset: "USD", amount: "100000" };
 const DEMO_USERS = [
@@ -52,22 +53,11 @@ async function main() {
   const server = startServer();
   await untilHealthy(server);
   for (const user of DEMO_USERS) if (!user.roles.includes("operator")) await fund(user.username);
+  watch(server);
   setInterval(() => fetch(`${ADDRESS}/cdn-cgi/local/scheduled`).catch(() => {}), CRON_EVERY_MS).unref();
   console.log(`\nTradepost listens on ${ADDRESS}\n\nDemo logins (password "${DEMO_PASSWORD}"):`);
   for (const user of DEMO_USERS) console.log(`  ${user.username.padEnd(8)} ${user.roles.join(", ")}`);
   console.log("\nCtrl-C stops it; what it knows is kept.");
-}
-
-/** Wrangler and the type-stripped imports below need the Node that is pinned in package.json. */
-function usePinnedNode() {
-  const [major, minor] = process.versions.node.split(".").map(Number);
-  if (major > 22 || (major === 22 && minor >= 18)) return;
-  const pinned = join(ROOT, "node_modules", "node", "bin", "node");
-  if (!existsSync(pinned)) fail("Run `npm ci` first.");
-  const child = spawn(pinned, process.argv.slice(1), { stdio: "inherit" });
-  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
-  child.on("exit", (code) => process.exit(code ?? 1));
-  return new Promise(() => {});
 }
 
 /** Refuses a taken port here, in one sentence, instead of somewhere inside the server. */
@@ -192,6 +182,26 @@ async function untilHealthy(server) {
   }
   server.kill("SIGTERM");
   fail(`The server did not answer ${ADDRESS}/healthz within ${START_LIMIT_MS / 1_000} s.`);
+}
+
+/**
+ * Ends with the server once it does not answer any more: when its runtime has died, wrangler starts another that listens
+ * and never answers, and whoever waits for it would wait for ever.
+ */
+function watch(server) {
+  let silentSince = null;
+  setInterval(async () => {
+    const answers = await fetch(`${ADDRESS}/healthz`, { signal: AbortSignal.timeout(WATCH_EVERY_MS) }).then(
+      (answer) => answer.ok,
+      () => false,
+    );
+    silentSince = answers ? null : (silentSince ?? Date.now());
+    if (silentSince === null || Date.now() - silentSince < SILENCE_LIMIT_MS) return;
+    server.kill("SIGTERM");
+    fail(
+      `The server has not answered for ${SILENCE_LIMIT_MS / 1_000} s. Start it again: what it has acknowledged is kept.`,
+    );
+  }, WATCH_EVERY_MS).unref();
 }
 
 /** Gives a demo user paper money, once for ever: the key is the same at every start. */

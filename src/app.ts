@@ -1,7 +1,7 @@
 // The HTTP application: middleware in order, one mount line per domain.
 
 import { accountRouter } from "./domains/account/routes.ts";
-import { sessionRevoker } from "./domains/identity/gate.ts";
+import { sessionAuthority } from "./domains/identity/gate.ts";
 import { identityRoutes } from "./domains/identity/routes.ts";
 import { marketsRouter } from "./domains/markets/routes.ts";
 import { opsRouter } from "./domains/ops/routes.ts";
@@ -14,7 +14,7 @@ import { BEARER_SCHEME, createRouter } from "./http/openapi.ts";
 import { systemRoutes } from "./http/system.ts";
 
 /** What domains fill in for the real thing; tests hand in their own. */
-const PORTS: Ports = { sessionRevoker };
+const PORTS: Ports = { sessionAuthority };
 
 /** Builds the application. `ports` are the ones of the domains unless a test hands in its own. */
 export function createApp(ports: Ports = PORTS) {

@@ -33,6 +33,7 @@ export interface RestingOrder extends BookOrder {
   leaves: bigint;
 }
 
+/** The orders at one price, first come first; `total` is what they have left, in base units. */
 export interface Level {
   price: bigint;
   total: bigint;
@@ -46,6 +47,7 @@ export interface BookSide {
   levels: Map<bigint, Level>;
 }
 
+/** A market's resting orders, customers' and the house's. */
 export interface Book {
   buy: BookSide;
   sell: BookSide;
@@ -116,6 +118,13 @@ export function reduceInBook(book: Book, order: RestingOrder, qty: bigint): void
   side.prices.splice(positionOf(side, order.price), 1);
 }
 
+/** The level at one of a side's prices. Throws InvariantError when there is none: prices and levels have come apart. */
+export function levelAt(side: BookSide, price: bigint): Level {
+  const level = side.levels.get(price);
+  invariant(level !== undefined, `${side.side} ${price} has no level`);
+  return level;
+}
+
 /** The resting order at this side and price with this id, if there is one. */
 export function findInBook(book: Book, side: Side, price: bigint, id: string): RestingOrder | undefined {
   return book[side].levels.get(price)?.orders.get(id);
@@ -125,8 +134,7 @@ export function findInBook(book: Book, side: Side, price: bigint, id: string): R
 export function bestPrice(side: BookSide, exceptHouse = false): bigint | null {
   if (!exceptHouse) return side.prices[0] ?? null;
   for (const price of side.prices) {
-    const level = side.levels.get(price);
-    for (const order of level?.orders.values() ?? []) if (order.account !== HOUSE) return price;
+    for (const order of levelAt(side, price).orders.values()) if (order.account !== HOUSE) return price;
   }
   return null;
 }
@@ -141,6 +149,6 @@ export function assertUncrossed(book: Book): void {
 /** The best `depth` levels of each side as [price, total] pairs, best first. */
 export function depthOf(book: Book, depth: number): { bids: [bigint, bigint][]; asks: [bigint, bigint][] } {
   const top = (side: BookSide) =>
-    side.prices.slice(0, depth).map((price): [bigint, bigint] => [price, side.levels.get(price)?.total ?? 0n]);
+    side.prices.slice(0, depth).map((price): [bigint, bigint] => [price, levelAt(side, price).total]);
   return { bids: top(book.buy), asks: top(book.sell) };
 }

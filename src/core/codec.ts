@@ -113,9 +113,7 @@ function revive(value: object): void {
  * is the caller's claim: text from outside goes through a schema instead.
  */
 export function decode<T>(text: string): T {
-  const value: unknown = JSON.parse(text);
-  if (!text.includes('"$')) return value as T;
-  if (typeof value === "string") return (value.charCodeAt(0) === DOLLAR ? readString(value) : value) as T;
-  if (typeof value === "object" && value !== null) revive(value);
-  return value as T;
+  const read: { value: unknown } = { value: JSON.parse(text) };
+  if (text.includes('"$')) revive(read);
+  return read.value as T;
 }

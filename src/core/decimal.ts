@@ -11,19 +11,26 @@ export type ParsedDecimal =
   | { ok: false; reason: "range"; value: bigint };
 
 /** The grammar of money in JSON: no sign, no exponent, no leading zeros, at most 18 digits on either side of the point. */
-export const DECIMAL_PATTERN = /^(0|[1-9]\d{0,17})(?:\.(\d{1,18}))?$/;
+const DECIMAL_PATTERN = /^(?:0|[1-9]\d{0,17})(?:\.\d{1,18})?$/;
 
 /**
  * The units that a decimal string means at `scale` digits after the point. Digits are counted as written: "1.50" at
  * scale 1 is refused for its precision, though its last digit is zero.
  */
 export function parseDecimal(text: string, scale: number): ParsedDecimal {
-  const match = DECIMAL_PATTERN.exec(text);
-  if (match === null) return { ok: false, reason: "format" };
-  const [, whole = "", fraction = ""] = match;
-  if (fraction.length > scale) return { ok: false, reason: "precision" };
-  const value = BigInt(whole + fraction.padEnd(scale, "0"));
+  if (!DECIMAL_PATTERN.test(text)) return { ok: false, reason: "format" };
+  const point = text.indexOf(".");
+  const places = point === -1 ? 0 : text.length - point - 1;
+  if (places > scale) return { ok: false, reason: "precision" };
+  const value = BigInt(text.replace(".", "") + "0".repeat(scale - places));
   return value > UNITS_MAX ? { ok: false, reason: "range", value } : { ok: true, value };
+}
+
+/** The units of a decimal that the program itself wrote, such as a listing's tick. Throws RangeError for what is not one. */
+export function unitsOf(text: string, scale: number): bigint {
+  const parsed = parseDecimal(text, scale);
+  if (!parsed.ok) throw new RangeError(`"${text}" at scale ${scale}: ${parsed.reason}`);
+  return parsed.value;
 }
 
 /** Units as a decimal in shortest form: no trailing zeros, no bare point, `-` where negative, never "-0". Any size. */

@@ -6,6 +6,12 @@ const MS_END = 2 ** 48;
 const PREFIX = /^[a-z](?:[a-z_]{0,61}[a-z])?$/;
 const SUFFIX = /^[0-7][0-9a-hjkmnp-tv-z]{25}$/;
 
+type TenBytes = Uint8Array & Readonly<Record<0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9, number>>;
+
+function isTenBytes(bytes: Uint8Array): bytes is TenBytes {
+  return bytes.length === RANDOM_BYTES;
+}
+
 /** Two characters for each ten bits: 26 characters are thirteen look-ups. */
 const PAIRS: readonly string[] = Array.from({ length: 1024 }, (_, bits) =>
   ALPHABET.charAt(bits >>> 5).concat(ALPHABET.charAt(bits & 31)),
@@ -27,17 +33,16 @@ function fiveBytes(a: number, b: number, c: number, d: number, e: number): strin
 export function typeId(prefix: string, atMs: number, random: Uint8Array): string {
   if (!PREFIX.test(prefix)) throw new RangeError(`"${prefix}" is not a TypeID prefix`);
   if (!Number.isInteger(atMs) || atMs < 0 || atMs >= MS_END) throw new RangeError(`${atMs} is not a time in ms`);
-  if (random.length !== RANDOM_BYTES) throw new RangeError(`${random.length} random bytes, not ${RANDOM_BYTES}`);
-  const byte = (index: number) => random[index] ?? 0;
+  if (!isTenBytes(random)) throw new RangeError(`${random.length} random bytes, not ${RANDOM_BYTES}`);
   const high = Math.floor(atMs / 2 ** 32);
   const low = atMs >>> 0;
-  const version = 0x70 | (byte(0) & 0x0f);
-  const variant = 0x80 | (byte(2) & 0x3f);
+  const version = 0x70 | (random[0] & 0x0f);
+  const variant = 0x80 | (random[2] & 0x3f);
   return (
     `${prefix}_${PAIRS[high >>> 8]}` +
     fiveBytes(high & 255, low >>> 24, (low >>> 16) & 255, (low >>> 8) & 255, low & 255) +
-    fiveBytes(version, byte(1), variant, byte(3), byte(4)) +
-    fiveBytes(byte(5), byte(6), byte(7), byte(8), byte(9))
+    fiveBytes(version, random[1], variant, random[3], random[4]) +
+    fiveBytes(random[5], random[6], random[7], random[8], random[9])
   );
 }
 

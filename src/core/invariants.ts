@@ -1,10 +1,10 @@
 // What must hold after every event, as sentences about what does not. Reads states, changes nothing; O(n) in orders.
-import { type AccountPeer, type AccountState, assetsOf, balanceOf, rulesOf } from "./account/state.ts";
+import { type AccountPeer, type AccountState, assetsOf, balanceOf, creditOf, rulesOf } from "./account/state.ts";
 import { type Book, type BookOrder, type BookSide, HOUSE, isBetter, type Level, type RestingOrder } from "./book.ts";
-import { type Balances, balanceKey, isCustomerMoney } from "./ledger.ts";
+import { type Balances, balanceKey, isCustomerMoney, keyParts } from "./ledger.ts";
 import { houseOrderId, type MarketPeer, type MarketState } from "./market/state.ts";
 import { UNITS_MAX } from "./money.ts";
-import { feeOf, isOpen, limitBuyReserve, type Order } from "./order.ts";
+import { feeOf, isOpen, leavesOf, limitBuyReserve, type Order } from "./order.ts";
 
 /**
  * Every invariant that an account breaks by itself, one sentence each; none when all is well. Money sums to zero per
@@ -14,8 +14,7 @@ import { feeOf, isOpen, limitBuyReserve, type Order } from "./order.ts";
 export function accountBreaks(state: AccountState): string[] {
   const breaks = [...ledgerBreaks(state.balances)];
   for (const [key, units] of state.balances) {
-    const [account = ""] = key.split("|");
-    if (isCustomerMoney(account) && units < 0n) breaks.push(`${key} is negative: ${units}`);
+    if (isCustomerMoney(keyParts(key).account) && units < 0n) breaks.push(`${key} is negative: ${units}`);
   }
   for (const [id, order] of state.orders) {
     if (order.id !== id) breaks.push(`order ${order.id} is kept as ${id}`);
@@ -100,10 +99,9 @@ function ledgerBreaks(balances: Balances): string[] {
   const breaks: string[] = [];
   const sums: Balances = new Map();
   for (const [key, units] of balances) {
-    const asset = key.slice(key.indexOf("|") + 1);
+    const { account, asset } = keyParts(key);
     sums.set(asset, (sums.get(asset) ?? 0n) + units);
-    if (isCustomerMoney(key.slice(0, key.indexOf("|"))) && units > UNITS_MAX)
-      breaks.push(`${key} is out of range: ${units}`);
+    if (isCustomerMoney(account) && units > UNITS_MAX) breaks.push(`${key} is out of range: ${units}`);
   }
   for (const [asset, sum] of sums) if (sum !== 0n) breaks.push(`the ledger leaves ${sum} of ${asset}`);
   return breaks;
@@ -134,7 +132,7 @@ function orderBreaks(order: Order, baseScale: number): string[] {
 /** The exact hold of an order, or null for a market buy, whose cost is bounded by its hold alone. */
 function worstCost(order: Order, leaves: bigint, baseScale: number): bigint | null {
   if (order.side === "sell") return leaves;
-  return order.limitPrice === null ? null : limitBuyReserve(order, leaves, baseScale);
+  return order.limitPrice === null ? null : limitBuyReserve(order, order.limitPrice, leaves, baseScale);
 }
 
 /** M4: per asset, held money is the sum of holds; and the credits kept are the sum of what open orders may bring in. */
@@ -147,14 +145,14 @@ function holdBreaks(state: AccountState): string[] {
     holds.set(held, (holds.get(held) ?? 0n) + order.hold);
     credits.set(credited, (credits.get(credited) ?? 0n) + order.credit);
   }
-  const assets = new Set([...state.balances.keys()].map((key) => key.slice(key.indexOf("|") + 1)));
+  const assets = new Set([...state.balances.keys()].map((key) => keyParts(key).asset));
   for (const asset of [...assets, ...holds.keys()]) {
     const held = balanceOf(state, "held", asset);
     const sum = holds.get(asset) ?? 0n;
     if (held !== sum) breaks.push(`${held} of ${asset} is held, open orders hold ${sum}`);
   }
   for (const asset of new Set([...state.credits.keys(), ...credits.keys()])) {
-    const kept = state.credits.get(asset) ?? 0n;
+    const kept = creditOf(state, asset);
     const sum = credits.get(asset) ?? 0n;
     if (kept !== sum) breaks.push(`open orders may bring in ${sum} of ${asset}, kept is ${kept}`);
   }
@@ -242,10 +240,7 @@ function levelBreaks(side: BookSide, price: bigint, level: Level): string[] {
 /** M8 on the market's side: what is held for a resting order is all that it can still cost, and its fee is exact. */
 function budgetBreaks(order: RestingOrder, baseScale: number): string[] {
   const breaks: string[] = [];
-  const worst =
-    order.side === "sell"
-      ? order.leaves
-      : limitBuyReserve({ ...order, limitPrice: order.price }, order.leaves, baseScale);
+  const worst = order.side === "sell" ? order.leaves : limitBuyReserve(order, order.price, order.leaves, baseScale);
   if (order.budget < worst) breaks.push(`order ${order.id} has a budget of ${order.budget} and may cost ${worst}`);
   if (order.budget > worst)
     breaks.push(`order ${order.id} has a budget of ${order.budget}, beyond its cost of ${worst}`);
@@ -260,7 +255,7 @@ function sameOrderBreaks(account: string, mine: Order, theirs: BookOrder | undef
     theirs.account === account &&
     theirs.side === mine.side &&
     theirs.price === mine.limitPrice &&
-    theirs.leaves === (mine.qty === null ? null : mine.qty - mine.filledQty) &&
+    theirs.leaves === leavesOf(mine) &&
     theirs.feeNumerator === mine.feeNumerator &&
     theirs.fee === mine.fee &&
     theirs.budget === mine.hold;

@@ -12,6 +12,7 @@ export interface Posting {
   balance: bigint;
 }
 
+/** Postings that sum to zero in each asset, made at `at` (ms) by `ref`; `hash` covers them and the entry before. */
 export interface LedgerEntry {
   id: string;
   seq: number;
@@ -37,6 +38,12 @@ export const GENESIS_HASH = "0".repeat(64);
 /** The key of one ledger account in {@link Balances}. */
 export function balanceKey(account: string, asset: string): string {
   return `${account}|${asset}`;
+}
+
+/** The two parts of a {@link balanceKey}: no ledger account has a bar in its name. */
+export function keyParts(key: string): { account: string; asset: string } {
+  const bar = key.indexOf("|");
+  return { account: key.slice(0, bar), asset: key.slice(bar + 1) };
 }
 
 /** Accounts of a customer's money: they may never be negative. */
@@ -83,7 +90,7 @@ export function makeEntry(
   const postings: Posting[] = [];
   for (const [key, amount] of merged) {
     if (amount === 0n) continue;
-    const [account = "", asset = ""] = key.split("|");
+    const { account, asset } = keyParts(key);
     const balance = (balances.get(key) ?? 0n) + amount;
     invariant(balance >= 0n || !isCustomerMoney(account), `${account} ${asset} would be ${balance}`);
     // Only customers' money can be refused for its size; the other side of it adds up over all customers, without an end.

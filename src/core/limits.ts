@@ -32,8 +32,9 @@ export const SLICE_ROWS_MAX = 500;
 /** Longest sleep of a market's alarm (protocol, house liquidity). */
 export const HOUSE_HORIZON_STEPS = 3_600;
 /** One paper deposit or withdrawal is worth at most 10,000,000 USD, the contract's figure; in USD units (6 digits). */
-export const DEPOSIT_USD_UNITS_MAX = 10_000_000_000_000n;
-/** Price levels a book answer may have on each side: the contract's figure. */
+export const TRANSFER_USD_UNITS_MAX = 10_000_000_000_000n;
+/** Price levels a book answer has on each side, and may have: the contract's figures. */
+export const BOOK_DEPTH_DEFAULT = 50;
 export const BOOK_DEPTH_MAX = 500;
 /** Rows of one page: the contract's figures. */
 export const PAGE_ROWS_DEFAULT = 50;

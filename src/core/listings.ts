@@ -1,7 +1,8 @@
 // What is listed from the start: assets, and the rules under which their USD markets open. A market object owns its rules
 // from then on and counts their versions; this file only says how they begin.
-import { parseDecimal } from "./decimal.ts";
+import { unitsOf } from "./decimal.ts";
 
+/** What an asset is. */
 export type AssetClass = "crypto" | "equity" | "fiat";
 
 /** `scale`: digits after the point of one whole unit. */
@@ -13,6 +14,7 @@ export interface Asset {
   status: "active";
 }
 
+/** Whether a market takes new orders: only an open one does, and cancels work in all. */
 export type MarketStatus = "open" | "post_only" | "cancel_only" | "halted";
 
 /**
@@ -67,12 +69,6 @@ const LISTINGS: readonly Listing[] = [
   ["TSLA", "Tesla", "equity", 6, "300", "0.01", "0.0001", "10000"],
 ];
 
-function units(text: string, scale: number): bigint {
-  const parsed = parseDecimal(text, scale);
-  if (!parsed.ok) throw new RangeError(`"${text}" at scale ${scale}: ${parsed.reason}`);
-  return parsed.value;
-}
-
 function usdMarket([base, , , baseScale, price, tick, lot, maxQty]: Listing): MarketRules {
   return {
     symbol: `${base}-${USD.symbol}`,
@@ -82,14 +78,14 @@ function usdMarket([base, , , baseScale, price, tick, lot, maxQty]: Listing): Ma
     quoteScale: USD.scale,
     version: 1,
     status: "open",
-    tickSize: units(tick, USD.scale),
-    lotSize: units(lot, baseScale),
-    minNotional: units("1", USD.scale),
-    maxQty: units(maxQty, baseScale),
+    tickSize: unitsOf(tick, USD.scale),
+    lotSize: unitsOf(lot, baseScale),
+    minNotional: unitsOf("1", USD.scale),
+    maxQty: unitsOf(maxQty, baseScale),
     priceBandBps: 1_000,
     makerFeeBps: 10,
     takerFeeBps: 20,
-    basePrice: units(price, USD.scale),
+    basePrice: unitsOf(price, USD.scale),
   };
 }
 

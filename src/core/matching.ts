@@ -1,9 +1,10 @@
 // Decides what an incoming order meets: strict price, then time, at the maker's price. Reads the book, never changes it.
-import { accepts, type Book, type BookOrder, type Level, opposite, type RestingOrder } from "./book.ts";
+import { accepts, type Book, type BookOrder, type Level, levelAt, opposite, type RestingOrder } from "./book.ts";
 import { FILLS_PER_COMMAND_MAX } from "./limits.ts";
 import { feeOfFill, notionalOf, qtyWithinBudget } from "./order.ts";
+import { invariant } from "./result.ts";
 
-/** One meeting: the maker, base units, the maker's price and what each side's fee grows by, in quote units. */
+/** One meeting: the maker, its price (quote units per whole base unit), base units, and what they cost in quote units. */
 export interface PlannedFill {
   maker: RestingOrder;
   price: bigint;
@@ -21,6 +22,7 @@ export interface MatchPlan {
   end: MatchEnd;
 }
 
+/** What matching needs of a market's rules: the base's digits, and the least quantity in base units. */
 export interface MatchRules {
   baseScale: number;
   lotSize: bigint;
@@ -36,9 +38,11 @@ interface Remainder {
 
 /**
  * Plans the fills of `taker` against the other side of the book, down to `limit` (its limit price, or the band's edge for
- * a market order). A buy never passes its budget: notional plus fee, rounded up.
+ * a market order). A buy never passes its budget: notional plus fee, rounded up. Throws InvariantError for an order of
+ * nothing: it would rest for ever without a place in its level's total.
  */
 export function planMatch(book: Book, taker: BookOrder, limit: bigint, rules: MatchRules): MatchPlan {
+  invariant(taker.leaves === null || taker.leaves > 0n, `order ${taker.id} is for nothing`);
   const fills: PlannedFill[] = [];
   const left: Remainder = {
     leaves: taker.leaves,
@@ -49,12 +53,10 @@ export function planMatch(book: Book, taker: BookOrder, limit: bigint, rules: Ma
   const side = book[opposite(taker.side)];
   for (const price of side.prices) {
     if (!accepts(taker.side, limit, price)) break;
-    const level = side.levels.get(price);
-    if (level === undefined) continue;
-    const end = planLevel(level, taker, left, rules, fills);
+    const end = planLevel(levelAt(side, price), taker, left, rules, fills);
     if (end !== "next_level") return { fills, complete: end === "complete", end: end === "complete" ? null : end };
   }
-  return { fills, complete: left.leaves === 0n, end: null };
+  return { fills, complete: false, end: null };
 }
 
 function planLevel(
@@ -65,7 +67,6 @@ function planLevel(
   fills: PlannedFill[],
 ): "next_level" | "complete" | Exclude<MatchEnd, null> {
   for (const maker of level.orders.values()) {
-    if (left.leaves === 0n) return "complete";
     const affordable = affordableQty(taker, level.price, left, rules);
     // An order by notional is done when its money buys no further lot; one by qty has run out of hold.
     if (affordable === 0n) return taker.leaves === null && fills.length > 0 ? "complete" : "hold_exhausted";

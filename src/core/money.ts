@@ -3,15 +3,6 @@
 /** A count of some asset's smallest unit. */
 export type Units = bigint;
 
-/** An amount of a market's base asset, in its smallest unit. */
-export type BaseQty = Units;
-
-/** An amount of a market's quote asset, in its smallest unit. */
-export type QuoteAmount = Units;
-
-/** A price: quote units for one whole unit of the base asset (not for its smallest). */
-export type Price = Units;
-
 /** The greatest amount that may be stored, 2^53 − 1 units: SQLite bindings read greater integers wrongly, without a word. */
 export const UNITS_MAX = 2n ** 53n - 1n;
 

@@ -1,11 +1,18 @@
 // An order as its owner's account keeps it: terms frozen at admission, what has happened since, and what it may still cost.
 
+/** What the owner does with the base asset. */
 export type Side = "buy" | "sell";
+/** At any price inside the band, or at `limitPrice` or better. */
 export type OrderType = "market" | "limit";
+/** How long an order lives: until canceled, until its expiry, until 00:00 UTC; at once and no longer, or at once and whole. */
 export type TimeInForce = "gtc" | "gtd" | "day" | "ioc" | "fok";
+/** Whether an order that would meet one of its own account trades with it, or is canceled. */
 export type SelfTradePrevention = "none" | "cancel_newest";
+/** Where an order is; {@link canTransition} says where it may go from there. */
 export type OrderStatus = "pending_new" | "new" | "partially_filled" | "filled" | "canceled" | "expired" | "rejected";
+/** What a market reports of an order. */
 export type ExecType = "new" | "rejected" | "fill" | "canceled" | "expired";
+/** Which side of a trade: the order that rested, or the one that met it. */
 export type Liquidity = "maker" | "taker";
 
 /** What is agreed at admission and never changes. Amounts in units; times in ms since the epoch. */
@@ -94,11 +101,12 @@ export function notionalOf(price: bigint, qty: bigint, baseScale: number): bigin
 
 /** The most a limit buy can still cost: what is left at its limit plus the dearer of its two fees, not yet charged. */
 export function limitBuyReserve(
-  order: Pick<Order, "limitPrice" | "makerFeeBps" | "takerFeeBps" | "feeNumerator" | "fee">,
+  order: Pick<Order, "makerFeeBps" | "takerFeeBps" | "feeNumerator" | "fee">,
+  limitPrice: bigint,
   leaves: bigint,
   baseScale: number,
 ): bigint {
-  const worst = notionalOf(order.limitPrice ?? 0n, leaves, baseScale);
+  const worst = notionalOf(limitPrice, leaves, baseScale);
   const bps = BigInt(Math.max(order.makerFeeBps, order.takerFeeBps));
   return worst + feeOf(order.feeNumerator + worst * bps) - order.fee;
 }

@@ -1,5 +1,7 @@
 // Positions at average cost, fees included, so that equity = deposits − withdrawals + realised + unrealised, to the unit.
 
+import { invariant } from "./result.ts";
+
 /** What an account has of one market's base asset: base units, and what they cost and have brought in, in quote units. */
 export interface Position {
   symbol: string;
@@ -20,10 +22,12 @@ export function addToPosition(position: Position, qty: bigint, cost: bigint): Po
 
 /**
  * After base units left for `proceeds` quote units (a sale: notional less fee). Cost leaves in proportion, rounded down,
- * and all of it with the last unit. Null proceeds (a withdrawal) realise nothing.
+ * and all of it with the last unit. Null proceeds (a withdrawal) realise nothing. Throws InvariantError for more units than
+ * there are: money and position have come apart.
  */
 export function takeFromPosition(position: Position, qty: bigint, proceeds: bigint | null): Position {
-  const cost = qty >= position.qty ? position.costBasis : (position.costBasis * qty) / position.qty;
+  invariant(qty <= position.qty, `${qty} of ${position.symbol} leave a position of ${position.qty}`);
+  const cost = (position.costBasis * qty) / position.qty;
   return {
     ...position,
     qty: position.qty - qty,

@@ -26,6 +26,7 @@ export const PLAIN_ORDER_CODES = [
   "account_frozen",
 ] as const;
 
+/** One of {@link PLAIN_ORDER_CODES}. */
 export type PlainOrderCode = (typeof PLAIN_ORDER_CODES)[number];
 
 /** Refusals that carry nothing but their code and are not about one order's terms. */
@@ -61,9 +62,21 @@ export type Refusal =
   | { code: "rate_limited"; retryAfterSeconds: number; detail?: string }
   | { code: "validation_failed"; errors: FieldError[]; detail?: string };
 
+/** Every code that the product may refuse with. */
 export type RefusalCode = Refusal["code"];
 
+/** What a verb answers: the value, or why not. */
 export type Result<T> = { ok: true; value: T } | { ok: false; refusal: Refusal };
+
+/**
+ * An answer to an act that happens once. `replay` is null the first time; after that it says which key brought the same
+ * answer again, and for an idempotency key the request id of the first answer, since that one is byte for byte. `repeated`:
+ * that first answer was itself one by client_order_id.
+ */
+export interface Answered<T> {
+  result: Result<T>;
+  replay: null | { by: "idempotency_key"; requestId: string; repeated?: true } | { by: "client_order_id" };
+}
 
 /** Wraps a value as a success. */
 export function ok<T>(value: T): { ok: true; value: T } {

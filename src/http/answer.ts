@@ -63,8 +63,3 @@ function matches(ifNoneMatch: string | undefined, tag: string): boolean {
   if (ifNoneMatch === undefined) return false;
   return ifNoneMatch.split(",").some((one) => one.trim() === "*" || one.trim().replace(/^W\//, "") === tag);
 }
-
-/** A time as answers show it: RFC 3339, UTC, milliseconds. */
-export function timestamp(ms: number): string {
-  return new Date(ms).toISOString();
-}

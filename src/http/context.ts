@@ -18,8 +18,10 @@ export interface Principal {
   expiresAtMs: number;
 }
 
-/** Tells the account that tokens are no longer good. A failure means "not told": the caller must answer 503. */
-export interface SessionRevoker {
+/** What the account knows of sessions: it hears of each end first. A failure to tell it means that the caller must answer 503. */
+export interface SessionAuthority {
+  /** Whether the session of a verified token still counts. Refuses `session_revoked`, and `unavailable`. */
+  admit(principal: Principal): Promise<Result<null>>;
   /** No command of this session is taken from now on; the account may forget it after `untilMs`. */
   revokeSession(accountId: string, sessionId: string, untilMs: number): Promise<Result<null>>;
   /** No token issued before `validFromMs` is taken from now on. */
@@ -28,7 +30,7 @@ export interface SessionRevoker {
 
 /** What domains fill in and app.ts wires. */
 export interface Ports {
-  sessionRevoker(env: Env): SessionRevoker;
+  sessionAuthority(env: Env): SessionAuthority;
 }
 
 export interface AppEnv {

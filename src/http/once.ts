@@ -1,16 +1,9 @@
 // Answers to acts that happen once: a replay says so, and carries the request id of the first answer in its body.
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import type { Refusal } from "../core/result.ts";
-import { ok, type Result, refuse } from "../core/result.ts";
+import { type Answered, ok, type Refusal, refuse } from "../core/result.ts";
 import { type Answer, send } from "./answer.ts";
 import type { AppEnv } from "./context.ts";
-
-/** How a repeated answer came about; the same shape as the objects' own. */
-export interface Once<T> {
-  result: Result<T>;
-  replay: null | { by: "idempotency_key"; requestId: string; repeated?: true } | { by: "client_order_id" };
-}
 
 /** The request's Idempotency-Key with the id under which its first answer is to be replayed; null when there is none. */
 export function idempotencyOf(c: Context<AppEnv>): { key: string; requestId: string } | null {
@@ -21,7 +14,7 @@ export function idempotencyOf(c: Context<AppEnv>): { key: string; requestId: str
 /** Answers with the act's outcome; a replay by key has `Idempotency-Replayed: true` and the first answer's bytes. */
 export function sendOnce<T, B, S extends ContentfulStatusCode>(
   c: Context<AppEnv>,
-  answered: Once<T>,
+  answered: Answered<T>,
   render: (value: T) => B,
   status: (value: T, repeated: boolean) => S,
 ): Answer<B, S> {
@@ -36,7 +29,7 @@ export function sendOnce<T, B, S extends ContentfulStatusCode>(
 }
 
 /** Turns an outcome into another, keeping how it came about. */
-export function mapOnce<T>(answered: Once<T>, refusalOf: (value: T) => Refusal | null): Once<T> {
+export function mapOnce<T>(answered: Answered<T>, refusalOf: (value: T) => Refusal | null): Answered<T> {
   if (!answered.result.ok) return answered;
   const refusal = refusalOf(answered.result.value);
   return { ...answered, result: refusal === null ? ok(answered.result.value) : refuse(refusal) };

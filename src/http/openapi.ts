@@ -5,15 +5,16 @@ import { createRoute, OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi
 import type { MiddlewareHandler } from "hono";
 import { every } from "hono/combine";
 import { PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX } from "../core/limits.ts";
+import { findAsset, findMarket } from "../core/listings.ts";
 import type { RefusalCode } from "../core/result.ts";
-import { requireAuth, requireRole } from "./auth.ts";
+import { requireAuth, requireLiveSession, requireRole, requireVerifiedEmail } from "./auth.ts";
 import { jsonBody } from "./body.ts";
 import type { AppEnv } from "./context.ts";
 import { CATALOGUE, problemResponse } from "./problem.ts";
 import { fieldErrors } from "./validation.ts";
 
-/** Who may call a route: everybody, anybody who is signed in, or who has a role. */
-export type Access = "public" | "signed_in" | "operator";
+/** Who may call a route: everybody, anybody who is signed in, also with a verified e-mail address, or who has a role. */
+export type Access = "public" | "signed_in" | "verified_email" | "operator";
 
 /** The name of the token scheme in the OpenAPI document. */
 export const BEARER_SCHEME = "bearer";
@@ -25,15 +26,24 @@ export type Operation<R> = R & { getRoutingPath(): never };
 
 /**
  * Declares one operation. `access` decides its `security` in the document and the check before anything of the
- * request is looked at; a declared body is JSON, read after that check.
+ * request is looked at; a declared body is JSON, read after that check. Query parameters that are not declared are
+ * refused with 422, unless the declared query is a loose object: a misspelt filter would answer something else.
  */
 export function operation<P extends string, R extends Declaration & { path: P }>(declaration: R): Operation<R> {
   const { access, ...route }: Declaration & { path: P } = declaration;
   const middleware = [...guards(access), ...(route.request?.body === undefined ? [] : [jsonBody])];
   const security = access === "public" ? [] : [{ [BEARER_SCHEME]: [] }];
   const combined: Pick<RouteConfig, "middleware"> = middleware.length === 0 ? {} : { middleware: every(...middleware) };
+  const request = { ...route.request, query: strictQuery(route.request?.query) };
   // The caller's own type is handed back: what is added concerns the router and the document, not the handler.
-  return createRoute({ ...route, security, ...combined }) as unknown as Operation<R>;
+  return createRoute({ ...route, request, security, ...combined }) as unknown as Operation<R>;
+}
+
+type Query = NonNullable<RouteConfig["request"]>["query"];
+
+function strictQuery(declared: Query): Query {
+  if (declared === undefined) return z.strictObject({});
+  return declared instanceof z.ZodObject && declared.def.catchall === undefined ? declared.strict() : declared;
 }
 
 function guards(access: Access): MiddlewareHandler<AppEnv>[] {
@@ -42,8 +52,10 @@ function guards(access: Access): MiddlewareHandler<AppEnv>[] {
       return [];
     case "signed_in":
       return [requireAuth];
+    case "verified_email":
+      return [requireAuth, requireVerifiedEmail];
     case "operator":
-      return [requireAuth, requireRole("operator")];
+      return [requireAuth, requireLiveSession, requireRole("operator")];
   }
 }
 
@@ -77,11 +89,11 @@ export const problemSchema = z
 
 /**
  * The `responses` of a route for the codes it may refuse with, grouped by status. Typed as nothing, so that a
- * handler's type is its successes alone: refusals are made by `send`.
+ * handler's type is its successes alone: refusals are made by `send`. Any route refuses a query that it does not take.
  */
 export function problems(...codes: RefusalCode[]): Record<never, never> {
   const byStatus: Record<number, { description: string; content: object }> = {};
-  const all = new Set<RefusalCode>([...codes, "internal"]);
+  const all = new Set<RefusalCode>([...codes, "validation_failed", "internal"]);
   for (const [code, { status }] of Object.entries(CATALOGUE)) {
     if (!all.has(code as RefusalCode)) continue;
     const before = byStatus[status];
@@ -121,20 +133,44 @@ export const timestampIn = z.iso
   .refine((ms) => Number.isFinite(ms), "must be a time that exists")
   .openapi({ type: "string", format: "date-time" });
 
+/** A parameter that counts, from 1 to `most`, and is `usual` when left out. */
+export function countIn(most: number, usual: number) {
+  const error = `must be a whole number from 1 to ${most}`;
+  return z
+    .string()
+    .regex(/^(0|-?[1-9]\d{0,14})$/, { error })
+    .transform(Number)
+    .pipe(z.int().min(1, { error }).max(most, { error }))
+    .default(usual)
+    .openapi({ type: "integer", minimum: 1, maximum: most, default: usual });
+}
+
 /** `?limit=&cursor=` of every list. */
 export const pageQuery = z.object({
-  limit: z
-    .string()
-    .regex(/^[1-9]\d{0,8}$/, `must be a whole number from 1 to ${PAGE_ROWS_MAX}`)
-    .transform(Number)
-    .pipe(z.int().max(PAGE_ROWS_MAX))
-    .default(PAGE_ROWS_DEFAULT)
-    .openapi({ type: "integer", minimum: 1, maximum: PAGE_ROWS_MAX, default: PAGE_ROWS_DEFAULT }),
+  limit: countIn(PAGE_ROWS_MAX, PAGE_ROWS_DEFAULT),
   cursor: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,200}$/)
     .optional(),
 });
+
+/** `?symbol=` of a list or a bulk act: a listed market, for none at all would look like one where nothing is. */
+export const symbolFilter = z
+  .string()
+  .refine((text) => findMarket(text) !== undefined, {
+    message: "No market has this symbol.",
+    params: { code: "unknown_symbol" },
+  })
+  .openapi({ example: "BTC-USD" });
+
+/** `?asset=` of a list: a listed asset. */
+export const assetFilter = z
+  .string()
+  .refine((text) => findAsset(text) !== undefined, {
+    message: "No asset has this symbol.",
+    params: { code: "unknown_asset" },
+  })
+  .openapi({ example: "USD" });
 
 /** The answer of every list. */
 export function pageOf<S extends z.ZodType>(row: S) {

@@ -32,7 +32,7 @@ function pointerTo(path: readonly PropertyKey[]): string {
 function codeOf(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case "invalid_type":
-      return `not_a_${issue.expected}`;
+      return `${/^[aeiou]/.test(issue.expected) ? "not_an" : "not_a"}_${issue.expected}`;
     case "too_small":
       return issue.origin === "string" ? "too_short" : "too_small";
     case "too_big":

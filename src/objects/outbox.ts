@@ -18,6 +18,7 @@ const NUMBERS_CHARS_MAX = 30;
 export class Outbox {
   readonly #ports: Pick<ObjectPorts, "sql" | "queue" | "name">;
   readonly #source: OutboxSource;
+  /** The last stream number that the queue has taken. */
   #sentSeq: number;
   #flying = false;
 
@@ -30,11 +31,6 @@ export class Outbox {
     const [row] = ports.sql<{ sent_seq: number }>("SELECT sent_seq FROM outbox");
     this.#sentSeq = row?.sent_seq ?? 0;
     this.wakeIfBehind();
-  }
-
-  /** The last stream number that the queue has taken. */
-  get sentSeq(): number {
-    return this.#sentSeq;
   }
 
   /** Sends all that has not been sent. Throws what the queue throws; what it took before that stays sent. */

@@ -32,19 +32,15 @@ export function reasonToPark(
   return parks ? answer.detail : strangeEpoch(who, knownEpoch, answer.epoch);
 }
 
-/** What is parked and what was. */
+/** What is parked and what was. `park` and `resume` belong inside a transaction; after a throw in it, make this anew. */
 export class Parking {
-  readonly #ports: Pick<ObjectPorts, "sql" | "now" | "tx">;
-  #parked: ReadonlySet<string>;
+  readonly #ports: Pick<ObjectPorts, "sql" | "now">;
+  readonly #parked: Set<string>;
 
-  constructor(ports: Pick<ObjectPorts, "sql" | "now" | "tx">) {
+  constructor(ports: Pick<ObjectPorts, "sql" | "now">) {
     this.#ports = ports;
-    this.#parked = this.#stored();
-  }
-
-  #stored(): Set<string> {
-    const rows = this.#ports.sql<{ peer: string }>("SELECT peer FROM parkings WHERE resumed_at IS NULL");
-    return new Set(rows.map(({ peer }) => peer));
+    const rows = ports.sql<{ peer: string }>("SELECT peer FROM parkings WHERE resumed_at IS NULL");
+    this.#parked = new Set(rows.map(({ peer }) => peer));
   }
 
   /** Whether nothing may be sent to this peer. */
@@ -55,30 +51,21 @@ export class Parking {
   /** Parks a peer, with the reason for it; one that is parked already keeps its first reason. */
   park(peer: string, reason: string): void {
     if (this.#parked.has(peer)) return;
-    this.#ports.tx(() => {
-      this.#ports.sql("INSERT INTO parkings (peer, reason, at) VALUES (?, ?, ?)", peer, reason, this.#ports.now());
-    });
-    // After the commit: what memory alone has parked is on no list, and nobody could resume it.
-    this.#parked = this.#stored();
+    this.#ports.sql("INSERT INTO parkings (peer, reason, at) VALUES (?, ?, ?)", peer, reason, this.#ports.now());
+    this.#parked.add(peer);
   }
 
-  /**
-   * Takes a peer up again, keeps who said so and why, and does `work` in the same transaction. False, and nothing done, when
-   * it was not parked.
-   */
-  resume(peer: string, act: OperatorAct, work: () => void): boolean {
+  /** Takes a peer up again, and keeps who said so and why. False when it was not parked. */
+  resume(peer: string, act: OperatorAct): boolean {
     if (!this.#parked.has(peer)) return false;
-    this.#ports.tx(() => {
-      this.#ports.sql(
-        "UPDATE parkings SET resumed_at = ?, resumed_by = ?, resumed_reason = ? WHERE peer = ? AND resumed_at IS NULL",
-        this.#ports.now(),
-        act.by,
-        act.reason,
-        peer,
-      );
-      work();
-    });
-    this.#parked = this.#stored();
+    this.#ports.sql(
+      "UPDATE parkings SET resumed_at = ?, resumed_by = ?, resumed_reason = ? WHERE peer = ? AND resumed_at IS NULL",
+      this.#ports.now(),
+      act.by,
+      act.reason,
+      peer,
+    );
+    this.#parked.delete(peer);
     return true;
   }
 

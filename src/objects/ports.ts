@@ -2,6 +2,7 @@
 import type { Sha256 } from "../core/ledger.ts";
 import type { MakeId } from "../core/messages.ts";
 
+/** What a column holds or a statement is bound to; amounts go through core/money.ts. */
 export type SqlValue = string | number | null;
 
 /** Runs one statement of the object's own SQLite, synchronously, and answers its rows. */

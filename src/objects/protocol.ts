@@ -7,7 +7,10 @@ import type { LedgerEntry } from "../core/ledger.ts";
 import type { Command, Mark, Report, Told } from "../core/messages.ts";
 import type { Order, Side } from "../core/order.ts";
 import type { Position } from "../core/positions.ts";
-import type { Refusal, Result } from "../core/result.ts";
+import type { Answered, Refusal, Result } from "../core/result.ts";
+
+/** An act that happens once is answered to HTTP and by objects in one shape. */
+export type { Answered };
 
 /** Whose answer it is: the epoch of the object that speaks. The version before leaves it out of some answers. */
 interface Spoken {
@@ -122,16 +125,6 @@ export interface StreamCaller extends Caller {
 }
 
 /**
- * An answer to an act that happens once. `replay` is null the first time; after that it says which key brought the same
- * answer again, and for an idempotency key the request id of the first answer, since that one is byte for byte. `repeated`:
- * that first answer was itself one by client_order_id.
- */
-export interface Answered<T> {
-  result: Result<T>;
-  replay: null | { by: "idempotency_key"; requestId: string; repeated?: true } | { by: "client_order_id" };
-}
-
-/**
  * An order that fits the schema and yet cannot be judged by its account: of a kind that no market takes, or with amounts
  * that have no units. `body` is its canonical text, which tells the same order from another.
  */
@@ -141,22 +134,26 @@ export interface UnreadOrder {
   refusal: Refusal;
 }
 
+/** One page of a list: `nextCursor` is the place after its last row, null at the end. */
 export interface Page<T> {
   data: T[];
   nextCursor: number | null;
 }
 
+/** At most `limit` rows, from the place `cursor` on; null begins at the list's own start. */
 export interface PageRequest {
   limit: number;
   cursor: number | null;
 }
 
+/** Which of the caller's orders are wanted; null filters nothing. */
 export interface OrderQuery extends PageRequest {
   status: "open" | "closed" | "all";
   symbol: string | null;
   side: Side | null;
 }
 
+/** Which entries of the caller's ledger are wanted; null filters nothing. `from` and `to` in ms, `to` exclusive. */
 export interface LedgerQuery extends PageRequest {
   asset: string | null;
   kind: string | null;
@@ -164,6 +161,7 @@ export interface LedgerQuery extends PageRequest {
   to: number | null;
 }
 
+/** An account as of one stream number. `asOf` in ms. */
 export interface AccountView {
   id: string;
   status: AccountStatus;
@@ -178,6 +176,7 @@ export interface JournalHead {
   seq: number;
 }
 
+/** A request's Idempotency-Key, and its id, under which the first answer is replayed. */
 export interface Idempotency {
   key: string;
   requestId: string;
@@ -185,6 +184,7 @@ export interface Idempotency {
 
 /** The account object's remote calls. Refusals are values; a throw is a bug. */
 export interface AccountRpc {
+  admit(caller: Caller): Promise<Result<null>>;
   placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
   refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;
   cancelOrder(caller: Caller, orderId: string): Promise<Result<Order>>;
@@ -229,6 +229,7 @@ export interface BookLevel {
   qty: bigint;
 }
 
+/** The best levels of a market's book, best first, as of its event `seq`. */
 export interface BookView {
   symbol: string;
   seq: number;

@@ -1,6 +1,7 @@
 // Many timers behind an object's one alarm (protocol rule 4): a table of what is due when, kept in step with the alarm.
 import type { ObjectPorts } from "./ports.ts";
 
+/** What rings when: a kind and whom it is for, once at a time. `due` in ms. */
 export interface Timer {
   kind: string;
   ref: string;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { applyReports } from "../../src/core/account/reports.ts";
+import { applyReports, understands } from "../../src/core/account/reports.ts";
 import { type AccountEvent, accountStateHash, applyAccountEvent, balanceOf } from "../../src/core/account/state.ts";
 import { streamMessages } from "../../src/core/account/stream.ts";
 import { SUBMIT_DEADLINE_MS } from "../../src/core/limits.ts";
@@ -165,6 +165,19 @@ describe("a fill", () => {
     expect(world.customer("ann").state.positions.get("SOL-USD")).toMatchObject({ qty: sol("8"), realizedPnl });
   });
 
+  it("opens a position for what the account never had", () => {
+    const world = new CoreWorld(["ann", "bob"], [SOL]);
+    world.transfer("ann", "deposit", "SOL", sol("1"));
+    world.transfer("bob", "deposit", "USD", usd("200"));
+    value(world.place("ann", { side: "sell", qty: sol("1"), limitPrice: usd("180") }));
+    world.venue("SOL-USD").state.step = Number.MAX_SAFE_INTEGER;
+    world.settle();
+    value(world.place("bob", { qty: sol("1"), limitPrice: usd("180") }));
+    world.settle();
+    const bought = { symbol: "SOL-USD", qty: sol("1"), costBasis: usd("180.36"), realizedPnl: 0n };
+    expect(world.customer("bob").state.positions.get("SOL-USD")).toEqual(bought);
+  });
+
   it("of a market order by notional leaves what it could not spend available", () => {
     const world = pair();
     value(world.place("ann", { side: "sell", qty: sol("5"), limitPrice: usd("180") }));
@@ -304,7 +317,79 @@ describe("a market whose rules have changed", () => {
   });
 });
 
+describe("a frozen account", () => {
+  const freeze = (world: CoreWorld, status: "frozen" | "active") =>
+    world.happen("ann", { kind: "status_changed", status, reason: "asked by the police" });
+
+  it("takes no order and lets no money out; what it had agreed to before goes on, and money may come in", () => {
+    const world = pair();
+    const [sold, resting] = ["1", "2"].map((qty) =>
+      value(world.place("ann", { qty: sol(qty), limitPrice: usd("180") })),
+    );
+    if (sold === undefined || resting === undefined) throw new Error("ann has no orders");
+    world.settle();
+    freeze(world, "frozen");
+    const refused = { ok: false, refusal: { code: "account_frozen" } };
+    expect(world.place("ann", { qty: sol("1"), limitPrice: usd("180") })).toMatchObject(refused);
+    expect(world.transfer("ann", "withdrawal", "USD", 1n)).toMatchObject(refused);
+    value(world.transfer("ann", "deposit", "USD", usd("1")));
+    value(world.place("bob", { side: "sell", qty: sol("1"), limitPrice: usd("180") }));
+    world.settle();
+    expect(now(world, "ann", sold)).toMatchObject({ status: "filled" });
+    world.cancel("ann", now(world, "ann", resting));
+    world.settle();
+    expect(now(world, "ann", resting)).toMatchObject({ status: "canceled", hold: 0n });
+    expect(money(world, "ann", "USD")).toBe("USD 9820.82 + 0");
+  });
+
+  it("thawed, is as it was; both are in the journal", () => {
+    const world = pair();
+    freeze(world, "frozen");
+    freeze(world, "active");
+    value(world.transfer("ann", "withdrawal", "USD", usd("10000")));
+    value(world.place("ann", { side: "sell", qty: sol("1"), limitPrice: usd("180") }));
+    const states = world
+      .accountEvents("ann")
+      .flatMap((event) => (event.kind === "status_changed" ? [event.status] : []));
+    expect(states).toEqual(["frozen", "active"]);
+    expect(world.replayedAccount("ann").status).toBe("active");
+  });
+});
+
+describe("an account remembers", () => {
+  it("a session that has ended for as long as its tokens live, and not longer: the list stays short", () => {
+    const world = pair();
+    const end = (sessionId: string, until: number) =>
+      world.happen("ann", { kind: "session_revoked", sessionId, until });
+    const { revokedSessions } = world.customer("ann").state;
+    end("phone", NOON + 600_000);
+    world.now = NOON + 600_000;
+    end("laptop", NOON + 1_200_000);
+    expect([...revokedSessions.keys()]).toEqual(["phone", "laptop"]);
+    world.now += 1;
+    end("tablet", NOON + 1_200_001);
+    expect(Object.fromEntries(revokedSessions)).toEqual({ laptop: NOON + 1_200_000, tablet: NOON + 1_200_001 });
+    expect(world.replayedAccount("ann").revokedSessions).toEqual(revokedSessions);
+  });
+
+  it("since when its tokens count, after all of them were ended at once", () => {
+    const world = pair();
+    world.happen("ann", { kind: "tokens_valid_from", from: NOON });
+    expect(world.customer("ann").state.tokensValidFrom).toBe(NOON);
+    expect(world.replayedAccount("ann").tokensValidFrom).toBe(NOON);
+  });
+});
+
 describe("a report", () => {
+  it("of a kind that only a newer market knows is not understood, nor is what comes with it", () => {
+    const report = { rseq: 1, orderId: "ord_1", at: NOON, reason: null, fill: null, rules: null };
+    const kinds = ["new", "rejected", "fill", "canceled", "expired", "cancel_rejected", "rules_changed"] as const;
+    const known = kinds.map((execType): Report => ({ ...report, execType }));
+    expect(understands([])).toBe(true);
+    expect(understands(known)).toBe(true);
+    expect(understands([...known, { ...report, execType: "replaced" as Report["execType"] }])).toBe(false);
+  });
+
   it("is applied once and in its order: an older one and one after a gap change nothing", () => {
     const world = pair();
     const order = value(world.place("ann", { qty: sol("1"), limitPrice: usd("180") }));

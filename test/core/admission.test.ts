@@ -47,6 +47,8 @@ describe("each rule of a market is kept to the unit", () => {
     ["a quantity of whole lots", { ...LIMIT, qty: sol("0.0123") }, "ok"],
     ["a quantity that is not", { ...LIMIT, qty: sol("1.00005") }, "off_lot"],
     ["a quantity of nothing", { ...LIMIT, qty: 0n }, "off_lot"],
+    ["neither a quantity nor a notional", {}, "off_lot"],
+    ["a notional at a price of nothing", { notional: usd("100"), limitPrice: 0n }, "off_tick"],
     ["a price at the band's upper edge", { ...LIMIT, limitPrice: usd("198") }, "ok"],
     ["a price a tick above it", { ...LIMIT, limitPrice: usd("198.01") }, "price_outside_band"],
     ["a price at its lower edge", { ...LIMIT, limitPrice: usd("162") }, "ok"],

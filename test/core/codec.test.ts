@@ -73,6 +73,13 @@ describe("what was written is read back", () => {
     );
   });
 
+  it.each(['"$1', 'a"$b', { 'k"$': 1n }, [null, true, 7, '"$']])(
+    "also %o, in which a dollar only looks like a mark",
+    (value) => {
+      expect(decode(encode(value))).toEqual(value);
+    },
+  );
+
   it("as JSON itself would, where there is no bigint and no dollar", () => {
     fc.assert(
       fc.property(fc.jsonValue({ noUnicodeString: false }), (value) => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { formatDecimal, formatRatio, parseDecimal } from "../../src/core/decimal.ts";
+import { formatDecimal, formatRatio, parseDecimal, unitsOf } from "../../src/core/decimal.ts";
 import { fromColumn, toColumn, UNITS_MAX } from "../../src/core/money.ts";
 
 const units = fc.bigInt({ min: 0n, max: UNITS_MAX });
@@ -63,6 +63,20 @@ describe("a decimal string is read", () => {
 
   it("with no digit after the point at scale 0", () => {
     expect(parseDecimal("1.0", 0)).toEqual({ ok: false, reason: "precision" });
+  });
+});
+
+describe("a decimal that the program itself wrote", () => {
+  it("is its units", () => {
+    expect(unitsOf("0.0001", 8)).toBe(10_000n);
+  });
+
+  it.each([
+    ["1,5", "format"],
+    ["0.0000001", "precision"],
+    ["99999999999", "range"],
+  ])("is a bug when it is %s: a listing is wrong as a whole, not by some digits", (text, reason) => {
+    expect(() => unitsOf(text, 6)).toThrow(new RangeError(`"${text}" at scale 6: ${reason}`));
   });
 });
 

@@ -43,6 +43,9 @@ describe("a checker that never speaks proves nothing:", () => {
       /may bring in 200000000 of SOL|open orders may bring in/,
       (w) => w.customer("ann").state.credits.set("SOL", 5n),
     ],
+    ["a credit that it forgot", /of SOL, kept is 0/, (w) => w.customer("ann").state.credits.delete("SOL")],
+    ["an open order that holds nothing", /is open and holds 0/, (w, o) => change(w, o, { hold: 0n })],
+    ["an order that may bring in less than nothing", /may bring in -1$/m, (w, o) => change(w, o, { credit: -1n })],
     ["a hold below the worst cost", /holds \d+ and may cost/, (w, o) => change(w, o, { hold: o.hold - 1n })],
     ["a hold above it", /can cost no more than/, (w, o) => change(w, o, { hold: o.hold + 1n })],
     [
@@ -94,6 +97,7 @@ describe("a checker that never speaks proves nothing:", () => {
       (w) => w.venue("SOL-USD").state.book.buy.prices.unshift(5n),
     ],
     ["an order at another's price", /has the foreign order/, (_, o) => (o.price = 5n)],
+    ["an order in two levels", /rests in two places/, (w, o) => ask(w, (found) => found.orders.set(o.id, o))],
     ["an order with nothing left", /rests with 0 left/, (_, o) => (o.leaves = 0n)],
     ["an order that should rest and does not", /is open and not in the book/, (w, o) => drop(w, o)],
     [
@@ -174,6 +178,10 @@ function position(world: CoreWorld, facts: Partial<Position>): void {
 
 function level(world: CoreWorld, spoil: (level: Level) => void): void {
   for (const found of world.venue("SOL-USD").state.book.buy.levels.values()) if (found.price === BID) spoil(found);
+}
+
+function ask(world: CoreWorld, spoil: (level: Level) => void): void {
+  for (const found of world.venue("SOL-USD").state.book.sell.levels.values()) spoil(found);
 }
 
 /** Moves the best level of asks to another price, whole and in order. */

@@ -2,10 +2,12 @@ import { describe, expect, it } from "vitest";
 import {
   applyEntry,
   type Balances,
+  balanceKey,
   entryText,
   formatUnits,
   GENESIS_HASH,
   isCustomerMoney,
+  keyParts,
   type Movement,
   makeEntry,
 } from "../../src/core/ledger.ts";
@@ -121,6 +123,12 @@ describe("an entry", () => {
       2n * amount,
     ]);
     expect(() => enter(new Map(), more)).toThrow("house USD moves out of range");
+    const outwards: Movement[] = [
+      ["external", "USD", -UNITS_MAX - 1n],
+      ["house", "USD", UNITS_MAX],
+      ["rounding", "USD", 1n],
+    ];
+    expect(() => enter(new Map(), outwards)).toThrow("external USD moves out of range");
   });
 
   it("lets what stands against customers' money grow without a bound: all of them together may pass it", () => {
@@ -134,6 +142,12 @@ describe("an entry", () => {
       amount: -UNITS_MAX,
       balance: -2n * UNITS_MAX,
     });
+  });
+});
+
+describe("a ledger account's key", () => {
+  it.each(["available", "clearing:SOL-USD"])("gives back %s and its asset", (account) => {
+    expect(keyParts(balanceKey(account, "USD"))).toEqual({ account, asset: "USD" });
   });
 });
 
@@ -205,6 +219,11 @@ describe("a position", () => {
   it("sold whole gives up all its cost, also what rounding had left", () => {
     const rest = takeFromPosition(takeFromPosition(held, 7n, 600n), 8n, 1_000n);
     expect(rest).toEqual({ symbol: "SOL-USD", qty: 0n, costBasis: 0n, realizedPnl: 600n + 1_000n - 1_503n });
+  });
+
+  it("never gives more than there is: its cost would not cover what leaves", () => {
+    expect(() => takeFromPosition(held, 16n, 500n)).toThrow(new InvariantError("16 of SOL-USD leave a position of 15"));
+    expect(() => takeFromPosition(flatPosition("SOL-USD"), 1n, null)).toThrow(InvariantError);
   });
 
   it("withdrawn realises nothing and takes its cost along", () => {

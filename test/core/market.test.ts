@@ -9,12 +9,12 @@ import {
   applyMarketEvent,
   emptyMarket,
   type MarketEvent,
-  marketBalance,
+  type MarketState,
   marketStateHash,
 } from "../../src/core/market/state.ts";
 import type { Command } from "../../src/core/messages.ts";
 import { referencePrice, STEP_MS } from "../../src/core/prices.ts";
-import { Desk, deskWith, expectBook, listed, NOON, printBook, SEED, sha256 } from "../support/book.ts";
+import { Desk, deskWith, expectBook, listed, marketBalance, NOON, printBook, SEED, sha256 } from "../support/book.ts";
 
 const RULES = listed("SOL-USD");
 
@@ -37,6 +37,13 @@ function whenAskFallsTo(ask: number): number {
 
 function requotes(journal: readonly MarketEvent[]): number[] {
   return journal.flatMap((event) => (event.kind === "requote" ? [event.step] : []));
+}
+
+/** The market made again from its journal, as stored and read back. */
+function replay(desk: Desk): MarketState {
+  const replayed = emptyMarket(RULES, 1);
+  for (const event of desk.journal) applyMarketEvent(replayed, decode<MarketEvent>(encode(event)));
+  return replayed;
 }
 
 function withStatus(desk: Desk, status: MarketStatus): void {
@@ -266,9 +273,7 @@ describe("the journal", () => {
     desk.send("cancel d1");
     desk.now = whenAskFallsTo(Number(ask) - 0.05) + 5_000;
     desk.advance();
-    const replayed = emptyMarket(RULES, 1);
-    for (const event of desk.journal) applyMarketEvent(replayed, decode<MarketEvent>(encode(event)));
-    expect(marketStateHash(replayed, sha256)).toBe(marketStateHash(desk.state, sha256));
+    expect(marketStateHash(replay(desk), sha256)).toBe(marketStateHash(desk.state, sha256));
   });
 
   it("refuses an event that does not follow", () => {
@@ -279,6 +284,24 @@ describe("the journal", () => {
     const skipping = { ...event, seq: 3 };
     expect(() => applyMarketEvent(desk.state, skipping)).toThrow("market event 3 after 1");
     expect(() => applyMarketEvent(desk.state, { ...event, seq: 2, at: NOON - 1 })).toThrow("market time went back");
+  });
+
+  it("refuses a fill that does not say what is left of the order's hold, or of an order that is not open", () => {
+    const desk = deskWith("| 180.1 | c1:2");
+    desk.send("x1 buy 1 @ 180.1");
+    const fill = desk.journal.find(
+      (event) => event.kind === "report" && event.report.orderId === "c1" && event.report.fill,
+    );
+    if (fill?.kind !== "report") throw new Error("c1 was not filled");
+    const { seq, at, peers } = desk.state;
+    const rseq = (peers.get("c")?.rseq ?? 0) + 1;
+    const again = { ...fill, seq: seq + 1, at, report: { ...fill.report, rseq } };
+    expect(() => applyMarketEvent(replay(desk), { ...again, budget: null })).toThrow(
+      "a fill of c1 without what it does",
+    );
+    expect(() => applyMarketEvent(replay(desk), { ...again, report: { ...again.report, orderId: "x1" } })).toThrow(
+      "a fill of x1, which is not open",
+    );
   });
 
   it.each([

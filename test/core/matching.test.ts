@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
+import type { BookOrder } from "../../src/core/book.ts";
 import { FILLS_PER_COMMAND_MAX } from "../../src/core/limits.ts";
-import { marketBalance } from "../../src/core/market/state.ts";
-import { Desk, deskWith, expectBook, listed } from "../support/book.ts";
+import { planMatch } from "../../src/core/matching.ts";
+import { InvariantError } from "../../src/core/result.ts";
+import { Desk, deskWith, expectBook, listed, marketBalance } from "../support/book.ts";
 
 // SOL-USD: a tick is 0.01 USD, a lot 0.0001 SOL, maker 10 bps, taker 20 bps. The band is 10 % around about 180.
 const TWO_SIDES = `
@@ -72,6 +74,18 @@ describe("price, then time, at the maker's price", () => {
       `,
     );
   });
+
+  it.each(["x1 buy 1 @ 190", "x1 buy 1 market"])(
+    "(%s) an order takes what it asked for, however much more its hold would buy",
+    (sentence) => {
+      const desk = deskWith(TWO_SIDES);
+      expect(desk.send(sentence)).toEqual([
+        "x1 new",
+        "x1 filled 1 @ 180.1, taker, fee 0.3602",
+        "c1 fill 1 @ 180.1, maker, fee 0.1801",
+      ]);
+    },
+  );
 
   it("a sweep goes level by level, and what no price accepts rests at the order's own", () => {
     const desk = deskWith(TWO_SIDES);
@@ -295,6 +309,33 @@ describe("a market order", () => {
   });
 });
 
+describe("a plan", () => {
+  const desk = deskWith(TWO_SIDES);
+  const [ask] = desk.state.book.sell.levels.get(desk.price("180.2"))?.orders.values() ?? [];
+  if (ask === undefined) throw new Error("d1 does not rest");
+  const plan = (qty: string, budget: string) => {
+    const taker: BookOrder = {
+      ...ask,
+      id: "x1",
+      account: "x",
+      side: "buy",
+      leaves: desk.qty(qty),
+      budget: desk.price(budget),
+    };
+    const { fills, ...outcome } = planMatch(desk.state.book, taker, desk.price("180.2"), desk.rules);
+    return { makers: fills.map(({ maker }) => maker.id), ...outcome };
+  };
+
+  it.each([
+    ["the order has got all that it may get", "5", "1000", { makers: ["c1", "e1"], complete: true, end: null }],
+    ["no price is left that it accepts", "7", "2000", { makers: ["c1", "e1", "d1"], complete: false, end: null }],
+    ["its hold buys no more", "5", "600", { makers: ["c1", "e1"], complete: false, end: "hold_exhausted" }],
+  ])("says how it ends: %s", (_how, qty, budget, outcome) => {
+    expect(plan(qty, budget)).toEqual(outcome);
+    expectBook(desk, TWO_SIDES);
+  });
+});
+
 describe("what bounds one command", () => {
   it("an order that meets more makers than a command may fill loses its rest, and the book stays whole", () => {
     const desk = new Desk();
@@ -304,6 +345,19 @@ describe("what bounds one command", () => {
     expect(reports.at(-1)).toBe("x1 canceled: too_many_fills");
     expectBook(desk, `| 180.1 | a${FILLS_PER_COMMAND_MAX}:0.01`);
   });
+});
+
+describe("an order of nothing", () => {
+  it.each(["x1 buy 0 @ 180.1", "x1 sell 0 market"])(
+    "(%s) is a bug of its account: no event is made of it",
+    (sentence) => {
+      const desk = deskWith(TWO_SIDES);
+      const { length } = desk.journal;
+      expect(() => desk.send(sentence)).toThrow(new InvariantError("order x1 is for nothing"));
+      expect(desk.state.seq).toBe(length);
+      expectBook(desk, TWO_SIDES);
+    },
+  );
 });
 
 describe("fees and the market's ledger", () => {

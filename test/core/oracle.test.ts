@@ -82,7 +82,7 @@ function randomOrder(run: Run): SubmitOrder {
   };
   if (side === "sell") order.budget = order.qty ?? 0n;
   else if (limitPrice !== null)
-    order.budget = limitBuyReserve({ ...order, feeNumerator: 0n, fee: 0n }, order.qty ?? 0n, baseScale);
+    order.budget = limitBuyReserve({ ...order, feeNumerator: 0n, fee: 0n }, limitPrice, order.qty ?? 0n, baseScale);
   else if (order.qty === null) order.budget = BigInt(random.once(20) ? random.int(20_000) : random.int(1_500_000_000));
   else {
     // What was held at a band that has moved since may fall short.

@@ -134,12 +134,13 @@ describe("what a budget buys", () => {
 });
 
 describe("the hold of a limit buy", () => {
-  const order = { limitPrice: units("180.1", 6), makerFeeBps: 10, takerFeeBps: 20, ...NO_FEE_YET };
+  const LIMIT = units("180.1", 6);
+  const order = { makerFeeBps: 10, takerFeeBps: 20, ...NO_FEE_YET };
 
   it("covers its quantity at its limit and the dearer of its two fees", () => {
-    expect(limitBuyReserve(order, units("3", 8), 8)).toBe(units("541.3806", 6));
-    expect(limitBuyReserve({ ...order, makerFeeBps: 30 }, units("3", 8), 8)).toBe(units("541.9209", 6));
-    expect(limitBuyReserve(order, 0n, 8)).toBe(0n);
+    expect(limitBuyReserve(order, LIMIT, units("3", 8), 8)).toBe(units("541.3806", 6));
+    expect(limitBuyReserve({ ...order, makerFeeBps: 30 }, LIMIT, units("3", 8), 8)).toBe(units("541.9209", 6));
+    expect(limitBuyReserve(order, LIMIT, 0n, 8)).toBe(0n);
   });
 
   it("is enough for every way in which it can be filled: what was held covers each fill and the hold after it", () => {
@@ -152,13 +153,13 @@ describe("the hold of a limit buy", () => {
       fc.property(fc.array(fill, { minLength: 1, maxLength: 30 }), (fills) => {
         let leaves = fills.reduce((sum, { lots }) => sum + lots, 0n) * SOL.lotSize;
         let charged = { ...NO_FEE_YET };
-        let hold = limitBuyReserve(order, leaves, 8);
+        let hold = limitBuyReserve(order, LIMIT, leaves, 8);
         for (const { lots, better, bps } of fills) {
-          const notional = notionalOf(order.limitPrice - better * SOL.tickSize, lots * SOL.lotSize, 8);
+          const notional = notionalOf(LIMIT - better * SOL.tickSize, lots * SOL.lotSize, 8);
           const next = feeOfFill(charged, notional, bps);
           charged = { feeNumerator: next.feeNumerator, fee: charged.fee + next.fee };
           leaves -= lots * SOL.lotSize;
-          const rest = limitBuyReserve({ ...order, ...charged }, leaves, 8);
+          const rest = limitBuyReserve({ ...order, ...charged }, LIMIT, leaves, 8);
           expect(hold - notional - next.fee >= rest).toBe(true);
           hold = rest;
         }

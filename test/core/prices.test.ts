@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { findMarket, MARKETS, type MarketRules } from "../../src/core/listings.ts";
-import { pricePath, referencePrice, STEP_MS } from "../../src/core/prices.ts";
+import { pricePath, referencePrice, STEP_MS, usdWorth } from "../../src/core/prices.ts";
 
 const START = Date.UTC(2026, 10, 21) / STEP_MS;
 const HOUR = 3_600;
@@ -90,6 +90,18 @@ describe("the reference price", () => {
       expect(Number.isSafeInteger(path(step))).toBe(true);
       expect(Math.abs(path(step + 1) - path(step)) / 2 ** 26).toBeLessThan(0.001);
     }
+  });
+});
+
+describe("what an amount is worth in dollars", () => {
+  it("is its notional at the reference price of the moment", () => {
+    const rules = listed("SOL-USD");
+    expect(usdWorth("SOL", 250_000_000n, 7, 1e12)).toBe((referencePrice(rules, 7, 1e12) * 5n) / 2n);
+  });
+
+  it("is itself for dollars, and nothing for what has no market against them", () => {
+    expect(usdWorth("USD", 5n, 7, 1e12)).toBe(5n);
+    expect(usdWorth("GOLD", 5n, 7, 1e12)).toBe(0n);
   });
 });
 

@@ -258,7 +258,7 @@ describe("a body", () => {
     ["a number", "1e999"],
     ["32 levels", `${"[".repeat(32)}${"]".repeat(32)}`],
   ])("of %s is no order", async (_, body) => {
-    expect(fieldsOf(await raw(body))).toEqual([" not_a_object"]);
+    expect(fieldsOf(await raw(body))).toEqual([" not_an_object"]);
   });
 
   it.each([
@@ -297,6 +297,6 @@ describe("a body", () => {
     expect(fieldsOf(await deposit({ asset: "XYZ", amount: "1" }))).toEqual(["/asset unknown_asset"]);
     expect(fieldsOf(await deposit({ asset: "usd", amount: "1" }))).toEqual(["/asset unknown_asset"]);
     expect(fieldsOf(await deposit({ asset: "USD", amount: "1", to: "me" }))).toEqual(["/to unknown_field"]);
-    expect(fieldsOf(await deposit([]))).toEqual([" not_a_object"]);
+    expect(fieldsOf(await deposit([]))).toEqual([" not_an_object"]);
   });
 });

@@ -224,6 +224,8 @@ describe("the books", () => {
     expect(usd(portfolio.realized_pnl)).toBe(sum("realized_pnl"));
     expect(account.equity).toBe(portfolio.equity);
     expect(portfolio.allocation.reduce((total, slice) => total + usd(slice.value), 0n)).toBe(usd(portfolio.equity));
+    expect(portfolio.allocation.map((slice) => slice.asset).sort()).toEqual(["AAPL", "BTC", "DOGE", "USD"]);
+    expect(portfolio.allocation.reduce((total, slice) => total + slice.weight_bps, 0)).toBe(10_000);
     for (const position of positions) {
       expect(position.qty).toBe((await ada.balance(position.asset)).total);
       expect(usd(position.market_value)).toBe(notional(position.symbol, position.market_price, position.qty));

@@ -232,6 +232,13 @@ describe("a parameter", () => {
     ["side=BUY", ["/v1/orders"]],
     ["symbol=BTC-USD&symbol=ETH-USD", ["/v1/orders", "/v1/fills"]],
     [`symbol=${"x".repeat(33)}`, ["/v1/orders", "/v1/fills"]],
+    ["symbol=NOPE-USD", ["/v1/orders", "/v1/fills"]],
+    ["symbol=btc-usd", ["/v1/orders", "/v1/fills"]],
+    ["symbol=__proto__", ["/v1/orders", "/v1/fills"]],
+    ["symbol=", ["/v1/orders", "/v1/fills"]],
+    ["asset=NOPE", ["/v1/account/ledger"]],
+    ["asset=usd", ["/v1/account/ledger"]],
+    ["asset=", ["/v1/account/ledger"]],
     ["from=yesterday", ["/v1/account/ledger"]],
     ["to=2027-02-30T00:00:00Z", ["/v1/account/ledger"]],
     ["kind=gift", ["/v1/account/ledger"]],
@@ -249,6 +256,38 @@ describe("a parameter", () => {
       ).toContain(`/${name}`);
       expect(got.body.instance).toBe(path);
     }
+  });
+
+  const unknown: [string, string[]][] = [
+    ["limit=1", ["/v1/assets", "/v1/markets", "/v1/positions", "/v1/markets/BTC-USD/book"]],
+    ["as_of=2026-01-01T00:00:00Z", ["/v1/account", "/v1/portfolio", "/v1/positions", "/v1/me"]],
+    ["symbl=BTC-USD", LISTS],
+    ["x", ["/healthz", "/openapi.json", "/docs/errors/internal", "/.well-known/jwks.json", "/v1/assets/BTC"]],
+    ["toString=1", ["/v1/account", "/v1/orders"]],
+  ];
+  it.each(unknown)("%s is refused where there is no such parameter", async (query, paths) => {
+    const name = query.split("=")[0];
+    for (const path of paths) {
+      const got: Answer<unknown> = await ada.get(`${path}?${query}`);
+      expectProblem(got, 422, "validation_failed");
+      expect(got.body.errors, path).toEqual([
+        { pointer: `/${name}`, code: "unknown_field", detail: "There is no such field." },
+      ]);
+    }
+    const posted = await ada.call("POST", `/v1/account/deposits?${query}`, { json: { asset: "USD", amount: "1" } });
+    expectProblem(posted, 422, "validation_failed");
+  });
+
+  it.each([
+    ["symbol=NOPE-USD", "/symbol unknown_symbol"],
+    ["symbol=btc-usd", "/symbol unknown_symbol"],
+    ["symbol=", "/symbol unknown_symbol"],
+  ])("%s cancels nothing and does not look as if it had", async (query, field) => {
+    await untouched(async () => {
+      const got: Answer<unknown> = await ada.call("DELETE", `/v1/orders?${query}`);
+      expectProblem(got, 422, "validation_failed");
+      expect((got.body.errors as FieldError[]).map(({ pointer, code }) => `${pointer} ${code}`)).toEqual([field]);
+    });
   });
 
   it.each(["symbl=ETH-USD", "side=BUY", "symbol=ETH-USD&symbol=SOL-USD", "status=closed"])(

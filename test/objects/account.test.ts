@@ -1,7 +1,9 @@
 // What an account promises whatever happens to it: killed, evicted, told twice, told too late, told nonsense.
 import { runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { BACKOFF_FIRST_MS, SAFETY_NET_MS } from "../../src/core/limits.ts";
 import type { ExchangeAnswer, ExchangeCall, ReportCall } from "../../src/objects/protocol.ts";
+import { Timers } from "../../src/objects/timers.ts";
 import { AccountObject, MarketObject } from "../../src/worker.ts";
 import {
   accountOf,
@@ -214,6 +216,25 @@ describe("the alarm", () => {
     await crash(accountOf(id));
     expect(await alarmAt(accountOf(id))).not.toBeNull();
     away.mockRestore();
+  });
+
+  it.each(["due", "clear"] as const)("never throws, and is set again: %s", async (broken) => {
+    const id = await openAccount();
+    await place(id, limit("XRP-USD", "buy"));
+    const log = vi.spyOn(console, "error").mockImplementation(() => {});
+    const fault = vi.spyOn(Timers.prototype, broken).mockImplementationOnce(() => {
+      throw new Error("a disk that is full");
+    });
+    passTime(SAFETY_NET_MS);
+    await ring(accountOf(id));
+    expect(fault).toHaveBeenCalled();
+    expect(log.mock.calls.map(String).join()).toContain(`alarm of ${id}: Error: a disk that is full`);
+    expect(await alarmAt(accountOf(id))).toBe(Date.now() + BACKOFF_FIRST_MS);
+    log.mockRestore();
+    fault.mockRestore();
+    passTime(BACKOFF_FIRST_MS);
+    await ring(accountOf(id));
+    expect(await alarmAt(accountOf(id))).toBeNull();
   });
 
   it("comes back for ever while the market is away, half a minute apart at most", async () => {

@@ -313,6 +313,7 @@ describe("an object stored by the version before", () => {
       "DROP TABLE handshakes",
       "DROP TABLE parkings",
       "ALTER TABLE ledger_accounts DROP COLUMN beyond",
+      "DROP INDEX IF EXISTS journal_transfers",
       "ALTER TABLE peers DROP COLUMN epoch",
       "UPDATE peers SET parked = 'an old reason' WHERE symbol = 'MSFT-USD'",
     ];

@@ -10,6 +10,17 @@ import { sha256 } from "./object.ts";
 import type { Clients } from "./workload.ts";
 import type { World } from "./world.ts";
 
+/** Whether anything is on its way: a command or report between account and market, or an event to D1. */
+export function isUnderWay(world: World): boolean {
+  const between = world.accounts().some(([id, { state }]) =>
+    [...state.peers].some(([symbol, peer]) => {
+      return peer.pending.length > 0 || peer.rseq !== world.market(symbol).state.peers.get(id)?.rseq;
+    }),
+  );
+  const heads = new Map(world.d1.readModel()["projection_heads"]?.map((head) => [head["name"], head["applied_seq"]]));
+  return between || world.journals().some(({ name, seq }) => heads.get(name) !== seq);
+}
+
 /** No order half done, both sides agree, sums are zero. */
 export function restBreaks(world: World): string[] {
   const breaks: string[] = [];

@@ -1,6 +1,6 @@
 // One simulated run: faults on while clients act, then healed; then everything must have come to rest and add up.
 import { CANARIES, type Canary } from "./canaries.ts";
-import { acknowledgedBreaks, journalBreaks, projectionBreaks, restBreaks } from "./checks.ts";
+import { acknowledgedBreaks, isUnderWay, journalBreaks, projectionBreaks, restBreaks } from "./checks.ts";
 import { faultsOf } from "./faults.ts";
 import { parkedBreaks, scheduleParking } from "./parking.ts";
 import { countReached } from "./reached.ts";
@@ -10,6 +10,7 @@ import { World } from "./world.ts";
 
 const SPAN_MS = 20_000;
 const HEAL_MS = 120_000;
+const SETTLE_SECONDS_MAX = 120;
 const COMMANDS = 60;
 
 /** What came of a seed: every broken promise, and how often each fault struck and each point was reached. */
@@ -35,6 +36,9 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
   world.heal();
   // What was timed by a clock that had jumped ahead must still come due.
   await world.run(stopped + SPAN_MS + HEAL_MS + clockJumpMsMax);
+  // The house goes on trading with what rests: what it did in this very moment is still on its way.
+  for (let second = 0; second < SETTLE_SECONDS_MAX && isUnderWay(world); second += 1)
+    await world.run(world.now + 1_000);
   const breaks = [
     ...restBreaks(world),
     ...parkedBreaks(world),

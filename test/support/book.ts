@@ -7,9 +7,9 @@
 import { createHash } from "node:crypto";
 import { expect } from "vitest";
 import { type Book, HOUSE } from "../../src/core/book.ts";
-import { formatDecimal, parseDecimal } from "../../src/core/decimal.ts";
+import { formatDecimal, unitsOf as units } from "../../src/core/decimal.ts";
 import { marketBreaks } from "../../src/core/invariants.ts";
-import type { Sha256 } from "../../src/core/ledger.ts";
+import { balanceKey, type Sha256 } from "../../src/core/ledger.ts";
 import { findMarket, type MarketRules } from "../../src/core/listings.ts";
 import { advance, applyCommands } from "../../src/core/market/decide.ts";
 import { emptyMarket, type MarketEvent, type MarketState, peerOf } from "../../src/core/market/state.ts";
@@ -17,6 +17,8 @@ import type { MarketTurn } from "../../src/core/market/turn.ts";
 import type { Command, SubmitOrder } from "../../src/core/messages.ts";
 import { bandOf, feeOf, limitBuyReserve, notionalOf, type Side, type TimeInForce } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
+
+export { unitsOf as units } from "../../src/core/decimal.ts";
 
 /** With it SOL-USD is at 179.97 at noon and falls by a few ticks in the next seconds. */
 export const SEED = 35;
@@ -42,11 +44,9 @@ export function listed(symbol: string): MarketRules {
   return rules;
 }
 
-/** A decimal as units; throws for what is not one. */
-export function units(text: string, scale: number): bigint {
-  const parsed = parseDecimal(text, scale);
-  if (!parsed.ok) throw new Error(`"${text}" at scale ${scale}: ${parsed.reason}`);
-  return parsed.value;
+/** What a market's ledger has on one account and asset, in units. */
+export function marketBalance(state: MarketState, account: string, asset: string): bigint {
+  return state.balances.get(balanceKey(account, asset)) ?? 0n;
 }
 
 /** One market under test: its state, its clock and what it has journalled. */
@@ -158,7 +158,7 @@ export class Desk {
     if (order.side === "sell") return order.qty ?? 0n;
     if (order.qty === null) return this.price(amount.slice(1));
     if (order.limitPrice !== null)
-      return limitBuyReserve({ ...order, feeNumerator: 0n, fee: 0n }, order.qty, baseScale);
+      return limitBuyReserve({ ...order, feeNumerator: 0n, fee: 0n }, order.limitPrice, order.qty, baseScale);
     const worst = notionalOf(bandOf(this.reference, priceBandBps, tickSize).high, order.qty, baseScale);
     return worst + feeOf(worst * BigInt(takerFeeBps));
   }

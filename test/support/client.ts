@@ -23,7 +23,8 @@ export interface RevokerLog {
 export function appWithRevokerLog() {
   const log: RevokerLog = { sessions: [], accounts: [], answer: ok(null) };
   const ports: Ports = {
-    sessionRevoker: () => ({
+    sessionAuthority: () => ({
+      admit: async () => ok(null),
       revokeSession: async (_accountId, sessionId) => {
         log.sessions.push(sessionId);
         return log.answer;
@@ -37,11 +38,13 @@ export function appWithRevokerLog() {
   return { app: createApp(ports), log };
 }
 
-/** Ports of an app whose routes ask nobody. */
+/** Ports of an app whose routes end no sessions, and to which all count. */
 export const NO_PORTS: Ports = {
-  sessionRevoker: () => {
-    throw new Error("no route of this app ends sessions");
-  },
+  sessionAuthority: () => ({
+    admit: async () => ok(null),
+    revokeSession: () => Promise.reject(new Error("no route of this app ends sessions")),
+    revokeAll: () => Promise.reject(new Error("no route of this app ends sessions")),
+  }),
 };
 
 /** Sends one request; a plain object as `json` is sent as a JSON body. */

@@ -2,7 +2,7 @@
 // the test says so, in order and once. The simulator adds what can go wrong on the way; here only the rules are on trial.
 import { expect } from "vitest";
 import type { OrderRequest } from "../../src/core/account/admission.ts";
-import { type AccountTurn, placeOrder, requestCancel, transfer } from "../../src/core/account/decide.ts";
+import { type AccountTurn, emit, placeOrder, requestCancel, transfer } from "../../src/core/account/decide.ts";
 import { applyReports } from "../../src/core/account/reports.ts";
 import {
   type AccountEvent,
@@ -96,6 +96,11 @@ export class CoreWorld {
 
   transfer(id: string, kind: Transfer["kind"], asset: string, amount: bigint): Result<Transfer> {
     return this.#accountTurn(id, (turn) => transfer(turn, { kind, asset, amount }, []));
+  }
+
+  /** Journals something that an operator or a sign-out has done to an account. */
+  happen(id: string, event: Parameters<typeof emit>[1]): void {
+    this.#accountTurn(id, (turn) => emit(turn, event));
   }
 
   /** Brings in more than one deposit may be worth, in as many as it takes. */

@@ -5,8 +5,8 @@ import { EXPIRES_AHEAD_MIN_MS, OPEN_ORDERS_MAX } from "../limits.ts";
 import type { MarketRules } from "../listings.ts";
 import { UNITS_MAX } from "../money.ts";
 import { bandOf, feeOf, limitBuyReserve, notionalOf, type OrderTerms, qtyWithinBudget } from "../order.ts";
-import { ok, type Refusal, type Result, refuse } from "../result.ts";
-import { type AccountState, assetsOf, balanceOf } from "./state.ts";
+import { invariant, ok, type Refusal, type Result, refuse } from "../result.ts";
+import { type AccountState, assetsOf, balanceOf, creditOf } from "./state.ts";
 
 /** What a client asks for, parsed: amounts in units, `expiresAt` in ms. Exactly one of qty and notional is set. */
 export type OrderRequest = Omit<OrderTerms, "makerFeeBps" | "takerFeeBps"> & { clientOrderId: string | null };
@@ -37,12 +37,10 @@ export function admit(
   const terms = withQty(request, rules, reference);
   const broken = brokenRule(terms, rules, reference, now);
   if (broken !== null) return refuse(broken);
-  const hold = holdFor(terms, rules, reference);
-  const credit = creditFor(terms, rules, reference);
+  const { hold, credit } = stakeOf(terms, rules, reference);
   if (hold > UNITS_MAX || credit > UNITS_MAX) return refuse({ code: "amount_out_of_range" });
   const { held, credited } = assetsOf(rules, terms.side);
-  const room =
-    balanceOf(state, "available", credited) + balanceOf(state, "held", credited) + (state.credits.get(credited) ?? 0n);
+  const room = balanceOf(state, "available", credited) + balanceOf(state, "held", credited) + creditOf(state, credited);
   if (room + credit > UNITS_MAX)
     return refuse({ code: "amount_out_of_range", detail: `${credited} could pass its bound` });
   const available = balanceOf(state, "available", held);
@@ -68,35 +66,45 @@ function brokenRule(terms: OrderTerms, rules: MarketRules, reference: bigint, no
   const price = limitPrice ?? reference;
   if (rules.status !== "open") return { code: "market_not_open" };
   if (limitPrice !== null && (limitPrice <= 0n || limitPrice % rules.tickSize !== 0n)) return { code: "off_tick" };
-  if (terms.notional === null && (qty === null || qty <= 0n || qty % rules.lotSize !== 0n)) return { code: "off_lot" };
+  const value = terms.notional ?? lotsWorth(qty, price, rules);
+  if (value === null) return { code: "off_lot" };
   if (limitPrice !== null) {
     const band = bandOf(reference, rules.priceBandBps, rules.tickSize);
     if (limitPrice < band.low || limitPrice > band.high) return { code: "price_outside_band" };
   }
-  const value = terms.notional ?? notionalOf(price, qty ?? 0n, rules.baseScale);
   if (value < rules.minNotional || qty === 0n) return { code: "below_min_notional" };
   if ((qty ?? notionalQty(value, price, rules)) > rules.maxQty) return { code: "above_max_qty" };
   if (terms.expiresAt !== null && terms.expiresAt < now + EXPIRES_AHEAD_MIN_MS) return { code: "submitted_too_late" };
   return null;
 }
 
+/** What a quantity is worth; null for none, for nothing, and for what is not in whole lots. */
+function lotsWorth(qty: bigint | null, price: bigint, rules: MarketRules): bigint | null {
+  if (qty === null || qty <= 0n || qty % rules.lotSize !== 0n) return null;
+  return notionalOf(price, qty, rules.baseScale);
+}
+
 function notionalQty(value: bigint, price: bigint, rules: MarketRules): bigint {
   return (value * 10n ** BigInt(rules.baseScale)) / price;
 }
 
-/** A market buy by qty is held at the band's edge, one by notional at its notional; a sell holds what it sells. */
-function holdFor(terms: OrderTerms, rules: MarketRules, reference: bigint): bigint {
-  if (terms.side === "sell") return terms.qty ?? 0n;
-  if (terms.qty === null) return terms.notional ?? 0n;
-  if (terms.limitPrice !== null) {
-    return limitBuyReserve({ ...terms, feeNumerator: 0n, fee: 0n }, terms.qty, rules.baseScale);
+/** What is held for an order, and the most that it may bring in. Only a market buy by notional is still without a qty. */
+function stakeOf(terms: OrderTerms, rules: MarketRules, reference: bigint): { hold: bigint; credit: bigint } {
+  const { side, qty, notional } = terms;
+  if (qty === null) {
+    invariant(side === "buy" && notional !== null, "an admitted order has a quantity or is a buy by notional");
+    return { hold: notional, credit: CREDIT_PRICE_FACTOR * notionalQty(notional, reference, rules) };
   }
-  const { high } = bandOf(reference, rules.priceBandBps, rules.tickSize);
-  const worst = notionalOf(high, terms.qty, rules.baseScale);
-  return worst + feeOf(worst * BigInt(rules.takerFeeBps));
+  if (side === "buy") return { hold: buyHold(terms, qty, rules, reference), credit: qty };
+  return { hold: qty, credit: notionalOf(reference * CREDIT_PRICE_FACTOR, qty, rules.baseScale) };
 }
 
-function creditFor(terms: OrderTerms, rules: MarketRules, reference: bigint): bigint {
-  if (terms.side === "sell") return notionalOf(reference * CREDIT_PRICE_FACTOR, terms.qty ?? 0n, rules.baseScale);
-  return terms.qty ?? CREDIT_PRICE_FACTOR * notionalQty(terms.notional ?? 0n, reference, rules);
+/** A limit buy is held at its limit, a market buy at the band's edge: the dearest that each can be filled. */
+function buyHold(terms: OrderTerms, qty: bigint, rules: MarketRules, reference: bigint): bigint {
+  if (terms.limitPrice !== null) {
+    return limitBuyReserve({ ...terms, feeNumerator: 0n, fee: 0n }, terms.limitPrice, qty, rules.baseScale);
+  }
+  const { high } = bandOf(reference, rules.priceBandBps, rules.tickSize);
+  const worst = notionalOf(high, qty, rules.baseScale);
+  return worst + feeOf(worst * BigInt(rules.takerFeeBps));
 }

@@ -1,6 +1,6 @@
 // What an account does with its owner's wishes and its markets' reports: decides, journals through `emit`, nothing else.
 import { formatUnits, isCustomerMoney, type LedgerEntry, type Movement, makeEntry, type Sha256 } from "../ledger.ts";
-import { DEPOSIT_USD_UNITS_MAX, STREAM_RESTART_GAP, SUBMIT_DEADLINE_MS } from "../limits.ts";
+import { STREAM_RESTART_GAP, SUBMIT_DEADLINE_MS, TRANSFER_USD_UNITS_MAX } from "../limits.ts";
 import { findMarket, type MarketRules } from "../listings.ts";
 import type { Command, MakeId, Origin } from "../messages.ts";
 import { UNITS_MAX } from "../money.ts";
@@ -17,6 +17,7 @@ import {
   assetsOf,
   type Balance,
   balanceOf,
+  creditOf,
   type OnceKey,
   rulesOf,
   type Transfer,
@@ -217,7 +218,7 @@ function transferRefusal(turn: AccountTurn, wish: { kind: string; asset: string;
   const { asset, amount } = wish;
   const out = wish.kind === "withdrawal";
   if (out && state.status === "frozen") return { code: "account_frozen" };
-  if (usdWorth(asset, amount, ctx.priceSeed, turnTime(turn)) > DEPOSIT_USD_UNITS_MAX) {
+  if (usdWorth(asset, amount, ctx.priceSeed, turnTime(turn)) > TRANSFER_USD_UNITS_MAX) {
     return { code: "amount_out_of_range", detail: "At most 10,000,000 USD at a time." };
   }
   const available = balanceOf(state, "available", asset);
@@ -225,7 +226,7 @@ function transferRefusal(turn: AccountTurn, wish: { kind: string; asset: string;
     const needed = formatUnits(amount, asset);
     return { code: "insufficient_funds", asset, needed, available: formatUnits(available, asset) };
   }
-  const most = available + balanceOf(state, "held", asset) + (state.credits.get(asset) ?? 0n) + amount;
+  const most = available + balanceOf(state, "held", asset) + creditOf(state, asset) + amount;
   return out || most <= UNITS_MAX ? null : { code: "amount_out_of_range" };
 }
 

@@ -60,6 +60,7 @@ export interface OnceKey {
   requestId: string | null;
 }
 
+/** A market's report and what it made of the order: the order as it is after it, and the money that moved. */
 export interface ReportApplied extends EventHead {
   kind: "report";
   symbol: string;
@@ -73,6 +74,7 @@ export interface ReportApplied extends EventHead {
   rules: MarketRules | null;
 }
 
+/** One row of an account's journal; applying them in order to an empty account gives its state. */
 export type AccountEvent =
   | (EventHead & {
       kind: "transfer";

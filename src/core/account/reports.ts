@@ -1,6 +1,6 @@
 // What a market's report does to an account's order, money and position. A report cannot be refused: it has happened.
 
-import type { Movement } from "../ledger.ts";
+import { balanceKey, type Movement } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
 import type { Fill, Report } from "../messages.ts";
 import { feeOfFill, limitBuyReserve, notionalOf, type Order } from "../order.ts";
@@ -8,7 +8,7 @@ import { addToPosition, flatPosition, type Position, takeFromPosition } from "..
 import { invariant } from "../result.ts";
 import { admit } from "./admission.ts";
 import { type AccountTurn, emit, entryFor, moveHold, referenceFor, submitCommand, turnTime } from "./decide.ts";
-import { accountPeer, assetsOf, type FillRecord, type ReportApplied, rulesOf } from "./state.ts";
+import { accountPeer, assetsOf, balanceOf, creditOf, type FillRecord, type ReportApplied, rulesOf } from "./state.ts";
 
 type Effect = Pick<ReportApplied, "order"> & Partial<Omit<ReportApplied, "kind" | "balances">>;
 
@@ -107,9 +107,9 @@ function rulesEffect(turn: AccountTurn, order: Order, rules: MarketRules): Effec
   const others = new Map([...turn.state.orders].filter(([id]) => id !== order.id));
   const { held, credited } = assetsOf(rules, order.side);
   const balances = new Map(turn.state.balances);
-  balances.set(`available|${held}`, (balances.get(`available|${held}`) ?? 0n) + order.hold);
+  balances.set(balanceKey("available", held), balanceOf(turn.state, "available", held) + order.hold);
   const credits = new Map(turn.state.credits);
-  credits.set(credited, (credits.get(credited) ?? 0n) - order.credit);
+  credits.set(credited, creditOf(turn.state, credited) - order.credit);
   const without = { ...turn.state, orders: others, balances, credits };
   const judged = admit(without, order, rules, referenceFor(turn, rules), turnTime(turn));
   if (!judged.ok) return { ...closeEffect(turn, order, "rejected", judged.refusal.code), rules };
@@ -159,7 +159,7 @@ function fillEffect(turn: AccountTurn, order: Order, fill: Fill, at: number): Ef
 /** A limit buy keeps what its rest may cost at its limit; the others keep what they have until they are done. */
 function reserveAfter(order: Order, left: bigint, rules: MarketRules): bigint {
   if (order.side === "sell" || order.limitPrice === null || order.qty === null) return left;
-  return limitBuyReserve(order, order.qty - order.filledQty, rules.baseScale);
+  return limitBuyReserve(order, order.limitPrice, order.qty - order.filledQty, rules.baseScale);
 }
 
 function fillMovements(

@@ -18,10 +18,7 @@ export type {
   Transfer,
 } from "./events.ts";
 
-/**
- * What an account knows of one market: the epoch it was met in, null before that; commands sent and answered, reports
- * applied, commands still unanswered.
- */
+/** What an account knows of a market: its epoch, null until met; commands sent, answered and not; reports applied. */
 export interface AccountPeer {
   epoch: number | null;
   cseq: number;
@@ -30,6 +27,7 @@ export interface AccountPeer {
   pending: Command[];
 }
 
+/** What an account goes by. `orders`: the open ones; `credits`: the most they may bring, per asset; times in ms. */
 export interface AccountState {
   id: string;
   status: AccountStatus;
@@ -83,6 +81,11 @@ export function accountPeer(state: AccountState, symbol: string): AccountPeer {
 /** Units of one of the account's ledger accounts. */
 export function balanceOf(state: AccountState, account: string, asset: string): bigint {
   return state.balances.get(balanceKey(account, asset)) ?? 0n;
+}
+
+/** The most that the account's open orders may still bring in of an asset, in units. */
+export function creditOf(state: AccountState, asset: string): bigint {
+  return state.credits.get(asset) ?? 0n;
 }
 
 /** The rules that the account admits under: the last that the market told it, else those of the listing. */
@@ -204,7 +207,7 @@ function replaceOrder(state: AccountState, order: Order): void {
   const change = (open ? order.credit : 0n) - (before?.credit ?? 0n);
   if (change !== 0n) {
     const { credited } = assetsOf(rulesOf(state, order.symbol), order.side);
-    state.credits.set(credited, (state.credits.get(credited) ?? 0n) + change);
+    state.credits.set(credited, creditOf(state, credited) + change);
   }
   if (open) state.orders.set(order.id, order);
   else state.orders.delete(order.id);

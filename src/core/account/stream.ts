@@ -2,8 +2,10 @@
 import type { ExecType, Order } from "../order.ts";
 import type { AccountEvent, Balance, FillRecord } from "./state.ts";
 
+/** What a stream can be subscribed to. */
 export type Channel = "orders" | "fills" | "balances";
 
+/** One message of the stream before it has its number. */
 export type StreamData =
   | { channel: "orders"; execType: ExecType; order: Order }
   | { channel: "fills"; fill: FillRecord }

@@ -110,7 +110,7 @@ function submit(turn: MarketTurn, account: string, command: Command & { kind: "s
   const rests = mayRest(order);
   report(turn, account, { orderId, execType: "new" }, { cseq, order, rests, origin });
   plan.fills.forEach((fill, index) => {
-    fillTaker(turn, order, fill, plan.complete && index === plan.fills.length - 1);
+    fillTaker(turn, orderId, fill, plan.complete && index === plan.fills.length - 1);
   });
   if (plan.complete || (rests && plan.end === null)) return;
   report(turn, account, { orderId, execType: "canceled", reason: plan.end ?? restReason(turn, order) });

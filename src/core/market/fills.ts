@@ -4,6 +4,7 @@ import { type Movement, makeEntry } from "../ledger.ts";
 import type { PlannedFill } from "../matching.ts";
 import type { Trade } from "../messages.ts";
 import { feeOfFill, limitBuyReserve, type Side } from "../order.ts";
+import { invariant } from "../result.ts";
 import type { ReportEvent } from "./state.ts";
 import { type MarketTurn, report } from "./turn.ts";
 
@@ -47,9 +48,9 @@ function newTrade(turn: MarketTurn, side: Side, fill: PlannedFill): Trade {
 }
 
 /** One fill of an incoming order: the trade, its one ledger entry, and a report to each side that has an account. */
-export function fillTaker(turn: MarketTurn, taker: BookOrder, fill: PlannedFill, done: boolean): void {
-  const { state } = turn;
-  const order = state.orders.get(taker.id) ?? taker;
+export function fillTaker(turn: MarketTurn, takerId: string, fill: PlannedFill, done: boolean): void {
+  const order = turn.state.orders.get(takerId);
+  invariant(order !== undefined, `order ${takerId} trades and is not open`);
   const charged = feeOfFill(order, fill.notional, order.takerFeeBps);
   const trade = newTrade(turn, order.side, fill);
   const { maker } = fill;
@@ -121,8 +122,8 @@ function budgetAfter(
   charged: { feeNumerator: bigint; fee: bigint },
 ): bigint {
   if (order.side === "sell" || order.price === null || order.leaves === null) return order.budget - spent;
-  const after = { ...order, limitPrice: order.price, feeNumerator: charged.feeNumerator, fee: order.fee + charged.fee };
-  return limitBuyReserve(after, order.leaves - qty, turn.state.rules.baseScale);
+  const after = { ...order, feeNumerator: charged.feeNumerator, fee: order.fee + charged.fee };
+  return limitBuyReserve(after, order.price, order.leaves - qty, turn.state.rules.baseScale);
 }
 
 function executionOf(turn: MarketTurn, trade: Trade, fee: bigint, liquidity: "maker" | "taker", done: boolean) {

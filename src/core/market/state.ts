@@ -6,12 +6,13 @@ import {
   emptyBook,
   findInBook,
   HOUSE,
+  levelAt,
   type RestingOrder,
   reduceInBook,
 } from "../book.ts";
 import { canonical } from "../codec.ts";
 import type { HouseQuote } from "../house.ts";
-import { applyEntry, type Balances, balanceKey, GENESIS_HASH, type LedgerEntry, type Sha256 } from "../ledger.ts";
+import { applyEntry, type Balances, GENESIS_HASH, type LedgerEntry, type Sha256 } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
 import type { Origin, Report, Trade } from "../messages.ts";
 import type { Side } from "../order.ts";
@@ -44,6 +45,7 @@ export interface ReportEvent extends EventHead {
   retold?: true;
 }
 
+/** One row of a market's journal: new rules, the house's quotes of a step, or a report to an account. */
 export type MarketEvent =
   | (EventHead & { kind: "rules"; rules: MarketRules })
   | (EventHead & { kind: "requote"; step: number; reference: bigint; quotes: HouseQuote[] })
@@ -62,6 +64,10 @@ export interface MarketPeer {
   unacknowledged: Report[];
 }
 
+/**
+ * Everything that a market goes by, as its journal gives it. `orders` are the open ones of customers, of which `resting` are
+ * in the book; the house's quotes are in the book alone. `at` in ms, `step` in seconds of the price path.
+ */
 export interface MarketState {
   symbol: string;
   epoch: number;
@@ -218,11 +224,13 @@ function open(state: MarketState, event: ReportEvent): void {
 }
 
 function applyFill(state: MarketState, event: ReportEvent): void {
+  const { budget, feeNumerator } = event;
   const { fill } = event.report;
   const order = state.orders.get(event.report.orderId);
-  invariant(fill !== null && order !== undefined, `a fill of ${event.report.orderId}, which is not open`);
-  order.budget = event.budget ?? order.budget;
-  order.feeNumerator = event.feeNumerator ?? order.feeNumerator;
+  invariant(order !== undefined, `a fill of ${event.report.orderId}, which is not open`);
+  invariant(fill !== null && budget !== null && feeNumerator !== null, `a fill of ${order.id} without what it does`);
+  order.budget = budget;
+  order.feeNumerator = feeNumerator;
   order.fee += fill.fee;
   invariant(order.budget >= 0n, `order ${order.id} was filled past its budget`);
   if (state.resting.has(order.id) && isResting(order)) reduceInBook(state.book, order, fill.qty);
@@ -254,7 +262,7 @@ function isResting(order: BookOrder): order is RestingOrder {
 /** SHA-256 over everything that a replay must give again; two equal books with another time order differ. */
 export function marketStateHash(state: MarketState, sha256: Sha256): string {
   const queue = (side: "buy" | "sell") =>
-    state.book[side].prices.map((price) => [...(state.book[side].levels.get(price)?.orders.values() ?? [])]);
+    state.book[side].prices.map((price) => [...levelAt(state.book[side], price).orders.values()]);
   // A peer that was only looked up has no event, so a replay does not know it.
   const dealt = [...state.peers].filter(([, { cseq, rseq }]) => cseq + rseq > 0);
   const peers = dealt.map(([account, { cseq, rseq }]) => [account, cseq, rseq]).sort();
@@ -278,9 +286,4 @@ export function marketStateHash(state: MarketState, sha256: Sha256): string {
       sell: queue("sell"),
     }),
   );
-}
-
-/** What the market's ledger has on one account and asset, in units. */
-export function marketBalance(state: MarketState, account: string, asset: string): bigint {
-  return state.balances.get(balanceKey(account, asset)) ?? 0n;
 }

@@ -21,7 +21,7 @@ import { problemResponse } from "../../http/problem.ts";
 import { verifyAccessToken } from "../../http/tokens.ts";
 import type { StreamCaller } from "../../objects/protocol.ts";
 import { accountOut, entryOut, ledgerQuery, streamQuery, ticketOut, transferIn, transferOut } from "./schema.ts";
-import { issueTicket, listLedger, listTransfers, makeTransfer, readAccount, wireAccount, withdraw } from "./service.ts";
+import { issueTicket, listLedger, listTransfers, makeTransfer, readAccount, wireAccount } from "./service.ts";
 import { openStream, redeemTicket } from "./stream.ts";
 
 const tags = ["Account"];
@@ -61,7 +61,7 @@ const deposit = operation({
 const withdrawal = operation({
   method: "post",
   path: "/v1/account/withdrawals",
-  access,
+  access: "verified_email",
   tags,
   summary: "Withdraw",
   request: transferRequest,
@@ -117,7 +117,7 @@ function objectCallerOf({ accountId, sessionId, issuedAtMs, expiresAtMs }: Strea
 function contextOf(c: Context<AppEnv>) {
   const principal = callerOf(c);
   const prices = { priceSeed: c.get("config").priceSeed, nowMs: Date.now() };
-  return { env: c.env, caller: objectCallerOf(principal), emailVerified: principal.emailVerified, prices };
+  return { env: c.env, caller: objectCallerOf(principal), prices };
 }
 
 /** Whose stream is asked for: a stranger learns nothing but that he is one. */
@@ -137,7 +137,7 @@ export const accountRouter = createRouter()
     return sendOnce(c, done, wireTransfer, () => 201);
   })
   .openapi(withdrawal, async (c) => {
-    const done = await withdraw(contextOf(c), c.req.valid("json"), idempotencyOf(c));
+    const done = await makeTransfer(contextOf(c), "withdrawal", c.req.valid("json"), idempotencyOf(c));
     return sendOnce(c, done, wireTransfer, () => 201);
   })
   .openapi(deposits, async (c) => {

@@ -1,11 +1,13 @@
 // The account's money on the wire: balances, transfers, ledger, stream tickets.
 import { z } from "@hono/zod-openapi";
-import { decimalIn, decimalOut, pageQuery, timestampIn, timestampOut } from "../../http/openapi.ts";
+import { assetFilter, decimalIn, decimalOut, pageQuery, timestampIn, timestampOut } from "../../http/openapi.ts";
 
+/** What the account has of one asset; `total` is available and held. */
 export const balanceOut = z
   .object({ asset: z.string(), available: decimalOut, held: decimalOut, total: decimalOut })
   .openapi("Balance");
 
+/** The account: `equity` is everything at reference prices and `buying_power` the USD not held, both in USD. */
 export const accountOut = z
   .object({
     id: z.string(),
@@ -18,6 +20,7 @@ export const accountOut = z
   })
   .openapi("Account");
 
+/** A deposit or withdrawal, in: more than nothing of a listed asset. */
 export const transferIn = z
   .strictObject({
     asset: z.string().min(1).max(16),
@@ -28,10 +31,12 @@ export const transferIn = z
   })
   .openapi("NewTransfer");
 
+/** A deposit or withdrawal as it was booked. */
 export const transferOut = z
   .object({ id: z.string(), status: z.string(), asset: z.string(), amount: decimalOut, created_at: timestampOut })
   .openapi("Transfer");
 
+/** A ledger entry: postings sum to zero in each asset, and `hash` covers them and the entry before. */
 export const entryOut = z
   .object({
     seq: z.int(),
@@ -44,13 +49,18 @@ export const entryOut = z
   })
   .openapi("LedgerEntry");
 
+/** Which entries are wanted; of `from` and `to` only `from` is included. */
 export const ledgerQuery = pageQuery.extend({
-  asset: z.string().max(16).optional(),
+  asset: assetFilter.optional(),
   kind: z.enum(["deposit", "withdrawal", "hold", "release", "fill"]).optional(),
   from: timestampIn.optional(),
   to: timestampIn.optional(),
 });
 
+/** A ticket that opens one stream until `expires_at`. */
 export const ticketOut = z.object({ ticket: z.string(), expires_at: timestampOut }).openapi("StreamTicket");
-/** Whatever is no ticket is one that nobody has: 401 like any other, since nothing of a stranger's request is judged. */
-export const streamQuery = z.object({ ticket: z.string().optional().catch("").openapi({ type: "string" }) });
+/**
+ * Whatever is no ticket is one that nobody has: 401 like any other, since nothing of a stranger's request is judged. For
+ * the same reason it is loose: a parameter that there is not is passed over.
+ */
+export const streamQuery = z.looseObject({ ticket: z.string().optional().catch("").openapi({ type: "string" }) });

@@ -68,16 +68,6 @@ export async function makeTransfer(
   return called.ok ? called.value : { result: called, replay: null };
 }
 
-/** A withdrawal needs a verified e-mail address: refuses `email_not_verified` before anything of it is looked at. */
-export async function withdraw(
-  ctx: AccountContext & { emailVerified: boolean },
-  input: { asset: string; amount: string },
-  idempotency: Idempotency | null,
-): Promise<Answered<Transfer>> {
-  if (!ctx.emailVerified) return { result: refuse({ code: "email_not_verified" }), replay: null };
-  return makeTransfer(ctx, "withdrawal", input, idempotency);
-}
-
 function amountOf(input: { asset: string; amount: string }): Result<bigint> {
   const wrong = (pointer: string, code: string, detail: string) =>
     refuse({ code: "validation_failed", errors: [{ pointer, code, detail }] });

@@ -1,11 +1,13 @@
 // What identity asks of the account objects, as the port that app.ts hands to every request.
 
-import type { SessionRevoker } from "../../http/context.ts";
+import type { SessionAuthority } from "../../http/context.ts";
 import { accountStub, callObject } from "../../objects/stubs.ts";
 
-/** Tells account objects of ended sessions; an object that cannot be reached is the refusal `unavailable`. */
-export function sessionRevoker(env: Env): SessionRevoker {
+/** Asks and tells account objects of sessions; an object that cannot be reached is the refusal `unavailable`. */
+export function sessionAuthority(env: Env): SessionAuthority {
   return {
+    admit: ({ accountId, sessionId, issuedAtMs }) =>
+      callObject(() => accountStub(env, accountId).admit({ accountId, sessionId, issuedAtMs })),
     revokeSession: (accountId, sessionId, untilMs) =>
       callObject(() => accountStub(env, accountId).revokeSession(sessionId, untilMs)),
     revokeAll: (accountId, validFromMs) => callObject(() => accountStub(env, accountId).revokeAllBefore(validFromMs)),

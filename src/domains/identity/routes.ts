@@ -1,7 +1,8 @@
 // Identity over HTTP.
 
 import type { Context } from "hono";
-import { send, sendNothing, sendPublic, timestamp } from "../../http/answer.ts";
+import { wireTime } from "../../core/wire.ts";
+import { send, sendNothing, sendPublic } from "../../http/answer.ts";
 import { type AppEnv, callerOf } from "../../http/context.ts";
 import { answer, body, createRouter, operation, problems } from "../../http/openapi.ts";
 import { publicJwkOf } from "../../http/tokens.ts";
@@ -111,7 +112,7 @@ export const identityRoutes = createRouter()
   });
 
 function contextOf(c: Context<AppEnv>): IdentityContext {
-  const revoker = c.get("ports").sessionRevoker(c.env);
+  const revoker = c.get("ports").sessionAuthority(c.env);
   return identityContext(c.env, c.get("config"), revoker, Date.now());
 }
 
@@ -129,7 +130,7 @@ function renderUser(user: User) {
       email_verified: user.emailVerified,
       roles: user.roles,
       account_id: user.accountId,
-      created_at: timestamp(user.createdAtMs),
+      created_at: wireTime(user.createdAtMs),
     },
   };
 }

@@ -3,13 +3,13 @@
 import { typeId } from "../../core/ids.ts";
 import { type Database, type DatabaseBinding, database } from "../../db/client.ts";
 import type { users } from "../../db/tables.ts";
-import type { Config, SessionRevoker } from "../../http/context.ts";
+import type { Config, SessionAuthority } from "../../http/context.ts";
 
 /** What identity's verbs work with. */
 export interface IdentityContext {
   db: Database;
   config: Config;
-  revoker: SessionRevoker;
+  revoker: SessionAuthority;
   nowMs: number;
 }
 
@@ -17,7 +17,7 @@ export interface IdentityContext {
 export function identityContext(
   env: DatabaseBinding,
   config: Config,
-  revoker: SessionRevoker,
+  revoker: SessionAuthority,
   nowMs: number,
 ): IdentityContext {
   return { db: database(env), config, revoker, nowMs };

@@ -1,7 +1,7 @@
 // Assets, markets and books on the wire.
 import { z } from "@hono/zod-openapi";
-import { BOOK_DEPTH_MAX } from "../../core/limits.ts";
-import { decimalOut } from "../../http/openapi.ts";
+import { BOOK_DEPTH_DEFAULT, BOOK_DEPTH_MAX } from "../../core/limits.ts";
+import { countIn, decimalOut } from "../../http/openapi.ts";
 
 export const assetOut = z
   .object({
@@ -13,6 +13,7 @@ export const assetOut = z
   })
   .openapi("Asset");
 
+/** A market's rules: prices in the quote asset, quantities in the base, band and fees in hundredths of a percent. */
 export const marketOut = z
   .object({
     symbol: z.string(),
@@ -34,20 +35,18 @@ export const marketOut = z
 
 const level = z.tuple([decimalOut, decimalOut]);
 
+/** A book: [price, quantity] of each level, best first, as of `seq`. */
 export const bookOut = z
   .object({ symbol: z.string(), seq: z.int(), bids: z.array(level), asks: z.array(level) })
   .openapi("Book");
 
+/** What is not listed is found to be so by the verb: 404. */
 export const symbolPath = z.object({ symbol: z.string().max(32) });
+/** How many levels of each side are wanted. */
 export const depthQuery = z.object({
-  depth: z
-    .string()
-    .regex(/^[1-9]\d{0,5}$/, `must be a whole number from 1 to ${BOOK_DEPTH_MAX}`)
-    .transform(Number)
-    .pipe(z.int().max(BOOK_DEPTH_MAX))
-    .default(50)
-    .openapi({ type: "integer", minimum: 1, maximum: BOOK_DEPTH_MAX, default: 50 }),
+  depth: countIn(BOOK_DEPTH_MAX, BOOK_DEPTH_DEFAULT),
 });
 
+/** All of them in one page: the catalogue has no cursor. */
 export const assetList = z.object({ data: z.array(assetOut), next_cursor: z.null() });
 export const marketList = z.object({ data: z.array(marketOut), next_cursor: z.null() });

@@ -2,12 +2,13 @@
 import { z } from "@hono/zod-openapi";
 import { isTypeId } from "../../core/ids.ts";
 import { findMarket } from "../../core/listings.ts";
-import { pageOf, pageQuery, timestampOut } from "../../http/openapi.ts";
+import { pageOf, pageQuery, symbolFilter, timestampOut } from "../../http/openapi.ts";
 import { orderOut } from "../../http/order-shape.ts";
 
 /** The contract's order with the account that it belongs to. */
 export const adminOrderOut = orderOut.extend({ account_id: z.string() }).openapi("AdminOrder");
 
+/** A message that could not be applied; `count` is how often it came, `body` the message as text. */
 export const deadLetterOut = z
   .object({
     id: z.string(),
@@ -22,6 +23,7 @@ export const deadLetterOut = z
   })
   .openapi("DeadLetter");
 
+/** How far the read model has applied one object's journal. */
 export const projectionOut = z
   .object({
     object: z.enum(["account", "market"]),
@@ -32,12 +34,14 @@ export const projectionOut = z
   })
   .openapi("Projection");
 
+/** Which orders of all accounts are wanted. */
 export const adminOrderQuery = pageQuery.extend({
-  symbol: z.string().min(1).max(32).optional(),
+  symbol: symbolFilter.optional(),
   status: z.enum(["open", "closed", "all"]).default("all"),
   account_id: z.string().min(1).max(64).optional(),
 });
 
+/** All objects, or one by its name. */
 export const projectionQuery = pageQuery.extend({ name: z.string().min(1).max(128).optional() });
 
 /** Any name makes an object: what cannot be an account's, and what is not listed, is not found. */
@@ -48,6 +52,7 @@ export const accountPath = z.object({ account_id: accountId });
 export const marketPath = z.object({ symbol });
 export const pairPath = z.object({ account_id: accountId, symbol });
 
+/** The pairs that one object has parked, and why it stopped if it did; `waiting` counts messages not sent. */
 export const parkedOut = pageOf(
   z.object({ peer: z.string(), reason: z.string(), since: timestampOut, waiting: z.int() }).openapi("ParkedPair"),
 )
@@ -78,6 +83,7 @@ export const replayIn = z
   })
   .openapi("JournalReplayIn");
 
+/** Where the object's journal and the read model are, and from which number it is sent again. */
 export const replayOut = z
   .object({
     object: z.enum(["account", "market"]),
@@ -91,6 +97,5 @@ export const replayOut = z
 
 export const deadLetterPath = z.object({ id: z.string().min(1).max(64) });
 export const replayedOut = z.object({ id: z.string(), replayed_at: timestampOut }).openapi("DeadLetterReplay");
+/** How many journals are sent again. */
 export const rebuildOut = z.object({ replayed: z.int() }).openapi("ReadModelRebuild");
-
-export type AdminOrderQuery = z.output<typeof adminOrderQuery>;

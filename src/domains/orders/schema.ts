@@ -1,6 +1,6 @@
 // What an order looks like on the wire, in and out, and which bodies are none.
 import { z } from "@hono/zod-openapi";
-import { decimalIn, decimalOut, pageQuery, timestampIn, timestampOut } from "../../http/openapi.ts";
+import { decimalIn, decimalOut, pageQuery, symbolFilter, timestampIn, timestampOut } from "../../http/openapi.ts";
 import { orderOut } from "../../http/order-shape.ts";
 
 const positive = decimalIn.refine((text) => /[1-9]/.test(text), {
@@ -64,6 +64,7 @@ export const orderIn = z
   })
   .openapi("NewOrder");
 
+/** One execution; `fee` is charged in `fee_asset`. */
 export const fillOut = z
   .object({
     id: z.string(),
@@ -87,20 +88,25 @@ export const bulkItemOut = z.object({
   problem: z.looseObject({}).optional(),
 });
 
-/** What a bulk cancel is narrowed by. A parameter that is none is refused: a filter misspelt would cancel everything. */
-export const orderFilter = z.strictObject({
-  symbol: z.string().max(32).optional(),
+/** What a bulk cancel is narrowed by. */
+export const orderFilter = z.object({
+  symbol: symbolFilter.optional(),
   side: z.enum(["buy", "sell"]).optional(),
 });
+/** Which orders are wanted; open ones may still trade. */
 export const orderQuery = pageQuery.extend({
   ...orderFilter.shape,
   status: z.enum(["open", "closed", "all"]).default("all"),
 });
+/** Which executions are wanted. */
 export const fillQuery = pageQuery.extend({
-  symbol: z.string().max(32).optional(),
+  symbol: symbolFilter.optional(),
   order_id: z.string().max(64).optional(),
 });
+/** An id that is none of ours is not found, like another user's. */
 export const orderPath = z.object({ id: z.string().max(64) });
+/** The id that the client gave; `.` and `..` never get here, since URLs do away with them. */
 export const clientOrderPath = z.object({ client_order_id: clientOrderId });
 
+/** An order that fits the schema, with its defaults. */
 export type OrderIn = z.output<typeof orderIn>;

@@ -2,6 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import { decimalOut } from "../../http/openapi.ts";
 
+/** A position at average cost, fees included, and at the reference price; money in the quote asset. */
 export const positionOut = z
   .object({
     symbol: z.string(),
@@ -16,8 +17,10 @@ export const positionOut = z
   })
   .openapi("Position");
 
+/** All of them in one page: there is at most one per market. */
 export const positionList = z.object({ data: z.array(positionOut), next_cursor: z.null() });
 
+/** Everything the account has, in USD; the weights of `allocation` add up to 10,000, or there are none. */
 export const portfolioOut = z
   .object({
     equity: decimalOut,
@@ -30,4 +33,5 @@ export const portfolioOut = z
   })
   .openapi("Portfolio");
 
+/** What is not listed is found to be so by the verb: 404. */
 export const symbolPath = z.object({ symbol: z.string().max(32) });

@@ -6,9 +6,11 @@ import { notionalOf } from "../../core/order.ts";
 import { flatPosition, type Position } from "../../core/positions.ts";
 import { referencePrice } from "../../core/prices.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
+import { weightsBps } from "../../core/weights.ts";
 import type { Caller } from "../../objects/protocol.ts";
 import { accountStub, callObject, type ObjectBindings } from "../../objects/stubs.ts";
 
+/** Who asks, where the objects are, and what prices are simulated from, and when. */
 export interface PortfolioContext {
   env: ObjectBindings;
   caller: Caller;
@@ -55,27 +57,22 @@ export async function readPosition(ctx: PortfolioContext, symbol: string): Promi
   return ok(portfolio.value.positions.find((p) => p.position.symbol === symbol) ?? valued(ctx, flatPosition(symbol)));
 }
 
-const BPS = 10_000n;
-
-/** The portfolio as the contract shows it. */
+/** The portfolio as the contract shows it; the weights of what is worth anything add up to 10,000. */
 export function wirePortfolio(portfolio: Portfolio) {
   const { cash, positions } = portfolio;
   const positionsValue = positions.reduce((sum, p) => sum + p.value, 0n);
   const equity = cash + positionsValue;
   const usd = (units: bigint) => formatUnits(units, "USD");
-  const slice = (asset: string, value: bigint) => ({
-    asset,
-    value: usd(value),
-    weight_bps: equity === 0n ? 0 : Number((value * BPS) / equity),
-  });
-  const held = positions.filter((p) => p.value > 0n).map((p) => slice(p.position.symbol.split("-")[0] ?? "", p.value));
+  const held = positions.map((p) => ({ asset: p.position.symbol.split("-")[0] ?? "", value: p.value }));
+  const parts = [{ asset: "USD", value: cash }, ...held].filter((part) => part.value > 0n);
+  const weights = weightsBps(parts.map((part) => part.value));
   return {
     equity: usd(equity),
     cash: usd(cash),
     positions_value: usd(positionsValue),
     unrealized_pnl: usd(positions.reduce((sum, p) => sum + p.value - p.position.costBasis, 0n)),
     realized_pnl: usd(positions.reduce((sum, p) => sum + p.position.realizedPnl, 0n)),
-    allocation: [...(cash > 0n ? [slice("USD", cash)] : []), ...held],
+    allocation: parts.map(({ asset, value }, at) => ({ asset, value: usd(value), weight_bps: weights[at] ?? 0 })),
     seq: portfolio.seq,
   };
 }

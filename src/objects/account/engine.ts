@@ -23,6 +23,7 @@ import { MarketLinks, type Said } from "./markets.ts";
 import { AccountRestoring } from "./restoring.ts";
 import { AccountStore } from "./store.ts";
 
+/** What an account needs of the world: prices, the way to its markets, and its own sockets. */
 export interface AccountPorts extends ObjectPorts {
   priceSeed: number;
   send: {
@@ -47,6 +48,7 @@ export const HALTED = refuse({ code: "unavailable", detail: "This account is hal
 /** The promise of an order that waits for nothing. */
 export const SETTLED: Promise<void> = Promise.resolve();
 
+/** The account's state, and the only way in which it changes: one act, one transaction, then everybody who waits is told. */
 export class AccountEngine {
   readonly #ports: AccountPorts;
   readonly store: AccountStore;
@@ -79,7 +81,7 @@ export class AccountEngine {
     });
     this.#links = new MarketLinks({
       now: ports.now,
-      tx: ports.tx,
+      tx: (work) => this.#tx(work),
       alert: ports.alert,
       send: ports.send,
       restoring: this.restoring,
@@ -117,20 +119,14 @@ export class AccountEngine {
   commit<T>(work: (turn: AccountTurn) => T): T {
     const { now, makeId, sha256, priceSeed } = this.#ports;
     const turn: AccountTurn = { state: this.#state, ctx: { now: now(), makeId, sha256, priceSeed }, events: [] };
-    let value: T;
-    try {
-      value = this.#ports.tx(() => {
-        const answer = work(turn);
-        this.store.write(turn.state, turn.events);
-        for (const event of turn.events) {
-          if ("command" in event && event.command !== null) this.#links.arm(event.order.symbol);
-        }
-        return answer;
-      });
-    } catch (error) {
-      this.#afterThrow(error);
-      throw error;
-    }
+    const value = this.#tx(() => {
+      const answer = work(turn);
+      this.store.write(turn.state, turn.events);
+      for (const event of turn.events) {
+        if ("command" in event && event.command !== null) this.#links.arm(event.order.symbol);
+      }
+      return answer;
+    });
     if (turn.events.length > 0) {
       this.#ports.sockets.publish(turn.events);
       this.#ports.queue.wake();
@@ -138,13 +134,19 @@ export class AccountEngine {
     return value;
   }
 
-  #afterThrow(error: unknown): void {
-    // Memory ran ahead of the rolled-back transaction: read it again from what is stored.
-    this.#state = this.store.load();
-    this.#timers = new Timers(this.#ports);
-    this.#parking = new Parking(this.#ports);
-    this.#handshakes = new Handshakes(this.#ports);
-    if (error instanceof InvariantError) this.#stop(error);
+  /** One transaction, of whatever this object keeps in memory and on disk. */
+  #tx<T>(work: () => T): T {
+    try {
+      return this.#ports.tx(work);
+    } catch (error) {
+      // Memory ran ahead of what was rolled back: a pair that is parked in it alone would never be resumed.
+      this.#state = this.store.load();
+      this.#timers = new Timers(this.#ports);
+      this.#parking = new Parking(this.#ports);
+      this.#handshakes = new Handshakes(this.#ports);
+      if (error instanceof InvariantError) this.#stop(error);
+      throw error;
+    }
   }
 
   /** Does one act. One that breaks an invariant stops this object, and is refused like all that will follow it. */
@@ -229,16 +231,26 @@ export class AccountEngine {
 
   /** Rings what is due. Never throws: the platform drops an alarm after six failures. */
   async alarm(): Promise<void> {
-    const due = this.#timers.due(this.#ports.now());
-    await Promise.allSettled(due.map((timer) => this.#ring(timer)));
-    this.#timers.rearm(this.#ports.now() + BACKOFF_FIRST_MS);
-    this.journal.wakeIfBehind();
+    try {
+      const due = this.#timers.due(this.#ports.now());
+      const rung = await Promise.allSettled(due.map((timer) => this.#ring(timer)));
+      for (const one of rung) if (one.status === "rejected") this.#alarmFailed(one.reason);
+      this.journal.wakeIfBehind();
+    } catch (error) {
+      this.#alarmFailed(error);
+    } finally {
+      this.#timers.rearm(this.#ports.now() + BACKOFF_FIRST_MS);
+    }
+  }
+
+  #alarmFailed(error: unknown): void {
+    this.#ports.alert(`alarm of ${this.#ports.name}: ${String(error)}`);
   }
 
   async #ring({ kind, ref }: Timer): Promise<void> {
     if (kind !== TOKEN_TIMER) return this.#links.ring(ref);
     const next = this.#ports.sockets.closeExpired();
-    this.#ports.tx(() => {
+    this.#tx(() => {
       if (next === null) this.#timers.clear(TOKEN_TIMER, "");
       else this.#timers.arm(TOKEN_TIMER, "", next);
     });
@@ -247,7 +259,7 @@ export class AccountEngine {
   /** Has the sockets looked at when a token runs out, at `at` in ms. An earlier look stays: it finds the next. */
   awaitExpiry(at: number): void {
     const due = this.#timers.dueAt(TOKEN_TIMER, "");
-    if (due === undefined || at < due) this.#ports.tx(() => this.#timers.arm(TOKEN_TIMER, "", at));
+    if (due === undefined || at < due) this.#tx(() => this.#timers.arm(TOKEN_TIMER, "", at));
   }
 }
 

@@ -16,6 +16,7 @@ import { AccountReads } from "./reads.ts";
 
 export type { AccountPorts } from "./engine.ts";
 
+/** Everything that may be asked of an account. Who asks is judged first, then what its keys have got before, then the act. */
 export class AccountLogic {
   readonly #ports: AccountPorts;
   readonly #engine: AccountEngine;
@@ -139,7 +140,7 @@ export class AccountLogic {
     if (known.bodyHash !== bodyHash) return { result: refuse({ code: "idempotency_key_reused" }), replay: null };
     const replay = { by: "idempotency_key" as const, requestId: known.requestId ?? "" };
     if (known.refusal !== null) return { result: refuse(known.refusal), replay };
-    const value = this.reads.transfer(known.ref ?? "", wish.kind);
+    const value = this.reads.transfer(known.ref ?? "");
     invariant(value !== undefined, `the once record of a ${wish.kind} has lost it`);
     return { result: ok(value), replay };
   }

@@ -44,6 +44,7 @@ export interface MarketLinkPorts {
 
 const TIMER = "drain";
 
+/** The account's side of every pair: one call to a market at a time, with backoff, until all is answered or the pair is parked. */
 export class MarketLinks {
   readonly #ports: MarketLinkPorts;
   readonly #flying = new Set<string>();
@@ -131,7 +132,7 @@ export class MarketLinks {
   }
 
   #park(symbol: string, reason: string): void {
-    this.#ports.parking().park(symbol, reason);
+    this.#ports.tx(() => this.#ports.parking().park(symbol, reason));
     this.#ports.alert(`parked ${symbol}: ${reason}`);
   }
 
@@ -166,8 +167,10 @@ export class MarketLinks {
 
   /** Takes a parked market up again and sends it what waits. False when it was not parked. */
   resume(symbol: string, act: OperatorAct): boolean {
-    const resumed = this.#ports.parking().resume(symbol, act, () => {
-      if (this.#hasMore(symbol)) this.arm(symbol);
+    const resumed = this.#ports.tx(() => {
+      const was = this.#ports.parking().resume(symbol, act);
+      if (was && this.#hasMore(symbol)) this.arm(symbol);
+      return was;
     });
     if (!resumed) return false;
     this.#failures.delete(symbol);

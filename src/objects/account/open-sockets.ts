@@ -35,7 +35,10 @@ export interface SocketAccount extends StreamSource {
 }
 
 const TOKEN_ENDED = 4001;
+/** HTTP's sentence for this speaks of a header, and a message has none. */
+const NO_TOKEN = refuse({ code: "unauthenticated", detail: "This is no valid access token." });
 
+/** All open streams of one account: 64 at most, each for as long as its token is good. */
 export class OpenSockets {
   readonly #ports: SocketPorts;
   readonly #account: SocketAccount;
@@ -86,7 +89,7 @@ export class OpenSockets {
   #renew(socket: AccountSocket, read: Result<StreamCaller>): void {
     // It may have run out while the token was read: a socket that is to be closed is not brought back.
     if (this.#closeIfExpired(socket)) return;
-    const judged = read.ok ? this.#judge(read.value) : read;
+    const judged = read.ok ? this.#judge(read.value) : read.refusal.code === "unauthenticated" ? NO_TOKEN : read;
     if (!judged.ok) {
       sendError(socket, judged.refusal.code, judged.refusal.detail ?? "This session has ended; log in again.");
       return;

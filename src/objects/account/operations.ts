@@ -5,6 +5,7 @@ import { ok, type Result, refuse } from "../../core/result.ts";
 import type { OperatorAct, PageRequest, ParkedView, RestoreView, Snapshot } from "../protocol.ts";
 import type { AccountEngine } from "./engine.ts";
 
+/** The acts of operators on one account. */
 export class AccountOperations {
   readonly #engine: AccountEngine;
 

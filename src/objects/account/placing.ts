@@ -40,6 +40,7 @@ const PARKED = refuse({
 export const RESTORING = refuse({ code: "unavailable", detail: "This account is being restored." });
 const UNMET = refuse({ code: "unavailable", detail: "This market is being restored." });
 
+/** Places orders once for ever: the same key with the same body gets the first answer, with another body a refusal. */
 export class Placing {
   readonly #ports: Pick<AccountPorts, "sha256" | "now">;
   readonly #engine: AccountEngine;

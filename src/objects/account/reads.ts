@@ -8,6 +8,7 @@ import type { LedgerQuery, OrderQuery, Page, PageRequest } from "../protocol.ts"
 
 type Filter = [clause: string, value: SqlValue];
 
+/** What the owner may list of an account: every page is read from the tables when it is asked for. */
 export class AccountReads {
   readonly #sql: ObjectPorts["sql"];
 
@@ -51,13 +52,13 @@ export class AccountReads {
   }
 
   /** One deposit or withdrawal by its id. */
-  transfer(id: string, kind: Transfer["kind"]): Transfer | undefined {
-    const rows = this.#sql<{ body: string }>("SELECT body FROM journal WHERE entry_kind = ? ORDER BY seq DESC", kind);
-    for (const row of rows) {
-      const event = decode<AccountEvent>(row.body);
-      if (event.kind === "transfer" && event.transfer.id === id) return event.transfer;
-    }
-    return undefined;
+  transfer(id: string): Transfer | undefined {
+    const [row] = this.#sql<{ body: string }>(
+      "SELECT body FROM journal WHERE kind = 'transfer' AND body ->> '$.transfer.id' = ?",
+      id,
+    );
+    const event = row === undefined ? undefined : decode<AccountEvent>(row.body);
+    return event?.kind === "transfer" ? event.transfer : undefined;
   }
 
   /** The ledger's entries, oldest first. `from` and `to` bound their time in ms, `to` exclusive. */

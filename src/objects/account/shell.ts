@@ -66,6 +66,10 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('{"op":"ping"}', '{"type":"pong"}'));
   }
 
+  async admit(caller: Caller) {
+    return this.#logic.admitCaller(caller);
+  }
+
   async placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null) {
     return this.#answered(this.#logic.place(caller, request, idempotency), idempotency);
   }
@@ -225,6 +229,7 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
   }
 }
 
+/** Carries a refusal to the Worker, which gives it its status: this one only says that nothing was opened. */
 function refusalResponse(refusal: Refusal): Response {
   return Response.json(refusal, { status: 401 });
 }

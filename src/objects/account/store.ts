@@ -1,4 +1,5 @@
-// The account object's tables: writes a turn's events and what they changed, reads the state back. All of its SQL is here and in reads.ts.
+// The account object's own tables: writes a turn's events and what they changed, reads the state back; reads.ts answers its
+// owner from them. The tables that all objects have, and the tickets, are in the files that they are named after.
 import {
   type AccountEvent,
   type AccountState,
@@ -33,6 +34,7 @@ export interface OnceRecord {
   requestId: string | null;
 }
 
+/** The one writer of an account's journal, orders, positions, counters, keys and own values. */
 export class AccountStore {
   readonly #sql: Sql;
   readonly #name: string;
@@ -256,6 +258,7 @@ export class AccountStore {
     return this.#sql<{ value: string }>("SELECT value FROM meta WHERE key = ?", key)[0]?.value;
   }
 
+  /** Keeps one value of the object's own, in place of any it had. */
   setMeta(key: string, value: string): void {
     this.#sql(
       "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",

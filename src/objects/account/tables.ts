@@ -35,5 +35,10 @@ const VERSION_2 = [
   "UPDATE peers SET parked = NULL",
 ];
 
+/** A transfer asked for again by its key is found by its id, however many there are. */
+const TRANSFERS_BY_ID = [
+  "CREATE INDEX journal_transfers ON journal (body ->> '$.transfer.id') WHERE kind = 'transfer'",
+];
+
 /** The statements of every version, in order. */
-export const ACCOUNT_VERSIONS = [VERSION_1, VERSION_2, BALANCES_BEYOND, HANDSHAKES_SCHEMA];
+export const ACCOUNT_VERSIONS = [VERSION_1, VERSION_2, BALANCES_BEYOND, TRANSFERS_BY_ID, HANDSHAKES_SCHEMA];

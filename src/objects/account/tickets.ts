@@ -6,6 +6,7 @@ import type { StreamCaller } from "../protocol.ts";
 
 type TicketPorts = Pick<ObjectPorts, "sql" | "sha256" | "now" | "name">;
 
+/** The unused tickets of one account, at most 100, each good once and for 30 s. */
 export class Tickets {
   readonly #ports: TicketPorts;
 

@@ -31,6 +31,7 @@ import { Pushes } from "./pushes.ts";
 import { GREET_TIMER, MarketRestoring } from "./restoring.ts";
 import { MarketStore, type PeerRecord } from "./store.ts";
 
+/** What a market needs of the world: its rules and prices from the start, and the way to its accounts. */
 export interface MarketPorts extends ObjectPorts {
   priceSeed: number;
   listed: MarketRules;
@@ -41,6 +42,7 @@ export interface MarketPorts extends ObjectPorts {
 const FIRST_EPOCH = 1;
 const halted = () => refuse({ code: "unavailable", detail: "This market is halted." });
 
+/** Everything that may be asked of a market: it applies commands in order, quotes for the house, and tells each account. */
 export class MarketLogic {
   readonly #ports: MarketPorts;
   readonly #store: MarketStore;
@@ -66,7 +68,8 @@ export class MarketLogic {
     this.#timers = new Timers(ports);
     this.#parking = new Parking(ports);
     this.#handshakes = new Handshakes(ports);
-    this.#clock = new MarketClock({ ...ports, timers: () => this.#timers, state: () => this.#state });
+    const tx = <T>(work: () => T): T => this.#tx(work);
+    this.#clock = new MarketClock({ ...ports, tx, timers: () => this.#timers, state: () => this.#state });
     this.journal = new Outbox(ports, {
       object: "market",
       epoch: () => this.#state.epoch,
@@ -76,7 +79,7 @@ export class MarketLogic {
     for (const [account, peer] of this.#state.peers) if (peer.unacknowledged.length > 0) this.#owing.add(account);
     this.#pushes = new Pushes({
       now: ports.now,
-      tx: ports.tx,
+      tx,
       alert: ports.alert,
       report: ports.send.report,
       timers: () => this.#timers,
@@ -89,6 +92,7 @@ export class MarketLogic {
     });
     this.#restoring = new MarketRestoring({
       ...ports,
+      tx,
       report: ports.send.report,
       store: this.#store,
       journal: this.journal,
@@ -218,38 +222,39 @@ export class MarketLogic {
     const { now, makeId, sha256, priceSeed } = this.#ports;
     const turn: MarketTurn = { state: this.#state, ctx: { now: now(), makeId, sha256, priceSeed }, events: [] };
     const touched = new Set<string>();
-    try {
-      this.#ports.tx(() => {
-        if (ticks) advance(turn);
-        work(turn);
-        if (turn.events.length === 0) return;
-        // What accounts tell after a restore comes in parts: an order may be there before what it has met.
-        if (!turn.state.restoring) assertUncrossed(turn.state.book);
-        // History is owed to nobody: an account that counts as owing for it would keep the timer busy for ever.
-        for (const event of turn.events)
-          if (event.kind === "report" && this.#isOwed(event.account)) touched.add(event.account);
-        this.#store.write(turn.state, turn.events, this.#records);
-        if (touched.size > 0) this.#pushes.arm();
-        this.#clock.arm();
-      });
-    } catch (error) {
-      this.#afterThrow(error);
-      throw error;
-    }
+    this.#tx(() => {
+      if (ticks) advance(turn);
+      work(turn);
+      if (turn.events.length === 0) return;
+      // What accounts tell after a restore comes in parts: an order may be there before what it has met.
+      if (!turn.state.restoring) assertUncrossed(turn.state.book);
+      // History is owed to nobody: an account that counts as owing for it would keep the timer busy for ever.
+      for (const event of turn.events)
+        if (event.kind === "report" && this.#isOwed(event.account)) touched.add(event.account);
+      this.#store.write(turn.state, turn.events, this.#records);
+      if (touched.size > 0) this.#pushes.arm();
+      this.#clock.arm();
+    });
     for (const account of touched) this.#owing.add(account);
     if (turn.events.length > 0) this.#ports.queue.wake();
     return touched;
   }
 
-  #afterThrow(error: unknown): void {
-    // Memory ran ahead of the rolled-back transaction: read it again from what is stored.
-    this.#state = this.#store.load(this.#ports.listed);
-    this.#records = this.#store.peers();
-    this.#timers = new Timers(this.#ports);
-    this.#parking = new Parking(this.#ports);
-    this.#handshakes = new Handshakes(this.#ports);
-    this.#clock.forget();
-    if (error instanceof InvariantError) this.#stop(error);
+  /** One transaction, of whatever this object keeps in memory and on disk. */
+  #tx<T>(work: () => T): T {
+    try {
+      return this.#ports.tx(work);
+    } catch (error) {
+      // Memory ran ahead of what was rolled back: a pair that is parked in it alone would never be resumed.
+      this.#state = this.#store.load(this.#ports.listed);
+      this.#records = this.#store.peers();
+      this.#timers = new Timers(this.#ports);
+      this.#parking = new Parking(this.#ports);
+      this.#handshakes = new Handshakes(this.#ports);
+      this.#clock.forget();
+      if (error instanceof InvariantError) this.#stop(error);
+      throw error;
+    }
   }
 
   /** Does one act. One that breaks an invariant stops this object, and is answered like all that will follow it. */

@@ -12,6 +12,7 @@ import { type Parking, reasonToPark } from "../parking.ts";
 import type { OperatorAct, ReportAnswer, ReportCall } from "../protocol.ts";
 import type { Timers } from "../timers.ts";
 
+/** What this needs of the market: whom it owes what, and how to send it. */
 export interface PushPorts {
   now: () => number;
   timers: () => Timers;
@@ -31,6 +32,7 @@ export interface PushPorts {
 
 const TIMER = "push";
 
+/** The market's side of every pair: pushes what an account has not acknowledged, with backoff, until it has or is parked. */
 export class Pushes {
   readonly #ports: PushPorts;
   readonly #flying = new Set<string>();
@@ -82,7 +84,7 @@ export class Pushes {
   #handle(account: string, lowest: number, met: number | null, answer: ReportAnswer | null): boolean {
     const reason = reasonToPark(answer, "account", met);
     if (reason !== null) {
-      this.#ports.parking().park(account, reason);
+      this.#ports.tx(() => this.#ports.parking().park(account, reason));
       this.#ports.alert(`parked ${account}: ${reason}`);
       return false;
     }
@@ -111,8 +113,10 @@ export class Pushes {
 
   /** Takes a parked account up again and pushes what waits for it. False when it was not parked. */
   resume(account: string, act: OperatorAct): boolean {
-    const resumed = this.#ports.parking().resume(account, act, () => {
-      if (this.#ports.owed(account).length > 0) this.arm();
+    const resumed = this.#ports.tx(() => {
+      const was = this.#ports.parking().resume(account, act);
+      if (was && this.#ports.owed(account).length > 0) this.arm();
+      return was;
     });
     if (!resumed) return false;
     this.#retryAt.delete(account);

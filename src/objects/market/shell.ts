@@ -20,6 +20,7 @@ import type {
 import { accountStub, journalQueue } from "../stubs.ts";
 import { MarketLogic } from "./logic.ts";
 
+/** The market object `<venue>/<symbol>`. Throws when no such market is listed. */
 export class MarketObject extends DurableObject<Env> implements MarketRpc {
   readonly #logic: MarketLogic;
 

@@ -1,4 +1,5 @@
-// The market object's tables: writes a turn's events and what they changed, reads the state back. All of its SQL is here.
+// The market object's own tables: writes a turn's events and what they changed, reads the state back. The tables that all
+// objects have are in the files that they are named after: balances.ts, timers.ts, outbox.ts, parking.ts, schema.ts.
 import type { BookOrder, RestingOrder } from "../../core/book.ts";
 import { addToBook } from "../../core/book.ts";
 import { decode, encode } from "../../core/codec.ts";
@@ -45,6 +46,7 @@ export interface PeerRecord {
   acknowledged: number;
 }
 
+/** The one writer of a market's journal, orders, counters and own values. What reads here is what is stored. */
 export class MarketStore {
   readonly #sql: Sql;
 
@@ -241,6 +243,7 @@ export class MarketStore {
     return this.#sql<{ value: string }>("SELECT value FROM meta WHERE key = ?", key)[0]?.value;
   }
 
+  /** Keeps one value of the object's own, in place of any it had. */
   setMeta(key: string, value: string): void {
     this.#sql(
       "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
