@@ -27,6 +27,10 @@ export const SAFETY_NET_MS = 5_000;
 export const SLICE_DELAY_MS = 250;
 /** One slice's size: a queue message may have 128 KB, less the envelope. */
 export const SLICE_BYTES_MAX = 100_000;
+/** A request's body: the contract's figure. */
+export const BODY_BYTES_MAX = 65_536;
+/** A snapshot in a request: it goes to its object in one call, of which the platform takes 32 MiB, and is held there twice. */
+export const SNAPSHOT_BYTES_MAX = 8 * 1_048_576;
 /** Journal rows read for one slice: bounds memory when events are tiny. */
 export const SLICE_ROWS_MAX = 500;
 /** Longest sleep of a market's alarm (protocol, house liquidity). */

@@ -53,6 +53,11 @@ export function callerOf(c: Context<AppEnv>): Principal {
   return principal;
 }
 
+/** What an operator's act is kept with: who did it, and why. Throws as {@link callerOf} does. */
+export function actOf(c: Context<AppEnv>, reason: string): { by: string; reason: string } {
+  return { by: callerOf(c).userId, reason };
+}
+
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
 const NO_TRACE = "0".repeat(32);

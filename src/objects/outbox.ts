@@ -1,7 +1,7 @@
 // The journal is the outbox (protocol rule 2): a cursor says how far the read model's queue has been told.
 import { SLICE_BYTES_MAX, SLICE_ROWS_MAX } from "../core/limits.ts";
 import type { JournalSlice, ObjectPorts } from "./ports.ts";
-import type { JournalHead } from "./protocol.ts";
+import type { JournalHead, Page, PageRequest } from "./protocol.ts";
 
 /** Which object's journal this is; `first` is the column with an event's first stream number, `seq` the last one written. */
 export interface OutboxSource {
@@ -59,6 +59,20 @@ export class Outbox {
   /** Where the journal is. */
   head(): JournalHead {
     return { epoch: this.#source.epoch(), seq: this.#source.seq() };
+  }
+
+  /** Events as they are stored, oldest first, after the stream number that the cursor is: what a restore begins from. */
+  page({ limit, cursor }: PageRequest): Page<string> {
+    const rows = this.#ports.sql<{ seq: number; body: string }>(
+      "SELECT seq, body FROM journal WHERE seq > ? ORDER BY seq LIMIT ?",
+      cursor ?? 0,
+      limit + 1,
+    );
+    const shown = rows.slice(0, limit);
+    return {
+      data: shown.map(({ body }) => body),
+      nextCursor: rows.length > limit ? (shown.at(-1)?.seq ?? null) : null,
+    };
   }
 
   /** Goes back so that everything from `fromSeq` on is sent again: the read model has lost it. */

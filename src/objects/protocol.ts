@@ -220,6 +220,8 @@ export interface AccountRpc {
   /** Opens a restored object though it still waits for others. */
   reopen(act: OperatorAct): Promise<Result<null>>;
   head(): Promise<JournalHead>;
+  /** The journal as it is stored, oldest first: what a restore begins from. */
+  journal(query: PageRequest): Promise<Page<string>>;
   replay(fromSeq: number): Promise<JournalHead>;
 }
 
@@ -251,6 +253,8 @@ export interface MarketRpc {
   restoration(): Promise<RestoreView>;
   reopen(act: OperatorAct): Promise<Result<null>>;
   head(): Promise<JournalHead>;
+  /** The journal as it is stored, oldest first: what a restore begins from. */
+  journal(query: PageRequest): Promise<Page<string>>;
   replay(fromSeq: number): Promise<JournalHead>;
 }
 

@@ -1,6 +1,7 @@
 // One object brought back from the first part of its journal: the other end still knows what it has forgotten, and tells it.
 import { runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { BODY_BYTES_MAX } from "../../src/core/limits.ts";
 import {
   accountOf,
   asked,
@@ -186,10 +187,15 @@ describe("over HTTP", () => {
     const symbol = "LINK-USD";
     watch(customer.accountId, symbol);
     await place(customer.accountId, atMarket(symbol, "buy", { qty: null, notional: 100_000_000n }));
-    const journal = await journalOf(accountOf(customer.accountId));
+    for (let count = 0; count < 20; count += 1) {
+      await place(customer.accountId, limit(symbol, "buy", { limitPrice: faraway(symbol, "buy") }));
+    }
+    const journal = await exported(operator, `/v1/admin/accounts/${customer.accountId}`);
+    expect(journal).toEqual(await journalOf(accountOf(customer.accountId)));
+    expect(JSON.stringify(journal).length).toBeGreaterThan(BODY_BYTES_MAX);
     await wipe(accountOf(customer.accountId));
     const path = `/v1/admin/accounts/${customer.accountId}/restoration`;
-    const wish = { json: { epoch: 2, journal: journal.slice(0, 1), reason: "its disk is gone" } };
+    const wish = { json: { epoch: 2, journal: journal.slice(0, -1), reason: "its disk is gone" } };
     expectProblem(await customer.call("POST", path, wish), 403, "forbidden");
     expectProblem(await operator.call("POST", path, { json: { epoch: 2 } }), 422, "validation_failed");
     expect((await operator.call("POST", path, wish)).status).toBe(204);
@@ -197,6 +203,7 @@ describe("over HTTP", () => {
     expect((await operator.get(path)).body).toEqual({ epoch: 2, restoring: false, unmet: [], breaks: [] });
     const why = { json: { reason: "nobody else will come" } };
     expectProblem(await operator.call("POST", `${path}/open`, why), 404, "not_found");
+    expect(await exported(operator, `/v1/admin/markets/${symbol}`)).toEqual(await journalOf(marketOf(symbol)));
     const market = `/v1/admin/markets/${symbol}/restoration`;
     expect((await operator.call("POST", market, { json: { epoch: 2, reason: "brought back" } })).status).toBe(204);
     expect((await operator.get(market)).body).toMatchObject({
@@ -215,6 +222,18 @@ describe("over HTTP", () => {
     await eventually(async () => expect(await marketOf(symbol).restoration()).toMatchObject({ unmet: [] }));
   });
 });
+
+/** An object's journal as an operator reads it, page by page. */
+async function exported(operator: Awaited<ReturnType<typeof trader>>, path: string): Promise<string[]> {
+  const events: string[] = [];
+  for (let cursor: string | null = ""; cursor !== null; ) {
+    const { body } = await operator.get(`${path}/journal?limit=20${cursor === "" ? "" : `&cursor=${cursor}`}`);
+    const page = body as { data: string[]; next_cursor: string | null };
+    events.push(...page.data);
+    cursor = page.next_cursor;
+  }
+  return events;
+}
 
 /** The right snapshot after a wrong one: a life of its own. */
 async function restoreMarketAgain(symbol: string, journal: string[], expected: string[]): Promise<void> {

@@ -93,6 +93,7 @@ function domainRows(name: string): Row[] {
   return [
     // A route that saw the database would soon query it.
     [`domains/${name}/routes.ts`, [...below, ...HONO, ...SCHEMA]],
+    [`domains/${name}/*-routes.ts`, [...below, ...HONO, ...SCHEMA]],
     [`domains/${name}/schema.ts`, [...below, ...SCHEMA]],
     [`domains/${name}/**`, [...below, "db/**", ...DRIZZLE, ...hashing]],
   ];

@@ -3,7 +3,7 @@ import { eq } from "drizzle-orm";
 import { ok, type Result } from "../../core/result.ts";
 import { type DatabaseBinding, database, guardD1 } from "../../db/client.ts";
 import { orders } from "../../db/read-model.ts";
-import type { OperatorAct, RestoreView, Snapshot } from "../../objects/protocol.ts";
+import type { OperatorAct, Page, PageRequest, RestoreView, Snapshot } from "../../objects/protocol.ts";
 import { accountStub, callObject, marketStub, type ObjectBindings } from "../../objects/stubs.ts";
 
 /** The object that is restored: an account by its id, or a market by its symbol, which must be listed. */
@@ -16,6 +16,11 @@ function stubOf(env: ObjectBindings, which: Restored) {
 /** How far a restore has come. Refuses `unavailable`. */
 export function restoration(env: ObjectBindings, which: Restored): Promise<Result<RestoreView>> {
   return callObject(async () => ok(await stubOf(env, which).restoration()));
+}
+
+/** A page of an object's journal, as it is stored. Refuses `unavailable`. */
+export function listJournal(env: ObjectBindings, which: Restored, query: PageRequest): Promise<Result<Page<string>>> {
+  return callObject(async () => ok(await stubOf(env, which).journal(query)));
 }
 
 /**

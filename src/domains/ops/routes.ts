@@ -1,14 +1,14 @@
 // Operations over HTTP: for operators alone.
 import type { Context } from "hono";
 import { send, sendNothing } from "../../http/answer.ts";
-import { type AppEnv, callerOf } from "../../http/context.ts";
+import { type AppEnv, actOf } from "../../http/context.ts";
 import { answer, body, createRouter, operation, pageOf, pageQuery, problems } from "../../http/openapi.ts";
 import { withCursor } from "../../http/page.ts";
-import type { OperatorAct } from "../../objects/protocol.ts";
 import { listParked, type Parker, resume, wireParked } from "./parked.ts";
 import { rebuildReadModel, replayDeadLetter, replayJournal } from "./repair.ts";
-import { reopen, restoration, restore } from "./restoration.ts";
+import { restorationRouter } from "./restoration-routes.ts";
 import {
+  ACTING_CODES,
   accountPath,
   adminOrderOut,
   adminOrderQuery,
@@ -19,27 +19,18 @@ import {
   parkedOut,
   projectionOut,
   projectionQuery,
+  READING_CODES,
   reasonIn,
   rebuildOut,
   replayedOut,
   replayIn,
   replayOut,
-  restorationOut,
-  restoreIn,
 } from "./schema.ts";
 import { listDeadLetters, listOrders, listProjections } from "./service.ts";
 
 const tags = ["Operations"];
 const access = "operator";
-const reading = [
-  "unauthenticated",
-  "token_expired",
-  "session_revoked",
-  "forbidden",
-  "validation_failed",
-  "unavailable",
-] as const;
-const refusals = problems(...reading);
+const refusals = problems(...READING_CODES);
 
 const ordersRoute = operation({
   method: "get",
@@ -72,8 +63,6 @@ const projectionsRoute = operation({
   responses: { 200: answer(pageOf(projectionOut), "Heads, the object heard of last first"), ...refusals },
 });
 
-const acting = [...reading, "malformed_json", "payload_too_large", "unsupported_media_type"] as const;
-
 const replayLetterRoute = operation({
   method: "post",
   path: "/v1/admin/dead-letters/{id}/replay",
@@ -82,7 +71,7 @@ const replayLetterRoute = operation({
   summary: "Put a dead letter into the journal queue once more",
   description: "It stays listed. Applying it twice changes nothing; if it dies again, its count goes up.",
   request: { params: deadLetterPath, body: body(reasonIn) },
-  responses: { 202: answer(replayedOut, "Sent"), ...problems(...acting, "not_found") },
+  responses: { 202: answer(replayedOut, "Sent"), ...problems(...ACTING_CODES, "not_found") },
 });
 
 const replayJournalRoute = operation({
@@ -94,7 +83,7 @@ const replayJournalRoute = operation({
   description:
     "From the first event that D1 has not applied, or from `from_seq`. Markets are named `<venue>/<symbol>`.",
   request: { body: body(replayIn) },
-  responses: { 202: answer(replayOut, "Asked"), ...problems(...acting, "not_found") },
+  responses: { 202: answer(replayOut, "Asked"), ...problems(...ACTING_CODES, "not_found") },
 });
 
 const rebuildRoute = operation({
@@ -106,7 +95,7 @@ const rebuildRoute = operation({
   description:
     "`replayed` objects were asked at once; the cron's sweeper asks the others. Lists are short until then; orders, money and streams do not notice.",
   request: { body: body(reasonIn) },
-  responses: { 202: answer(rebuildOut, "Begun"), ...problems(...acting) },
+  responses: { 202: answer(rebuildOut, "Begun"), ...problems(...ACTING_CODES) },
 });
 
 const listParkedBy = <P extends string, S extends typeof accountPath | typeof marketPath>(
@@ -122,7 +111,10 @@ const listParkedBy = <P extends string, S extends typeof accountPath | typeof ma
     summary,
     description: "From the object itself. `stopped` says why it takes no commands; `waiting` counts unsent messages.",
     request: { params, query: pageQuery },
-    responses: { 200: answer(parkedOut, "Pairs, the last one parked first"), ...problems(...reading, "not_found") },
+    responses: {
+      200: answer(parkedOut, "Pairs, the last one parked first"),
+      ...problems(...READING_CODES, "not_found"),
+    },
   });
 const parkedByAccount = listParkedBy(
   "/v1/admin/accounts/{account_id}/parked",
@@ -146,7 +138,7 @@ const resumeBy = <P extends string>(path: P, summary: string) =>
     request: { params: pairPath, body: body(reasonIn) },
     responses: {
       204: { description: "Resumed" },
-      ...problems(...acting, "not_found"),
+      ...problems(...ACTING_CODES, "not_found"),
     },
   });
 const resumeAtAccount = resumeBy(
@@ -158,52 +150,9 @@ const resumeAtMarket = resumeBy(
   "Let a market push to a parked account again",
 );
 
-const restorationPath = <P extends string>(path: P) => `${path}/restoration` as const;
-const ofAccount = "/v1/admin/accounts/{account_id}";
-const ofMarket = "/v1/admin/markets/{symbol}";
-
-const viewOf = <P extends string, S extends typeof accountPath | typeof marketPath>(path: P, params: S) =>
-  operation({
-    method: "get",
-    path: restorationPath(path),
-    access,
-    tags,
-    summary: "How far a restore has come",
-    description: "From the object itself: whom it waits for, and what keeps it from opening.",
-    request: { params },
-    responses: { 200: answer(restorationOut, "Restoration"), ...problems(...reading, "not_found") },
-  });
-const restoreOf = <P extends string, S extends typeof accountPath | typeof marketPath>(path: P, params: S) =>
-  operation({
-    method: "post",
-    path: restorationPath(path),
-    access,
-    tags,
-    summary: "Begin an object's next life from a snapshot of its journal",
-    description: "Cancel-only until hands are shaken. An object that has a journal keeps it: then leave `journal` out.",
-    request: { params, body: body(restoreIn) },
-    responses: { 204: { description: "Begun" }, ...problems(...acting, "not_found") },
-  });
-const reopenOf = <P extends string, S extends typeof accountPath | typeof marketPath>(path: P, params: S) =>
-  operation({
-    method: "post",
-    path: `${restorationPath(path)}/open` as const,
-    access,
-    tags,
-    summary: "Open a restored object though it still waits",
-    description: "What it has not been told by then may become a conflict.",
-    request: { params, body: body(reasonIn) },
-    responses: { 204: { description: "Opened" }, ...problems(...acting, "not_found") },
-  });
-
 /** A page of what one object has parked. */
 function parkedPage(c: Context<AppEnv>, parker: Parker, query: { limit: number; cursor?: string | undefined }) {
   return withCursor(query.cursor, (cursor) => listParked(c.env, parker, { limit: query.limit, cursor }));
-}
-
-/** Who does it, and why. */
-function actOf(c: Context<AppEnv>, reason: string): OperatorAct {
-  return { by: callerOf(c).userId, reason };
 }
 
 const asItIs = <T>(page: T): T => page;
@@ -247,27 +196,4 @@ export const opsRouter = createRouter()
     const act = actOf(c, c.req.valid("json").reason);
     return sendNothing(c, await resume(c.env, { market }, account, act));
   })
-  .openapi(viewOf(ofAccount, accountPath), async (c) => {
-    return send(c, await restoration(c.env, { account: c.req.valid("param").account_id }), asItIs, 200);
-  })
-  .openapi(viewOf(ofMarket, marketPath), async (c) => {
-    return send(c, await restoration(c.env, { market: c.req.valid("param").symbol }), asItIs, 200);
-  })
-  .openapi(restoreOf(ofAccount, accountPath), async (c) => {
-    const { reason, ...snapshot } = c.req.valid("json");
-    const which = { account: c.req.valid("param").account_id };
-    return sendNothing(c, await restore(c.env, which, snapshot, actOf(c, reason)));
-  })
-  .openapi(restoreOf(ofMarket, marketPath), async (c) => {
-    const { reason, ...snapshot } = c.req.valid("json");
-    const which = { market: c.req.valid("param").symbol };
-    return sendNothing(c, await restore(c.env, which, snapshot, actOf(c, reason)));
-  })
-  .openapi(reopenOf(ofAccount, accountPath), async (c) => {
-    const which = { account: c.req.valid("param").account_id };
-    return sendNothing(c, await reopen(c.env, which, actOf(c, c.req.valid("json").reason)));
-  })
-  .openapi(reopenOf(ofMarket, marketPath), async (c) => {
-    const which = { market: c.req.valid("param").symbol };
-    return sendNothing(c, await reopen(c.env, which, actOf(c, c.req.valid("json").reason)));
-  });
+  .route("/", restorationRouter);

@@ -5,6 +5,23 @@ import { findMarket } from "../../core/listings.ts";
 import { pageOf, pageQuery, symbolFilter, timestampOut } from "../../http/openapi.ts";
 import { orderOut } from "../../http/order-shape.ts";
 
+/** What an operator's read may be refused with. */
+export const READING_CODES = [
+  "unauthenticated",
+  "token_expired",
+  "session_revoked",
+  "forbidden",
+  "validation_failed",
+  "unavailable",
+] as const;
+/** What an operator's act may be refused with. */
+export const ACTING_CODES = [
+  ...READING_CODES,
+  "malformed_json",
+  "payload_too_large",
+  "unsupported_media_type",
+] as const;
+
 /** The contract's order with the account that it belongs to. */
 export const adminOrderOut = orderOut.extend({ account_id: z.string() }).openapi("AdminOrder");
 
@@ -67,6 +84,9 @@ export const reasonIn = z.strictObject({ reason }).openapi("OperatorReason");
 export const restorationOut = z
   .object({ epoch: z.int(), restoring: z.boolean(), unmet: z.array(z.string()), breaks: z.array(z.string()) })
   .openapi("Restoration");
+
+/** One event of an object's journal, as it is stored. */
+export const journalEventOut = z.string().openapi("JournalEvent");
 
 /** `journal`: the snapshot's events as stored; left out, the object's own storage was brought back. */
 export const restoreIn = z

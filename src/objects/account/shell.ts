@@ -15,6 +15,7 @@ import type {
   LedgerQuery,
   OperatorAct,
   OrderQuery,
+  Page,
   PageRequest,
   ParkedView,
   ReportAnswer,
@@ -197,6 +198,10 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
 
   async head(): Promise<JournalHead> {
     return this.#logic.journal.head();
+  }
+
+  async journal(query: PageRequest): Promise<Page<string>> {
+    return this.#logic.journal.page(query);
   }
 
   async replay(fromSeq: number): Promise<JournalHead> {

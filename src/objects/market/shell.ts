@@ -12,6 +12,7 @@ import type {
   JournalHead,
   MarketRpc,
   OperatorAct,
+  Page,
   PageRequest,
   ParkedView,
   RestoreView,
@@ -71,6 +72,10 @@ export class MarketObject extends DurableObject<Env> implements MarketRpc {
 
   async head(): Promise<JournalHead> {
     return this.#logic.journal.head();
+  }
+
+  async journal(query: PageRequest): Promise<Page<string>> {
+    return this.#logic.journal.page(query);
   }
 
   async replay(fromSeq: number): Promise<JournalHead> {
