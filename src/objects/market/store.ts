@@ -95,16 +95,16 @@ export class MarketStore {
     const [row] = this.#sql<{ seq: number; body: string }>(
       "SELECT seq, body FROM journal WHERE kind = 'requote' ORDER BY seq DESC LIMIT 1",
     );
-    const event = row === undefined ? null : decode<MarketEvent>(row.body);
-    if (row === undefined || event?.kind !== "requote") return [];
-    const [since] = this.#sql<{ seq: number; body: string }>(
-      "SELECT seq, body FROM journal WHERE kind IN ('restored', 'opened') AND seq > ? ORDER BY seq DESC LIMIT 1",
-      row.seq,
+    const [since] = this.#sql<{ body: string }>(
+      "SELECT body FROM journal WHERE kind IN ('restored', 'opened') AND seq > ? ORDER BY seq DESC LIMIT 1",
+      row?.seq ?? 0,
     );
+    const event = row === undefined ? null : decode<MarketEvent>(row.body);
     const opened = since === undefined ? null : decode<MarketEvent>(since.body);
-    state.step = Math.max(event.step, opened?.kind === "opened" ? opened.step : 0);
+    // A market restored from before its first quotes has been opened at a step all the same: it must not come twice.
+    for (const one of [event, opened]) if (one !== null && "step" in one) state.step = Math.max(state.step, one.step);
     // A restore takes the house's quotes out of the book.
-    if (since !== undefined) return [];
+    if (row === undefined || event?.kind !== "requote" || since !== undefined) return [];
     const taken = new Map<string, bigint>();
     for (const later of this.#sql<{ body: string }>(
       "SELECT body FROM journal WHERE seq > ? AND kind = 'report'",
