@@ -49,6 +49,8 @@ export const sessions = sqliteTable(
     ip: text("ip").notNull(),
     createdAt: integer("created_at").notNull(),
     rotatedAt: integer("rotated_at").notNull(),
+    /** The last refresh tokens that were used, as `[generation, at]`: for ten seconds each has the same successor. */
+    rotations: text("rotations", { mode: "json" }).$type<[generation: number, at: number][]>().notNull().default([]),
     expiresAt: integer("expires_at").notNull(),
     endedAt: integer("ended_at"),
     endedReason: text("ended_reason", { enum: ["logout", "logout_all", "reuse"] }),

@@ -1,7 +1,7 @@
 // Sessions: one row a login in D1, whose generation says which refresh token is the newest. D1 decides by one
 // conditional UPDATE who rotated; the account object is told first when a session ends.
 
-import { and, eq, gt, isNull } from "drizzle-orm";
+import { and, eq, gt, isNull, type SQL, sql } from "drizzle-orm";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { type Database, guardD1 } from "../../db/client.ts";
 import { accounts, sessions, users } from "../../db/tables.ts";
@@ -16,6 +16,8 @@ export const SESSION_TTL_MS = 30 * 24 * 3_600_000;
 export const SESSION_IDLE_MS = 7 * 24 * 3_600_000;
 /** How long a used refresh token is answered with the same successor: a client may have lost the answer. */
 export const SUCCESSOR_MS = 10_000;
+/** Uses remembered of one session: only a client that refreshes five times a second all the time comes near it. */
+const ROTATIONS_KEPT_MAX = 50;
 /** How long an account remembers an ended session: its last access token, signed while it ended, plus a minute. */
 const REVOKED_KEPT_MS = ACCESS_TTL_SECONDS * 1_000 + 60_000;
 /** Kept of a User-Agent or an address: enough to recognise one's own. */
@@ -56,8 +58,9 @@ export async function openSession(ctx: IdentityContext, user: User, origin: Orig
 }
 
 /**
- * Rotates a refresh token. The newest one moves the session on; the one before it gets the same successor for
- * {@link SUCCESSOR_MS}; any older use ends the whole family, at the account too, with `refresh_token_reused`.
+ * Rotates a refresh token. The newest one moves the session on. One that was used gets the same successor for
+ * {@link SUCCESSOR_MS} from its use, also when that successor has been used itself; after that its use ends the whole
+ * family, at the account too, with `refresh_token_reused`.
  */
 export async function refresh(ctx: IdentityContext, text: string): Promise<Result<Tokens>> {
   const token = readRefreshToken(text, ctx.config.refreshSecret);
@@ -74,7 +77,8 @@ export async function refresh(ctx: IdentityContext, text: string): Promise<Resul
   const successor = token.generation + 1;
   if (rotated.value) return ok(await tokensOf(ctx.config, ctx.nowMs, user, session.id, successor));
   if (session.generation === token.generation) return refuse(EXPIRED);
-  if (session.generation === successor && ctx.nowMs - session.rotatedAt <= SUCCESSOR_MS) {
+  const used = session.rotations.find(([generation]) => generation === token.generation);
+  if (used !== undefined && ctx.nowMs - used[1] <= SUCCESSOR_MS) {
     return ok(await tokensOf(ctx.config, ctx.nowMs, user, session.id, successor));
   }
   return endForReuse(ctx, session);
@@ -85,7 +89,7 @@ async function rotate(ctx: IdentityContext, sessionId: string, generation: numbe
   const rotated = await guardD1(
     ctx.db
       .update(sessions)
-      .set({ generation: generation + 1, rotatedAt: ctx.nowMs })
+      .set({ generation: generation + 1, rotatedAt: ctx.nowMs, rotations: withUse(generation, ctx.nowMs) })
       .where(
         and(
           eq(sessions.id, sessionId),
@@ -98,6 +102,13 @@ async function rotate(ctx: IdentityContext, sessionId: string, generation: numbe
       .returning({ id: sessions.id }),
   );
   return rotated.ok ? ok(rotated.value.length === 1) : rotated;
+}
+
+/** The remembered uses with one more, less those whose time is over: made inside the UPDATE, which reads nothing first. */
+function withUse(generation: number, nowMs: number): SQL {
+  const kept = sql`SELECT json_group_array(json(value)) FROM json_each(${sessions.rotations})
+    WHERE value ->> 1 >= ${nowMs - SUCCESSOR_MS} AND value ->> 0 > ${generation - ROTATIONS_KEPT_MAX}`;
+  return sql`json_insert((${kept}), '$[#]', json_array(${generation}, ${nowMs}))`;
 }
 
 type SessionRow = typeof sessions.$inferSelect;

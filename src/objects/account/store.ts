@@ -20,6 +20,7 @@ import { BALANCES_BEYOND, loadBalances, writeBalances } from "../balances.ts";
 import { PARKINGS_SCHEMA } from "../parking.ts";
 import type { ObjectPorts, Sql } from "../ports.ts";
 import { migrate } from "../schema.ts";
+import { TICKETS_SCHEMA } from "./tickets.ts";
 
 /** What stored objects have is never edited: a change is a version of its own. */
 const VERSION_1 = [
@@ -78,7 +79,7 @@ export class AccountStore {
   constructor(ports: Pick<ObjectPorts, "sql" | "tx" | "name" | "now">) {
     this.#sql = ports.sql;
     this.#name = ports.name;
-    migrate(ports, [VERSION_1, VERSION_2, BALANCES_BEYOND, TRANSFERS_BY_ID]);
+    migrate(ports, [VERSION_1, VERSION_2, BALANCES_BEYOND, TRANSFERS_BY_ID, TICKETS_SCHEMA]);
   }
 
   /** The state as the tables have it. */
