@@ -40,6 +40,7 @@ const schema = z.object({
   JWT_FURTHER_JWKS: json.default([]).pipe(furtherJwks.max(FURTHER_KEYS_MAX)),
   REFRESH_SECRET: base64url32,
   PASSWORD_PEPPER: base64url32,
+  PASSWORD_PEPPER_PREVIOUS: base64url32.optional(),
 });
 
 const environment = schema.superRefine((vars, context) => {
@@ -64,7 +65,8 @@ export interface Config {
   /** Keys that verify, and are published, beside the one that signs: its predecessors and its successor. */
   furtherJwks: VerifyingJwk[];
   refreshSecret: string;
-  passwordPepper: string;
+  /** The pepper that new hashes get, and the one before it while hashes under that are still about. */
+  passwordPeppers: { current: string; previous: string | null };
 }
 
 /** A variable or secret is missing or wrong. The message names it and never shows its value. */
@@ -89,7 +91,7 @@ export function parseConfig(source: object): Config {
     signingJwk: vars.JWT_PRIVATE_JWK,
     furtherJwks: vars.JWT_FURTHER_JWKS,
     refreshSecret: vars.REFRESH_SECRET,
-    passwordPepper: vars.PASSWORD_PEPPER,
+    passwordPeppers: { current: vars.PASSWORD_PEPPER, previous: vars.PASSWORD_PEPPER_PREVIOUS ?? null },
   };
 }
 

@@ -6,6 +6,7 @@ import { callerOf } from "../../http/context.ts";
 import { answer, BODY_CODES, body, createRouter, operation, problems, TOKEN_CODES } from "../../http/openapi.ts";
 import { publicJwksOf } from "../../http/tokens.ts";
 import { logout, logoutAll } from "./ending.ts";
+import { passwordRoutes } from "./password-routes.ts";
 import { contextOf, originOf } from "./request.ts";
 import { jwksAnswer, loginBody, refreshBody, registerBody, tokensAnswer, userAnswer } from "./schema.ts";
 import { login, readProfile, register } from "./service.ts";
@@ -110,7 +111,10 @@ const personRoutes = createRouter()
   });
 
 /** Everything of identity. */
-export const identityRouter = createRouter().route("/", personRoutes).route("/", sessionRoutes);
+export const identityRouter = createRouter()
+  .route("/", personRoutes)
+  .route("/", sessionRoutes)
+  .route("/", passwordRoutes);
 
 function renderUser(user: User) {
   return {

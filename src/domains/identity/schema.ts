@@ -38,6 +38,11 @@ export const loginBody = z.strictObject({
   password: z.string().min(1).max(128),
 });
 
+export const changePasswordBody = z.strictObject({
+  current_password: z.string().min(1).max(128),
+  new_password: password,
+});
+
 export const refreshBody = z.strictObject({ refresh_token: z.string().min(1).max(200) });
 
 const userOut = z

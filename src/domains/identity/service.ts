@@ -5,7 +5,8 @@ import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { type Database, guardD1 } from "../../db/client.ts";
 import { accounts, sessions, users } from "../../db/tables.ts";
 import type { Principal } from "../../http/context.ts";
-import { DUMMY_HASH, hashPassword, verifyPassword } from "./password.ts";
+import { DUMMY_HASH, hashPassword, needsRehash, verifyPassword } from "./password.ts";
+import { judgePassword } from "./password-strength.ts";
 import { openSession, type Tokens } from "./sessions.ts";
 import { oneHashAtATime } from "./turnstile.ts";
 import { type IdentityContext, keptUser, newId, type Origin, type User, userOf } from "./user.ts";
@@ -19,15 +20,20 @@ export function canonicalEmail(email: string): string {
   return email.toLowerCase();
 }
 
-/** Makes a user and their account. Refuses with `email_taken` or `username_taken`; the database decides a tie. */
+/**
+ * Makes a user and their account. Refuses a weak password (`validation_failed`), and with `email_taken` or `username_taken`;
+ * the database decides a tie.
+ */
 export async function register(
   ctx: IdentityContext,
   input: { email: string; username: string; password: string },
 ): Promise<Result<User>> {
+  const strong = judgePassword(input.password, input, "/password");
+  if (!strong.ok) return strong;
   const emailCanonical = canonicalEmail(input.email);
   const free = await requireFree(ctx.db, emailCanonical, input.username);
   if (!free.ok) return free;
-  const passwordHash = await oneHashAtATime(() => hashPassword(input.password, ctx.config.passwordPepper));
+  const passwordHash = await oneHashAtATime(() => hashPassword(input.password, ctx.config.passwordPeppers.current));
   if (!passwordHash.ok) return passwordHash;
   const at = ctx.nowMs;
   const user = {
@@ -86,10 +92,20 @@ export async function login(
   if (!found.ok) return found;
   const row = found.value[0];
   const stored = row?.user.passwordHash ?? DUMMY_HASH;
-  const verified = await oneHashAtATime(() => verifyPassword(input.password, ctx.config.passwordPepper, stored));
+  const verified = await oneHashAtATime(() => verifyPassword(input.password, ctx.config.passwordPeppers, stored));
   if (!verified.ok) return verified;
   if (row === undefined || !verified.value) return refuse(WRONG_LOGIN);
+  if (needsRehash(stored, ctx.config.passwordPeppers.current))
+    ctx.later(rehash(ctx, row.user.id, stored, input.password));
   return openSession(ctx, userOf(row.user, row.accountId), origin);
+}
+
+/** Replaces the hash of a password that was right; not when it has been changed meanwhile. The next login tries again. */
+async function rehash(ctx: IdentityContext, userId: string, stored: string, password: string): Promise<void> {
+  const hashed = await oneHashAtATime(() => hashPassword(password, ctx.config.passwordPeppers.current));
+  if (!hashed.ok) return;
+  const same = and(eq(users.id, userId), eq(users.passwordHash, stored));
+  await guardD1(ctx.db.update(users).set({ passwordHash: hashed.value }).where(same));
 }
 
 /**

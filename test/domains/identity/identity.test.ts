@@ -324,22 +324,24 @@ describe("keys and passwords", () => {
     expect((await call(app, "GET", "/.well-known/jwks.json", { headers: { "If-None-Match": etag } })).status).toBe(304);
   });
 
+  const peppers = { current: env.PASSWORD_PEPPER, previous: null };
+
   it("stores a PHC string of the agreed parameters with its own salt", () => {
     const first = hashPassword("a password", env.PASSWORD_PEPPER);
     const second = hashPassword("a password", env.PASSWORD_PEPPER);
-    expect(first).toMatch(/^\$scrypt\$ln=15,r=8,p=3\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/);
+    expect(first).toMatch(/^\$scrypt\$ln=15,r=8,p=3,keyid=[A-Za-z0-9_-]{8}\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/);
     expect(first).not.toBe(second);
-    expect(verifyPassword("a password", env.PASSWORD_PEPPER, first)).toBe(true);
-    expect(verifyPassword("a password ", env.PASSWORD_PEPPER, first)).toBe(false);
-    expect(verifyPassword("a password", env.REFRESH_SECRET, first)).toBe(false);
-    expect(verifyPassword("a password", env.PASSWORD_PEPPER, "plain text")).toBe(false);
+    expect(verifyPassword("a password", peppers, first)).toBe(true);
+    expect(verifyPassword("a password ", peppers, first)).toBe(false);
+    expect(verifyPassword("a password", { ...peppers, current: env.REFRESH_SECRET }, first)).toBe(false);
+    expect(verifyPassword("a password", peppers, "plain text")).toBe(false);
   });
 
   it("keeps the difference between long, padded and NUL-bearing passwords", () => {
     const base = "x".repeat(80);
     const phc = hashPassword(base, env.PASSWORD_PEPPER);
     for (const other of [`${base}y`, ` ${base}`, `${base}\0`, base.toUpperCase()]) {
-      expect(verifyPassword(other, env.PASSWORD_PEPPER, phc)).toBe(false);
+      expect(verifyPassword(other, peppers, phc)).toBe(false);
     }
   });
 
