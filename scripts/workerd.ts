@@ -32,6 +32,7 @@ interface Toml {
   durable_objects: { bindings: { name: string; class_name: string }[] };
   migrations: { tag: string; new_sqlite_classes?: string[] }[];
   d1_databases: { binding: string; database_name: string; database_id: string }[];
+  kv_namespaces: { binding: string; id?: string }[];
   queues: { producers: object[]; consumers: object[] };
   triggers: object;
 }
@@ -108,6 +109,7 @@ function configFor(objects: Readonly<Record<string, string>>) {
       database_name,
       database_id,
     })),
+    kv_namespaces: more.kv_namespaces.map(({ binding, id }) => ({ binding, id })),
     queues: more.queues,
     triggers: more.triggers,
   };

@@ -2,7 +2,7 @@
 
 import { accountRouter } from "./domains/account/routes.ts";
 import { sessionAuthority } from "./domains/identity/gate.ts";
-import { identityRoutes } from "./domains/identity/routes.ts";
+import { identityRouter } from "./domains/identity/routes.ts";
 import { marketsRouter } from "./domains/markets/routes.ts";
 import { opsRouter } from "./domains/ops/routes.ts";
 import { ordersRouter } from "./domains/orders/routes.ts";
@@ -27,7 +27,7 @@ export function createApp(ports: Ports = PORTS) {
     bearerFormat: "JWT",
   });
 
-  app.route("/", identityRoutes);
+  app.route("/", identityRouter);
   app.route("/", accountRouter);
   app.route("/", ordersRouter);
   app.route("/", marketsRouter);

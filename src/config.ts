@@ -5,25 +5,27 @@ import { z } from "zod";
 
 const base64url32 = z.string().regex(/^[A-Za-z0-9_-]{43}$/, "must be 32 bytes in base64url");
 
-const privateJwk = z
-  .string()
-  .transform((text, context) => {
-    try {
-      return JSON.parse(text) as unknown;
-    } catch {
-      context.addIssue({ code: "custom", message: "must be JSON" });
-      return z.NEVER;
-    }
-  })
-  .pipe(
-    z.object({
-      kty: z.literal("OKP"),
-      crv: z.literal("Ed25519"),
-      kid: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/),
-      x: base64url32,
-      d: base64url32,
-    }),
-  );
+const json = z.string().transform((text, context) => {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    context.addIssue({ code: "custom", message: "must be JSON" });
+    return z.NEVER;
+  }
+});
+
+const publicJwk = z.object({
+  kty: z.literal("OKP"),
+  crv: z.literal("Ed25519"),
+  kid: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/),
+  x: base64url32,
+});
+const privateJwk = publicJwk.extend({ d: base64url32 });
+
+/** Keys that verify beside the one that signs: the last one and the next one, and some for a rotation that went wrong. */
+const FURTHER_KEYS_MAX = 8;
+/** As they stand in the JWKS. Strict: a private key is no public one, and would be published with its secret. */
+const furtherJwks = z.array(publicJwk.extend({ alg: z.string().optional(), use: z.string().optional() }).strict());
 
 const schema = z.object({
   ENVIRONMENT: z.enum(["local", "staging", "production"]),
@@ -34,11 +36,21 @@ const schema = z.object({
     .transform(Number),
   ISSUER: z.string().min(1).max(200),
   AUDIENCE: z.string().min(1).max(200),
-  JWT_PRIVATE_JWK: privateJwk,
+  JWT_PRIVATE_JWK: json.pipe(privateJwk),
+  JWT_FURTHER_JWKS: json.default([]).pipe(furtherJwks.max(FURTHER_KEYS_MAX)),
   REFRESH_SECRET: base64url32,
   PASSWORD_PEPPER: base64url32,
+  PASSWORD_PEPPER_PREVIOUS: base64url32.optional(),
 });
 
+const environment = schema.superRefine((vars, context) => {
+  const kids = [vars.JWT_PRIVATE_JWK, ...vars.JWT_FURTHER_JWKS].map(({ kid }) => kid);
+  if (new Set(kids).size === kids.length) return;
+  context.addIssue({ code: "custom", path: ["JWT_FURTHER_JWKS"], message: "must have each kid once" });
+});
+
+/** An Ed25519 key that verifies access tokens, with its id. */
+export type VerifyingJwk = z.output<typeof publicJwk>;
 /** The Ed25519 key that signs access tokens, with its id. */
 export type SigningJwk = z.output<typeof privateJwk>;
 
@@ -50,8 +62,11 @@ export interface Config {
   issuer: string;
   audience: string;
   signingJwk: SigningJwk;
+  /** Keys that verify, and are published, beside the one that signs: its predecessors and its successor. */
+  furtherJwks: VerifyingJwk[];
   refreshSecret: string;
-  passwordPepper: string;
+  /** The pepper that new hashes get, and the one before it while hashes under that are still about. */
+  passwordPeppers: { current: string; previous: string | null };
 }
 
 /** A variable or secret is missing or wrong. The message names it and never shows its value. */
@@ -61,7 +76,7 @@ export class ConfigError extends Error {
 
 /** Reads vars and secrets out of `source`; throws {@link ConfigError} that lists every wrong one by name. */
 export function parseConfig(source: object): Config {
-  const parsed = schema.safeParse(source);
+  const parsed = environment.safeParse(source);
   if (!parsed.success) {
     const wrong = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
     throw new ConfigError(`The environment is not usable. ${wrong.join("; ")}`);
@@ -74,8 +89,9 @@ export function parseConfig(source: object): Config {
     issuer: vars.ISSUER,
     audience: vars.AUDIENCE,
     signingJwk: vars.JWT_PRIVATE_JWK,
+    furtherJwks: vars.JWT_FURTHER_JWKS,
     refreshSecret: vars.REFRESH_SECRET,
-    passwordPepper: vars.PASSWORD_PEPPER,
+    passwordPeppers: { current: vars.PASSWORD_PEPPER, previous: vars.PASSWORD_PEPPER_PREVIOUS ?? null },
   };
 }
 

@@ -36,6 +36,8 @@ export type PlainCode =
   | "session_revoked"
   | "refresh_token_reused"
   | "invalid_credentials"
+  | "invalid_code"
+  | "wrong_password"
   | "forbidden"
   | "email_not_verified"
   | "not_found"

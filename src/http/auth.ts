@@ -1,7 +1,9 @@
 // Who may come in: the checks that stand before a route and before anything of the request is looked at.
 
 import type { MiddlewareHandler } from "hono";
-import { type AppEnv, callerOf } from "./context.ts";
+import { edgeSessions } from "../bindings/kv.ts";
+import type { Refusal } from "../core/result.ts";
+import { type AppEnv, callerOf, later } from "./context.ts";
 import { problemResponse } from "./problem.ts";
 import { NOT_SIGNED_IN, verifyAccessToken } from "./tokens.ts";
 
@@ -9,6 +11,8 @@ import { NOT_SIGNED_IN, verifyAccessToken } from "./tokens.ts";
 export function bearerToken(authorization: string | undefined): string | undefined {
   return /^Bearer +([A-Za-z0-9._~+/=-]+)$/i.exec(authorization ?? "")?.[1];
 }
+
+const SESSION_ENDED: Refusal = { code: "session_revoked", detail: "This session has ended; sign in again." };
 
 /** Answers that may have been given before the account was asked: refusals of role, form, fields, names and state. */
 const REFUSALS: ReadonlySet<number> = new Set([400, 403, 404, 409, 415, 422]);
@@ -31,6 +35,17 @@ export const requireAuth: MiddlewareHandler<AppEnv> = async (c, next) => {
   c.res = undefined;
   c.res = problemResponse(c, admitted.refusal);
   return undefined;
+};
+
+/**
+ * Refuses a session that KV's blacklist has (401), without waking its account; stands after {@link requireAuth} and before
+ * {@link requireLiveSession}. What KV has not heard of, that one refuses.
+ */
+export const refuseBlacklisted: MiddlewareHandler<AppEnv> = async (c, next) => {
+  const { sessionId } = callerOf(c);
+  if (!(await edgeSessions(c.env).isBlacklisted(sessionId))) return next();
+  later(c, c.get("ports").sessionAuthority(c.env).noteRefusedUse(sessionId));
+  return problemResponse(c, SESSION_ENDED);
 };
 
 /** Lets only callers through whose session has not ended (401), for routes that ask no account; after {@link requireAuth}. */

@@ -24,6 +24,8 @@ export interface SessionAuthority {
   admit(principal: Principal): Promise<Result<null>>;
   /** No command of this session is taken from now on; the account may forget it after `untilMs`. */
   revokeSession(accountId: string, sessionId: string, untilMs: number): Promise<Result<null>>;
+  /** Counts a use of an ended session that was refused at the edge, before its account was asked. Never throws. */
+  noteRefusedUse(sessionId: string): Promise<void>;
   /** No token issued before `validFromMs` is taken from now on. */
   revokeAll(accountId: string, validFromMs: number): Promise<Result<null>>;
 }
@@ -56,6 +58,18 @@ export function callerOf(c: Context<AppEnv>): Principal {
 /** What an operator's act is kept with: who did it, and why. Throws as {@link callerOf} does. */
 export function actOf(c: Context<AppEnv>, reason: string): { by: string; reason: string } {
   return { by: callerOf(c).userId, reason };
+}
+
+/** A request as a domain's files beside its routes see it. */
+export type RequestContext = Context<AppEnv>;
+
+/** Lets `work` go on after the answer, which does not wait for it. It must not fail: nobody would hear of it. */
+export function later(c: Context<AppEnv>, work: Promise<unknown>): void {
+  try {
+    c.executionCtx.waitUntil(work);
+  } catch {
+    // A test that calls the app directly has no such thing; the work runs all the same.
+  }
 }
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;

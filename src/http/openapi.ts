@@ -7,14 +7,18 @@ import { every } from "hono/combine";
 import { PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX } from "../core/limits.ts";
 import { findAsset, findMarket } from "../core/listings.ts";
 import type { RefusalCode } from "../core/result.ts";
-import { requireAuth, requireLiveSession, requireRole, requireVerifiedEmail } from "./auth.ts";
+import { refuseBlacklisted, requireAuth, requireLiveSession, requireRole, requireVerifiedEmail } from "./auth.ts";
 import { jsonBody } from "./body.ts";
 import type { AppEnv } from "./context.ts";
 import { CATALOGUE, problemResponse } from "./problem.ts";
 import { fieldErrors } from "./validation.ts";
 
-/** Who may call a route: everybody, anybody who is signed in, also with a verified e-mail address, or who has a role. */
-export type Access = "public" | "signed_in" | "verified_email" | "operator";
+/**
+ * Who may call a route: everybody; who is signed in, where an account object answers and judges the session itself; who is
+ * signed in where none does, so that the session is judged before; also with a verified e-mail address; or who has a role.
+ * Only the third and the last read KV: the way of an order does not.
+ */
+export type Access = "public" | "signed_in" | "live_session" | "verified_email" | "operator";
 
 /** The name of the token scheme in the OpenAPI document. */
 export const BEARER_SCHEME = "bearer";
@@ -52,10 +56,12 @@ function guards(access: Access): MiddlewareHandler<AppEnv>[] {
       return [];
     case "signed_in":
       return [requireAuth];
+    case "live_session":
+      return [requireAuth, refuseBlacklisted, requireLiveSession];
     case "verified_email":
       return [requireAuth, requireVerifiedEmail];
     case "operator":
-      return [requireAuth, requireLiveSession, requireRole("operator")];
+      return [requireAuth, refuseBlacklisted, requireLiveSession, requireRole("operator")];
   }
 }
 
@@ -102,6 +108,21 @@ export function problems(...codes: RefusalCode[]): Record<never, never> {
   }
   return byStatus;
 }
+
+/** Refusals of every route that takes a body. */
+export const BODY_CODES = [
+  "malformed_json",
+  "payload_too_large",
+  "unsupported_media_type",
+  "validation_failed",
+] as const satisfies RefusalCode[];
+/** Refusals of every route behind a token. */
+export const TOKEN_CODES = [
+  "unauthenticated",
+  "token_expired",
+  "session_revoked",
+  "unavailable",
+] as const satisfies RefusalCode[];
 
 /** `request.body` of a JSON route. */
 export function body<S extends z.ZodType>(schema: S) {

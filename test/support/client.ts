@@ -16,15 +16,19 @@ export interface Answer {
 export interface RevokerLog {
   sessions: string[];
   accounts: string[];
+  refusedUses: string[];
   answer: Result<null>;
 }
 
 /** The app over a stand-in for account objects. */
 export function appWithRevokerLog() {
-  const log: RevokerLog = { sessions: [], accounts: [], answer: ok(null) };
+  const log: RevokerLog = { sessions: [], accounts: [], refusedUses: [], answer: ok(null) };
   const ports: Ports = {
     sessionAuthority: () => ({
       admit: async () => ok(null),
+      noteRefusedUse: async (sessionId) => {
+        log.refusedUses.push(sessionId);
+      },
       revokeSession: async (_accountId, sessionId) => {
         log.sessions.push(sessionId);
         return log.answer;
@@ -42,6 +46,7 @@ export function appWithRevokerLog() {
 export const NO_PORTS: Ports = {
   sessionAuthority: () => ({
     admit: async () => ok(null),
+    noteRefusedUse: async () => {},
     revokeSession: () => Promise.reject(new Error("no route of this app ends sessions")),
     revokeAll: () => Promise.reject(new Error("no route of this app ends sessions")),
   }),

@@ -92,8 +92,7 @@ function domainRows(name: string): Row[] {
   const hashing = name === "identity" ? ["node:crypto"] : [];
   return [
     // A route that saw the database would soon query it.
-    [`domains/${name}/routes.ts`, [...below, ...HONO, ...SCHEMA]],
-    [`domains/${name}/*-routes.ts`, [...below, ...HONO, ...SCHEMA]],
+    ...["routes.ts", "*-routes.ts"].map((file): Row => [`domains/${name}/${file}`, [...below, ...HONO, ...SCHEMA]]),
     [`domains/${name}/schema.ts`, [...below, ...SCHEMA]],
     [`domains/${name}/**`, [...below, "db/**", ...DRIZZLE, ...hashing]],
   ];

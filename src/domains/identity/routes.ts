@@ -1,21 +1,20 @@
 // Identity over HTTP.
 
-import type { Context } from "hono";
 import { wireTime } from "../../core/wire.ts";
 import { send, sendNothing, sendPublic } from "../../http/answer.ts";
-import { type AppEnv, callerOf } from "../../http/context.ts";
-import { answer, body, createRouter, operation, problems } from "../../http/openapi.ts";
-import { publicJwkOf } from "../../http/tokens.ts";
+import { callerOf } from "../../http/context.ts";
+import { answer, BODY_CODES, body, createRouter, operation, problems, TOKEN_CODES } from "../../http/openapi.ts";
+import { publicJwksOf } from "../../http/tokens.ts";
+import { logout, logoutAll } from "./ending.ts";
+import { passwordRoutes } from "./password-routes.ts";
+import { contextOf, originOf } from "./request.ts";
 import { jwksAnswer, loginBody, refreshBody, registerBody, tokensAnswer, userAnswer } from "./schema.ts";
 import { login, readProfile, register } from "./service.ts";
-import { logout, logoutAll, refresh, type Tokens } from "./sessions.ts";
-import { type IdentityContext, identityContext, type Origin, type User } from "./user.ts";
+import { sessionRoutes } from "./session-routes.ts";
+import { refresh, type Tokens } from "./sessions.ts";
+import type { User } from "./user.ts";
 
 const tags = ["Identity"];
-/** Refusals of every route that takes a body. */
-const BODY_CODES = ["malformed_json", "payload_too_large", "unsupported_media_type", "validation_failed"] as const;
-/** Refusals of every route behind a token. */
-const TOKEN_CODES = ["unauthenticated", "token_expired", "session_revoked", "unavailable"] as const;
 
 const registerRoute = operation({
   method: "post",
@@ -79,7 +78,7 @@ const meRoute = operation({
   path: "/v1/me",
   tags,
   summary: "Read one's own profile",
-  access: "signed_in",
+  access: "live_session",
   responses: { 200: answer(userAnswer, "The caller"), ...problems(...TOKEN_CODES) },
 });
 
@@ -95,7 +94,7 @@ const jwksRoute = operation({
 /** How long a client may keep the published keys. */
 const JWKS_MAX_AGE_SECONDS = 300;
 
-export const identityRoutes = createRouter()
+const personRoutes = createRouter()
   .openapi(registerRoute, async (c) => send(c, await register(contextOf(c), c.req.valid("json")), renderUser, 201))
   .openapi(loginRoute, async (c) => {
     return send(c, await login(contextOf(c), c.req.valid("json"), originOf(c)), renderTokens, 200);
@@ -107,19 +106,15 @@ export const identityRoutes = createRouter()
   .openapi(logoutAllRoute, async (c) => sendNothing(c, await logoutAll(contextOf(c), callerOf(c))))
   .openapi(meRoute, async (c) => send(c, await readProfile(contextOf(c), callerOf(c)), renderUser, 200))
   .openapi(jwksRoute, (c) => {
-    const keys = [publicJwkOf(c.get("config").signingJwk)];
+    const keys = publicJwksOf(c.get("config"));
     return sendPublic(c, { ok: true, value: keys }, (value) => ({ keys: value }), JWKS_MAX_AGE_SECONDS);
   });
 
-function contextOf(c: Context<AppEnv>): IdentityContext {
-  const revoker = c.get("ports").sessionAuthority(c.env);
-  return identityContext(c.env, c.get("config"), revoker, Date.now());
-}
-
-/** Only the edge's own header says where a client is: X-Forwarded-For is whatever the client wrote. */
-function originOf(c: Context<AppEnv>): Origin {
-  return { device: c.req.header("user-agent") ?? "", ip: c.req.header("cf-connecting-ip") ?? "" };
-}
+/** Everything of identity. */
+export const identityRouter = createRouter()
+  .route("/", personRoutes)
+  .route("/", sessionRoutes)
+  .route("/", passwordRoutes);
 
 function renderUser(user: User) {
   return {

@@ -1,7 +1,9 @@
 // What identity's routes take and give.
 
 import { z } from "@hono/zod-openapi";
-import { timestampOut } from "../../http/openapi.ts";
+import { isTypeId } from "../../core/ids.ts";
+import { SESSION_END_REASONS } from "../../core/session-ends.ts";
+import { pageOf, pageQuery, timestampOut } from "../../http/openapi.ts";
 
 /** Longest address of RFC 5321; looked at before the pattern is. */
 const EMAIL_CHARS_MAX = 254;
@@ -34,6 +36,11 @@ export const registerBody = z.strictObject({
 export const loginBody = z.strictObject({
   login: z.string().min(1).max(EMAIL_CHARS_MAX).openapi({ description: "E-mail address or username", example: "ada" }),
   password: z.string().min(1).max(128),
+});
+
+export const changePasswordBody = z.strictObject({
+  current_password: z.string().min(1).max(128),
+  new_password: password,
 });
 
 export const refreshBody = z.strictObject({ refresh_token: z.string().min(1).max(200) });
@@ -74,3 +81,63 @@ export const jwksAnswer = z.object({
     }),
   ),
 });
+
+/** What cannot be a session's name is not found, like a name that no session has. */
+export const sessionPath = z.object({ id: z.string().refine((text) => isTypeId("ses", text)) });
+
+const sessionShape = {
+  id: z.string(),
+  device: z.string(),
+  ip: z.string(),
+  created_at: timestampOut,
+  last_used_at: timestampOut,
+};
+
+/** The caller's sessions; `current` is the one that asks. */
+export const sessionsAnswer = pageOf(z.object({ ...sessionShape, current: z.boolean() }).openapi("Session"));
+
+export const tokenAnswer = z
+  .object({ active: z.boolean(), session_id: z.string(), expires_at: timestampOut, blacklisted: z.boolean() })
+  .openapi("TokenStatus");
+
+const endReason = z.enum(SESSION_END_REASONS);
+
+/** A session as operators see it; `ended` is its entry in the blacklist, with uses that were refused at the edge. */
+export const adminSessionOut = z
+  .object({
+    ...sessionShape,
+    user_id: z.string(),
+    account_id: z.string(),
+    expires_at: timestampOut,
+    active: z.boolean(),
+    blacklisted: z.boolean(),
+    ended: z
+      .object({
+        at: timestampOut,
+        reason: endReason,
+        by: z.string().nullable(),
+        note: z.string().nullable(),
+        refused_uses: z.int(),
+      })
+      .nullable(),
+  })
+  .openapi("AdminSession");
+
+export const adminSessionsAnswer = pageOf(adminSessionOut);
+
+export const adminSessionsQuery = pageQuery.extend({
+  user_id: z.string().min(1).max(64).optional(),
+  status: z.enum(["live", "ended", "all"]).default("all"),
+});
+
+/** Why an operator ends somebody's session: it is kept with it. */
+export const endSessionBody = z.strictObject({ reason: z.string().trim().min(1).max(500) }).openapi("SessionEndIn");
+
+/** `size`: entries whose access token may still be good. The others are of sessions that ended since `since`. */
+export const blacklistAnswer = z
+  .object({
+    size: z.int(),
+    since: timestampOut,
+    reasons: z.array(z.object({ reason: endReason, entries: z.int(), refused_uses: z.int() })),
+  })
+  .openapi("BlacklistFigures");

@@ -1,7 +1,8 @@
 // What identity's files share: the context of a verb, a person, an id.
 
+import type { EdgeSessions } from "../../bindings/kv.ts";
 import { typeId } from "../../core/ids.ts";
-import { type Database, type DatabaseBinding, database } from "../../db/client.ts";
+import type { Database } from "../../db/client.ts";
 import type { users } from "../../db/tables.ts";
 import type { Config, SessionAuthority } from "../../http/context.ts";
 
@@ -10,17 +11,10 @@ export interface IdentityContext {
   db: Database;
   config: Config;
   revoker: SessionAuthority;
+  edge: EdgeSessions;
+  /** Lets something go on after the answer; it never fails. */
+  later: (work: Promise<unknown>) => void;
   nowMs: number;
-}
-
-/** Puts together what a verb of identity works with. */
-export function identityContext(
-  env: DatabaseBinding,
-  config: Config,
-  revoker: SessionAuthority,
-  nowMs: number,
-): IdentityContext {
-  return { db: database(env), config, revoker, nowMs };
 }
 
 /** Where a login comes from: shown to the owner in the list of sessions. */
@@ -56,4 +50,12 @@ export function userOf(row: Omit<typeof users.$inferSelect, "passwordHash">, acc
     accountId,
     createdAtMs: row.createdAt,
   };
+}
+
+/** What KV kept of a session's bearer, if it is a whole person: another version may have written it. */
+export function keptUser(kept: unknown): User | null {
+  const { id, email, username, emailVerified, roles, accountId, createdAtMs } = { ...(kept as Partial<User> | null) };
+  const texts = [id, email, username, accountId].every((one) => typeof one === "string");
+  const whole = texts && typeof emailVerified === "boolean" && Array.isArray(roles) && typeof createdAtMs === "number";
+  return whole ? (kept as User) : null;
 }

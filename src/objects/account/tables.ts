@@ -2,6 +2,7 @@
 import { BALANCES_BEYOND } from "../balances.ts";
 import { HANDSHAKES_SCHEMA } from "../handshakes.ts";
 import { PARKINGS_SCHEMA } from "../parking.ts";
+import { TICKETS_SCHEMA } from "./tickets.ts";
 
 /** What stored objects have is never edited: a change is a version of its own. */
 const VERSION_1 = [
@@ -41,4 +42,11 @@ const TRANSFERS_BY_ID = [
 ];
 
 /** The statements of every version, in order. */
-export const ACCOUNT_VERSIONS = [VERSION_1, VERSION_2, BALANCES_BEYOND, TRANSFERS_BY_ID, HANDSHAKES_SCHEMA];
+export const ACCOUNT_VERSIONS = [
+  VERSION_1,
+  VERSION_2,
+  BALANCES_BEYOND,
+  TRANSFERS_BY_ID,
+  HANDSHAKES_SCHEMA,
+  TICKETS_SCHEMA,
+];
