@@ -14,7 +14,13 @@ export default defineConfig({
     // The simulator keeps one core busy for minutes, the other projects mostly wait for the runtime.
     maxWorkers: 2,
     projects: [
-      { test: { name: "core", environment: "node", include: ["test/core/**/*.test.ts", "test/tidy.test.ts"] } },
+      {
+        test: {
+          name: "core",
+          environment: "node",
+          include: ["test/{core,adapters}/**/*.test.ts", "test/tidy.test.ts"],
+        },
+      },
       { test: { name: "sim", environment: "node", include: ["test/sim/**/*.test.ts"], testTimeout: 600_000 } },
       {
         plugins: [

@@ -41,18 +41,32 @@ const schema = z.object({
   REFRESH_SECRET: base64url32,
   PASSWORD_PEPPER: base64url32,
   PASSWORD_PEPPER_PREVIOUS: base64url32.optional(),
+  PUBLIC_URL: z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, "")),
+  MAIL_PROVIDER: z.enum(["mailbox", "resend"]),
+  MAIL_FROM: z.string().regex(/^[^\r\n]{3,200}$/),
+  MAIL_ENDPOINT: z.url({ protocol: /^https?$/ }).default("https://api.resend.com/emails"),
+  MAIL_API_KEY: z.string().min(1).optional(),
 });
 
 const environment = schema.superRefine((vars, context) => {
   const kids = [vars.JWT_PRIVATE_JWK, ...vars.JWT_FURTHER_JWKS].map(({ kid }) => kid);
-  if (new Set(kids).size === kids.length) return;
-  context.addIssue({ code: "custom", path: ["JWT_FURTHER_JWKS"], message: "must have each kid once" });
+  const wrong = (name: string, message: string) => context.addIssue({ code: "custom", path: [name], message });
+  if (new Set(kids).size !== kids.length) wrong("JWT_FURTHER_JWKS", "must have each kid once");
+  if (vars.MAIL_PROVIDER === "mailbox" && vars.ENVIRONMENT !== "local") {
+    wrong("MAIL_PROVIDER", "must be a real one: nobody reads the mailbox of a deployment");
+  }
+  if (vars.MAIL_PROVIDER === "resend" && vars.MAIL_API_KEY === undefined) wrong("MAIL_API_KEY", "is needed by resend");
 });
 
 /** An Ed25519 key that verifies access tokens, with its id. */
 export type VerifyingJwk = z.output<typeof publicJwk>;
 /** The Ed25519 key that signs access tokens, with its id. */
 export type SigningJwk = z.output<typeof privateJwk>;
+
+/** How e-mail leaves: not at all, into the local mailbox, or through a provider. */
+export type MailConfig =
+  | { provider: "mailbox" }
+  | { provider: "resend"; from: string; endpoint: string; apiKey: string };
 
 /** What the environment says, checked. */
 export interface Config {
@@ -67,6 +81,9 @@ export interface Config {
   refreshSecret: string;
   /** The pepper that new hashes get, and the one before it while hashes under that are still about. */
   passwordPeppers: { current: string; previous: string | null };
+  /** Where the links in e-mails lead, without a slash at its end. */
+  publicUrl: string;
+  mail: MailConfig;
 }
 
 /** A variable or secret is missing or wrong. The message names it and never shows its value. */
@@ -92,7 +109,14 @@ export function parseConfig(source: object): Config {
     furtherJwks: vars.JWT_FURTHER_JWKS,
     refreshSecret: vars.REFRESH_SECRET,
     passwordPeppers: { current: vars.PASSWORD_PEPPER, previous: vars.PASSWORD_PEPPER_PREVIOUS ?? null },
+    publicUrl: vars.PUBLIC_URL,
+    mail: mailConfig(vars),
   };
+}
+
+function mailConfig(vars: z.output<typeof schema>): MailConfig {
+  if (vars.MAIL_PROVIDER === "mailbox") return { provider: "mailbox" };
+  return { provider: "resend", from: vars.MAIL_FROM, endpoint: vars.MAIL_ENDPOINT, apiKey: vars.MAIL_API_KEY ?? "" };
 }
 
 const parsedByEnv = new WeakMap<object, Config>();

@@ -30,7 +30,9 @@ describe("the tree", () => {
 
   it("reads each binding in one place, and docs/storage.md names it", () => {
     const toml = readText(ROOT, "wrangler.toml");
-    expect(bindingsOf(toml)).toEqual(expect.arrayContaining(["ACCOUNT", "MARKET", "DB", "JOURNAL", "SESSIONS"]));
+    expect(bindingsOf(toml)).toEqual(
+      expect.arrayContaining(["ACCOUNT", "MARKET", "DB", "JOURNAL", "SESSIONS", "MAIL"]),
+    );
     expect(bindingComplaints(toml, sources, readText(ROOT, "docs/storage.md"))).toEqual([]);
   });
 });

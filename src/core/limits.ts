@@ -82,5 +82,8 @@ export const SLICE_RETRY_FIRST_SECONDS = 5;
 export const SLICE_RETRY_MAX_SECONDS = 300;
 /** Pause before a slice that only another version understands is delivered again: deployments roll for minutes. */
 export const SLICE_UNKNOWN_RETRY_SECONDS = 60;
+/** Pauses before an e-mail is tried again; doubled each time, ten tries outlast a provider that is away for two hours. */
+export const MAIL_RETRY_FIRST_SECONDS = 10;
+export const MAIL_RETRY_MAX_SECONDS = 1_800;
 /** Pause before a dead letter is delivered again: there is no queue behind it, so its ten tries must outlast an outage. */
 export const DEAD_LETTER_RETRY_SECONDS = 300;

@@ -72,3 +72,39 @@ export const sessions = sqliteTable(
     check("sessions_ended_whole", sql`(${table.endedAt} IS NULL) = (${table.endedReason} IS NULL)`),
   ],
 );
+
+/** Tokens that were sent by e-mail, by their SHA-256: one of each kind a user, good once. `email` is whom it was sent to. */
+export const mailTokens = sqliteTable(
+  "mail_tokens",
+  {
+    hash: text("hash").primaryKey(),
+    kind: text("kind", { enum: ["verify_email", "reset_password"] }).notNull(),
+    userId: text("user_id")
+      .notNull()
+      .references(() => users.id),
+    email: text("email").notNull(),
+    createdAt: integer("created_at").notNull(),
+    expiresAt: integer("expires_at").notNull(),
+    usedAt: integer("used_at"),
+  },
+  (table) => [index("mail_tokens_user").on(table.userId, table.kind)],
+);
+
+/** What became of each e-mail. Only the local mailbox keeps `text` and `html`: they have tokens in them. */
+export const mails = sqliteTable(
+  "mails",
+  {
+    id: text("id").primaryKey(),
+    kind: text("kind").notNull(),
+    userId: text("user_id").notNull(),
+    recipient: text("recipient").notNull(),
+    subject: text("subject").notNull(),
+    status: text("status", { enum: ["sent", "refused"] }).notNull(),
+    /** The provider's id of it, or its reason for refusing it. */
+    said: text("said").notNull(),
+    at: integer("at").notNull(),
+    text: text("text"),
+    html: text("html"),
+  },
+  (table) => [index("mails_user").on(table.userId)],
+);

@@ -36,18 +36,23 @@ export async function storeDeadLetter(db: Database, letter: DeadLetter, atMs: nu
   );
 }
 
-/** Takes what the journal queue has given up on. While D1 is away the letters stay in their queue. */
+/** Takes what a queue has given up on. While D1 is away the letters stay in their queue. */
 export async function consumeDeadLetters(batch: MessageBatch, env: { DB: D1Database }): Promise<void> {
   const db = database(env);
   for (const message of batch.messages) {
-    const read = readSlice(message.body);
-    const subject = read.kind === "slice" ? subjectOf(read.slice) : read.kind === "invalid" ? read.subject : null;
-    const reason = read.kind === "slice" ? "not applied in all its tries" : read.reason;
-    const letter = { queue: batch.queue, subject, reason, body: message.body };
+    const letter = { queue: batch.queue, ...judged(batch.queue, message.body), body: message.body };
     const stored = await storeDeadLetter(db, letter, Date.now());
     if (stored.ok) message.ack();
     else message.retry({ delaySeconds: DEAD_LETTER_RETRY_SECONDS });
   }
+}
+
+/** Whose a message is and why it died, as far as it says so: the queues of others are not this file's to read. */
+function judged(queue: string, body: unknown): Pick<DeadLetter, "subject" | "reason"> {
+  if (!queue.includes("journal")) return { subject: null, reason: "not done in all its tries" };
+  const read = readSlice(body);
+  if (read.kind === "slice") return { subject: subjectOf(read.slice), reason: "not applied in all its tries" };
+  return { subject: read.kind === "invalid" ? read.subject : null, reason: read.reason };
 }
 
 async function sha256(text: string): Promise<string> {

@@ -59,7 +59,9 @@ async function replaceHash(
   const [changed, ended] = written.value;
   await tellLate(ctx, caller, blacklistEnded(ctx, ended), told.value);
   // Somebody else has changed it while this was hashed.
-  return changed.length === 1 ? ok(null) : refuse(WRONG);
+  if (changed.length === 0) return refuse(WRONG);
+  ctx.later(ctx.mail({ kind: "password_changed", userId: caller.userId }));
+  return ok(null);
 }
 
 /** Sessions that were opened or refreshed after the account was told: ended in D1 already, so nothing is undone here. */

@@ -3,6 +3,7 @@
 import { edgeSessions } from "../../bindings/kv.ts";
 import { database } from "../../db/client.ts";
 import { later, type RequestContext } from "../../http/context.ts";
+import { askForMail } from "./mail-wish.ts";
 import type { IdentityContext, Origin } from "./user.ts";
 
 /** What the verbs of this request work with, as of now. */
@@ -12,6 +13,7 @@ export function contextOf(c: RequestContext): IdentityContext {
     config: c.get("config"),
     revoker: c.get("ports").sessionAuthority(c.env),
     edge: edgeSessions(c.env),
+    mail: (subject) => askForMail(c.env, subject, Date.now()),
     later: (work) => later(c, work),
     nowMs: Date.now(),
   };

@@ -5,6 +5,7 @@ import { send, sendNothing, sendPublic } from "../../http/answer.ts";
 import { callerOf } from "../../http/context.ts";
 import { answer, BODY_CODES, body, createRouter, operation, problems, TOKEN_CODES } from "../../http/openapi.ts";
 import { publicJwksOf } from "../../http/tokens.ts";
+import { emailRoutes } from "./email-routes.ts";
 import { logout, logoutAll } from "./ending.ts";
 import { passwordRoutes } from "./password-routes.ts";
 import { contextOf, originOf } from "./request.ts";
@@ -114,7 +115,8 @@ const personRoutes = createRouter()
 export const identityRouter = createRouter()
   .route("/", personRoutes)
   .route("/", sessionRoutes)
-  .route("/", passwordRoutes);
+  .route("/", passwordRoutes)
+  .route("/", emailRoutes);
 
 function renderUser(user: User) {
   return {

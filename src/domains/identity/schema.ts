@@ -18,12 +18,14 @@ const password = z
   // A lone surrogate has no UTF-8 form: two different passwords would have one hash.
   .refine((text) => text.isWellFormed(), "must be well-formed Unicode");
 
+const emailIn = z
+  .string()
+  .max(EMAIL_CHARS_MAX)
+  .regex(EMAIL, "must be an e-mail address")
+  .openapi({ format: "email", example: "ada@example.com" });
+
 export const registerBody = z.strictObject({
-  email: z
-    .string()
-    .max(EMAIL_CHARS_MAX)
-    .regex(EMAIL, "must be an e-mail address")
-    .openapi({ format: "email", example: "ada@example.com" }),
+  email: emailIn,
   username: z
     .string()
     .min(3)
@@ -42,6 +44,41 @@ export const changePasswordBody = z.strictObject({
   current_password: z.string().min(1).max(128),
   new_password: password,
 });
+
+/** The token of an e-mail, out of its link. */
+const mailToken = z.string().min(1).max(200);
+
+export const verifyEmailBody = z.strictObject({ token: mailToken });
+
+export const forgotPasswordBody = z.strictObject({ email: emailIn });
+
+export const resetPasswordBody = z.strictObject({ token: mailToken, password });
+
+const wished = { v: z.literal(1), id: z.string().min(1).max(64), seed: z.string().min(32).max(64) };
+
+/** A message of the mail queue, which a version before or after may have written. */
+export const mailWish = z.discriminatedUnion("kind", [
+  z.object({ ...wished, kind: z.literal("verify_email"), userId: z.string() }),
+  z.object({ ...wished, kind: z.literal("reset_password"), email: z.string() }),
+  z.object({ ...wished, kind: z.literal("password_changed"), userId: z.string() }),
+]);
+
+export const mailboxQuery = pageQuery.extend({ to: z.string().max(EMAIL_CHARS_MAX).optional() });
+
+/** An e-mail in the local mailbox. */
+export const mailboxAnswer = pageOf(
+  z
+    .object({
+      id: z.string(),
+      kind: z.string(),
+      to: z.string(),
+      subject: z.string(),
+      text: z.string(),
+      html: z.string(),
+      at: timestampOut,
+    })
+    .openapi("LocalMail"),
+);
 
 export const refreshBody = z.strictObject({ refresh_token: z.string().min(1).max(200) });
 

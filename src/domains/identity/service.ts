@@ -51,7 +51,10 @@ export async function register(
   const written = await guardD1(
     ctx.db.batch([ctx.db.insert(users).values(user), ctx.db.insert(accounts).values(account)]),
   );
-  if (written.ok) return ok(userOf(user, account.id));
+  if (written.ok) {
+    ctx.later(ctx.mail({ kind: "verify_email", userId: user.id }));
+    return ok(userOf(user, account.id));
+  }
   if (written.uniqueColumn === undefined) return refuse(written.refusal);
   // Somebody else was faster. Which column the database names depends on its indexes, so the names are looked at again.
   const taken = await requireFree(ctx.db, emailCanonical, input.username);

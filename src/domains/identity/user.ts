@@ -1,7 +1,9 @@
 // What identity's files share: the context of a verb, a person, an id.
 
 import type { EdgeSessions } from "../../bindings/kv.ts";
+import type { MailSubject } from "../../bindings/mail.ts";
 import { typeId } from "../../core/ids.ts";
+import type { Result } from "../../core/result.ts";
 import type { Database } from "../../db/client.ts";
 import type { users } from "../../db/tables.ts";
 import type { Config, SessionAuthority } from "../../http/context.ts";
@@ -12,6 +14,8 @@ export interface IdentityContext {
   config: Config;
   revoker: SessionAuthority;
   edge: EdgeSessions;
+  /** Asks for an e-mail. Refuses `unavailable` when the queue does not take it. */
+  mail: (subject: MailSubject) => Promise<Result<null>>;
   /** Lets something go on after the answer; it never fails. */
   later: (work: Promise<unknown>) => void;
   nowMs: number;

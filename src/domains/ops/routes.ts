@@ -68,7 +68,7 @@ const replayLetterRoute = operation({
   path: "/v1/admin/dead-letters/{id}/replay",
   access,
   tags,
-  summary: "Put a dead letter into the journal queue once more",
+  summary: "Put a dead letter into its queue once more",
   description: "It stays listed. Applying it twice changes nothing; if it dies again, its count goes up.",
   request: { params: deadLetterPath, body: body(reasonIn) },
   responses: { 202: answer(replayedOut, "Sent"), ...problems(...ACTING_CODES, "not_found") },
