@@ -31,6 +31,8 @@ export const SLICE_BYTES_MAX = 100_000;
 export const BODY_BYTES_MAX = 65_536;
 /** A snapshot in a request: it goes to its object in one call, of which the platform takes 32 MiB, and is held there twice. */
 export const SNAPSHOT_BYTES_MAX = 8 * 1_048_576;
+/** Rows of the ledger whose hashes are recomputed when an object starts: a few ms, and what is written last is read most. */
+export const LEDGER_TAIL_ROWS = 50;
 /** Journal rows read for one slice: bounds memory when events are tiny. */
 export const SLICE_ROWS_MAX = 500;
 /** Longest sleep of a market's alarm (protocol, house liquidity). */

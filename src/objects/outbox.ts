@@ -1,6 +1,6 @@
 // The journal is the outbox (protocol rule 2): a cursor says how far the read model's queue has been told.
 import { SLICE_BYTES_MAX, SLICE_ROWS_MAX } from "../core/limits.ts";
-import type { JournalSlice, ObjectPorts } from "./ports.ts";
+import type { JournalSlice, ObjectPorts, Sql } from "./ports.ts";
 import type { JournalHead, Page, PageRequest } from "./protocol.ts";
 
 /** Which object's journal this is; `first` is the column with an event's first stream number, `seq` the last one written. */
@@ -14,6 +14,13 @@ export interface OutboxSource {
 /** What `from` and `to` take in a message beyond the zeros that stand for them. */
 const NUMBERS_CHARS_MAX = 30;
 
+/** The last stream number that the queue has taken. */
+export function sentSeq(sql: Sql): number {
+  sql("CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY CHECK (id = 1), sent_seq INTEGER NOT NULL) STRICT");
+  const [row] = sql<{ sent_seq: number }>("SELECT sent_seq FROM outbox");
+  return row?.sent_seq ?? 0;
+}
+
 /** Sends an object's journal to the queue, slice by slice, one flight at a time. */
 export class Outbox {
   readonly #ports: Pick<ObjectPorts, "sql" | "queue" | "name">;
@@ -25,11 +32,7 @@ export class Outbox {
   constructor(ports: Pick<ObjectPorts, "sql" | "queue" | "name">, source: OutboxSource) {
     this.#ports = ports;
     this.#source = source;
-    ports.sql(
-      "CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY CHECK (id = 1), sent_seq INTEGER NOT NULL) STRICT",
-    );
-    const [row] = ports.sql<{ sent_seq: number }>("SELECT sent_seq FROM outbox");
-    this.#sentSeq = row?.sent_seq ?? 0;
+    this.#sentSeq = sentSeq(ports.sql);
     this.wakeIfBehind();
   }
 
@@ -56,7 +59,7 @@ export class Outbox {
     if (this.#sentSeq < this.#source.seq()) this.#ports.queue.wake();
   }
 
-  /** Where the journal is. */
+  /** Where the journal is. Throws InvariantError while the object cannot be read. */
   head(): JournalHead {
     return { epoch: this.#source.epoch(), seq: this.#source.seq() };
   }
@@ -77,9 +80,10 @@ export class Outbox {
 
   /** Goes back so that everything from `fromSeq` on is sent again: the read model has lost it. */
   replay(fromSeq: number): JournalHead {
+    const head = this.head();
     if (fromSeq - 1 < this.#sentSeq) this.#setCursor(fromSeq - 1);
     this.wakeIfBehind();
-    return this.head();
+    return head;
   }
 
   /** Sends everything under another epoch: a restored object's journal is another one. Belongs in the restore's transaction. */

@@ -98,10 +98,14 @@ export interface OperatorAct {
   reason: string;
 }
 
-/** What an object is restored from: the first events of its journal, as stored, and the epoch of its next life. */
+/**
+ * What an object is restored from: the first events of its journal, as stored, and the epoch of its next life. `replace`:
+ * what it has stored is thrown away for them; the version before leaves it out.
+ */
 export interface Snapshot {
   epoch: number;
   journal: string[];
+  replace?: boolean;
 }
 
 /** How far a restore has come: whether new orders are refused, with whom hands are to be shaken, and what is broken. */
@@ -214,7 +218,10 @@ export interface AccountRpc {
   parked(query: PageRequest): Promise<ParkedView>;
   /** Sends a parked market what waits for it. Refuses `not_found` when it is not parked. */
   unpark(symbol: string, act: OperatorAct): Promise<Result<null>>;
-  /** Begins the next life of an object without a journal, or of one whose storage was brought back (`journal` empty). */
+  /**
+   * Begins the next life of an object without a journal, of one whose storage was brought back (`journal` empty), or of one
+   * that is to forget what it has stored (`replace`).
+   */
   restore(snapshot: Snapshot, act: OperatorAct): Promise<Result<null>>;
   restoration(): Promise<RestoreView>;
   /** Opens a restored object though it still waits for others. */
@@ -243,7 +250,8 @@ export interface BookView {
 export interface MarketRpc {
   exchange(call: ExchangeCall): Promise<ExchangeAnswer>;
   shake(call: HandshakeCall): Promise<HandshakeAnswer>;
-  book(depth: number): Promise<BookView>;
+  /** Null while what is stored cannot be read. */
+  book(depth: number): Promise<BookView | null>;
   /** The accounts that this market pushes nothing to; their own calls are answered. */
   parked(query: PageRequest): Promise<ParkedView>;
   /** Pushes to a parked account what waits for it. Refuses `not_found` when it is not parked. */

@@ -6,6 +6,7 @@ import {
   accountOf,
   asked,
   atMarket,
+  bookOf,
   callerOf,
   checkEverything,
   eventually,
@@ -146,10 +147,10 @@ describe("a market behind its accounts", () => {
     const bid = limit("XRP-USD", "buy", { limitPrice: faraway("XRP-USD", "buy") });
     await place(taker, bid);
     await restoreMarket("XRP-USD", snapshot, [maker, taker]);
-    expect(await marketOf("XRP-USD").book(5)).toMatchObject({ bids: [], asks: [{ qty: sell.qty }] });
+    expect(await bookOf("XRP-USD", 5)).toMatchObject({ bids: [], asks: [{ qty: sell.qty }] });
     await ring(marketOf("XRP-USD"));
     await opened(marketOf("XRP-USD"));
-    const { asks, bids } = await marketOf("XRP-USD").book(1_000);
+    const { asks, bids } = await bookOf("XRP-USD", 1_000);
     const left = rulesFor("XRP-USD").lotSize * 600n;
     expect([...asks, ...bids].filter(({ price }) => price === sell.limitPrice || price === bid.limitPrice)).toEqual([
       { price: sell.limitPrice, qty: left },

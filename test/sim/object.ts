@@ -84,6 +84,13 @@ export class SimulatedObject<L extends Logic> {
     return bodies;
   }
 
+  /** Lets something happen to what it has stored, of which it hears nothing; then its life ends. */
+  spoil<T>(work: (db: DatabaseSync) => T | null): T | null {
+    const done = work(this.#db);
+    if (done !== null) this.crash();
+    return done;
+  }
+
   /** Its journal, oldest first, as stored. */
   journal(): string[] {
     const rows = this.#db.prepare("SELECT body FROM journal ORDER BY seq").all() as { body: string }[];

@@ -88,9 +88,17 @@ export const restorationOut = z
 /** One event of an object's journal, as it is stored. */
 export const journalEventOut = z.string().openapi("JournalEvent");
 
-/** `journal`: the snapshot's events as stored; left out, the object's own storage was brought back. */
+/**
+ * `journal`: the snapshot's events as stored; left out, the object's own storage was brought back. `replace`: what the object
+ * has stored is thrown away for them.
+ */
 export const restoreIn = z
-  .strictObject({ epoch: z.int().min(2), journal: z.array(z.string().min(1)).default([]), reason })
+  .strictObject({
+    epoch: z.int().min(2),
+    journal: z.array(z.string().min(1)).default([]),
+    replace: z.boolean().default(false),
+    reason,
+  })
   .openapi("RestoreIn");
 
 /** `from_seq` left out: from the first stream number that the read model has not applied. */

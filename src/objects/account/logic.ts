@@ -39,9 +39,10 @@ export class AccountLogic {
 
   /**
    * Whether a caller's session still counts here: this object hears of a logout before anyone else.
-   * Refuses `session_revoked`.
+   * Refuses `session_revoked`, and `unavailable` while what is stored cannot be read: nobody is shown a figure of it.
    */
   admitCaller(caller: Caller): Result<null> {
+    if (this.#engine.readable === null) return HALTED;
     const revoked = this.state.revokedSessions.has(caller.sessionId) || caller.issuedAtMs < this.state.tokensValidFrom;
     return revoked ? refuse({ code: "session_revoked" }) : ok(null);
   }
@@ -171,9 +172,10 @@ export class AccountLogic {
    * `bug` when the market speaks from a life that has ended; from a new one, hands are shaken first.
    */
   report(call: ReportCall): ReportAnswer {
-    const { epoch } = this.state;
+    const epoch = this.#engine.readable?.epoch;
     const done = this.#engine.act(() => ok(this.#report(call)));
-    return { ...(done.ok ? done.value : { outcome: "later" }), epoch };
+    const answer: ReportAnswer = done.ok ? done.value : { outcome: "later" };
+    return epoch === undefined ? answer : { ...answer, epoch };
   }
 
   #report(call: ReportCall): ReportAnswer {

@@ -111,6 +111,8 @@ export class MarketLinks {
   async #shake(symbol: string): Promise<boolean> {
     const call = this.#ports.restoring.call(symbol);
     const answer = await this.#answerTo(() => this.#ports.send.shake(symbol, call));
+    // What was asked in a life before says nothing of this one.
+    if (this.#ports.identity().epoch !== call.epoch) return true;
     if (this.#mustPark(symbol, answer, call.to)) return false;
     const shaken = this.#ports.isStopped() ? null : this.#ports.restoring.take(symbol, answer);
     if (shaken === null) {

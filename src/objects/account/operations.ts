@@ -29,7 +29,10 @@ export class AccountOperations {
 
   /** Sends a parked market what waits for it. Refuses `not_found` when it is not parked. */
   unpark(symbol: string, act: OperatorAct): Result<null> {
-    return this.#engine.unpark(symbol, act) ? ok(null) : refuse({ code: "not_found", detail: "This is not parked." });
+    return this.#engine.act(() => {
+      const resumed = this.#engine.unpark(symbol, act);
+      return resumed ? ok(null) : refuse({ code: "not_found", detail: "This is not parked." });
+    });
   }
 
   /** Begins this account's next life, from a snapshot. Refuses `validation_failed` for one that does not fit. */

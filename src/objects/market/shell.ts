@@ -58,7 +58,7 @@ export class MarketObject extends DurableObject<Env> implements MarketRpc {
     return this.#logic.reopen(act);
   }
 
-  async book(depth: number): Promise<BookView> {
+  async book(depth: number): Promise<BookView | null> {
     return this.#logic.book(depth);
   }
 
