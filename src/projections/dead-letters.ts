@@ -3,8 +3,9 @@ import { sql } from "drizzle-orm";
 import { typeId } from "../core/ids.ts";
 import { DEAD_LETTER_RETRY_SECONDS } from "../core/limits.ts";
 import { type Database, database, type Guarded, guardD1 } from "../db/client.ts";
+import { sourceKey } from "../db/heads.ts";
 import { deadLetters } from "../db/read-model.ts";
-import { readSlice, subjectOf } from "./slice.ts";
+import { readMessage, subjectOf } from "./slice.ts";
 
 /** A message that could not be applied, and why. `subject` null: it does not say whose it is. */
 export interface DeadLetter {
@@ -40,14 +41,19 @@ export async function storeDeadLetter(db: Database, letter: DeadLetter, atMs: nu
 export async function consumeDeadLetters(batch: MessageBatch, env: { DB: D1Database }): Promise<void> {
   const db = database(env);
   for (const message of batch.messages) {
-    const read = readSlice(message.body);
-    const subject = read.kind === "slice" ? subjectOf(read.slice) : read.kind === "invalid" ? read.subject : null;
-    const reason = read.kind === "slice" ? "not applied in all its tries" : read.reason;
-    const letter = { queue: batch.queue, subject, reason, body: message.body };
+    const letter = { queue: batch.queue, ...diagnosis(message.body), body: message.body };
     const stored = await storeDeadLetter(db, letter, Date.now());
     if (stored.ok) message.ack();
     else message.retry({ delaySeconds: DEAD_LETTER_RETRY_SECONDS });
   }
+}
+
+function diagnosis(body: unknown): Pick<DeadLetter, "subject" | "reason"> {
+  const read = readMessage(body);
+  const reason = "not applied in all its tries";
+  if (read.kind === "slice") return { subject: subjectOf(read.slice), reason };
+  if (read.kind === "pull") return { subject: sourceKey(read.source), reason };
+  return { subject: read.kind === "invalid" ? read.subject : null, reason: read.reason };
 }
 
 async function sha256(text: string): Promise<string> {

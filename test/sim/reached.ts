@@ -20,7 +20,7 @@ export const SOMETIMES = [
   ...["client_retry", "same_key_again", "storm", "other_body_refused"],
   ...["answered_by_key", "key_in_flight", "key_unanswered"],
   ...["queue_lost", "queue_duplicated", "queue_spoiled", "queue_retried", "queue_unanswered", "queue_dead_letter"],
-  ...["consumer_died", "d1_failed", "d1_answer_lost", "d1_outage", "swept"],
+  ...["consumer_died", "d1_failed", "d1_answer_lost", "d1_outage", "swept", "pulled"],
   ...["parked_by_account", "parked_by_market", "resumed"],
   ...[
     "rested",

@@ -6,7 +6,8 @@ import { findMarket } from "../../src/core/listings.ts";
 import { sweep } from "../../src/domains/ops/scheduled.ts";
 import { AccountLogic } from "../../src/objects/account/logic.ts";
 import { MarketLogic } from "../../src/objects/market/logic.ts";
-import type { JournalSlice } from "../../src/objects/ports.ts";
+import type { JournalRpc, JournalSlice } from "../../src/objects/protocol.ts";
+import type { ConsumerBindings } from "../../src/projections/consumer.ts";
 import { type D1Fate, SimulatedD1 } from "./d1.ts";
 import { type FaultRates, NO_FAULTS } from "./faults.ts";
 import { Follower } from "./follower.ts";
@@ -21,6 +22,8 @@ const D1_OUTAGE_MS_MAX = 60_000;
 const SWEEP_MS = 60_000;
 const LATE_MS_MAX = 20_000;
 const CLOCK_MS = 500;
+/** Pages of a few events, so that a simulated journal has many. */
+const PAGE_BYTES_MAX = 10_000;
 
 export class World extends Timeline implements Platform {
   faults: FaultRates;
@@ -40,7 +43,7 @@ export class World extends Timeline implements Platform {
     this.faults = faults;
     this.#tamper = tamper;
     this.d1 = new SimulatedD1(() => this.#d1Fate());
-    this.#queue = new SimulatedQueue(this, this.d1);
+    this.#queue = new SimulatedQueue(this, () => this.#bindings());
     this.later(SWEEP_MS, () => this.#sweep(), "awaited");
     if (faults.clockJumps > 0 || faults.evicted > 0) this.later(CLOCK_MS, () => this.#disturb());
   }
@@ -217,12 +220,23 @@ export class World extends Timeline implements Platform {
   /** The cron's sweeper, once a minute. */
   async #sweep(): Promise<void> {
     this.later(SWEEP_MS, () => this.#sweep(), "awaited");
-    const journals = (logic: () => AccountLogic | MarketLogic) => ({
+    // The pause between its two looks is real time, of which a simulated run has none.
+    const { replayed } = await sweep(this.#bindings(), this.now, 0);
+    if (replayed > 0) this.count("swept");
+  }
+
+  /** What the Worker has: sweeper and consumer ask objects for their journals. */
+  #bindings(): ConsumerBindings {
+    const journals = (logic: () => AccountLogic | MarketLogic): JournalRpc => ({
       head: async () => logic().journal.head(),
-      replay: async (fromSeq: number) => logic().journal.replay(fromSeq),
+      journalFrom: async (fromSeq, bytesMax) => {
+        const slice = logic().journal.sliceFrom(fromSeq, Math.min(bytesMax, PAGE_BYTES_MAX));
+        if (slice !== null) this.count("pulled");
+        return slice;
+      },
     });
-    const asleep = { head: async () => ({ epoch: 1, seq: 0 }), replay: async () => ({ epoch: 1, seq: 0 }) };
-    const env = {
+    const asleep: JournalRpc = { head: async () => ({ epoch: 1, seq: 0 }), journalFrom: async () => null };
+    return {
       DB: this.d1.binding,
       VENUE,
       ACCOUNT: { getByName: (id: string) => journals(() => this.account(id)) },
@@ -232,9 +246,11 @@ export class World extends Timeline implements Platform {
           return this.#markets.has(symbol) ? journals(() => this.market(symbol)) : asleep;
         },
       },
-    };
-    // The pause between its two looks is real time, of which a simulated run has none.
-    const { replayed } = await sweep(env as never, this.now, 0);
-    if (replayed > 0) this.count("swept");
+      JOURNAL: {
+        sendBatch: async (messages: { body: unknown }[]) => {
+          for (const { body } of messages) this.#queue.send(body);
+        },
+      },
+    } as unknown as ConsumerBindings;
   }
 }

@@ -8,6 +8,7 @@ import type {
   ExchangeAnswer,
   ExchangeCall,
   JournalHead,
+  JournalSlice,
   MarketRpc,
   OperatorAct,
   PageRequest,
@@ -53,8 +54,8 @@ export class MarketObject extends DurableObject<Env> implements MarketRpc {
     return this.#logic.journal.head();
   }
 
-  async replay(fromSeq: number): Promise<JournalHead> {
-    return this.#logic.journal.replay(fromSeq);
+  async journalFrom(fromSeq: number, bytesMax: number): Promise<JournalSlice | null> {
+    return this.#logic.journal.sliceFrom(fromSeq, bytesMax);
   }
 
   override async alarm(): Promise<void> {
