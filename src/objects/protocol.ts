@@ -180,6 +180,37 @@ export interface JournalHead {
   seq: number;
 }
 
+/** Journal rows as they are sent to the read model. `from` and `to` are stream numbers; rows follow each other. */
+export interface JournalSlice {
+  v: 1;
+  object: "account" | "market";
+  name: string;
+  epoch: number;
+  from: number;
+  to: number;
+  /** Each row's body as stored: core/codec.ts decodes it. */
+  events: string[];
+}
+
+/**
+ * A message of the journal queue that says whose journal is to be fetched from its object, from where the read model is. Of
+ * version 2, so that a reader of slices alone leaves it for a newer one.
+ */
+export interface JournalPull {
+  v: 2;
+  kind: "pull";
+  object: "account" | "market";
+  name: string;
+  epoch: number;
+}
+
+/** What those who look after the read model ask of an object. */
+export interface JournalRpc {
+  head(): Promise<JournalHead>;
+  /** The events from a stream number on, in at most `bytesMax`, but at least one; null at the end. */
+  journalFrom(fromSeq: number, bytesMax: number): Promise<JournalSlice | null>;
+}
+
 /** A request's Idempotency-Key, and its id, under which the first answer is replayed. */
 export interface Idempotency {
   key: string;
@@ -187,7 +218,7 @@ export interface Idempotency {
 }
 
 /** The account object's remote calls. Refusals are values; a throw is a bug. */
-export interface AccountRpc {
+export interface AccountRpc extends JournalRpc {
   admit(caller: Caller): Promise<Result<null>>;
   placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
   refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;
@@ -226,10 +257,8 @@ export interface AccountRpc {
   restoration(): Promise<RestoreView>;
   /** Opens a restored object though it still waits for others. */
   reopen(act: OperatorAct): Promise<Result<null>>;
-  head(): Promise<JournalHead>;
   /** The journal as it is stored, oldest first: what a restore begins from. */
   journal(query: PageRequest): Promise<Page<string>>;
-  replay(fromSeq: number): Promise<JournalHead>;
 }
 
 /** One price of a book and all that rests there, in units. */
@@ -247,7 +276,7 @@ export interface BookView {
 }
 
 /** The market object's remote calls. */
-export interface MarketRpc {
+export interface MarketRpc extends JournalRpc {
   exchange(call: ExchangeCall): Promise<ExchangeAnswer>;
   shake(call: HandshakeCall): Promise<HandshakeAnswer>;
   /** Null while what is stored cannot be read. */
@@ -260,10 +289,8 @@ export interface MarketRpc {
   restore(snapshot: Snapshot, expected: string[], act: OperatorAct): Promise<Result<null>>;
   restoration(): Promise<RestoreView>;
   reopen(act: OperatorAct): Promise<Result<null>>;
-  head(): Promise<JournalHead>;
   /** The journal as it is stored, oldest first: what a restore begins from. */
   journal(query: PageRequest): Promise<Page<string>>;
-  replay(fromSeq: number): Promise<JournalHead>;
 }
 
 /** What a socket has subscribed to and how far it has been told; kept with the socket through hibernation. */

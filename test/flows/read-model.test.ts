@@ -169,7 +169,7 @@ describe("an operator", () => {
     expect(await headsOf()).toEqual(before);
   });
 
-  it("has one object send again what the queue has lost, from where D1 is", async () => {
+  it("has fetched what the queue has lost of one object, from where D1 is", async () => {
     const ada = await newcomer("1000");
     await expectReadModelEqual(people);
     const before = Number((await headsOf())[ada.accountId]);
@@ -178,7 +178,7 @@ describe("an operator", () => {
     const wish = { object: "account", name: ada.accountId, ...because };
     const answered = await (await operators()).call("POST", "/v1/admin/projections/replay", { json: wish });
     expect(answered.status).toBe(202);
-    expect(answered.body).toMatchObject({ seq: before + 2, applied_seq: before, from_seq: before + 1 });
+    expect(answered.body).toMatchObject({ epoch: 1, seq: before + 2, applied_seq: before });
     await expectReadModelEqual(people);
   });
 
@@ -214,7 +214,7 @@ describe("an operator", () => {
     ["a market that is not listed", 404, { object: "market", name: "main/NOPE-USD", ...because }],
     ["another venue's market", 404, { object: "market", name: "moon/BTC-USD", ...because }],
     ["no reason", 422, { object: "market", name: "main/BTC-USD" }],
-    ["a number that is none", 422, { object: "market", name: "main/BTC-USD", from_seq: 0, ...because }],
+    ["what keeps no journal", 422, { object: "vault", name: "main/BTC-USD", ...because }],
   ])("has nothing replayed of %s: %i", async (_, status, json) => {
     const answered = await (await operators()).call("POST", "/v1/admin/projections/replay", { json });
     expect(answered.status).toBe(status);

@@ -4,7 +4,8 @@ import { createHash } from "node:crypto";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { typeId } from "../../src/core/ids.ts";
 import { SLICE_DELAY_MS } from "../../src/core/limits.ts";
-import type { JournalSlice, ObjectPorts, SqlValue } from "../../src/objects/ports.ts";
+import type { ObjectPorts, SqlValue } from "../../src/objects/ports.ts";
+import type { JournalSlice } from "../../src/objects/protocol.ts";
 import type { FaultRates } from "./faults.ts";
 import { Crash, type Timeline } from "./timeline.ts";
 

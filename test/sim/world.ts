@@ -6,8 +6,9 @@ import { rebuildReadModel } from "../../src/domains/ops/repair.ts";
 import { sweep } from "../../src/domains/ops/scheduled.ts";
 import { AccountLogic } from "../../src/objects/account/logic.ts";
 import { MarketLogic } from "../../src/objects/market/logic.ts";
-import type { JournalSlice, SqlValue } from "../../src/objects/ports.ts";
-import type { OperatorAct } from "../../src/objects/protocol.ts";
+import type { SqlValue } from "../../src/objects/ports.ts";
+import type { JournalRpc, JournalSlice, OperatorAct } from "../../src/objects/protocol.ts";
+import type { ConsumerBindings } from "../../src/projections/consumer.ts";
 import { type D1Fate, SimulatedD1 } from "./d1.ts";
 import { type FaultRates, NO_FAULTS } from "./faults.ts";
 import { Follower } from "./follower.ts";
@@ -23,6 +24,8 @@ const VENUE = "main";
 const D1_OUTAGE_MS_MAX = 60_000;
 const SWEEP_MS = 60_000;
 const CLOCK_MS = 500;
+/** Pages of a few events, so that a simulated journal has many. */
+const PAGE_BYTES_MAX = 10_000;
 
 /** What is stored, under the object's feet. `run` answers how many rows it changed. */
 export interface SpoiledDb {
@@ -53,7 +56,7 @@ export class World extends Timeline implements Platform {
       return stored === null ? null : this.#versions.stored(query, stored);
     };
     this.d1 = new SimulatedD1(() => this.#d1Fate());
-    this.#queue = new SimulatedQueue(this, this.d1);
+    this.#queue = new SimulatedQueue(this, () => this.#bindings());
     this.later(SWEEP_MS, () => this.#sweep(), "awaited");
     if (faults.clockJumps > 0 || faults.evicted > 0) this.later(CLOCK_MS, () => this.#disturb());
   }
@@ -253,13 +256,18 @@ export class World extends Timeline implements Platform {
     await rebuildReadModel(this.#bindings(), act, this.now);
   }
 
-  #bindings() {
-    const journals = (logic: () => AccountLogic | MarketLogic) => ({
+  /** What the Worker has: sweeper and consumer ask objects for their journals. */
+  #bindings(): ConsumerBindings {
+    const journals = (logic: () => AccountLogic | MarketLogic): JournalRpc => ({
       head: async () => logic().journal.head(),
-      replay: async (fromSeq: number) => logic().journal.replay(fromSeq),
+      journalFrom: async (fromSeq, bytesMax) => {
+        const slice = logic().journal.sliceFrom(fromSeq, Math.min(bytesMax, PAGE_BYTES_MAX));
+        if (slice !== null) this.count("pulled");
+        return slice;
+      },
     });
-    const asleep = { head: async () => ({ epoch: 1, seq: 0 }), replay: async () => ({ epoch: 1, seq: 0 }) };
-    const env = {
+    const asleep: JournalRpc = { head: async () => ({ epoch: 1, seq: 0 }), journalFrom: async () => null };
+    return {
       DB: this.d1.binding,
       VENUE,
       ACCOUNT: { getByName: (id: string) => journals(() => this.account(id)) },
@@ -269,7 +277,11 @@ export class World extends Timeline implements Platform {
           return this.#markets.has(symbol) ? journals(() => this.market(symbol)) : asleep;
         },
       },
-    };
-    return env as never;
+      JOURNAL: {
+        sendBatch: async (messages: { body: unknown }[]) => {
+          for (const { body } of messages) this.#queue.send(body);
+        },
+      },
+    } as unknown as ConsumerBindings;
   }
 }

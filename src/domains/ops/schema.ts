@@ -101,17 +101,16 @@ export const restoreIn = z
   })
   .openapi("RestoreIn");
 
-/** `from_seq` left out: from the first stream number that the read model has not applied. */
+/** Whose journal: an account by its id, a market as `<venue>/<symbol>`. */
 export const replayIn = z
   .strictObject({
     object: z.enum(["account", "market"]),
     name: z.string().min(1).max(128),
-    from_seq: z.int().min(1).optional(),
     reason,
   })
   .openapi("JournalReplayIn");
 
-/** Where the object's journal and the read model are, and from which number it is sent again. */
+/** Where the object's journal is, and the read model before what follows is fetched. */
 export const replayOut = z
   .object({
     object: z.enum(["account", "market"]),
@@ -119,11 +118,10 @@ export const replayOut = z
     epoch: z.int(),
     seq: z.int(),
     applied_seq: z.int(),
-    from_seq: z.int(),
   })
   .openapi("JournalReplay");
 
 export const deadLetterPath = z.object({ id: z.string().min(1).max(64) });
 export const replayedOut = z.object({ id: z.string(), replayed_at: timestampOut }).openapi("DeadLetterReplay");
-/** How many journals are sent again. */
+/** How many journals are fetched. */
 export const rebuildOut = z.object({ replayed: z.int() }).openapi("ReadModelRebuild");

@@ -12,6 +12,7 @@ import type {
   Caller,
   Idempotency,
   JournalHead,
+  JournalSlice,
   LedgerQuery,
   OperatorAct,
   OrderQuery,
@@ -204,8 +205,8 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
     return this.#logic.journal.page(query);
   }
 
-  async replay(fromSeq: number): Promise<JournalHead> {
-    return this.#logic.journal.replay(fromSeq);
+  async journalFrom(fromSeq: number, bytesMax: number): Promise<JournalSlice | null> {
+    return this.#logic.journal.sliceFrom(fromSeq, bytesMax);
   }
 
   override async alarm(): Promise<void> {

@@ -10,6 +10,7 @@ import type {
   HandshakeAnswer,
   HandshakeCall,
   JournalHead,
+  JournalSlice,
   MarketRpc,
   OperatorAct,
   Page,
@@ -78,8 +79,8 @@ export class MarketObject extends DurableObject<Env> implements MarketRpc {
     return this.#logic.journal.page(query);
   }
 
-  async replay(fromSeq: number): Promise<JournalHead> {
-    return this.#logic.journal.replay(fromSeq);
+  async journalFrom(fromSeq: number, bytesMax: number): Promise<JournalSlice | null> {
+    return this.#logic.journal.sliceFrom(fromSeq, bytesMax);
   }
 
   override async alarm(): Promise<void> {
