@@ -200,9 +200,9 @@ export class MarketLogic {
 
   /** Pushes to a parked account what waits for it. Refuses `not_found` when it is not parked. */
   unpark(account: string, act: OperatorAct): Result<null> {
-    const resume = (): Result<null> =>
-      this.#pushes.resume(account, act) ? ok(null) : refuse({ code: "not_found", detail: "This is not parked." });
-    return this.#memory.act(resume, halted);
+    if (this.#memory.readable === null) return halted();
+    if (!this.#pushes.resume(account, act)) return refuse({ code: "not_found", detail: "This is not parked." });
+    return ok(null);
   }
 
   /**
