@@ -9,46 +9,11 @@ import type { Report } from "../../src/core/messages.ts";
 import { UNITS_MAX } from "../../src/core/money.ts";
 import type { Order } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
-import type { Result } from "../../src/core/result.ts";
-import { countingIds, listed, NOON, SEED, sha256, units } from "../support/book.ts";
+import { countingIds, listed, NOON, SEED, sha256 } from "../support/book.ts";
 import { CoreWorld } from "../support/core-world.ts";
+import { money, now, pair, sol, usd, value } from "../support/pair.ts";
 
 const SOL = listed("SOL-USD");
-const usd = (text: string) => units(text, 6);
-const sol = (text: string) => units(text, 8);
-
-/** Two accounts with 10,000 USD and 10 SOL each, at a market where the house has not quoted yet and the price is about 180. */
-function pair(): CoreWorld {
-  const world = new CoreWorld(["ann", "bob"], [SOL]);
-  for (const id of ["ann", "bob"]) {
-    world.transfer(id, "deposit", "USD", usd("10000"));
-    world.transfer(id, "deposit", "SOL", sol("10"));
-  }
-  // The house would stand between the two.
-  world.venue("SOL-USD").state.step = Number.MAX_SAFE_INTEGER;
-  return world;
-}
-
-function value<T>(result: Result<T>): T {
-  if (!result.ok) throw new Error(`refused: ${JSON.stringify(result.refusal)}`);
-  return result.value;
-}
-
-/** Available and held, as `USD 9500 + 500`. */
-function money(world: CoreWorld, id: string, asset: "USD" | "SOL"): string {
-  const { state } = world.customer(id);
-  const scale = asset === "USD" ? 1e6 : 1e8;
-  const [available, held] = ["available", "held"].map((account) => Number(balanceOf(state, account, asset)) / scale);
-  expect(world.breaks(false)).toEqual([]);
-  return `${asset} ${available} + ${held}`;
-}
-
-function now(world: CoreWorld, id: string, order: Order): Order {
-  const found = world.customer(id).orders.get(order.id);
-  if (found === undefined) throw new Error(`${id} never had ${order.id}`);
-  return found;
-}
-
 function commands(world: CoreWorld, id: string) {
   return world.customer(id).state.peers.get("SOL-USD")?.pending ?? [];
 }

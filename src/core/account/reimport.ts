@@ -2,6 +2,7 @@
 import type { BookOrder } from "../book.ts";
 import type { Fill, Mark, Origin, Report, Told } from "../messages.ts";
 import type { Order } from "../order.ts";
+import { invariant } from "../result.ts";
 import {
   type AccountTurn,
   emit,
@@ -80,6 +81,7 @@ function recreate(turn: AccountTurn, symbol: string, book: BookOrder, origin: Or
   const once: OnceKey[] =
     key === null || known.isUsed(key) ? [] : [{ scope: "client_order_id", key, bodyHash, requestId: null }];
   const entry = entryFor(turn, "hold", order.id, moveHold(held, order.hold));
+  invariant(entry !== null, `order ${order.id} holds nothing`);
   emit(turn, { kind: "reimported", order, entry, once });
 }
 
@@ -91,7 +93,8 @@ function moveSuspense(turn: AccountTurn, asset: string, amount: bigint): void {
     ["available", asset, amount],
     ["suspense", asset, -amount],
   ]);
-  if (entry !== null) emit(turn, { kind: "suspense", asset, amount, entry, position });
+  invariant(entry !== null, "what is moved in suspense is not nothing");
+  emit(turn, { kind: "suspense", asset, amount, entry, position });
 }
 
 /** What is still owed to suspense, in units by asset: money that no journal explains any more. */
