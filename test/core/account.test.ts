@@ -257,6 +257,21 @@ describe("a market whose rules have changed", () => {
     expect(money(world, "ann", "USD")).toBe("USD 10000 + 0");
   });
 
+  it("judges one by notional by the quantity that it has become, which is in the lots of then", () => {
+    const world = pair();
+    world.changeRules("SOL-USD", { lotSize: sol("0.01") });
+    const [odd, even] = ["99", "90.18"].map((notional) =>
+      value(world.place("ann", { notional: usd(notional), limitPrice: usd("180") })),
+    );
+    expect([odd?.qty, even?.qty]).toEqual([sol("0.5489"), sol("0.5")]);
+    world.settle();
+    const ends = [odd, even].map((order) => order && now(world, "ann", order));
+    expect(ends).toMatchObject([
+      { status: "rejected", reason: "off_lot" },
+      { status: "new", qty: sol("0.5") },
+    ]);
+  });
+
   it("does not refuse it for its own hold, nor for its own credit", () => {
     const world = pair();
     world.changeRules("SOL-USD", { takerFeeBps: 20 });
