@@ -219,6 +219,7 @@ describe("money that is missing for a forgotten order", () => {
     restoreAccount(world, "ann", DEPOSITS);
     const [moved, made] = tell(world, toldByMarket(world, "SOL-USD", "ann"));
     expect(moved).toMatchObject({ kind: "suspense", asset: "USD", amount: usd("460.88"), position: null });
+    expect(moved).toMatchObject({ entry: { kind: "suspense", ref: "USD" } });
     expect(made).toMatchObject({ kind: "reimported" });
     expect(money(world, "ann", "USD")).toBe("USD 0 + 10460.88");
     expect(owedToSuspense(world.customer("ann").state)).toEqual([["USD", usd("460.88")]]);

@@ -172,6 +172,25 @@ describe("what an account tells again", () => {
     expect(event).toMatchObject({ origin: { ...origin, notional: null, credit: sol("1") } });
   });
 
+  it("says of an order what its market knew, and of a trade when it was, whenever its account has heard of it", () => {
+    const world = pair();
+    const bid = value(world.place("bob", { qty: sol("2"), limitPrice: usd("180") }));
+    world.sendCommands("bob", SYMBOL);
+    world.now = NOON + 1_000;
+    value(world.place("ann", { side: "sell", qty: sol("0.5"), limitPrice: usd("180") }));
+    world.sendCommands("ann", SYMBOL);
+    world.now = NOON + 7_000;
+    world.settle();
+    const [placedThen, filled] = toldByAccount(world, "bob", SYMBOL);
+    expect(placedThen?.report).toMatchObject({ execType: "new", orderId: bid.id, reason: null, fill: null });
+    // What an account keeps of a report without a fill is when it was applied.
+    expect([placedThen?.report.at, filled?.report.at]).toEqual([NOON + 7_000, NOON + 1_000]);
+    expect(filled?.order).toEqual({ ...market(world).orders.get(bid.id), seq: 0 });
+    expect(filled?.order?.leaves).toBe(sol("1.5"));
+    const asItWas = world.marketEvents(SYMBOL).flatMap((event) => (event.kind === "report" ? [event.report] : []));
+    expect(filled?.report).toEqual(asItWas.find(({ fill, orderId }) => fill && orderId === bid.id));
+  });
+
   it("is a trade against the house until the other side tells its own; then the house is even again", () => {
     const world = traded();
     const [trade] = world
