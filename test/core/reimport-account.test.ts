@@ -202,13 +202,6 @@ describe("what cannot be true together with what the account knows stops before 
   it("a report for an order of which nobody tells the terms", () => {
     brokenBy((told) => numbered(told.slice(1)), /which this account never placed/);
   });
-
-  it("an order for which nothing is held", () => {
-    brokenBy(
-      (told) => told.map((one) => ({ ...one, order: one.order === null ? null : { ...one.order, budget: 0n } })),
-      /holds nothing/,
-    );
-  });
 });
 
 describe("money that is missing for a forgotten order", () => {

@@ -201,7 +201,8 @@ describe("what an account tells again", () => {
       ["clearing", "house", "fees"].map((account) =>
         ["USD", "SOL"].map((asset) => marketBalance(market(world), account, asset)),
       );
-    tell(world, "bob", toldByAccount(world, "bob", SYMBOL));
+    const [, first] = tell(world, "bob", toldByAccount(world, "bob", SYMBOL));
+    expect(first).toMatchObject({ trade, entry: { kind: "trade", ref: trade?.id } });
     // He bought one at 180, at 10 bps as the maker.
     expect(balances()).toEqual([
       [-usd("180.18"), sol("1")],
@@ -412,6 +413,12 @@ describe("a market that opens again", () => {
     world.now = NOON - 60_000;
     recover(world);
     expect(market(world)).toMatchObject({ step: NOON / STEP_MS, at: NOON });
+    const unquoted = traded();
+    restoreMarket(unquoted, SYMBOL, 4);
+    market(unquoted).step = 0;
+    unquoted.now = NOON - 60_000;
+    open(unquoted);
+    expect(market(unquoted).step).toBe(NOON / STEP_MS);
   });
 });
 

@@ -136,4 +136,30 @@ describe.each(STORIES)("after %s", (_what, story) => {
       expectWhole(world);
     }
   });
+
+  it("the market is lost, then the account, and what the one was told by the other it tells again", () => {
+    const world = pair();
+    const snapshot = world.customer("ann").journal.length;
+    story(world);
+    const wanted = promisedBy(world);
+    restoreMarket(world, "SOL-USD", 0);
+    recover(world);
+    restoreAccount(world, "ann", snapshot);
+    recover(world);
+    expect(promisedBy(world)).toEqual(wanted);
+    expectWhole(world);
+  });
+
+  it("the account is lost, then the market", () => {
+    const world = pair();
+    const snapshot = world.customer("ann").journal.length;
+    story(world);
+    const wanted = promisedBy(world);
+    restoreAccount(world, "ann", snapshot);
+    recover(world);
+    restoreMarket(world, "SOL-USD", 0);
+    recover(world);
+    expect(promisedBy(world)).toEqual(wanted);
+    expectWhole(world);
+  });
 });

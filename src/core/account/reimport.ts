@@ -81,7 +81,6 @@ function recreate(turn: AccountTurn, symbol: string, book: BookOrder, origin: Or
   const once: OnceKey[] =
     key === null || known.isUsed(key) ? [] : [{ scope: "client_order_id", key, bodyHash, requestId: null }];
   const entry = entryFor(turn, "hold", order.id, moveHold(held, order.hold));
-  invariant(entry !== null, `order ${order.id} holds nothing`);
   emit(turn, { kind: "reimported", order, entry, once });
 }
 

@@ -157,7 +157,7 @@ function applyRestore(state: AccountState, event: RestoreEvent): void {
     case "reimported":
       invariant(!state.orders.has(event.order.id), `order ${event.order.id} exists`);
       replaceOrder(state, event.order);
-      applyLedger(state, event.entry);
+      if (event.entry !== null) applyLedger(state, event.entry);
       break;
     case "suspense":
       if (event.position !== null) state.positions.set(event.position.symbol, event.position);
