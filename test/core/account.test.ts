@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { applyReports, understands } from "../../src/core/account/reports.ts";
 import { type AccountEvent, accountStateHash, applyAccountEvent, balanceOf } from "../../src/core/account/state.ts";
 import { streamMessages } from "../../src/core/account/stream.ts";
-import { SUBMIT_DEADLINE_MS } from "../../src/core/limits.ts";
+import { OPEN_ORDERS_MAX, SUBMIT_DEADLINE_MS } from "../../src/core/limits.ts";
 import { applyCommands } from "../../src/core/market/decide.ts";
 import { marketStateHash } from "../../src/core/market/state.ts";
 import type { Report } from "../../src/core/messages.ts";
@@ -11,7 +11,7 @@ import type { Order } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
 import { countingIds, listed, NOON, SEED, sha256 } from "../support/book.ts";
 import { CoreWorld } from "../support/core-world.ts";
-import { money, now, pair, sol, usd, value } from "../support/pair.ts";
+import { money, now, pair, placed, sol, usd, value } from "../support/pair.ts";
 
 const SOL = listed("SOL-USD");
 function commands(world: CoreWorld, id: string) {
@@ -216,6 +216,18 @@ describe("a cancel", () => {
     expect(money(world, "ann", "USD")).toBe("USD 9458.92 + 541.08");
   });
 
+  it("stays asked for while its order is filled in parts, and no longer than the order is open", () => {
+    const world = pair();
+    const order = placed(world, "ann", { qty: sol("2") });
+    value(world.place("bob", { side: "sell", qty: sol("0.5"), limitPrice: usd("180") }));
+    world.sendCommands("bob", "SOL-USD");
+    world.cancel("ann", order);
+    world.sendReports("ann", "SOL-USD");
+    expect(now(world, "ann", order)).toMatchObject({ status: "partially_filled", cancelRequested: true });
+    world.settle();
+    expect(now(world, "ann", order)).toMatchObject({ status: "canceled", cancelRequested: false });
+  });
+
   it("that comes too late leaves the order as its market filled it", () => {
     const world = pair();
     const order = value(world.place("ann", { qty: sol("1"), limitPrice: usd("180") }));
@@ -285,6 +297,17 @@ describe("a market whose rules have changed", () => {
     expect(now(world, "ann", order)).toMatchObject({ status: "new", reason: null });
   });
 
+  it("does not refuse it for its own place among the open orders", () => {
+    const world = pair();
+    world.changeRules("SOL-USD", { takerFeeBps: 50 });
+    const { orders } = world.customer("ann").state;
+    const order = value(world.place("ann", { qty: sol("1"), limitPrice: usd("180") }));
+    for (let others = 1; others < OPEN_ORDERS_MAX; others += 1) orders.set(`ord_other_${others}`, order);
+    expect(world.place("ann", { qty: sol("1") })).toMatchObject({ refusal: { code: "too_many_open_orders" } });
+    world.settle();
+    expect(now(world, "ann", order)).toMatchObject({ status: "new" });
+  });
+
   it("does not lose a cancel that was sent before it had judged the order", () => {
     const world = pair();
     world.changeRules("SOL-USD", { takerFeeBps: 50 });
@@ -292,6 +315,11 @@ describe("a market whose rules have changed", () => {
     world.cancel("ann", order);
     world.settle();
     expect(now(world, "ann", order)).toMatchObject({ status: "canceled", reason: "user" });
+    const late = world.accountEvents("ann").find((event) => event.kind === "report" && event.rseq === 2);
+    expect(late).toMatchObject({
+      execType: "cancel_rejected",
+      command: { kind: "cancel", cseq: 4, orderId: order.id },
+    });
     expect(money(world, "ann", "USD")).toBe("USD 10000 + 0");
     expect(world.breaks(true)).toEqual([]);
   });
@@ -383,6 +411,43 @@ describe("a report", () => {
     expect(world.customer("ann").state.orders.size).toBe(0);
   });
 
+  it("that changes an order is its last change: time and place in the stream; one that changes none leaves both", () => {
+    const world = pair();
+    world.changeRules("SOL-USD", { takerFeeBps: 50 });
+    const order = value(world.place("ann", { qty: sol("1"), limitPrice: usd("180") }));
+    const cancel = world.cancel("ann", order);
+    expect(cancel).toMatchObject({ seq: order.seq, updatedAt: NOON });
+    world.now = NOON + 1_000;
+    world.settle();
+    const reports = world.accountEvents("ann").flatMap((event) => (event.kind === "report" ? [event] : []));
+    expect(reports.map(({ execType, order: { updatedAt } }) => [execType, updatedAt])).toEqual([
+      ["rules_changed", NOON],
+      ["cancel_rejected", NOON],
+      ["new", NOON + 1_000],
+      ["canceled", NOON + 1_000],
+    ]);
+    expect(reports.map(({ first, order: { seq } }) => seq - first === 0)).toEqual([false, false, true, true]);
+    expect(reports.slice(0, 2).map(({ order: { seq } }) => seq)).toEqual([order.seq, order.seq]);
+  });
+
+  it("finds an order that others before it in the same turn have ended", () => {
+    const world = pair();
+    const [one, other] = ["180", "179"].map((price) => placed(world, "ann", { qty: sol("1"), limitPrice: usd(price) }));
+    if (one === undefined || other === undefined) throw new Error("ann has no orders");
+    value(world.place("bob", { side: "sell", qty: sol("2"), limitPrice: usd("179") }));
+    world.sendCommands("bob", "SOL-USD");
+    for (const order of [one, other]) world.cancel("ann", order);
+    world.settle();
+    const ends = world.accountEvents("ann").flatMap((event) => (event.kind === "report" ? [event] : []));
+    expect(ends.slice(-4).map(({ execType, order }) => [execType, order.id, order.status, order.hold])).toEqual([
+      ["fill", one.id, "filled", 0n],
+      ["fill", other.id, "filled", 0n],
+      ["cancel_rejected", one.id, "filled", 0n],
+      ["cancel_rejected", other.id, "filled", 0n],
+    ]);
+    expect(money(world, "ann", "SOL")).toBe("SOL 12 + 0");
+  });
+
   const fill = {
     executionId: "exe_x",
     tradeId: "trd_x",
@@ -416,6 +481,8 @@ describe("a report", () => {
       "done too early",
     ],
     ["of a step that no order takes", { execType: "canceled" }, "pending_new to canceled"],
+    ["of a fill that does not say what was filled", { execType: "fill" }, "a fill report comes with its fill"],
+    ["of changed rules without the rules", { execType: "rules_changed" }, "changed rules come with the report"],
   ])("%s stops the account before anything is kept", (_what, report, message) => {
     const world = pair();
     const order = value(world.place("ann", { qty: sol("1"), limitPrice: usd("180") }));
@@ -433,6 +500,24 @@ describe("money in and out", () => {
     expect(deposit).toMatchObject({ status: "settled", kind: "deposit", amount: usd("5.5") });
     expect(money(world, "ann", "USD")).toBe("USD 10005.5 + 0");
     expect(balanceOf(world.customer("ann").state, "external", "USD")).toBe(-usd("10005.5"));
+  });
+
+  it("moves with an entry that says why, and for what", () => {
+    const world = pair();
+    const bid = placed(world, "ann", { qty: sol("2") });
+    placed(world, "bob", { side: "sell", qty: sol("1") });
+    world.cancel("ann", now(world, "ann", bid));
+    world.settle();
+    const paid = value(world.transfer("ann", "withdrawal", "USD", usd("1")));
+    const events = world.accountEvents("ann").slice(2);
+    const [fill] = events.flatMap((event) => (event.kind === "report" && event.fill ? [event.fill] : []));
+    const entries = events.flatMap((event) => ("entry" in event && event.entry ? [event.entry] : []));
+    expect(entries.map(({ kind, ref }) => [kind, ref])).toEqual([
+      ["hold", bid.id],
+      ["fill", fill?.id],
+      ["release", bid.id],
+      ["withdrawal", paid.id],
+    ]);
   });
 
   it("takes out all that is available and not one unit more; what is held stays", () => {
