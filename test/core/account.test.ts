@@ -39,6 +39,7 @@ describe("placing an order", () => {
     const world = pair();
     const order = value(world.place("ann", { qty: sol("3"), limitPrice: usd("180.1") }));
     expect(order).toMatchObject({ status: "pending_new", hold: usd("541.3806"), credit: sol("3"), fee: 0n });
+    expect(world.accountEvents("ann").at(-1)).toMatchObject({ kind: "order_accepted", first: order.seq });
     expect(money(world, "ann", "USD")).toBe("USD 9458.6194 + 541.3806");
     expect(commands(world, "ann")).toMatchObject([
       { kind: "submit", cseq: 1, order: { id: order.id, budget: order.hold } },
@@ -65,6 +66,7 @@ describe("placing an order", () => {
       { type: "market", timeInForce: "ioc", limitPrice: null },
       NOON + SUBMIT_DEADLINE_MS,
     ],
+    ["five seconds for one that says gtc, too", { type: "market", limitPrice: null }, NOON + SUBMIT_DEADLINE_MS],
     ["five seconds for ioc", { timeInForce: "ioc" }, NOON + SUBMIT_DEADLINE_MS],
     ["five seconds for fok", { timeInForce: "fok" }, NOON + SUBMIT_DEADLINE_MS],
     ["its own time for gtd", { timeInForce: "gtd", expiresAt: NOON + 90_000 }, NOON + 90_000],
@@ -170,6 +172,32 @@ describe("a fill", () => {
   });
 });
 
+describe("an event says which of the customer's balances it changes, and what they are after it:", () => {
+  it("both parts of each, once for each asset, in the order of its postings", () => {
+    const world = pair();
+    placed(world, "ann", { qty: sol("3"), limitPrice: usd("181") });
+    placed(world, "bob", { side: "sell", qty: sol("1"), limitPrice: usd("181") });
+    const order = placed(world, "ann", { side: "sell", qty: sol("2"), limitPrice: usd("190") });
+    world.cancel("ann", order);
+    world.settle();
+    const told = world
+      .accountEvents("ann")
+      .map((event) => event.balances.map((b) => `${b.asset} ${b.available} + ${b.held}`).join(", "));
+    const rest = usd("362.724");
+    expect(told).toEqual([
+      `USD ${usd("10000")} + 0`,
+      `SOL ${sol("10")} + 0`,
+      `USD ${usd("9455.914")} + ${usd("544.086")}`,
+      "",
+      `USD ${usd("10000") - usd("181.181") - rest} + ${rest}, SOL ${sol("11")} + 0`,
+      `SOL ${sol("9")} + ${sol("2")}`,
+      "",
+      "",
+      `SOL ${sol("11")} + 0`,
+    ]);
+  });
+});
+
 describe("the end of an order releases all that it holds, once", () => {
   it.each<[string, (world: CoreWorld, order: Order) => unknown, object]>([
     [
@@ -212,7 +240,7 @@ describe("a cancel", () => {
     const asked = world.cancel("ann", now(world, "ann", order));
     expect(asked).toMatchObject({ status: "new", cancelRequested: true, hold: order.hold });
     expect(world.cancel("ann", asked)).toBe(asked);
-    expect(commands(world, "ann")).toHaveLength(1);
+    expect(commands(world, "ann")).toEqual([{ kind: "cancel", cseq: 2, orderId: order.id }]);
     expect(money(world, "ann", "USD")).toBe("USD 9458.92 + 541.08");
   });
 
@@ -512,6 +540,11 @@ describe("money in and out", () => {
     const events = world.accountEvents("ann").slice(2);
     const [fill] = events.flatMap((event) => (event.kind === "report" && event.fill ? [event.fill] : []));
     const entries = events.flatMap((event) => ("entry" in event && event.entry ? [event.entry] : []));
+    const all = world.accountEvents("ann").flatMap((event) => ("entry" in event && event.entry ? [event] : []));
+    expect(all.map(({ entry }) => entry?.seq)).toEqual(all.map(({ first }) => first));
+    expect(all.map(({ entry }) => entry?.id)).toEqual(all.map(() => expect.stringMatching(/^ent_\d+$/)));
+    expect(paid.id).toMatch(/^wdr_/);
+    expect(world.accountEvents("ann")[0]).toMatchObject({ transfer: { id: expect.stringMatching(/^dep_/) } });
     expect(entries.map(({ kind, ref }) => [kind, ref])).toEqual([
       ["hold", bid.id],
       ["fill", fill?.id],
@@ -540,12 +573,30 @@ describe("money in and out", () => {
     const world = pair();
     for (const kind of ["deposit", "withdrawal"] as const) {
       for (const amount of [most + 1_000n, UNITS_MAX + 1n, 10n ** 26n]) {
-        expect(world.transfer("ann", kind, asset, amount)).toMatchObject({ refusal: { code: "amount_out_of_range" } });
+        const detail = "At most 10,000,000 USD at a time.";
+        expect(world.transfer("ann", kind, asset, amount)).toMatchObject({
+          refusal: { code: "amount_out_of_range", detail },
+        });
         expect(world.accountEvents("ann").at(-1)).toMatchObject({ kind: "refused" });
       }
     }
     value(world.transfer("ann", "deposit", asset, most));
     value(world.transfer("ann", "withdrawal", asset, most));
+  });
+
+  it("never lets a balance past its bound, counting what is held and what open orders may bring in", () => {
+    const world = pair();
+    placed(world, "ann", { side: "sell", qty: sol("1"), limitPrice: usd("190") });
+    // It may bring in twice its worth at the reference.
+    const credit = 2n * referencePrice(SOL, SEED, NOON);
+    world.depositInParts("ann", "USD", UNITS_MAX - usd("10000") - credit, usd("10000000"));
+    expect(world.transfer("ann", "deposit", "USD", 1n)).toMatchObject({ refusal: { code: "amount_out_of_range" } });
+    placed(world, "ann", { qty: sol("1"), limitPrice: usd("170") });
+    expect(world.transfer("ann", "deposit", "USD", 1n)).toMatchObject({ refusal: { code: "amount_out_of_range" } });
+  });
+
+  it("of nothing is a bug", () => {
+    expect(() => pair().transfer("ann", "deposit", "USD", 0n)).toThrow(/transfer dep_\d+ moves nothing/);
   });
 
   it("never lets a balance past its bound; what has come in altogether may pass it", () => {
