@@ -105,7 +105,6 @@ describe("an account with a spoiled row", () => {
     const id = await openAccount();
     await place(id, limit("SOL-USD", "buy", { limitPrice: faraway("SOL-USD", "buy") }));
     const journal = await journalOf(accountOf(id));
-    await accountOf(id).replay(1);
     await eventually(async () => {
       const [row] = await sql<{ sent_seq: number }>(accountOf(id), "SELECT sent_seq FROM outbox");
       expect(row?.sent_seq).toBe((await accountOf(id).head()).seq);
