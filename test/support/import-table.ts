@@ -29,6 +29,8 @@ const OBJECT_PIECES = [
   "objects/parking.ts",
   "objects/handshakes.ts",
   "objects/balances.ts",
+  "objects/memory.ts",
+  "objects/stored.ts",
 ];
 const PLATFORM = ["cloudflare:workers", "node:crypto"];
 
