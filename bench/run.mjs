@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { build, WorkerdServer } from "../scripts/workerd.ts";
 import { parseConfig } from "../src/config.ts";
+import { NO_LIMITS } from "./limits.mjs";
 import { closedLoop, openLoop, request, sleep } from "./load.mjs";
 import { orders } from "./orders.mjs";
 import { profiled } from "./profile.mjs";
@@ -36,7 +37,7 @@ let bad = false;
 
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
 mkdirSync(join(ROOT, ".bench"), { recursive: true });
-const built = build("bench/worker.ts", { BENCH: "BenchObject" });
+const built = build("bench/worker.ts", { BENCH: "BenchObject" }, { RATE_LIMITS: NO_LIMITS });
 const config = parseConfig(built.vars);
 for (const storage of options.storage.split(",")) {
   const folder = FOLDERS[storage];

@@ -1,6 +1,7 @@
 // The HTTP application: middleware in order, one mount line per domain.
 
 import { accountRouter } from "./domains/account/routes.ts";
+import { limits } from "./domains/edge/gate.ts";
 import { sessionAuthority } from "./domains/identity/gate.ts";
 import { identityRoutes } from "./domains/identity/routes.ts";
 import { marketsRouter } from "./domains/markets/routes.ts";
@@ -14,7 +15,7 @@ import { BEARER_SCHEME, createRouter } from "./http/openapi.ts";
 import { systemRoutes } from "./http/system.ts";
 
 /** What domains fill in for the real thing; tests hand in their own. */
-const PORTS: Ports = { sessionAuthority };
+const PORTS: Ports = { sessionAuthority, limits };
 
 /** Builds the application. `ports` are the ones of the domains unless a test hands in its own. */
 export function createApp(ports: Ports = PORTS) {

@@ -2,28 +2,38 @@
 // so that a bad deployment fails at its first health check and not at its first login.
 
 import { z } from "zod";
+import { POLICY_NAMES, type Rates, ratesOf } from "./core/policies.ts";
 
 const base64url32 = z.string().regex(/^[A-Za-z0-9_-]{43}$/, "must be 32 bytes in base64url");
 
-const privateJwk = z
-  .string()
-  .transform((text, context) => {
-    try {
-      return JSON.parse(text) as unknown;
-    } catch {
-      context.addIssue({ code: "custom", message: "must be JSON" });
-      return z.NEVER;
-    }
-  })
-  .pipe(
-    z.object({
-      kty: z.literal("OKP"),
-      crv: z.literal("Ed25519"),
-      kid: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/),
-      x: base64url32,
-      d: base64url32,
-    }),
-  );
+const json = z.string().transform((text, context) => {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    context.addIssue({ code: "custom", message: "must be JSON" });
+    return z.NEVER;
+  }
+});
+
+const privateJwk = json.pipe(
+  z.object({
+    kty: z.literal("OKP"),
+    crv: z.literal("Ed25519"),
+    kid: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/),
+    x: base64url32,
+    d: base64url32,
+  }),
+);
+
+/** By policy, figures in place of the table's: `{"login":{"units":60,"seconds":60}}`. */
+const changedRates = json.pipe(
+  z.partialRecord(
+    z.enum(POLICY_NAMES),
+    z
+      .strictObject({ units: z.int().min(1).max(1_000_000_000), seconds: z.int().min(1).max(86_400) })
+      .transform(({ units, seconds }) => ({ units, windowMs: seconds * 1_000 })),
+  ),
+);
 
 const schema = z.object({
   ENVIRONMENT: z.enum(["local", "staging", "production"]),
@@ -37,6 +47,7 @@ const schema = z.object({
   JWT_PRIVATE_JWK: privateJwk,
   REFRESH_SECRET: base64url32,
   PASSWORD_PEPPER: base64url32,
+  RATE_LIMITS: changedRates.default({}),
 });
 
 /** The Ed25519 key that signs access tokens, with its id. */
@@ -52,6 +63,7 @@ export interface Config {
   signingJwk: SigningJwk;
   refreshSecret: string;
   passwordPepper: string;
+  rates: Rates;
 }
 
 /** A variable or secret is missing or wrong. The message names it and never shows its value. */
@@ -76,6 +88,7 @@ export function parseConfig(source: object): Config {
     signingJwk: vars.JWT_PRIVATE_JWK,
     refreshSecret: vars.REFRESH_SECRET,
     passwordPepper: vars.PASSWORD_PEPPER,
+    rates: ratesOf(vars.ENVIRONMENT === "local", vars.RATE_LIMITS),
   };
 }
 

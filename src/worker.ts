@@ -7,12 +7,15 @@ import { AccountShell } from "./objects/account/shell.ts";
 import { consumeJournal } from "./projections/consumer.ts";
 import { consumeDeadLetters } from "./projections/dead-letters.ts";
 
+export { RateLimiter } from "./objects/limiter/shell.ts";
 export { MarketObject } from "./objects/market/shell.ts";
 
-/** The account object, told how an access token is verified. */
+/** The account object, told how an access token is verified and how often its owner may call. */
 export class AccountObject extends AccountShell {
   constructor(ctx: DurableObjectState, env: Env) {
-    super(ctx, env, (token) => verifyAccessToken(loadConfig(env), token, Date.now()));
+    // Asked for when they are needed: an object that could not be made for a wrong variable would lose its alarm.
+    const readToken = (token: string) => verifyAccessToken(loadConfig(env), token, Date.now());
+    super(ctx, env, readToken, () => loadConfig(env).rates);
   }
 }
 

@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import { createApp } from "../../src/app.ts";
 import { ok, type Result } from "../../src/core/result.ts";
 import type { Ports } from "../../src/http/context.ts";
+import type { Limits } from "../../src/http/limits.ts";
 
 /** An answer as tests look at it: status, headers and the parsed body (null when there is none). */
 export interface Answer {
@@ -23,6 +24,7 @@ export interface RevokerLog {
 export function appWithRevokerLog() {
   const log: RevokerLog = { sessions: [], accounts: [], answer: ok(null) };
   const ports: Ports = {
+    limits: () => NO_LIMITS,
     sessionAuthority: () => ({
       admit: async () => ok(null),
       revokeSession: async (_accountId, sessionId) => {
@@ -38,8 +40,16 @@ export function appWithRevokerLog() {
   return { app: createApp(ports), log };
 }
 
+/** Limits that nobody meets. */
+const NO_LIMITS: Limits = {
+  take: async () => ok(null),
+  failures: async () => ok(null),
+  settle: async () => ok(null),
+};
+
 /** Ports of an app whose routes end no sessions, and to which all count. */
 export const NO_PORTS: Ports = {
+  limits: () => NO_LIMITS,
   sessionAuthority: () => ({
     admit: async () => ok(null),
     revokeSession: () => Promise.reject(new Error("no route of this app ends sessions")),

@@ -7,6 +7,7 @@ const DOMAINS = [
   "orders",
   "markets",
   "portfolio",
+  "edge",
   "tasks",
   "contact",
   "content",

@@ -3,6 +3,7 @@
 import type { Context } from "hono";
 import { wireTime } from "../../core/wire.ts";
 import { send, sendNothing, sendPublic } from "../../http/answer.ts";
+import { clientIpText } from "../../http/client-ip.ts";
 import { type AppEnv, callerOf } from "../../http/context.ts";
 import { answer, body, createRouter, operation, problems } from "../../http/openapi.ts";
 import { publicJwkOf } from "../../http/tokens.ts";
@@ -23,6 +24,7 @@ const registerRoute = operation({
   tags,
   summary: "Sign up",
   access: "public",
+  limits: ["register"],
   request: { body: body(registerBody) },
   responses: {
     201: answer(userAnswer, "The new user, with a paper account"),
@@ -36,6 +38,7 @@ const loginRoute = operation({
   tags,
   summary: "Sign in",
   access: "public",
+  limits: ["login"],
   request: { body: body(loginBody) },
   responses: {
     200: answer(tokensAnswer, "A new session's tokens"),
@@ -49,6 +52,7 @@ const refreshRoute = operation({
   tags,
   summary: "Exchange a refresh token for the next tokens",
   access: "public",
+  limits: ["refresh"],
   request: { body: body(refreshBody) },
   responses: {
     200: answer(tokensAnswer, "The session's next tokens"),
@@ -112,13 +116,13 @@ export const identityRoutes = createRouter()
   });
 
 function contextOf(c: Context<AppEnv>): IdentityContext {
-  const revoker = c.get("ports").sessionAuthority(c.env);
-  return identityContext(c.env, c.get("config"), revoker, Date.now());
+  const { sessionAuthority, limits } = c.get("ports");
+  const config = c.get("config");
+  return identityContext(c.env, config, sessionAuthority(c.env), limits(c.env, config.rates), Date.now());
 }
 
-/** Only the edge's own header says where a client is: X-Forwarded-For is whatever the client wrote. */
 function originOf(c: Context<AppEnv>): Origin {
-  return { device: c.req.header("user-agent") ?? "", ip: c.req.header("cf-connecting-ip") ?? "" };
+  return { device: c.req.header("user-agent") ?? "", ip: clientIpText(c) };
 }
 
 function renderUser(user: User) {

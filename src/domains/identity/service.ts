@@ -67,7 +67,7 @@ async function requireFree(db: Database, emailCanonical: string, username: strin
 
 /**
  * Opens a session for an e-mail address or username and its password. Unknown names cost the same hash and get the
- * same `invalid_credentials` as a wrong password.
+ * same `invalid_credentials` as a wrong password, and are locked like known ones: `rate_limited`, without a hash.
  */
 export async function login(
   ctx: IdentityContext,
@@ -85,9 +85,15 @@ export async function login(
   );
   if (!found.ok) return found;
   const row = found.value[0];
+  // By person, so that address and username share one count.
+  const whose = row?.user.id ?? `login/${name}`;
+  const free = await ctx.limits.failures("login_failures", whose);
+  if (!free.ok) return free;
   const stored = row?.user.passwordHash ?? DUMMY_HASH;
   const verified = await oneHashAtATime(() => verifyPassword(input.password, ctx.config.passwordPepper, stored));
   if (!verified.ok) return verified;
+  const settled = await ctx.limits.settle("login_failures", whose, row === undefined || !verified.value);
+  if (!settled.ok) return settled;
   if (row === undefined || !verified.value) return refuse(WRONG_LOGIN);
   return openSession(ctx, userOf(row.user, row.accountId), origin);
 }

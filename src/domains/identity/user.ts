@@ -4,12 +4,14 @@ import { typeId } from "../../core/ids.ts";
 import { type Database, type DatabaseBinding, database } from "../../db/client.ts";
 import type { users } from "../../db/tables.ts";
 import type { Config, SessionAuthority } from "../../http/context.ts";
+import type { Limits } from "../../http/limits.ts";
 
 /** What identity's verbs work with. */
 export interface IdentityContext {
   db: Database;
   config: Config;
   revoker: SessionAuthority;
+  limits: Limits;
   nowMs: number;
 }
 
@@ -18,9 +20,10 @@ export function identityContext(
   env: DatabaseBinding,
   config: Config,
   revoker: SessionAuthority,
+  limits: Limits,
   nowMs: number,
 ): IdentityContext {
-  return { db: database(env), config, revoker, nowMs };
+  return { db: database(env), config, revoker, limits, nowMs };
 }
 
 /** Where a login comes from: shown to the owner in the list of sessions. */
