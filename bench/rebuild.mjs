@@ -26,7 +26,7 @@ const wanted = Number(options.orders);
 
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
 mkdirSync(join(ROOT, ".bench"), { recursive: true });
-const built = build("bench/worker.ts", { BENCH: "BenchObject" }, { RATE_LIMITS: NO_LIMITS });
+const built = build("bench/worker.ts", { BENCH: "BenchObject" }, { RATE_LIMITS: NO_LIMITS, LOG_LEVEL: "error" });
 const config = parseConfig(built.vars);
 const server = new WorkerdServer(built, `/dev/shm/tradepost-rebuild-${process.pid}`);
 try {

@@ -3,6 +3,7 @@
 
 import { z } from "zod";
 import { POLICY_NAMES, type Rates, ratesOf } from "./core/policies.ts";
+import type { Level } from "./log.ts";
 
 const base64url32 = z.string().regex(/^[A-Za-z0-9_-]{43}$/, "must be 32 bytes in base64url");
 
@@ -48,6 +49,7 @@ const schema = z.object({
   REFRESH_SECRET: base64url32,
   PASSWORD_PEPPER: base64url32,
   RATE_LIMITS: changedRates.default({}),
+  LOG_LEVEL: z.enum(["info", "warn", "error"]).default("info"),
 });
 
 /** The Ed25519 key that signs access tokens, with its id. */
@@ -64,6 +66,8 @@ export interface Config {
   refreshSecret: string;
   passwordPepper: string;
   rates: Rates;
+  /** The least level of a request's line that is written. */
+  logLevel: Level;
 }
 
 /** A variable or secret is missing or wrong. The message names it and never shows its value. */
@@ -89,6 +93,7 @@ export function parseConfig(source: object): Config {
     refreshSecret: vars.REFRESH_SECRET,
     passwordPepper: vars.PASSWORD_PEPPER,
     rates: ratesOf(vars.ENVIRONMENT === "local", vars.RATE_LIMITS),
+    logLevel: vars.LOG_LEVEL,
   };
 }
 

@@ -1,6 +1,7 @@
 // The doors: HTTP, queues, cron and the object classes; and the wiring of ports. Nothing is decided here.
 import { createApp } from "./app.ts";
 import { loadConfig } from "./config.ts";
+import { consumeAudit } from "./domains/audit/consumer.ts";
 import { sweep } from "./domains/ops/scheduled.ts";
 import { verifyAccessToken } from "./http/tokens.ts";
 import { AccountShell } from "./objects/account/shell.ts";
@@ -26,5 +27,8 @@ export default {
   scheduled: async (controller, env) => {
     await sweep(env, controller.scheduledTime);
   },
-  queue: (batch, env) => (batch.queue.endsWith("-dlq") ? consumeDeadLetters(batch, env) : consumeJournal(batch, env)),
+  queue: (batch, env) => {
+    if (batch.queue.endsWith("-audit")) return consumeAudit(batch, env);
+    return batch.queue.endsWith("-dlq") ? consumeDeadLetters(batch, env) : consumeJournal(batch, env);
+  },
 } satisfies ExportedHandler<Env>;

@@ -97,3 +97,25 @@ function groupsOf(text: string): bigint[] | undefined {
   }
   return groups;
 }
+
+/** Many blocks, and whether an address lies in any of them: one look a length of prefix, not one a block. */
+export class IpBlocks {
+  readonly #byLength = new Map<string, { of: IpBlock; values: Set<bigint> }>();
+
+  constructor(blocks: readonly IpBlock[]) {
+    for (const of of blocks) {
+      const length = `${of.version}/${of.bits}`;
+      const known = this.#byLength.get(length) ?? { of, values: new Set() };
+      known.values.add(of.value);
+      this.#byLength.set(length, known);
+    }
+  }
+
+  /** Whether one of the blocks has this address. */
+  has(ip: IpBlock): boolean {
+    for (const { of, values } of this.#byLength.values()) {
+      if (of.version === ip.version && values.has(cut(ip, of.bits).value)) return true;
+    }
+    return false;
+  }
+}

@@ -3,8 +3,11 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { type Config, loadConfig } from "../config.ts";
 import type { Rates, Spend, Standing } from "../core/policies.ts";
-import { InvariantError, type Result } from "../core/result.ts";
+import { InvariantError, type RefusalCode, type Result } from "../core/result.ts";
+import type { AddressGate } from "./addresses.ts";
+import type { AuditTrail } from "./audit.ts";
 import { hear, type Limits, tellLimits } from "./limits.ts";
+import { logRequest } from "./request-log.ts";
 
 /** The parsed configuration, for domains: they read it from the request, never from the environment. */
 export type { Config };
@@ -37,6 +40,8 @@ export interface SessionAuthority {
 export interface Ports {
   sessionAuthority(env: Env): SessionAuthority;
   limits(env: Env, rates: Rates): Limits;
+  addressGate(env: Env): AddressGate;
+  audit(env: Env): AuditTrail;
 }
 
 export interface AppEnv {
@@ -51,6 +56,11 @@ export interface AppEnv {
     spend: Spend | undefined;
     /** What counting has left, by policy; undefined when nothing was counted. */
     standings: Standing[] | undefined;
+    /** The parsed body, once it was JSON. */
+    json: unknown;
+    /** The code that the request was refused with, and what was thrown if it is a bug: both for the log. */
+    refused: RefusalCode | undefined;
+    uncaught: Error | undefined;
     /** Bytes of a body that came without a length and was read to measure it. */
     bodyBytes: Uint8Array | undefined;
   };
@@ -85,9 +95,10 @@ const SECURITY_HEADERS: readonly (readonly [string, string])[] = [
   ["Referrer-Policy", "no-referrer"],
 ];
 
-/** First in line: gives the request its id, trace and ports, and dresses whatever answer comes. */
+/** First in line: gives the request its id, trace and ports, and dresses and logs whatever answer comes. */
 export function requestContext(ports: Ports): MiddlewareHandler<AppEnv> {
   return async function requestContext(c, next) {
+    const since = Date.now();
     const sent = c.req.header("x-request-id");
     const requestId = sent !== undefined && REQUEST_ID.test(sent) ? sent : crypto.randomUUID();
     c.set("requestId", requestId);
@@ -97,6 +108,7 @@ export function requestContext(ports: Ports): MiddlewareHandler<AppEnv> {
     const answer = dressed(c);
     // Setting it again, even to itself, would copy the answer.
     if (answer !== c.res) c.res = answer;
+    logRequest(c, since);
   };
 }
 

@@ -7,7 +7,8 @@ import { every } from "hono/combine";
 import { PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX } from "../core/limits.ts";
 import { findAsset, findMarket } from "../core/listings.ts";
 import type { PolicyName } from "../core/policies.ts";
-import type { RefusalCode } from "../core/result.ts";
+import { InvariantError, type RefusalCode } from "../core/result.ts";
+import { audited } from "./audit.ts";
 import { type Access, type CallerDoor, requireCaller } from "./auth.ts";
 import { jsonBody } from "./body.ts";
 import type { AppEnv } from "./context.ts";
@@ -29,7 +30,12 @@ interface Limited {
   asksAccount?: true;
 }
 
-type Declaration = Omit<RouteConfig, "path" | "security" | "middleware"> & { access: Access } & Limited;
+/** What an operator's act is called in the audit trail. Every one has a name: whatever operators change is told of there. */
+interface Audited {
+  audit?: string;
+}
+
+type Declaration = Omit<RouteConfig, "path" | "security" | "middleware"> & { access: Access } & Limited & Audited;
 
 /** A declaration as a router takes it. */
 export type Operation<R> = R & { getRoutingPath(): never };
@@ -40,9 +46,13 @@ export type Operation<R> = R & { getRoutingPath(): never };
  * refused with 422, unless the declared query is a loose object: a misspelt filter would answer something else.
  */
 export function operation<P extends string, R extends Declaration & { path: P }>(declaration: R): Operation<R> {
-  const { access, limits, spends, asksAccount, ...route }: Declaration & { path: P } = declaration;
+  const { access, audit, limits, spends, asksAccount, ...route }: Declaration & { path: P } = declaration;
+  if (access === "operator" && route.method !== "get" && audit === undefined) {
+    throw new InvariantError(`${route.method} ${route.path} has no name in the audit trail`);
+  }
   const guards = guardsOf(access, { limits, spends, asksAccount });
-  const middleware = [...guards, ...(route.request?.body === undefined ? [] : [jsonBody])];
+  const trail = audit === undefined ? [] : [audited(audit)];
+  const middleware = [...guards, ...trail, ...(route.request?.body === undefined ? [] : [jsonBody])];
   const security = access === "public" ? [] : [{ [BEARER_SCHEME]: [] }];
   const combined: Pick<RouteConfig, "middleware"> = middleware.length === 0 ? {} : { middleware: every(...middleware) };
   const request = { ...route.request, query: strictQuery(route.request?.query) };

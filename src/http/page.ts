@@ -1,4 +1,5 @@
 // Cursors on the wire: opaque to clients, a stream number inside.
+import { isTypeId } from "../core/ids.ts";
 import { ok, type Result, refuse } from "../core/result.ts";
 
 /** A page as verbs answer it: the place after its last row, or null at the end. */
@@ -7,15 +8,17 @@ export interface NumberedPage<T> {
   nextCursor: number | null;
 }
 
+/** The refusal of a cursor that we cannot have made. */
+export const WRONG_CURSOR = refuse({
+  code: "validation_failed",
+  errors: [{ pointer: "/cursor", code: "invalid_cursor", detail: "Use a next_cursor of this list." }],
+});
+
 /** Reads a `cursor` parameter. Refuses `validation_failed` when we cannot have made it. */
 export function cursorOf(text: string | undefined): Result<number | null> {
   if (text === undefined) return ok(null);
   const seq = /^c[0-9a-z]{1,11}$/.test(text) ? Number.parseInt(text.slice(1), 36) : Number.NaN;
-  if (Number.isSafeInteger(seq)) return ok(seq);
-  return refuse({
-    code: "validation_failed",
-    errors: [{ pointer: "/cursor", code: "invalid_cursor", detail: "Use a next_cursor of this list." }],
-  });
+  return Number.isSafeInteger(seq) ? ok(seq) : WRONG_CURSOR;
 }
 
 /** Calls a list's verb with the cursor read. Refuses a wrong cursor before anything is asked. */
@@ -36,4 +39,37 @@ export function renderPage<T, B>(
     data: page.data.map(render),
     next_cursor: page.nextCursor === null ? null : `c${page.nextCursor.toString(36)}`,
   };
+}
+
+/** A page as it is answered: newest first, and where the next one goes on. */
+export interface WirePage<T> {
+  data: T[];
+  next_cursor: string | null;
+}
+
+/** Reads a cursor that is an id of `prefix`: ids are made of the time first, so the last of a page is where it goes on. */
+export function idCursor(prefix: string, text: string | undefined): Result<string | null> {
+  if (text === undefined) return ok(null);
+  return isTypeId(prefix, text) ? ok(text) : WRONG_CURSOR;
+}
+
+/** Renders rows of which one more than `limit` was asked for: that one only says whether there is a next page. */
+export function pageBy<Row, T>(
+  rows: Row[],
+  limit: number,
+  cursor: (row: Row) => string,
+  render: (row: Row) => T,
+): WirePage<T> {
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  return { data: page.map(render), next_cursor: rows.length > limit && last !== undefined ? cursor(last) : null };
+}
+
+/** As {@link pageBy}, with ids for cursors. */
+export function pageById<Row extends { id: string }, T>(
+  rows: Row[],
+  limit: number,
+  render: (row: Row) => T,
+): WirePage<T> {
+  return pageBy(rows, limit, (row) => row.id, render);
 }

@@ -107,6 +107,7 @@ function membersOf(refusal: Refusal): Record<string, unknown> {
 /** Answers the request with a refusal: problem document, Retry-After and WWW-Authenticate where they belong. */
 export function problemResponse(c: Context<AppEnv>, refusal: Refusal): Response {
   const { status } = CATALOGUE[refusal.code];
+  c.set("refused", refusal.code);
   const body = problemOf(refusal, c.req.path, c.get("requestId"));
   const headers: Record<string, string> = { "Content-Type": "application/problem+json" };
   if (refusal.code === "unavailable") headers["Retry-After"] = String(RETRY_AFTER_UNAVAILABLE_SECONDS);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { contains, cut, formatBlock, type IpBlock, parseBlock, parseIp } from "../../src/core/ip.ts";
+import { contains, cut, formatBlock, type IpBlock, IpBlocks, parseBlock, parseIp } from "../../src/core/ip.ts";
 
 function block(text: string): IpBlock {
   const found = parseBlock(text);
@@ -106,5 +106,16 @@ describe("a block", () => {
         if (a !== undefined) expect(contains(cut(a, bits), a)).toBe(true);
       }),
     );
+  });
+});
+
+describe("many blocks", () => {
+  it("have what one of them has", () => {
+    const blocks = new IpBlocks(["10.0.0.0/8", "11.0.0.0/8", "192.168.1.7", "2001:db8::/32"].map(block));
+    for (const inside of ["10.1.1.1", "11.1.1.1", "192.168.1.7", "2001:db8::5"])
+      expect(blocks.has(block(inside))).toBe(true);
+    for (const outside of ["12.1.1.1", "192.168.1.8", "2001:db9::5", "::"])
+      expect(blocks.has(block(outside))).toBe(false);
+    expect(new IpBlocks([]).has(block("1.2.3.4"))).toBe(false);
   });
 });

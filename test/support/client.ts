@@ -24,7 +24,7 @@ export interface RevokerLog {
 export function appWithRevokerLog() {
   const log: RevokerLog = { sessions: [], accounts: [], answer: ok(null) };
   const ports: Ports = {
-    limits: () => NO_LIMITS,
+    ...OPEN_PORTS,
     sessionAuthority: () => ({
       admit: async () => ok(null),
       revokeSession: async (_accountId, sessionId) => {
@@ -47,9 +47,16 @@ const NO_LIMITS: Limits = {
   settle: async () => ok(null),
 };
 
+/** Nobody is shut out, and nobody keeps a trail. */
+const OPEN_PORTS: Omit<Ports, "sessionAuthority"> = {
+  limits: () => NO_LIMITS,
+  addressGate: () => () => false,
+  audit: () => async () => undefined,
+};
+
 /** Ports of an app whose routes end no sessions, and to which all count. */
 export const NO_PORTS: Ports = {
-  limits: () => NO_LIMITS,
+  ...OPEN_PORTS,
   sessionAuthority: () => ({
     admit: async () => ok(null),
     revokeSession: () => Promise.reject(new Error("no route of this app ends sessions")),

@@ -1,9 +1,12 @@
-// How often somebody may call, asked of the limiter objects: the port that app.ts hands to every request.
+// How often somebody may call, asked of the limiter objects, and whose address is shut out: the ports that app.ts hands to
+// every request.
 import { POLICIES, type PolicyName, type Rates, type Standing } from "../../core/policies.ts";
 import type { Taken } from "../../core/rate.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type { Limits } from "../../http/limits.ts";
 import { callObject, limiterStub, type ObjectBindings } from "../../objects/stubs.ts";
+
+export { addressGate } from "./ip-lists.ts";
 
 /** Counts with one limiter object for each address, account or name; a policy says what is done while it is away. */
 export function limits(env: Pick<ObjectBindings, "LIMITER">, rates: Rates): Limits {

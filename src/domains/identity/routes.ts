@@ -3,6 +3,7 @@
 import type { Context } from "hono";
 import { wireTime } from "../../core/wire.ts";
 import { send, sendNothing, sendPublic } from "../../http/answer.ts";
+import { type AuditAct, audit } from "../../http/audit.ts";
 import { clientIpText } from "../../http/client-ip.ts";
 import { type AppEnv, callerOf } from "../../http/context.ts";
 import { answer, body, createRouter, operation, problems } from "../../http/openapi.ts";
@@ -118,7 +119,12 @@ export const identityRoutes = createRouter()
 function contextOf(c: Context<AppEnv>): IdentityContext {
   const { sessionAuthority, limits } = c.get("ports");
   const config = c.get("config");
-  return identityContext(c.env, config, sessionAuthority(c.env), limits(c.env, config.rates), Date.now());
+  const ports = {
+    revoker: sessionAuthority(c.env),
+    limits: limits(c.env, config.rates),
+    audit: (act: AuditAct) => audit(c, act),
+  };
+  return identityContext(c.env, config, ports, Date.now());
 }
 
 function originOf(c: Context<AppEnv>): Origin {

@@ -45,7 +45,10 @@ export async function register(
   const written = await guardD1(
     ctx.db.batch([ctx.db.insert(users).values(user), ctx.db.insert(accounts).values(account)]),
   );
-  if (written.ok) return ok(userOf(user, account.id));
+  if (written.ok) {
+    ctx.audit({ act: "user.register", actor: user.id, target: user.id, outcome: "ok" });
+    return ok(userOf(user, account.id));
+  }
   if (written.uniqueColumn === undefined) return refuse(written.refusal);
   // Somebody else was faster. Which column the database names depends on its indexes, so the names are looked at again.
   const taken = await requireFree(ctx.db, emailCanonical, input.username);
@@ -94,8 +97,16 @@ export async function login(
   if (!verified.ok) return verified;
   const settled = await ctx.limits.settle("login_failures", whose, row === undefined || !verified.value);
   if (!settled.ok) return settled;
-  if (row === undefined || !verified.value) return refuse(WRONG_LOGIN);
-  return openSession(ctx, userOf(row.user, row.accountId), origin);
+  if (row === undefined || !verified.value) {
+    // A name that nobody has is not written down: people type their passwords there.
+    ctx.audit({ act: "session.login", target: row?.user.id ?? "", outcome: WRONG_LOGIN.code });
+    return refuse(WRONG_LOGIN);
+  }
+  const opened = await openSession(ctx, userOf(row.user, row.accountId), origin);
+  if (opened.ok) {
+    ctx.audit({ act: "session.login", actor: row.user.id, target: opened.value.sessionId, outcome: "ok" });
+  }
+  return opened;
 }
 
 /** The caller's own profile. Refuses with `session_revoked` once the caller's session has ended. */

@@ -129,6 +129,7 @@ async function endForReuse(ctx: IdentityContext, session: SessionRow): Promise<R
       .where(and(eq(sessions.id, session.id), isNull(sessions.endedAt))),
   );
   if (!ended.ok) return refuse(ended.refusal);
+  ctx.audit({ act: "session.refresh", actor: session.userId, target: session.id, outcome: REUSED.code });
   const told = await ctx.revoker.revokeSession(session.accountId, session.id, ctx.nowMs + REVOKED_KEPT_MS);
   return told.ok ? refuse(REUSED) : told;
 }
@@ -143,6 +144,8 @@ export async function logout(ctx: IdentityContext, caller: Principal): Promise<R
       .set({ endedAt: ctx.nowMs, endedReason: "logout" })
       .where(and(eq(sessions.id, caller.sessionId), isNull(sessions.endedAt))),
   );
+  // The account has been told: the session is over, whatever D1 says.
+  ctx.audit({ act: "session.logout", target: caller.sessionId, outcome: "ok" });
   return ended.ok ? ok(null) : refuse(ended.refusal);
 }
 
@@ -156,6 +159,7 @@ export async function logoutAll(ctx: IdentityContext, caller: Principal): Promis
       .set({ endedAt: ctx.nowMs, endedReason: "logout_all" })
       .where(and(eq(sessions.userId, caller.userId), isNull(sessions.endedAt))),
   );
+  ctx.audit({ act: "session.logout_all", target: caller.userId, outcome: "ok" });
   return ended.ok ? ok(null) : refuse(ended.refusal);
 }
 

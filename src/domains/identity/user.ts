@@ -3,6 +3,7 @@
 import { typeId } from "../../core/ids.ts";
 import { type Database, type DatabaseBinding, database } from "../../db/client.ts";
 import type { users } from "../../db/tables.ts";
+import type { AuditAct } from "../../http/audit.ts";
 import type { Config, SessionAuthority } from "../../http/context.ts";
 import type { Limits } from "../../http/limits.ts";
 
@@ -12,6 +13,8 @@ export interface IdentityContext {
   config: Config;
   revoker: SessionAuthority;
   limits: Limits;
+  /** Tells the audit trail, after the answer. */
+  audit: (act: AuditAct) => void;
   nowMs: number;
 }
 
@@ -19,11 +22,10 @@ export interface IdentityContext {
 export function identityContext(
   env: DatabaseBinding,
   config: Config,
-  revoker: SessionAuthority,
-  limits: Limits,
+  ports: Pick<IdentityContext, "revoker" | "limits" | "audit">,
   nowMs: number,
 ): IdentityContext {
-  return { db: database(env), config, revoker, limits, nowMs };
+  return { db: database(env), config, ...ports, nowMs };
 }
 
 /** Where a login comes from: shown to the owner in the list of sessions. */

@@ -75,6 +75,7 @@ const replayLetterRoute = operation({
   method: "post",
   path: "/v1/admin/dead-letters/{id}/replay",
   access,
+  audit: "dead_letter.replay",
   tags,
   summary: "Put a dead letter into the journal queue once more",
   description: "It stays listed. Applying it twice changes nothing; if it dies again, its count goes up.",
@@ -86,6 +87,7 @@ const replayJournalRoute = operation({
   method: "post",
   path: "/v1/admin/projections/replay",
   access,
+  audit: "journal.replay",
   tags,
   summary: "Have an object send its journal to the read model again",
   description:
@@ -98,6 +100,7 @@ const rebuildRoute = operation({
   method: "post",
   path: "/v1/admin/projections/rebuild",
   access,
+  audit: "read_model.rebuild",
   tags,
   summary: "Empty the read model and fill it again from all journals",
   description:
@@ -137,6 +140,7 @@ const resumeBy = <P extends string>(path: P, summary: string) =>
     method: "post",
     path,
     access,
+    audit: "parked.resume",
     tags,
     summary,
     description: "What waits is sent at once. Who resumed, when and why is kept with the object.",

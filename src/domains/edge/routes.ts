@@ -1,0 +1,56 @@
+// The operators' lists of addresses over HTTP.
+import type { Context } from "hono";
+import { send, sendNothing } from "../../http/answer.ts";
+import { clientIp } from "../../http/client-ip.ts";
+import { type AppEnv, callerOf } from "../../http/context.ts";
+import { answer, body, createRouter, operation, pageOf, pageQuery, problems } from "../../http/openapi.ts";
+import { reasonQuery, ruleIn, ruleOut, rulePath } from "./schema.ts";
+import { addRule, listRules, type Operator, removeRule } from "./service.ts";
+
+const tags = ["Operations"];
+const access = "operator";
+const path = "/v1/admin/ip-rules";
+const reading = ["unauthenticated", "token_expired", "session_revoked", "unavailable"] as const;
+
+const list = operation({
+  method: "get",
+  path,
+  access,
+  tags,
+  summary: "Addresses that are let in or shut out, the newest entry first",
+  request: { query: pageQuery },
+  responses: { 200: answer(pageOf(ruleOut), "Entries"), ...problems(...reading) },
+});
+const add = operation({
+  method: "post",
+  path,
+  access,
+  audit: "ip_rule.add",
+  tags,
+  summary: "Let a block of addresses in, or shut it out",
+  description: "An allow block lets in whom a deny block shuts out. It counts everywhere within half a minute.",
+  request: { body: body(ruleIn) },
+  responses: {
+    201: answer(ruleOut, "The entry"),
+    ...problems(...reading, "malformed_json", "payload_too_large", "unsupported_media_type"),
+  },
+});
+const remove = operation({
+  method: "delete",
+  path: `${path}/{id}`,
+  access,
+  audit: "ip_rule.remove",
+  tags,
+  summary: "Take an entry off its list",
+  request: { params: rulePath, query: reasonQuery },
+  responses: { 204: { description: "It is off" }, ...problems(...reading, "not_found") },
+});
+
+function operatorOf(c: Context<AppEnv>): Operator {
+  return { userId: callerOf(c).userId, ip: clientIp(c), nowMs: Date.now() };
+}
+
+export const edgeRouter = createRouter()
+  .openapi(list, async (c) => send(c, await listRules(c.env, c.req.valid("query")), (page) => page, 200))
+  .openapi(add, async (c) => send(c, await addRule(c.env, c.req.valid("json"), operatorOf(c)), (rule) => rule, 201))
+  .openapi(remove, async (c) => sendNothing(c, await removeRule(c.env, c.req.valid("param").id, operatorOf(c))));
