@@ -3,7 +3,7 @@
 import { accountRouter } from "./domains/account/routes.ts";
 import { auditTrail } from "./domains/audit/gate.ts";
 import { auditRouter } from "./domains/audit/routes.ts";
-import { addressGate as addresses, limits } from "./domains/edge/gate.ts";
+import { addressGate as addresses, limits, onceStore } from "./domains/edge/gate.ts";
 import { edgeRouter } from "./domains/edge/routes.ts";
 import { sessionAuthority } from "./domains/identity/gate.ts";
 import { identityRoutes } from "./domains/identity/routes.ts";
@@ -19,7 +19,7 @@ import { BEARER_SCHEME, createRouter } from "./http/openapi.ts";
 import { systemRoutes } from "./http/system.ts";
 
 /** What domains fill in for the real thing; tests hand in their own. */
-const PORTS: Ports = { sessionAuthority, limits, addressGate: addresses, audit: auditTrail };
+const PORTS: Ports = { sessionAuthority, limits, addressGate: addresses, onceStore, audit: auditTrail };
 
 /** Builds the application. `ports` are the ones of the domains unless a test hands in its own. */
 export function createApp(ports: Ports = PORTS) {

@@ -2,6 +2,7 @@
 import { createApp } from "./app.ts";
 import { loadConfig } from "./config.ts";
 import { consumeAudit } from "./domains/audit/consumer.ts";
+import { forgetKeys } from "./domains/edge/scheduled.ts";
 import { sweep } from "./domains/ops/scheduled.ts";
 import { verifyAccessToken } from "./http/tokens.ts";
 import { AccountShell } from "./objects/account/shell.ts";
@@ -25,7 +26,7 @@ const app = createApp();
 export default {
   fetch: (request, env, ctx) => app.fetch(request, env, ctx),
   scheduled: async (controller, env) => {
-    await sweep(env, controller.scheduledTime);
+    await Promise.all([sweep(env, controller.scheduledTime), forgetKeys(env, controller.scheduledTime)]);
   },
   queue: (batch, env) => {
     if (batch.queue.endsWith("-audit")) return consumeAudit(batch, env);

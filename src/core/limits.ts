@@ -87,3 +87,7 @@ export const IP_LISTS_RETRY_MS = 5_000;
 export const IP_RULES_MAX = 1_000;
 /** Tries to write an event of the audit trail, five minutes apart at last: some eight hours of D1 being away. */
 export const AUDIT_RETRIES_MAX = 95;
+/** How long a key counts as in flight while its first answer is awaited, outside of accounts: the contract's figure. */
+export const ONCE_LEASE_MS = 60_000;
+/** How long a first answer is kept outside of accounts: the contract's day, and an hour for clocks that differ. */
+export const ONCE_KEPT_MS = 25 * 3_600_000;

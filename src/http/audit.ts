@@ -68,6 +68,8 @@ export function afterAnswer(c: Context<AppEnv>, work: Promise<void>): void {
 export function audited(act: string): MiddlewareHandler<AppEnv> {
   return async function audited(c, next) {
     await next();
+    // A replay is an answer, and no act.
+    if (c.res.headers.has("Idempotency-Replayed")) return;
     const said = { ...c.req.query(), ...(asObject(c.get("json")) ?? {}) };
     const { reason, ...rest } = said as Record<string, unknown>;
     const ids = Object.values(c.req.param());

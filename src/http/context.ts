@@ -6,6 +6,7 @@ import type { Rates, Spend, Standing } from "../core/policies.ts";
 import { InvariantError, type RefusalCode, type Result } from "../core/result.ts";
 import type { AddressGate } from "./addresses.ts";
 import type { AuditTrail } from "./audit.ts";
+import type { OnceStore } from "./idempotency.ts";
 import { hear, type Limits, tellLimits } from "./limits.ts";
 import { logRequest } from "./request-log.ts";
 
@@ -41,6 +42,7 @@ export interface Ports {
   sessionAuthority(env: Env): SessionAuthority;
   limits(env: Env, rates: Rates): Limits;
   addressGate(env: Env): AddressGate;
+  onceStore(env: Env): OnceStore;
   audit(env: Env): AuditTrail;
 }
 

@@ -12,6 +12,7 @@ import { audited } from "./audit.ts";
 import { type Access, type CallerDoor, requireCaller } from "./auth.ts";
 import { jsonBody } from "./body.ts";
 import type { AppEnv } from "./context.ts";
+import { IDEMPOTENCY_KEY, type OnceKind, onceByKey } from "./idempotency.ts";
 import { limited } from "./limits.ts";
 import { CATALOGUE, problemResponse } from "./problem.ts";
 import { fieldErrors } from "./validation.ts";
@@ -35,7 +36,17 @@ interface Audited {
   audit?: string;
 }
 
-type Declaration = Omit<RouteConfig, "path" | "security" | "middleware"> & { access: Access } & Limited & Audited;
+/**
+ * Whether an Idempotency-Key makes the act happen once, with its first answer `kept` for a day; answers that show a `secret`
+ * are not kept, and only two at once are told apart. Not for money: its keys are the account's, which keeps them for ever.
+ */
+interface Once {
+  once?: OnceKind;
+}
+
+type Declaration = Omit<RouteConfig, "path" | "security" | "middleware"> & { access: Access } & Limited &
+  Audited &
+  Once;
 
 /** A declaration as a router takes it. */
 export type Operation<R> = R & { getRoutingPath(): never };
@@ -46,18 +57,29 @@ export type Operation<R> = R & { getRoutingPath(): never };
  * refused with 422, unless the declared query is a loose object: a misspelt filter would answer something else.
  */
 export function operation<P extends string, R extends Declaration & { path: P }>(declaration: R): Operation<R> {
-  const { access, audit, limits, spends, asksAccount, ...route }: Declaration & { path: P } = declaration;
+  const { access, audit, once, limits, spends, asksAccount, ...route }: Declaration & { path: P } = declaration;
   if (access === "operator" && route.method !== "get" && audit === undefined) {
     throw new InvariantError(`${route.method} ${route.path} has no name in the audit trail`);
   }
   const guards = guardsOf(access, { limits, spends, asksAccount });
   const trail = audit === undefined ? [] : [audited(audit)];
-  const middleware = [...guards, ...trail, ...(route.request?.body === undefined ? [] : [jsonBody])];
+  const body = route.request?.body;
+  const keyed = once === undefined || body === undefined ? [] : [onceByKey(once, schemaOf(body))];
+  const middleware = [...guards, ...trail, ...(body === undefined ? [] : [jsonBody]), ...keyed];
   const security = access === "public" ? [] : [{ [BEARER_SCHEME]: [] }];
   const combined: Pick<RouteConfig, "middleware"> = middleware.length === 0 ? {} : { middleware: every(...middleware) };
   const request = { ...route.request, query: strictQuery(route.request?.query) };
   // The caller's own type is handed back: what is added concerns the router and the document, not the handler.
   return createRoute({ ...route, request, security, ...combined }) as unknown as Operation<R>;
+}
+
+type Body = NonNullable<NonNullable<RouteConfig["request"]>["body"]>;
+
+/** The schema of a JSON body, as {@link body} declares it. */
+function schemaOf({ content }: Body): z.ZodType {
+  const json = content["application/json"];
+  if (json !== undefined && "schema" in json && json.schema instanceof z.ZodType) return json.schema;
+  throw new InvariantError("a body is declared as JSON with a zod schema");
 }
 
 type Query = NonNullable<RouteConfig["request"]>["query"];
@@ -201,7 +223,7 @@ export function pageOf<S extends z.ZodType>(row: S) {
 export const idempotencyHeaders = z.object({
   "idempotency-key": z
     .string()
-    .regex(/^[\x21-\x7e]{1,255}$/)
+    .regex(IDEMPOTENCY_KEY)
     .optional()
     .openapi({ description: "Same key and body: the first answer again, byte for byte." }),
 });

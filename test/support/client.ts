@@ -51,6 +51,7 @@ const NO_LIMITS: Limits = {
 const OPEN_PORTS: Omit<Ports, "sessionAuthority"> = {
   limits: () => NO_LIMITS,
   addressGate: () => () => false,
+  onceStore: () => ({ begin: async () => ok(null), end: async () => undefined }),
   audit: () => async () => undefined,
 };
 

@@ -1,5 +1,5 @@
-// How often somebody may call, asked of the limiter objects, and whose address is shut out: the ports that app.ts hands to
-// every request.
+// The ports of the edge that app.ts hands to every request: how often somebody may call, asked of the limiter objects; whose
+// address is shut out; what an idempotency key got before.
 import { POLICIES, type PolicyName, type Rates, type Standing } from "../../core/policies.ts";
 import type { Taken } from "../../core/rate.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
@@ -7,6 +7,7 @@ import type { Limits } from "../../http/limits.ts";
 import { callObject, limiterStub, type ObjectBindings } from "../../objects/stubs.ts";
 
 export { addressGate } from "./ip-lists.ts";
+export { onceStore } from "./once.ts";
 
 /** Counts with one limiter object for each address, account or name; a policy says what is done while it is away. */
 export function limits(env: Pick<ObjectBindings, "LIMITER">, rates: Rates): Limits {

@@ -3,7 +3,16 @@ import type { Context } from "hono";
 import { send, sendNothing } from "../../http/answer.ts";
 import { clientIp } from "../../http/client-ip.ts";
 import { type AppEnv, callerOf } from "../../http/context.ts";
-import { answer, body, createRouter, operation, pageOf, pageQuery, problems } from "../../http/openapi.ts";
+import {
+  answer,
+  body,
+  createRouter,
+  idempotencyHeaders,
+  operation,
+  pageOf,
+  pageQuery,
+  problems,
+} from "../../http/openapi.ts";
 import { reasonQuery, ruleIn, ruleOut, rulePath } from "./schema.ts";
 import { addRule, listRules, type Operator, removeRule } from "./service.ts";
 
@@ -26,13 +35,21 @@ const add = operation({
   path,
   access,
   audit: "ip_rule.add",
+  once: "kept",
   tags,
   summary: "Let a block of addresses in, or shut it out",
   description: "An allow block lets in whom a deny block shuts out. It counts everywhere within half a minute.",
-  request: { body: body(ruleIn) },
+  request: { headers: idempotencyHeaders, body: body(ruleIn) },
   responses: {
     201: answer(ruleOut, "The entry"),
-    ...problems(...reading, "malformed_json", "payload_too_large", "unsupported_media_type"),
+    ...problems(
+      ...reading,
+      "malformed_json",
+      "payload_too_large",
+      "unsupported_media_type",
+      "idempotency_in_flight",
+      "idempotency_key_reused",
+    ),
   },
 });
 const remove = operation({

@@ -6,7 +6,7 @@ import { send, sendNothing, sendPublic } from "../../http/answer.ts";
 import { type AuditAct, audit } from "../../http/audit.ts";
 import { clientIpText } from "../../http/client-ip.ts";
 import { type AppEnv, callerOf } from "../../http/context.ts";
-import { answer, body, createRouter, operation, problems } from "../../http/openapi.ts";
+import { answer, body, createRouter, idempotencyHeaders, operation, problems } from "../../http/openapi.ts";
 import { publicJwkOf } from "../../http/tokens.ts";
 import { jwksAnswer, loginBody, refreshBody, registerBody, tokensAnswer, userAnswer } from "./schema.ts";
 import { login, readProfile, register } from "./service.ts";
@@ -16,6 +16,8 @@ import { type IdentityContext, identityContext, type Origin, type User } from ".
 const tags = ["Identity"];
 /** Refusals of every route that takes a body. */
 const BODY_CODES = ["malformed_json", "payload_too_large", "unsupported_media_type", "validation_failed"] as const;
+/** Refusals of every route that takes an Idempotency-Key. */
+const KEY_CODES = ["idempotency_in_flight", "idempotency_key_reused"] as const;
 /** Refusals of every route behind a token. */
 const TOKEN_CODES = ["unauthenticated", "token_expired", "session_revoked", "unavailable"] as const;
 
@@ -26,10 +28,11 @@ const registerRoute = operation({
   summary: "Sign up",
   access: "public",
   limits: ["register"],
-  request: { body: body(registerBody) },
+  once: "kept",
+  request: { headers: idempotencyHeaders, body: body(registerBody) },
   responses: {
     201: answer(userAnswer, "The new user, with a paper account"),
-    ...problems(...BODY_CODES, "email_taken", "username_taken", "unavailable"),
+    ...problems(...BODY_CODES, ...KEY_CODES, "email_taken", "username_taken", "unavailable"),
   },
 });
 
