@@ -22,7 +22,12 @@ export default defineConfig({
             wrangler: { configPath: "./wrangler.toml" },
             miniflare: {
               // A line for each request would bury what a test says.
-              bindings: { ...TEST_SECRETS, LOG_LEVEL: "error", D1_MIGRATIONS: await readD1Migrations("./migrations") },
+              bindings: {
+                ...TEST_SECRETS,
+                LOG_LEVEL: "error",
+                ALLOWED_ORIGINS: "https://app.example.com,http://localhost:5173",
+                D1_MIGRATIONS: await readD1Migrations("./migrations"),
+              },
             },
           })),
         ],

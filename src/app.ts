@@ -14,6 +14,7 @@ import { portfolioRouter } from "./domains/portfolio/routes.ts";
 import { addressGate } from "./http/addresses.ts";
 import { sizeLimit } from "./http/body.ts";
 import { configuration, type Ports, requestContext } from "./http/context.ts";
+import { cors } from "./http/cors.ts";
 import { notFound, onError } from "./http/fallback.ts";
 import { BEARER_SCHEME, createRouter } from "./http/openapi.ts";
 import { systemRoutes } from "./http/system.ts";
@@ -24,7 +25,7 @@ const PORTS: Ports = { sessionAuthority, limits, addressGate: addresses, onceSto
 /** Builds the application. `ports` are the ones of the domains unless a test hands in its own. */
 export function createApp(ports: Ports = PORTS) {
   const app = createRouter();
-  app.use(requestContext(ports), configuration, sizeLimit, addressGate);
+  app.use(requestContext(ports), configuration, cors, sizeLimit, addressGate);
   app.onError(onError);
   app.openAPIRegistry.registerComponent("securitySchemes", BEARER_SCHEME, {
     type: "http",

@@ -36,6 +36,27 @@ const changedRates = json.pipe(
   ),
 );
 
+/** Origins, with commas between them: exactly what a browser sends. Plain http only for this machine. */
+const origins = z.string().transform((text, context) => {
+  const list = text.split(",").flatMap((one) => (one.trim() === "" ? [] : [one.trim()]));
+  for (const one of list) {
+    if (isOrigin(one)) continue;
+    context.addIssue({
+      code: "custom",
+      message: "must be origins such as https://app.example.com, with commas between",
+    });
+    return z.NEVER;
+  }
+  return list;
+});
+
+function isOrigin(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { origin, protocol, hostname } = new URL(text);
+  const near = protocol === "http:" && (hostname === "localhost" || hostname === "127.0.0.1");
+  return origin === text && (protocol === "https:" || near);
+}
+
 const schema = z.object({
   ENVIRONMENT: z.enum(["local", "staging", "production"]),
   VENUE: z.string().regex(/^[a-z0-9-]{1,32}$/),
@@ -49,6 +70,7 @@ const schema = z.object({
   REFRESH_SECRET: base64url32,
   PASSWORD_PEPPER: base64url32,
   RATE_LIMITS: changedRates.default({}),
+  ALLOWED_ORIGINS: origins.default([]),
   LOG_LEVEL: z.enum(["info", "warn", "error"]).default("info"),
 });
 
@@ -66,6 +88,8 @@ export interface Config {
   refreshSecret: string;
   passwordPepper: string;
   rates: Rates;
+  /** Whose pages may call and read answers, and act on the refresh cookie. */
+  allowedOrigins: readonly string[];
   /** The least level of a request's line that is written. */
   logLevel: Level;
 }
@@ -93,6 +117,7 @@ export function parseConfig(source: object): Config {
     refreshSecret: vars.REFRESH_SECRET,
     passwordPepper: vars.PASSWORD_PEPPER,
     rates: ratesOf(vars.ENVIRONMENT === "local", vars.RATE_LIMITS),
+    allowedOrigins: vars.ALLOWED_ORIGINS,
     logLevel: vars.LOG_LEVEL,
   };
 }

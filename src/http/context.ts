@@ -6,6 +6,7 @@ import type { Rates, Spend, Standing } from "../core/policies.ts";
 import { InvariantError, type RefusalCode, type Result } from "../core/result.ts";
 import type { AddressGate } from "./addresses.ts";
 import type { AuditTrail } from "./audit.ts";
+import { tellOrigin } from "./cors.ts";
 import type { OnceStore } from "./idempotency.ts";
 import { hear, type Limits, tellLimits } from "./limits.ts";
 import { logRequest } from "./request-log.ts";
@@ -141,6 +142,7 @@ function dressed(c: Context<AppEnv>): Response {
 function dress(c: Context<AppEnv>, headers: Headers): void {
   headers.set("X-Request-Id", c.get("requestId"));
   tellLimits(c, headers);
+  tellOrigin(c, headers);
   for (const [name, value] of SECURITY_HEADERS) if (!headers.has(name)) headers.set(name, value);
   if (c.get("principal") !== undefined || !headers.has("Cache-Control")) headers.set("Cache-Control", "no-store");
 }

@@ -15,6 +15,7 @@ import type { AppEnv } from "./context.ts";
 import { IDEMPOTENCY_KEY, type OnceKind, onceByKey } from "./idempotency.ts";
 import { limited } from "./limits.ts";
 import { CATALOGUE, problemResponse } from "./problem.ts";
+import { cookieDoor } from "./refresh-cookie.ts";
 import { fieldErrors } from "./validation.ts";
 
 /** The name of the token scheme in the OpenAPI document. */
@@ -44,9 +45,15 @@ interface Once {
   once?: OnceKind;
 }
 
+/** Whether the route may take the refresh token out of a cookie, or put it there: only for pages that may act so (403). */
+interface Cookied {
+  refreshCookie?: true;
+}
+
 type Declaration = Omit<RouteConfig, "path" | "security" | "middleware"> & { access: Access } & Limited &
   Audited &
-  Once;
+  Once &
+  Cookied;
 
 /** A declaration as a router takes it. */
 export type Operation<R> = R & { getRoutingPath(): never };
@@ -57,7 +64,8 @@ export type Operation<R> = R & { getRoutingPath(): never };
  * refused with 422, unless the declared query is a loose object: a misspelt filter would answer something else.
  */
 export function operation<P extends string, R extends Declaration & { path: P }>(declaration: R): Operation<R> {
-  const { access, audit, once, limits, spends, asksAccount, ...route }: Declaration & { path: P } = declaration;
+  const { access, audit, once, refreshCookie, limits, spends, asksAccount, ...route }: Declaration & { path: P } =
+    declaration;
   if (access === "operator" && route.method !== "get" && audit === undefined) {
     throw new InvariantError(`${route.method} ${route.path} has no name in the audit trail`);
   }
@@ -65,7 +73,8 @@ export function operation<P extends string, R extends Declaration & { path: P }>
   const trail = audit === undefined ? [] : [audited(audit)];
   const body = route.request?.body;
   const keyed = once === undefined || body === undefined ? [] : [onceByKey(once, schemaOf(body))];
-  const middleware = [...guards, ...trail, ...(body === undefined ? [] : [jsonBody]), ...keyed];
+  const cookies = refreshCookie === true ? [cookieDoor] : [];
+  const middleware = [...cookies, ...guards, ...trail, ...(body === undefined ? [] : [jsonBody]), ...keyed];
   const security = access === "public" ? [] : [{ [BEARER_SCHEME]: [] }];
   const combined: Pick<RouteConfig, "middleware"> = middleware.length === 0 ? {} : { middleware: every(...middleware) };
   const request = { ...route.request, query: strictQuery(route.request?.query) };

@@ -1,16 +1,26 @@
 // Identity over HTTP.
 
 import type { Context } from "hono";
+import type { Result } from "../../core/result.ts";
 import { wireTime } from "../../core/wire.ts";
 import { send, sendNothing, sendPublic } from "../../http/answer.ts";
 import { type AuditAct, audit } from "../../http/audit.ts";
 import { clientIpText } from "../../http/client-ip.ts";
 import { type AppEnv, callerOf } from "../../http/context.ts";
 import { answer, body, createRouter, idempotencyHeaders, operation, problems } from "../../http/openapi.ts";
+import { dropToken, keepToken, presentedToken, usesCookie } from "../../http/refresh-cookie.ts";
 import { publicJwkOf } from "../../http/tokens.ts";
-import { jwksAnswer, loginBody, refreshBody, registerBody, tokensAnswer, userAnswer } from "./schema.ts";
+import {
+  jwksAnswer,
+  loginBody,
+  refreshBody,
+  registerBody,
+  tokensAnswer,
+  transportHeaders,
+  userAnswer,
+} from "./schema.ts";
 import { login, readProfile, register } from "./service.ts";
-import { logout, logoutAll, refresh, type Tokens } from "./sessions.ts";
+import { logout, logoutAll, refresh, SESSION_IDLE_MS, type Tokens } from "./sessions.ts";
 import { type IdentityContext, identityContext, type Origin, type User } from "./user.ts";
 
 const tags = ["Identity"];
@@ -43,7 +53,8 @@ const loginRoute = operation({
   summary: "Sign in",
   access: "public",
   limits: ["login"],
-  request: { body: body(loginBody) },
+  refreshCookie: true,
+  request: { headers: transportHeaders, body: body(loginBody) },
   responses: {
     200: answer(tokensAnswer, "A new session's tokens"),
     ...problems(...BODY_CODES, "invalid_credentials", "unavailable"),
@@ -57,7 +68,8 @@ const refreshRoute = operation({
   summary: "Exchange a refresh token for the next tokens",
   access: "public",
   limits: ["refresh"],
-  request: { body: body(refreshBody) },
+  refreshCookie: true,
+  request: { headers: transportHeaders, body: body(refreshBody) },
   responses: {
     200: answer(tokensAnswer, "The session's next tokens"),
     ...problems(...BODY_CODES, ...TOKEN_CODES, "refresh_token_reused"),
@@ -106,13 +118,22 @@ const JWKS_MAX_AGE_SECONDS = 300;
 export const identityRoutes = createRouter()
   .openapi(registerRoute, async (c) => send(c, await register(contextOf(c), c.req.valid("json")), renderUser, 201))
   .openapi(loginRoute, async (c) => {
-    return send(c, await login(contextOf(c), c.req.valid("json"), originOf(c)), renderTokens, 200);
+    return sendTokens(c, await login(contextOf(c), c.req.valid("json"), originOf(c)));
   })
   .openapi(refreshRoute, async (c) => {
-    return send(c, await refresh(contextOf(c), c.req.valid("json").refresh_token), renderTokens, 200);
+    const token = presentedToken(c, c.req.valid("json").refresh_token);
+    return sendTokens(c, token.ok ? await refresh(contextOf(c), token.value) : token);
   })
-  .openapi(logoutRoute, async (c) => sendNothing(c, await logout(contextOf(c), callerOf(c))))
-  .openapi(logoutAllRoute, async (c) => sendNothing(c, await logoutAll(contextOf(c), callerOf(c))))
+  .openapi(logoutRoute, async (c) => {
+    const ended = await logout(contextOf(c), callerOf(c));
+    if (ended.ok) dropToken(c);
+    return sendNothing(c, ended);
+  })
+  .openapi(logoutAllRoute, async (c) => {
+    const ended = await logoutAll(contextOf(c), callerOf(c));
+    if (ended.ok) dropToken(c);
+    return sendNothing(c, ended);
+  })
   .openapi(meRoute, async (c) => send(c, await readProfile(contextOf(c), callerOf(c)), renderUser, 200))
   .openapi(jwksRoute, (c) => {
     const keys = [publicJwkOf(c.get("config").signingJwk)];
@@ -148,12 +169,28 @@ function renderUser(user: User) {
   };
 }
 
-function renderTokens(tokens: Tokens) {
+/** Refusals of a refresh token that will never be good again: a browser need not keep it. */
+const ENDED: ReadonlySet<string> = new Set([
+  "unauthenticated",
+  "token_expired",
+  "session_revoked",
+  "refresh_token_reused",
+]);
+
+/** Answers with a session's tokens: the refresh token in the cookie where that was asked for, else in the body. */
+function sendTokens(c: Context<AppEnv>, tokens: Result<Tokens>) {
+  const inCookie = usesCookie(c);
+  if (inCookie && tokens.ok) keepToken(c, tokens.value.refreshToken, SESSION_IDLE_MS / 1_000);
+  if (inCookie && !tokens.ok && ENDED.has(tokens.refusal.code)) dropToken(c);
+  return send(c, tokens, (value) => renderTokens(value, inCookie), 200);
+}
+
+function renderTokens(tokens: Tokens, inCookie: boolean) {
   return {
     access_token: tokens.accessToken,
     token_type: "Bearer" as const,
     expires_in: tokens.expiresInSeconds,
-    refresh_token: tokens.refreshToken,
+    ...(inCookie ? {} : { refresh_token: tokens.refreshToken }),
     session_id: tokens.sessionId,
   };
 }

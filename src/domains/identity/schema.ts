@@ -36,7 +36,16 @@ export const loginBody = z.strictObject({
   password: z.string().min(1).max(128),
 });
 
-export const refreshBody = z.strictObject({ refresh_token: z.string().min(1).max(200) });
+export const refreshBody = z.strictObject({
+  refresh_token: z.string().min(1).max(200).optional().openapi({ description: "Required unless the cookie is used" }),
+});
+
+/** How a browser asks for the cookie. */
+export const transportHeaders = z.object({
+  "x-token-transport": z.literal("cookie").optional().openapi({
+    description: "The refresh token travels in the cookie `__Host-refresh`, for pages of a listed origin",
+  }),
+});
 
 const userOut = z
   .object({
@@ -57,7 +66,7 @@ export const tokensAnswer = z
     access_token: z.string(),
     token_type: z.literal("Bearer"),
     expires_in: z.int().openapi({ description: "Seconds" }),
-    refresh_token: z.string(),
+    refresh_token: z.string().optional().openapi({ description: "Not there when the cookie has it" }),
     session_id: z.string(),
   })
   .openapi("Tokens");
