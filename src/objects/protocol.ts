@@ -6,7 +6,9 @@ import type { Channel } from "../core/account/stream.ts";
 import type { LedgerEntry } from "../core/ledger.ts";
 import type { Command, Mark, Report, Told } from "../core/messages.ts";
 import type { Order, Side } from "../core/order.ts";
+import type { Spend, Standing } from "../core/policies.ts";
 import type { Position } from "../core/positions.ts";
+import type { Rate, Taken } from "../core/rate.ts";
 import type { Answered, Refusal, Result } from "../core/result.ts";
 
 /** An act that happens once is answered to HTTP and by objects in one shape. */
@@ -112,12 +114,19 @@ export interface RestoreView {
   breaks: string[];
 }
 
-/** Who asks: the session is judged by the account object itself, which hears of a logout first. Times in ms. */
+/**
+ * Who asks: the session is judged by the account object itself, which hears of a logout first. Times in ms. `spend`: what
+ * the call costs; left out, it is not counted.
+ */
 export interface Caller {
   accountId: string;
   sessionId: string;
   issuedAtMs: number;
+  spend?: Spend;
 }
+
+/** An answer to a call that was counted says what that has left; one to a call that was not says nothing of it. */
+export type Counted<T> = Result<T> & { standing?: Standing };
 
 /** Who opens a stream: it lives no longer than the token that it was opened with, or last renewed by. */
 export interface StreamCaller extends Caller {
@@ -184,27 +193,29 @@ export interface Idempotency {
 
 /** The account object's remote calls. Refusals are values; a throw is a bug. */
 export interface AccountRpc {
-  admit(caller: Caller): Promise<Result<null>>;
+  admit(caller: Caller): Promise<Counted<null>>;
   placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
   refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;
-  cancelOrder(caller: Caller, orderId: string): Promise<Result<Order>>;
-  cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }): Promise<Result<Order[]>>;
+  cancelOrder(caller: Caller, orderId: string): Promise<Counted<Order>>;
+  cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }): Promise<Counted<Order[]>>;
   transfer(
     caller: Caller,
     wish: { kind: Transfer["kind"]; asset: string; amount: bigint },
     idempotency: Idempotency | null,
   ): Promise<Answered<Transfer>>;
-  account(caller: Caller): Promise<Result<AccountView>>;
-  order(caller: Caller, by: { id: string } | { clientOrderId: string }): Promise<Result<Order>>;
-  orders(caller: Caller, query: OrderQuery): Promise<Result<Page<Order>>>;
+  account(caller: Caller): Promise<Counted<AccountView>>;
+  order(caller: Caller, by: { id: string } | { clientOrderId: string }): Promise<Counted<Order>>;
+  orders(caller: Caller, query: OrderQuery): Promise<Counted<Page<Order>>>;
   fills(
     caller: Caller,
     query: PageRequest & { symbol: string | null; orderId: string | null },
-  ): Promise<Result<Page<FillRecord>>>;
-  ledger(caller: Caller, query: LedgerQuery): Promise<Result<Page<LedgerEntry>>>;
-  transfers(caller: Caller, query: PageRequest & { kind: Transfer["kind"] }): Promise<Result<Page<Transfer>>>;
-  positions(caller: Caller): Promise<Result<{ positions: Position[]; balances: Balance[]; seq: number; asOf: number }>>;
-  streamTicket(caller: StreamCaller): Promise<Result<{ ticket: string; expiresAt: number }>>;
+  ): Promise<Counted<Page<FillRecord>>>;
+  ledger(caller: Caller, query: LedgerQuery): Promise<Counted<Page<LedgerEntry>>>;
+  transfers(caller: Caller, query: PageRequest & { kind: Transfer["kind"] }): Promise<Counted<Page<Transfer>>>;
+  positions(
+    caller: Caller,
+  ): Promise<Counted<{ positions: Position[]; balances: Balance[]; seq: number; asOf: number }>>;
+  streamTicket(caller: StreamCaller): Promise<Counted<{ ticket: string; expiresAt: number }>>;
   redeemTicket(ticket: string): Promise<Result<StreamCaller>>;
   revokeSession(sessionId: string, untilMs: number): Promise<Result<null>>;
   revokeAllBefore(fromMs: number): Promise<Result<null>>;
@@ -256,6 +267,19 @@ export interface MarketRpc {
   /** The journal as it is stored, oldest first: what a restore begins from. */
   journal(query: PageRequest): Promise<Page<string>>;
   replay(fromSeq: number): Promise<JournalHead>;
+}
+
+/** A limiter's remote calls, for the one key that it is named after: an address, a person, a name that nobody has. */
+export interface LimiterRpc {
+  /** Takes units out of a policy's bucket, which is in memory. */
+  take(policy: string, rate: Rate, count: number): Promise<Taken>;
+  /** What is left of a policy's failures, which are stored. */
+  failures(policy: string, rate: Rate): Promise<Taken>;
+  /**
+   * Says how a try has ended. Not allowed: others have failed so often meanwhile that its outcome must not be told. Else a
+   * failure counts from now on.
+   */
+  settle(policy: string, rate: Rate, failed: boolean): Promise<Taken>;
 }
 
 /** What a socket has subscribed to and how far it has been told; kept with the socket through hibernation. */

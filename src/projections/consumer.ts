@@ -10,6 +10,7 @@ import {
 } from "../core/limits.ts";
 import { type Database, database, type Guarded } from "../db/client.ts";
 import { type Source, sourceKey } from "../db/heads.ts";
+import { log } from "../log.ts";
 import { applySlices, keepSlice, NOWHERE, type Position, readPositions, type Step } from "./apply.ts";
 import { storeDeadLetter } from "./dead-letters.ts";
 import { readSlice, type Slice } from "./slice.ts";
@@ -52,7 +53,7 @@ export async function consumeJournal(batch: MessageBatch, env: { DB: D1Database 
       groups.set(sourceKey(source), group);
       group.deliveries.push({ message, slice: read.slice });
     } else if (read.kind === "later") {
-      console.warn(JSON.stringify({ level: "warn", event: "slice_not_understood", reason: read.reason }));
+      log("warn", "slice_not_understood", { reason: read.reason });
       message.retry({ delaySeconds: SLICE_UNKNOWN_RETRY_SECONDS });
     } else {
       const { subject, reason } = read;
@@ -168,7 +169,7 @@ async function settle(db: Database, wanted: Slice, headBefore: number): Promise<
     return head;
   } catch (error) {
     // A bug must not cost the other messages of the batch their tries.
-    console.error(JSON.stringify({ level: "error", event: "projection_failed", message: String(error) }));
+    log("error", "projection_failed", { message: String(error) });
     return null;
   }
 }

@@ -3,6 +3,7 @@ import { isTypeId } from "../../core/ids.ts";
 import { SWEEP_CALL_TIMEOUT_MS, SWEEP_LANES_MAX } from "../../core/limits.ts";
 import { findMarket } from "../../core/listings.ts";
 import type { Source } from "../../db/heads.ts";
+import { log } from "../../log.ts";
 import type { JournalHead } from "../../objects/protocol.ts";
 import { accountStub, marketStub, type ObjectBindings } from "../../objects/stubs.ts";
 
@@ -54,9 +55,7 @@ export async function asked(
   try {
     return await Promise.race([call(), timeout]);
   } catch (error) {
-    console.error(
-      JSON.stringify({ level: "error", event: "journal_unreachable", object, name, message: String(error) }),
-    );
+    log("error", "journal_unreachable", { object, name, message: String(error) });
     return null;
   } finally {
     clearTimeout(timer);

@@ -16,6 +16,7 @@ import {
   trades,
   transfers,
 } from "../../db/read-model.ts";
+import { log } from "../../log.ts";
 import type { OperatorAct } from "../../objects/protocol.ts";
 import { journalQueue, type ObjectBindings } from "../../objects/stubs.ts";
 import { asked, journalled } from "./journals.ts";
@@ -57,7 +58,7 @@ async function sendAgain(env: RepairBindings, letter: { queue: string; body: str
     await queue.send(JSON.parse(letter.body));
     return ok(null);
   } catch (error) {
-    console.error(JSON.stringify({ level: "error", event: "queue_failed", message: String(error) }));
+    log("error", "queue_failed", { message: String(error) });
     return refuse({ code: "unavailable", detail: "The queue does not take messages at the moment." });
   }
 }
@@ -109,5 +110,5 @@ export async function rebuildReadModel(env: RepairBindings, act: OperatorAct, no
 }
 
 function logAct(event: string, { by, reason }: OperatorAct, facts: Record<string, unknown>): void {
-  console.warn(JSON.stringify({ level: "warn", event, by, reason, ...facts }));
+  log("warn", event, { by, reason, ...facts });
 }

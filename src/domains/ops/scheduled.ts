@@ -7,6 +7,7 @@ import { type Database, database, type Guarded, guardD1 } from "../../db/client.
 import { readHeads, type Source } from "../../db/heads.ts";
 import { projectionHeads, projectionSlices, sweepCursors } from "../../db/read-model.ts";
 import { accounts } from "../../db/tables.ts";
+import { log } from "../../log.ts";
 import type { ObjectBindings } from "../../objects/stubs.ts";
 import { asked, inLanes, type Journalled, journalledAccount, journalledMarket } from "./journals.ts";
 
@@ -61,8 +62,7 @@ export async function sweep(
       if (told !== null) report.replayed += 1;
     });
   }
-  if (report.behind > 0 || report.unreachable > 0)
-    console.warn(JSON.stringify({ level: "warn", event: "sweep", ...report }));
+  if (report.behind > 0 || report.unreachable > 0) log("warn", "sweep", { ...report });
   return report;
 }
 
