@@ -27,7 +27,13 @@ export default defineConfig({
           cloudflareTest(async () => ({
             wrangler: { configPath: "./wrangler.toml" },
             miniflare: {
-              bindings: { ...TEST_SECRETS, D1_MIGRATIONS: await readD1Migrations("./migrations") },
+              // A line for each request would bury what a test says.
+              bindings: {
+                ...TEST_SECRETS,
+                LOG_LEVEL: "error",
+                ALLOWED_ORIGINS: "https://app.example.com,http://localhost:5173",
+                D1_MIGRATIONS: await readD1Migrations("./migrations"),
+              },
             },
           })),
         ],

@@ -2,6 +2,8 @@
 // so that a bad deployment fails at its first health check and not at its first login.
 
 import { z } from "zod";
+import { POLICY_NAMES, type Rates, ratesOf } from "./core/policies.ts";
+import type { Level } from "./log.ts";
 
 const base64url32 = z.string().regex(/^[A-Za-z0-9_-]{43}$/, "must be 32 bytes in base64url");
 
@@ -27,6 +29,37 @@ const FURTHER_KEYS_MAX = 8;
 /** As they stand in the JWKS. Strict: a private key is no public one, and would be published with its secret. */
 const furtherJwks = z.array(publicJwk.extend({ alg: z.string().optional(), use: z.string().optional() }).strict());
 
+/** By policy, figures in place of the table's: `{"login":{"units":60,"seconds":60}}`. */
+const changedRates = json.pipe(
+  z.partialRecord(
+    z.enum(POLICY_NAMES),
+    z
+      .strictObject({ units: z.int().min(1).max(1_000_000_000), seconds: z.int().min(1).max(86_400) })
+      .transform(({ units, seconds }) => ({ units, windowMs: seconds * 1_000 })),
+  ),
+);
+
+/** Origins, with commas between them: exactly what a browser sends. Plain http only for this machine. */
+const origins = z.string().transform((text, context) => {
+  const list = text.split(",").flatMap((one) => (one.trim() === "" ? [] : [one.trim()]));
+  for (const one of list) {
+    if (isOrigin(one)) continue;
+    context.addIssue({
+      code: "custom",
+      message: "must be origins such as https://app.example.com, with commas between",
+    });
+    return z.NEVER;
+  }
+  return list;
+});
+
+function isOrigin(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { origin, protocol, hostname } = new URL(text);
+  const near = protocol === "http:" && (hostname === "localhost" || hostname === "127.0.0.1");
+  return origin === text && (protocol === "https:" || near);
+}
+
 const schema = z.object({
   ENVIRONMENT: z.enum(["local", "staging", "production"]),
   VENUE: z.string().regex(/^[a-z0-9-]{1,32}$/),
@@ -46,6 +79,9 @@ const schema = z.object({
   MAIL_FROM: z.string().regex(/^[^\r\n]{3,200}$/),
   MAIL_ENDPOINT: z.url({ protocol: /^https?$/ }).default("https://api.resend.com/emails"),
   MAIL_API_KEY: z.string().min(1).optional(),
+  RATE_LIMITS: changedRates.default({}),
+  ALLOWED_ORIGINS: origins.default([]),
+  LOG_LEVEL: z.enum(["info", "warn", "error"]).default("info"),
 });
 
 const environment = schema.superRefine((vars, context) => {
@@ -84,6 +120,11 @@ export interface Config {
   /** Where the links in e-mails lead, without a slash at its end. */
   publicUrl: string;
   mail: MailConfig;
+  rates: Rates;
+  /** Whose pages may call and read answers, and act on the refresh cookie. */
+  allowedOrigins: readonly string[];
+  /** The least level of a request's line that is written. */
+  logLevel: Level;
 }
 
 /** A variable or secret is missing or wrong. The message names it and never shows its value. */
@@ -111,6 +152,9 @@ export function parseConfig(source: object): Config {
     passwordPeppers: { current: vars.PASSWORD_PEPPER, previous: vars.PASSWORD_PEPPER_PREVIOUS ?? null },
     publicUrl: vars.PUBLIC_URL,
     mail: mailConfig(vars),
+    rates: ratesOf(vars.ENVIRONMENT === "local", vars.RATE_LIMITS),
+    allowedOrigins: vars.ALLOWED_ORIGINS,
+    logLevel: vars.LOG_LEVEL,
   };
 }
 

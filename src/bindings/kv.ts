@@ -1,6 +1,8 @@
 // The KV namespace of sessions: which have ended, and what their bearers look like. KV may be a minute late and says
 // "not there" of what it has not heard of, so it can only add a refusal; that a session counts, only its account knows.
 
+import { log } from "../log.ts";
+
 /** The environment as far as sessions at the edge are concerned. */
 export interface SessionsBinding {
   SESSIONS: KVNamespace;
@@ -59,7 +61,7 @@ async function quietly(timeoutMs: number, work: () => Promise<unknown>): Promise
   try {
     return (await Promise.race([work(), timeout])) ?? null;
   } catch (error) {
-    console.warn(JSON.stringify({ level: "warn", event: "kv_failed", message: String(error) }));
+    log("warn", "kv_failed", { message: String(error) });
     return null;
   } finally {
     clearTimeout(timer);

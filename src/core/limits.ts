@@ -98,3 +98,16 @@ export const MAIL_RETRY_FIRST_SECONDS = 10;
 export const MAIL_RETRY_MAX_SECONDS = 1_800;
 /** Pause before a dead letter is delivered again: there is no queue behind it, so its ten tries must outlast an outage. */
 export const DEAD_LETTER_RETRY_SECONDS = 300;
+/** How old an isolate's lists of addresses may be: an entry counts everywhere within this time. */
+export const IP_LISTS_AGE_MS = 30_000;
+/** How long the first request of an isolate waits for them, and the pause after D1 gave none: trading waits for nobody. */
+export const IP_LISTS_FIRST_WAIT_MS = 500;
+export const IP_LISTS_RETRY_MS = 5_000;
+/** Entries of both lists: every isolate keeps them in memory. */
+export const IP_RULES_MAX = 1_000;
+/** Tries to write an event of the audit trail, five minutes apart at last: some eight hours of D1 being away. */
+export const AUDIT_RETRIES_MAX = 95;
+/** How long a key counts as in flight while its first answer is awaited, outside of accounts: the contract's figure. */
+export const ONCE_LEASE_MS = 60_000;
+/** How long a first answer is kept outside of accounts: the contract's day, and an hour for clocks that differ. */
+export const ONCE_KEPT_MS = 25 * 3_600_000;

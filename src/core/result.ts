@@ -1,4 +1,5 @@
 // What a verb may answer: a value, or a refusal that is data. A thrown error is never a refusal: it is a bug.
+import type { PolicyName, Standing } from "./policies.ts";
 
 /** One wrong field of a request: a JSON Pointer (RFC 6901), a stable code and a sentence for a person. */
 export interface FieldError {
@@ -61,7 +62,7 @@ export type Refusal =
   | { code: "insufficient_funds"; asset: string; needed: string; available: string; detail?: string; orderId?: string }
   | { code: PlainOrderCode; detail?: string; orderId?: string }
   | { code: PlainCode; detail?: string }
-  | { code: "rate_limited"; retryAfterSeconds: number; detail?: string }
+  | { code: "rate_limited"; retryAfterSeconds: number; policy?: PolicyName; detail?: string }
   | { code: "validation_failed"; errors: FieldError[]; detail?: string };
 
 /** Every code that the product may refuse with. */
@@ -76,6 +77,8 @@ export type Result<T> = { ok: true; value: T } | { ok: false; refusal: Refusal }
  * that first answer was itself one by client_order_id.
  */
 export interface Answered<T> {
+  /** What counting this act has left to its account, if it was counted. */
+  standing?: Standing;
   result: Result<T>;
   replay: null | { by: "idempotency_key"; requestId: string; repeated?: true } | { by: "client_order_id" };
 }

@@ -57,6 +57,7 @@ export const jsonBody: MiddlewareHandler<AppEnv> = async (c, next) => {
     return problemResponse(c, NOT_JSON);
   const parsed = parseJson(c.get("bodyBytes") ?? new Uint8Array(await c.req.raw.arrayBuffer()));
   if (!parsed.ok) return problemResponse(c, { code: "malformed_json", detail: parsed.detail });
+  c.set("json", parsed.value);
   c.req.json = () => Promise.resolve(parsed.value as never);
   return next();
 };

@@ -30,8 +30,7 @@ export interface NumberedPage<T> {
 export function cursorOf(text: string | undefined): Result<number | null> {
   if (text === undefined) return ok(null);
   const seq = /^c[0-9a-z]{1,11}$/.test(text) ? Number.parseInt(text.slice(1), 36) : Number.NaN;
-  if (Number.isSafeInteger(seq)) return ok(seq);
-  return WRONG_CURSOR;
+  return Number.isSafeInteger(seq) ? ok(seq) : WRONG_CURSOR;
 }
 
 /**
@@ -41,18 +40,6 @@ export function cursorOf(text: string | undefined): Result<number | null> {
 export function idCursor(prefix: string, text: string | undefined): Result<string | null> {
   if (text === undefined) return ok(null);
   return isTypeId(prefix, text) ? ok(text) : WRONG_CURSOR;
-}
-
-/** Makes a page of rows of which one more than `limit` was asked for: whether it is there says if there is a next page. */
-export function pageBy<Row, T>(
-  rows: Row[],
-  limit: number,
-  cursor: (row: Row) => string,
-  render: (row: Row) => T,
-): WirePage<T> {
-  const page = rows.slice(0, limit);
-  const last = page.at(-1);
-  return { data: page.map(render), next_cursor: rows.length > limit && last !== undefined ? cursor(last) : null };
 }
 
 /** Calls a list's verb with the cursor read. Refuses a wrong cursor before anything is asked. */
@@ -73,4 +60,25 @@ export function renderPage<T, B>(
     data: page.data.map(render),
     next_cursor: page.nextCursor === null ? null : `c${page.nextCursor.toString(36)}`,
   };
+}
+
+/** Renders rows of which one more than `limit` was asked for: that one only says whether there is a next page. */
+export function pageBy<Row, T>(
+  rows: Row[],
+  limit: number,
+  cursor: (row: Row) => string,
+  render: (row: Row) => T,
+): WirePage<T> {
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  return { data: page.map(render), next_cursor: rows.length > limit && last !== undefined ? cursor(last) : null };
+}
+
+/** As {@link pageBy}, with ids for cursors. */
+export function pageById<Row extends { id: string }, T>(
+  rows: Row[],
+  limit: number,
+  render: (row: Row) => T,
+): WirePage<T> {
+  return pageBy(rows, limit, (row) => row.id, render);
 }

@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { FieldError, Refusal, RefusalCode } from "../core/result.ts";
 import type { AppEnv } from "./context.ts";
+import { hear } from "./limits.ts";
 
 /** What the world sees of one code. */
 export interface CatalogueEntry {
@@ -96,7 +97,10 @@ function membersOf(refusal: Refusal): Record<string, unknown> {
     case "validation_failed":
       return { errors: refusal.errors.slice(0, FIELD_ERRORS_MAX) };
     case "rate_limited":
-      return { retry_after: refusal.retryAfterSeconds };
+      return {
+        retry_after: refusal.retryAfterSeconds,
+        ...(refusal.policy === undefined ? {} : { policy: refusal.policy }),
+      };
     default:
       return "orderId" in refusal && refusal.orderId !== undefined ? { order_id: refusal.orderId } : {};
   }
@@ -105,10 +109,15 @@ function membersOf(refusal: Refusal): Record<string, unknown> {
 /** Answers the request with a refusal: problem document, Retry-After and WWW-Authenticate where they belong. */
 export function problemResponse(c: Context<AppEnv>, refusal: Refusal): Response {
   const { status } = CATALOGUE[refusal.code];
+  c.set("refused", refusal.code);
   const body = problemOf(refusal, c.req.path, c.get("requestId"));
   const headers: Record<string, string> = { "Content-Type": "application/problem+json" };
   if (refusal.code === "unavailable") headers["Retry-After"] = String(RETRY_AFTER_UNAVAILABLE_SECONDS);
-  if (refusal.code === "rate_limited") headers["Retry-After"] = String(refusal.retryAfterSeconds);
+  if (refusal.code === "rate_limited") {
+    const { policy, retryAfterSeconds } = refusal;
+    headers["Retry-After"] = String(retryAfterSeconds);
+    if (policy !== undefined) hear(c, { policy, remaining: 0, resetSeconds: retryAfterSeconds });
+  }
   if (status === 401) headers["WWW-Authenticate"] = "Bearer";
   return c.body(JSON.stringify(body), status, headers);
 }

@@ -1,83 +1,25 @@
-// What objects answer to each other and to the Worker: messages and the interfaces of their remote calls.
+// What objects answer to the Worker, and the interfaces of their remote calls.
 
 import type { OrderRequest } from "../core/account/admission.ts";
 import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/account/state.ts";
 import type { Channel } from "../core/account/stream.ts";
 import type { LedgerEntry } from "../core/ledger.ts";
-import type { Command, Mark, Report, Told } from "../core/messages.ts";
 import type { Order, Side } from "../core/order.ts";
+import type { Spend, Standing } from "../core/policies.ts";
 import type { Position } from "../core/positions.ts";
+import type { Rate, Taken } from "../core/rate.ts";
 import type { Answered, Refusal, Result } from "../core/result.ts";
+import type {
+  ExchangeAnswer,
+  ExchangeCall,
+  HandshakeAnswer,
+  HandshakeCall,
+  ReportAnswer,
+  ReportCall,
+} from "./calls.ts";
 
 /** An act that happens once is answered to HTTP and by objects in one shape. */
 export type { Answered };
-
-/** Whose answer it is: the epoch of the object that speaks. The version before leaves it out of some answers. */
-interface Spoken {
-  epoch?: number;
-}
-
-/** A market's answer to a call of an account: its record of that account. `later`: ask again; `bug`: park this pair. */
-export type ExchangeAnswer = Spoken &
-  (
-    | { outcome: "applied"; cseq: number; reports: Report[] }
-    | { outcome: "gap"; expected: number }
-    | { outcome: "later" }
-    | { outcome: "bug"; detail: string }
-  );
-
-/** An account's call to a market: commands not yet acknowledged, lowest first, and the last report it has applied. */
-export interface ExchangeCall {
-  v: 1;
-  account: string;
-  epoch: number;
-  /** The market's epoch that it is meant for; null before the first contact. The version before leaves it out. */
-  to?: number | null;
-  rseq: number;
-  commands: Command[];
-}
-
-/**
- * An account's call to a market when one of them has been restored: what it has counted, the report that it has under
- * `rseq`, and reports that the market has forgotten, lowest first. `to`: the market's epoch, null while it is not known.
- */
-export interface HandshakeCall {
-  v: 1;
-  account: string;
-  epoch: number;
-  to: number | null;
-  cseq: number;
-  rseq: number;
-  last: Mark | null;
-  told: Told[];
-}
-
-/**
- * A market's answer to it. `behind`: tell the reports after `rseq`. `known`: it knows all that the account does, here is
- * what the account has not (`told`, up to `rseq`, in parts); commands up to `cseq` are done with. `conflict`: one number
- * means different things to them.
- */
-export type HandshakeAnswer = Spoken &
-  (
-    | { outcome: "behind"; rseq: number; last: Mark | null }
-    | { outcome: "known"; cseq: number; rseq: number; told: Told[] }
-    | { outcome: "later" }
-    | { outcome: "conflict" | "bug"; detail: string }
-  );
-
-/** A market's push to an account: reports not yet acknowledged, lowest first. */
-export interface ReportCall {
-  v: 1;
-  symbol: string;
-  epoch: number;
-  reports: Report[];
-  /** The market has been restored, and waits for this account's hand. */
-  hello?: true;
-}
-
-/** An account's answer to a push: the last report that it has applied. `later`: push again; `bug`: park this pair. */
-export type ReportAnswer = Spoken &
-  ({ outcome: "applied"; rseq: number } | { outcome: "later" } | { outcome: "bug"; detail: string });
 
 /** A pair that an object has parked: the other end, why, since when (ms), and how many messages it has for it. */
 export interface ParkedPair {
@@ -116,12 +58,19 @@ export interface RestoreView {
   breaks: string[];
 }
 
-/** Who asks: the session is judged by the account object itself, which hears of a logout first. Times in ms. */
+/**
+ * Who asks: the session is judged by the account object itself, which hears of a logout first. Times in ms. `spend`: what
+ * the call costs; left out, it is not counted.
+ */
 export interface Caller {
   accountId: string;
   sessionId: string;
   issuedAtMs: number;
+  spend?: Spend;
 }
+
+/** An answer to a call that was counted says what that has left; one to a call that was not says nothing of it. */
+export type Counted<T> = Result<T> & { standing?: Standing };
 
 /** Who opens a stream: it lives no longer than the token that it was opened with, or last renewed by. */
 export interface StreamCaller extends Caller {
@@ -219,27 +168,29 @@ export interface Idempotency {
 
 /** The account object's remote calls. Refusals are values; a throw is a bug. */
 export interface AccountRpc extends JournalRpc {
-  admit(caller: Caller): Promise<Result<null>>;
+  admit(caller: Caller): Promise<Counted<null>>;
   placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
   refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;
-  cancelOrder(caller: Caller, orderId: string): Promise<Result<Order>>;
-  cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }): Promise<Result<Order[]>>;
+  cancelOrder(caller: Caller, orderId: string): Promise<Counted<Order>>;
+  cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }): Promise<Counted<Order[]>>;
   transfer(
     caller: Caller,
     wish: { kind: Transfer["kind"]; asset: string; amount: bigint },
     idempotency: Idempotency | null,
   ): Promise<Answered<Transfer>>;
-  account(caller: Caller): Promise<Result<AccountView>>;
-  order(caller: Caller, by: { id: string } | { clientOrderId: string }): Promise<Result<Order>>;
-  orders(caller: Caller, query: OrderQuery): Promise<Result<Page<Order>>>;
+  account(caller: Caller): Promise<Counted<AccountView>>;
+  order(caller: Caller, by: { id: string } | { clientOrderId: string }): Promise<Counted<Order>>;
+  orders(caller: Caller, query: OrderQuery): Promise<Counted<Page<Order>>>;
   fills(
     caller: Caller,
     query: PageRequest & { symbol: string | null; orderId: string | null },
-  ): Promise<Result<Page<FillRecord>>>;
-  ledger(caller: Caller, query: LedgerQuery): Promise<Result<Page<LedgerEntry>>>;
-  transfers(caller: Caller, query: PageRequest & { kind: Transfer["kind"] }): Promise<Result<Page<Transfer>>>;
-  positions(caller: Caller): Promise<Result<{ positions: Position[]; balances: Balance[]; seq: number; asOf: number }>>;
-  streamTicket(caller: StreamCaller): Promise<Result<{ ticket: string; expiresAt: number }>>;
+  ): Promise<Counted<Page<FillRecord>>>;
+  ledger(caller: Caller, query: LedgerQuery): Promise<Counted<Page<LedgerEntry>>>;
+  transfers(caller: Caller, query: PageRequest & { kind: Transfer["kind"] }): Promise<Counted<Page<Transfer>>>;
+  positions(
+    caller: Caller,
+  ): Promise<Counted<{ positions: Position[]; balances: Balance[]; seq: number; asOf: number }>>;
+  streamTicket(caller: StreamCaller): Promise<Counted<{ ticket: string; expiresAt: number }>>;
   redeemTicket(ticket: string): Promise<Result<StreamCaller>>;
   revokeSession(sessionId: string, untilMs: number): Promise<Result<null>>;
   revokeAllBefore(fromMs: number): Promise<Result<null>>;
@@ -291,6 +242,19 @@ export interface MarketRpc extends JournalRpc {
   reopen(act: OperatorAct): Promise<Result<null>>;
   /** The journal as it is stored, oldest first: what a restore begins from. */
   journal(query: PageRequest): Promise<Page<string>>;
+}
+
+/** A limiter's remote calls, for the one key that it is named after: an address, a person, a name that nobody has. */
+export interface LimiterRpc {
+  /** Takes units out of a policy's bucket, which is in memory. */
+  take(policy: string, rate: Rate, count: number): Promise<Taken>;
+  /** What is left of a policy's failures, which are stored. */
+  failures(policy: string, rate: Rate): Promise<Taken>;
+  /**
+   * Says how a try has ended. Not allowed: others have failed so often meanwhile that its outcome must not be told. Else a
+   * failure counts from now on.
+   */
+  settle(policy: string, rate: Rate, failed: boolean): Promise<Taken>;
 }
 
 /** What a socket has subscribed to and how far it has been told; kept with the socket through hibernation. */

@@ -3,6 +3,7 @@
 import { SLICE_RETRY_FIRST_SECONDS, SLICE_RETRY_MAX_SECONDS, SLICE_UNKNOWN_RETRY_SECONDS } from "../core/limits.ts";
 import { type DatabaseBinding, database } from "../db/client.ts";
 import { type Source, sourceKey } from "../db/heads.ts";
+import { log } from "../log.ts";
 import type { ObjectBindings } from "../objects/stubs.ts";
 import { NOWHERE } from "./apply.ts";
 import { storeDeadLetter } from "./dead-letters.ts";
@@ -34,7 +35,7 @@ export async function consumeJournal(batch: MessageBatch, env: ConsumerBindings)
       message.ack();
       pulls.set(sourceKey(read.source), read.source);
     } else if (read.kind === "later") {
-      console.warn(JSON.stringify({ level: "warn", event: "slice_not_understood", reason: read.reason }));
+      log("warn", "slice_not_understood", { reason: read.reason });
       message.retry({ delaySeconds: SLICE_UNKNOWN_RETRY_SECONDS });
     } else {
       const { subject, reason } = read;

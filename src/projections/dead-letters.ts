@@ -5,6 +5,7 @@ import { DEAD_LETTER_RETRY_SECONDS } from "../core/limits.ts";
 import { type Database, database, type Guarded, guardD1 } from "../db/client.ts";
 import { sourceKey } from "../db/heads.ts";
 import { deadLetters } from "../db/read-model.ts";
+import { log } from "../log.ts";
 import { readMessage, subjectOf } from "./slice.ts";
 
 /** A message that could not be applied, and why. `subject` null: it does not say whose it is. */
@@ -21,7 +22,7 @@ export async function storeDeadLetter(db: Database, letter: DeadLetter, atMs: nu
   const body = JSON.stringify(letter.body) ?? String(letter.body);
   const subject = letter.subject ?? `sha256 ${await sha256(body)}`;
   const id = typeId("dlt", atMs, crypto.getRandomValues(new Uint8Array(10)));
-  console.error(JSON.stringify({ level: "error", event: "dead_letter", queue, subject, reason }));
+  log("error", "dead_letter", { queue, subject, reason });
   const row = { id, queue, subject, reason, body, count: 1, at: atMs, lastAt: atMs };
   const set = {
     reason,

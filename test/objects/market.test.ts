@@ -5,7 +5,7 @@ import { nextCrossingStep } from "../../src/core/house.ts";
 import { SAFETY_NET_MS } from "../../src/core/limits.ts";
 import type { Command } from "../../src/core/messages.ts";
 import { STEP_MS } from "../../src/core/prices.ts";
-import type { ExchangeCall, ReportAnswer } from "../../src/objects/protocol.ts";
+import type { ExchangeCall, ReportAnswer } from "../../src/objects/calls.ts";
 import { AccountObject, MarketObject } from "../../src/worker.ts";
 import {
   accountOf,

@@ -27,10 +27,11 @@ import type { Order, Side } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
 import type { Result } from "../../src/core/result.ts";
 import { AccountStore } from "../../src/objects/account/store.ts";
+import type { ExchangeAnswer } from "../../src/objects/calls.ts";
 import { MarketStore } from "../../src/objects/market/store.ts";
 import { sha256 } from "../../src/objects/platform.ts";
 import type { SqlValue } from "../../src/objects/ports.ts";
-import type { Answered, BookView, Caller, ExchangeAnswer } from "../../src/objects/protocol.ts";
+import type { Answered, BookView, Caller } from "../../src/objects/protocol.ts";
 import { MarketObject } from "../../src/worker.ts";
 
 type AnyStub = ReturnType<typeof env.ACCOUNT.getByName> | ReturnType<typeof env.MARKET.getByName>;

@@ -10,9 +10,11 @@ import { ok, type Result, refuse } from "../../core/result.ts";
 import { type Database, type DatabaseBinding, database, guardD1 } from "../../db/client.ts";
 import { mails, mailTokens, users } from "../../db/tables.ts";
 import type { Config } from "../../http/context.ts";
+import { log } from "../../log.ts";
 import { type Letter, passwordChangedLetter, resetPasswordLetter, verifyEmailLetter } from "./mail-texts.ts";
 import { mailTokenHash, mailTokenOf } from "./mail-wish.ts";
 import { mailWish } from "./schema.ts";
+import { canonicalEmail } from "./user.ts";
 
 /** How long the tokens of e-mails are good. */
 const TOKEN_TTL_MS = { verify_email: 24 * 3_600_000, reset_password: 30 * 60_000 };
@@ -48,7 +50,7 @@ function usualPause(attempts: number): number {
 async function deliver(work: Work, body: unknown, nowMs: number): Promise<number | undefined | null> {
   const read = mailWish.safeParse(body);
   if (!read.success) {
-    console.error(JSON.stringify({ level: "error", event: "mail_not_understood" }));
+    log("error", "mail_not_understood");
     return undefined;
   }
   const wish: MailWish = read.data;
@@ -60,7 +62,7 @@ async function deliver(work: Work, body: unknown, nowMs: number): Promise<number
   const { id: userId, email: recipient } = found.value;
   const outcome = await work.mailer.send({ id: wish.id, to: recipient, ...letter.value });
   if (outcome.kind === "later") {
-    console.warn(JSON.stringify({ level: "warn", event: "mail_later", id: wish.id, reason: outcome.reason }));
+    log("warn", "mail_later", { id: wish.id, reason: outcome.reason });
     return outcome.afterSeconds ?? undefined;
   }
   const { subject, text, html } = letter.value;
@@ -80,7 +82,7 @@ async function deliver(work: Work, body: unknown, nowMs: number): Promise<number
 /** Who gets it; null when nobody does: it went already, there is no such user, or the address is verified. */
 async function recipientOf(db: Database, wish: MailWish): Promise<Result<UserRow | null>> {
   const who =
-    wish.kind === "reset_password" ? eq(users.emailCanonical, wish.email.toLowerCase()) : eq(users.id, wish.userId);
+    wish.kind === "reset_password" ? eq(users.emailCanonical, canonicalEmail(wish.email)) : eq(users.id, wish.userId);
   const found = await guardD1(
     db.batch([
       db.select({ id: mails.id }).from(mails).where(eq(mails.id, wish.id)),

@@ -16,6 +16,7 @@ const verifyRoute = operation({
   summary: "Verify an e-mail address with the token that was sent there",
   description: "The next refresh has it in the access token.",
   access: "public",
+  limits: ["mail_token"],
   request: { body: body(verifyEmailBody) },
   responses: { 204: { description: "Verified" }, ...problems(...BODY_CODES, "invalid_code", "unavailable") },
 });
@@ -27,6 +28,7 @@ const resendRoute = operation({
   summary: "Send the e-mail to verify one's address again",
   description: "Its token replaces the one before. Nothing is sent once the address is verified.",
   access: "live_session",
+  limits: ["mail"],
   responses: { 202: { description: "It will be sent" }, ...problems(...TOKEN_CODES) },
 });
 
@@ -37,6 +39,7 @@ const forgotRoute = operation({
   summary: "Send whoever has this address an e-mail to choose a new password",
   description: "The answer is the same whether anybody has it.",
   access: "public",
+  limits: ["mail"],
   request: { body: body(forgotPasswordBody) },
   responses: { 202: { description: "Heard" }, ...problems(...BODY_CODES, "unavailable") },
 });
@@ -48,6 +51,7 @@ const resetRoute = operation({
   summary: "Choose a new password with the token of an e-mail",
   description: "All sessions end.",
   access: "public",
+  limits: ["mail_token"],
   request: { body: body(resetPasswordBody) },
   responses: { 204: { description: "Changed" }, ...problems(...BODY_CODES, "invalid_code", "unavailable") },
 });

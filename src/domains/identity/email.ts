@@ -6,13 +6,14 @@ import { wireTime } from "../../core/wire.ts";
 import { guardD1 } from "../../db/client.ts";
 import { accounts, mails, mailTokens, sessions, users } from "../../db/tables.ts";
 import type { Principal } from "../../http/context.ts";
-import { idCursor, type PageWish, pageBy } from "../../http/page.ts";
+import { idCursor, type PageWish, pageById } from "../../http/page.ts";
+import { log } from "../../log.ts";
 import { blacklistEnded, endStatement, tellAccount } from "./ending.ts";
 import { mailTokenHash } from "./mail-wish.ts";
 import { hashPassword } from "./password.ts";
 import { judgePassword } from "./password-strength.ts";
 import { oneHashAtATime } from "./turnstile.ts";
-import type { IdentityContext } from "./user.ts";
+import { canonicalEmail, type IdentityContext } from "./user.ts";
 
 const WRONG_TOKEN: Refusal = { code: "invalid_code", detail: "This token is wrong, used, or too old." };
 
@@ -58,25 +59,33 @@ export async function verifyEmail(ctx: IdentityContext, token: string): Promise<
     ]),
   );
   if (!written.ok) return refuse(written.refusal);
-  return written.value[0].length === 1 ? ok(null) : refuse(WRONG_TOKEN);
+  const [[user]] = written.value;
+  if (user === undefined) return refuse(WRONG_TOKEN);
+  ctx.audit({ act: "email.verify", actor: user.id, target: user.id, outcome: "ok" });
+  return ok(null);
 }
 
-/** Sends the caller another e-mail to verify their address with, unless it is verified. Refuses `unavailable`. */
-export function resendVerification(ctx: IdentityContext, caller: Principal): Promise<Result<null>> {
-  return ctx.mail({ kind: "verify_email", userId: caller.userId });
+/**
+ * Sends the caller another e-mail to verify their address with, unless it is verified. Refuses `rate_limited` after too many
+ * to them, and `unavailable`.
+ */
+export async function resendVerification(ctx: IdentityContext, caller: Principal): Promise<Result<null>> {
+  const taken = await ctx.limits.take("mail_to", `user/${caller.userId}`, 1);
+  return taken.ok ? ctx.mail({ kind: "verify_email", userId: caller.userId }) : taken;
 }
 
 /**
  * Sends whoever has this address an e-mail to choose a new password with. Nobody is looked up here, so that answer and time
- * say nothing of who there is. Refuses `unavailable`.
+ * say nothing of who there is. Refuses `rate_limited` after too many for this address, had by anybody or not, and
+ * `unavailable`.
  */
-export function forgotPassword(ctx: IdentityContext, email: string): Promise<Result<null>> {
-  return ctx.mail({ kind: "reset_password", email });
+export async function forgotPassword(ctx: IdentityContext, email: string): Promise<Result<null>> {
+  const taken = await ctx.limits.take("mail_to", `email/${canonicalEmail(email)}`, 1);
+  return taken.ok ? ctx.mail({ kind: "reset_password", email }) : taken;
 }
 
 /**
- * Sets a new password by the token of an e-mail, and ends every session. Hashes once, and only for a good token: a rate
- * limit belongs before it. Refuses `invalid_code`, a weak password (`validation_failed`; the token stays good), and
+ * Sets a new password by the token of an e-mail, and ends every session. Hashes once, and only for a good token. Refuses `invalid_code`, a weak password (`validation_failed`; the token stays good), and
  * `unavailable`.
  */
 export async function resetPassword(
@@ -93,7 +102,7 @@ export async function resetPassword(
   );
   if (!found.ok) return found;
   const [row] = found.value;
-  if (row === undefined) return refuse(WRONG_TOKEN);
+  if (row === undefined) return wrongReset(ctx);
   const strong = judgePassword(wish.password, row.user, "/password");
   if (!strong.ok) return strong;
   const hashed = await oneHashAtATime(() => hashPassword(wish.password, ctx.config.passwordPeppers.current));
@@ -101,6 +110,11 @@ export async function resetPassword(
   // A login may have come in while this was hashed: its token must be from before.
   const now = { ...ctx, nowMs: Date.now() };
   return replaceByToken(now, wish.token, { userId: row.user.id, accountId: row.accountId, passwordHash: hashed.value });
+}
+
+function wrongReset(ctx: IdentityContext): Result<never> {
+  ctx.audit({ act: "password.reset", target: "", outcome: WRONG_TOKEN.code });
+  return refuse(WRONG_TOKEN);
 }
 
 async function replaceByToken(
@@ -125,7 +139,8 @@ async function replaceByToken(
   );
   if (!written.ok) return refuse(written.refusal);
   const [changed, ended] = written.value;
-  if (changed.length === 0) return refuse(WRONG_TOKEN);
+  if (changed.length === 0) return wrongReset(ctx);
+  ctx.audit({ act: "password.reset", actor: userId, target: userId, outcome: "ok" });
   const late = new Set(ended.filter(({ rotatedAt }) => rotatedAt > ctx.nowMs).map(({ id }) => id));
   const heard = await tellAccount(
     ctx,
@@ -133,7 +148,7 @@ async function replaceByToken(
     blacklistEnded(ctx, ended).filter((id) => late.has(id)),
   );
   // They can refresh no more; what they have got lasts ten minutes.
-  if (!heard.ok) console.warn(JSON.stringify({ level: "warn", event: "session_end_untold", sessions: [...late] }));
+  if (!heard.ok) log("warn", "session_end_untold", { sessions: [...late] });
   ctx.later(ctx.mail({ kind: "password_changed", userId }));
   return ok(null);
 }
@@ -161,5 +176,5 @@ export async function readMailbox(ctx: IdentityContext, wish: PageWish & { to?: 
   const render = ({ id, kind, recipient: to, subject, text, html, at }: typeof mails.$inferSelect) => {
     return { id, kind, to, subject, text: text ?? "", html: html ?? "", at: wireTime(at) };
   };
-  return ok(pageBy(found.value, wish.limit, (row) => row.id, render));
+  return ok(pageById(found.value, wish.limit, render));
 }

@@ -59,6 +59,19 @@ async function endRows(ctx: IdentityContext, which: SQL | undefined, ending: End
   return ok(null);
 }
 
+/** Ends that their user's verbs tell the audit trail of; an operator's is told at the door, with what they said. */
+const ACTS: Partial<Record<SessionEndReason, string>> = {
+  logout: "session.logout",
+  logout_all: "session.logout_all",
+  revoked: "session.revoke",
+};
+
+/** Once the account has been told it is over, whatever D1 says. */
+function tellTrail(ctx: IdentityContext, { reason }: Ending, target: string): void {
+  const act = ACTS[reason];
+  if (act !== undefined) ctx.audit({ act, target, outcome: "ok" });
+}
+
 /** Ends one session, account first. When that cannot be told nothing has ended (`unavailable`). */
 async function endOne(
   ctx: IdentityContext,
@@ -66,7 +79,9 @@ async function endOne(
   ending: Ending,
 ): Promise<Result<null>> {
   const told = await ctx.revoker.revokeSession(session.accountId, session.id, ctx.nowMs + REVOKED_KEPT_MS);
-  return told.ok ? endRows(ctx, eq(sessions.id, session.id), ending) : told;
+  if (!told.ok) return told;
+  tellTrail(ctx, ending, session.id);
+  return endRows(ctx, eq(sessions.id, session.id), ending);
 }
 
 /** Ends the caller's session. Refuses `unavailable`. */
@@ -82,7 +97,9 @@ export async function endAll(
   ending: Ending,
 ): Promise<Result<null>> {
   const told = await ctx.revoker.revokeAll(user.accountId, ctx.nowMs + 1);
-  return told.ok ? endRows(ctx, eq(sessions.userId, user.userId), ending) : told;
+  if (!told.ok) return told;
+  tellTrail(ctx, ending, user.userId);
+  return endRows(ctx, eq(sessions.userId, user.userId), ending);
 }
 
 /** Ends every session of the caller. Refuses `unavailable`. */
@@ -100,8 +117,8 @@ export async function endOwn(ctx: IdentityContext, caller: Principal, sessionId:
 }
 
 /** Ends anybody's session for an operator, who says why. Refuses as {@link endOwn}. */
-export function endAsOperator(ctx: IdentityContext, by: string, sessionId: string, note: string) {
-  return endFound(ctx, eq(sessions.id, sessionId), { reason: "operator", by, note });
+export function endAsOperator(ctx: IdentityContext, act: { by: string; reason: string }, sessionId: string) {
+  return endFound(ctx, eq(sessions.id, sessionId), { reason: "operator", by: act.by, note: act.reason });
 }
 
 async function endFound(ctx: IdentityContext, which: SQL | undefined, ending: Ending): Promise<Result<null>> {
@@ -116,10 +133,11 @@ async function endFound(ctx: IdentityContext, which: SQL | undefined, ending: En
 /** Here D1 goes first: the thief's next refresh must fail even while the account cannot be told. A retry tells it again. */
 export async function endForReuse(
   ctx: IdentityContext,
-  session: { id: string; accountId: string },
+  session: { id: string; userId: string; accountId: string },
 ): Promise<Result<never>> {
   const ended = await endRows(ctx, eq(sessions.id, session.id), { reason: "reuse", by: null });
   if (!ended.ok) return ended;
+  ctx.audit({ act: "session.refresh", actor: session.userId, target: session.id, outcome: REUSED.code });
   const told = await ctx.revoker.revokeSession(session.accountId, session.id, ctx.nowMs + REVOKED_KEPT_MS);
   return told.ok ? refuse(REUSED) : told;
 }

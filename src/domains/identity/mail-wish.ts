@@ -3,6 +3,7 @@
 import { createHash, createHmac } from "node:crypto";
 import { type MailBinding, type MailSubject, type MailWish, mailQueue } from "../../bindings/mail.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
+import { log } from "../../log.ts";
 import { newId } from "./user.ts";
 
 /** Puts an e-mail into the queue. Refuses `unavailable`: whoever wants it asks again, which is what "resend" is for. */
@@ -13,7 +14,7 @@ export async function askForMail(env: MailBinding, subject: MailSubject, nowMs: 
     await mailQueue(env).send(wish);
     return ok(null);
   } catch (error) {
-    console.error(JSON.stringify({ level: "error", event: "queue_failed", message: String(error) }));
+    log("error", "queue_failed", { message: String(error) });
     return refuse({ code: "unavailable", detail: "E-mail cannot be sent at the moment." });
   }
 }

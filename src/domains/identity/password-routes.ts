@@ -16,6 +16,7 @@ const changeRoute = operation({
   summary: "Change one's own password",
   description: "All other sessions end.",
   access: "live_session",
+  limits: ["password_check"],
   request: { body: body(changePasswordBody) },
   responses: { 204: { description: "Changed" }, ...problems(...TOKEN_CODES, ...BODY_CODES, "wrong_password") },
 });

@@ -5,8 +5,10 @@ import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { guardD1 } from "../../db/client.ts";
 import { users } from "../../db/tables.ts";
 import type { Principal } from "../../http/context.ts";
+import { log } from "../../log.ts";
 import { blacklistEnded, type Ending, endStatement, othersOf, tellAccount, tellOthers } from "./ending.ts";
-import { hashPassword, verifyPassword } from "./password.ts";
+import { hashPassword } from "./password.ts";
+import { checkPassword } from "./password-check.ts";
 import { judgePassword } from "./password-strength.ts";
 import { oneHashAtATime } from "./turnstile.ts";
 import type { IdentityContext } from "./user.ts";
@@ -14,8 +16,8 @@ import type { IdentityContext } from "./user.ts";
 const WRONG: Refusal = { code: "wrong_password", detail: "The current password is wrong." };
 
 /**
- * Changes the caller's password and ends their other sessions. Hashes twice: a rate limit belongs before it. Refuses a weak
- * new password (`validation_failed`), `wrong_password`, and `unavailable` while account or D1 are away.
+ * Changes the caller's password and ends their other sessions. Refuses a weak new password (`validation_failed`),
+ * `wrong_password`, which counts as a wrong login does (`rate_limited`), and `unavailable` while account or D1 are away.
  */
 export async function changePassword(
   ctx: IdentityContext,
@@ -28,12 +30,16 @@ export async function changePassword(
   if (user === undefined) return refuse({ code: "not_found" });
   const strong = judgePassword(wish.next, user, "/new_password");
   if (!strong.ok) return strong;
-  const { passwordPeppers } = ctx.config;
-  const right = await oneHashAtATime(() => verifyPassword(wish.current, passwordPeppers, user.passwordHash));
+  const right = await checkPassword(ctx, user.id, wish.current, user.passwordHash);
   if (!right.ok) return right;
-  if (!right.value) return refuse(WRONG);
-  const hashed = await oneHashAtATime(() => hashPassword(wish.next, passwordPeppers.current));
+  if (!right.value) return wrongPassword(ctx, caller);
+  const hashed = await oneHashAtATime(() => hashPassword(wish.next, ctx.config.passwordPeppers.current));
   return hashed.ok ? replaceHash(ctx, caller, user.passwordHash, hashed.value) : hashed;
+}
+
+function wrongPassword(ctx: IdentityContext, caller: Principal): Result<never> {
+  ctx.audit({ act: "password.change", target: caller.userId, outcome: WRONG.code });
+  return refuse(WRONG);
 }
 
 async function replaceHash(
@@ -59,7 +65,8 @@ async function replaceHash(
   const [changed, ended] = written.value;
   await tellLate(ctx, caller, blacklistEnded(ctx, ended), told.value);
   // Somebody else has changed it while this was hashed.
-  if (changed.length === 0) return refuse(WRONG);
+  if (changed.length === 0) return wrongPassword(ctx, caller);
+  ctx.audit({ act: "password.change", target: caller.userId, outcome: "ok" });
   ctx.later(ctx.mail({ kind: "password_changed", userId: caller.userId }));
   return ok(null);
 }
@@ -73,5 +80,5 @@ async function tellLate(
 ): Promise<void> {
   const late = ended.filter((id) => !known.has(id));
   const told = await tellAccount(ctx, caller.accountId, late);
-  if (!told.ok) console.warn(JSON.stringify({ level: "warn", event: "session_end_untold", sessions: late }));
+  if (!told.ok) log("warn", "session_end_untold", { sessions: late });
 }

@@ -2,16 +2,22 @@
 
 import { edgeSessions } from "../../bindings/kv.ts";
 import { database } from "../../db/client.ts";
+import { audit } from "../../http/audit.ts";
+import { clientIpText } from "../../http/client-ip.ts";
 import { later, type RequestContext } from "../../http/context.ts";
 import { askForMail } from "./mail-wish.ts";
 import type { IdentityContext, Origin } from "./user.ts";
 
 /** What the verbs of this request work with, as of now. */
 export function contextOf(c: RequestContext): IdentityContext {
+  const { sessionAuthority, limits } = c.get("ports");
+  const config = c.get("config");
   return {
     db: database(c.env),
-    config: c.get("config"),
-    revoker: c.get("ports").sessionAuthority(c.env),
+    config,
+    revoker: sessionAuthority(c.env),
+    limits: limits(c.env, config.rates),
+    audit: (act) => audit(c, act),
     edge: edgeSessions(c.env),
     mail: (subject) => askForMail(c.env, subject, Date.now()),
     later: (work) => later(c, work),
@@ -19,7 +25,7 @@ export function contextOf(c: RequestContext): IdentityContext {
   };
 }
 
-/** Only the edge's own header says where a client is: X-Forwarded-For is whatever the client wrote. */
+/** Where this request comes from, as the list of sessions shows it. */
 export function originOf(c: RequestContext): Origin {
-  return { device: c.req.header("user-agent") ?? "", ip: c.req.header("cf-connecting-ip") ?? "" };
+  return { device: c.req.header("user-agent") ?? "", ip: clientIpText(c) };
 }

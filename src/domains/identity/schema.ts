@@ -80,7 +80,16 @@ export const mailboxAnswer = pageOf(
     .openapi("LocalMail"),
 );
 
-export const refreshBody = z.strictObject({ refresh_token: z.string().min(1).max(200) });
+export const refreshBody = z.strictObject({
+  refresh_token: z.string().min(1).max(200).optional().openapi({ description: "Required unless the cookie is used" }),
+});
+
+/** How a browser asks for the cookie. */
+export const transportHeaders = z.object({
+  "x-token-transport": z.literal("cookie").optional().openapi({
+    description: "The refresh token travels in the cookie `__Host-refresh`, for pages of a listed origin",
+  }),
+});
 
 const userOut = z
   .object({
@@ -101,7 +110,7 @@ export const tokensAnswer = z
     access_token: z.string(),
     token_type: z.literal("Bearer"),
     expires_in: z.int().openapi({ description: "Seconds" }),
-    refresh_token: z.string(),
+    refresh_token: z.string().optional().openapi({ description: "Not there when the cookie has it" }),
     session_id: z.string(),
   })
   .openapi("Tokens");
@@ -166,9 +175,6 @@ export const adminSessionsQuery = pageQuery.extend({
   user_id: z.string().min(1).max(64).optional(),
   status: z.enum(["live", "ended", "all"]).default("all"),
 });
-
-/** Why an operator ends somebody's session: it is kept with it. */
-export const endSessionBody = z.strictObject({ reason: z.string().trim().min(1).max(500) }).openapi("SessionEndIn");
 
 /** `size`: entries whose access token may still be good. The others are of sessions that ended since `since`. */
 export const blacklistAnswer = z

@@ -5,20 +5,16 @@ import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { type Database, guardD1 } from "../../db/client.ts";
 import { accounts, sessions, users } from "../../db/tables.ts";
 import type { Principal } from "../../http/context.ts";
-import { DUMMY_HASH, hashPassword, needsRehash, verifyPassword } from "./password.ts";
+import { hashPassword, needsRehash } from "./password.ts";
+import { checkPassword } from "./password-check.ts";
 import { judgePassword } from "./password-strength.ts";
 import { openSession, type Tokens } from "./sessions.ts";
 import { oneHashAtATime } from "./turnstile.ts";
-import { type IdentityContext, keptUser, newId, type Origin, type User, userOf } from "./user.ts";
+import { canonicalEmail, type IdentityContext, keptUser, newId, type Origin, type User, userOf } from "./user.ts";
 
 const EMAIL_TAKEN: Refusal = { code: "email_taken", detail: "This e-mail address has an account already." };
 const USERNAME_TAKEN: Refusal = { code: "username_taken", detail: "This username is taken." };
 const WRONG_LOGIN: Refusal = { code: "invalid_credentials", detail: "The login or the password is wrong." };
-
-/** The one form of an address under which it is unique; schema.ts lets ASCII through only. */
-export function canonicalEmail(email: string): string {
-  return email.toLowerCase();
-}
 
 /**
  * Makes a user and their account. Refuses a weak password (`validation_failed`), and with `email_taken` or `username_taken`;
@@ -53,6 +49,7 @@ export async function register(
   );
   if (written.ok) {
     ctx.later(ctx.mail({ kind: "verify_email", userId: user.id }));
+    ctx.audit({ act: "user.register", actor: user.id, target: user.id, outcome: "ok" });
     return ok(userOf(user, account.id));
   }
   if (written.uniqueColumn === undefined) return refuse(written.refusal);
@@ -76,7 +73,7 @@ async function requireFree(db: Database, emailCanonical: string, username: strin
 
 /**
  * Opens a session for an e-mail address or username and its password. Unknown names cost the same hash and get the
- * same `invalid_credentials` as a wrong password.
+ * same `invalid_credentials` as a wrong password, and are locked like known ones: `rate_limited`, without a hash.
  */
 export async function login(
   ctx: IdentityContext,
@@ -94,13 +91,24 @@ export async function login(
   );
   if (!found.ok) return found;
   const row = found.value[0];
-  const stored = row?.user.passwordHash ?? DUMMY_HASH;
-  const verified = await oneHashAtATime(() => verifyPassword(input.password, ctx.config.passwordPeppers, stored));
-  if (!verified.ok) return verified;
-  if (row === undefined || !verified.value) return refuse(WRONG_LOGIN);
-  if (needsRehash(stored, ctx.config.passwordPeppers.current))
+  // By person, so that address and username share one count.
+  const whose = row?.user.id ?? `login/${name}`;
+  const right = await checkPassword(ctx, whose, input.password, row?.user.passwordHash ?? null);
+  if (!right.ok) return right;
+  if (row === undefined || !right.value) {
+    // A name that nobody has is not written down: people type their passwords there.
+    ctx.audit({ act: "session.login", target: row?.user.id ?? "", outcome: WRONG_LOGIN.code });
+    return refuse(WRONG_LOGIN);
+  }
+  const stored = row.user.passwordHash;
+  if (needsRehash(stored, ctx.config.passwordPeppers.current)) {
     ctx.later(rehash(ctx, row.user.id, stored, input.password));
-  return openSession(ctx, userOf(row.user, row.accountId), origin);
+  }
+  const opened = await openSession(ctx, userOf(row.user, row.accountId), origin);
+  if (opened.ok) {
+    ctx.audit({ act: "session.login", actor: row.user.id, target: opened.value.sessionId, outcome: "ok" });
+  }
+  return opened;
 }
 
 /** Replaces the hash of a password that was right; not when it has been changed meanwhile. The next login tries again. */

@@ -6,7 +6,7 @@ import { wireTime } from "../../core/wire.ts";
 import { guardD1 } from "../../db/client.ts";
 import { sessions } from "../../db/tables.ts";
 import type { Principal } from "../../http/context.ts";
-import { idCursor, type PageWish, pageBy } from "../../http/page.ts";
+import { idCursor, type PageWish, pageById } from "../../http/page.ts";
 import { ACCESS_TTL_SECONDS } from "../../http/tokens.ts";
 import { SESSION_IDLE_MS, SUCCESSOR_MS } from "./sessions.ts";
 import type { IdentityContext } from "./user.ts";
@@ -55,16 +55,16 @@ export async function listSessions(ctx: IdentityContext, caller: Principal, wish
     last_used_at: wireTime(row.rotatedAt),
     current: row.id === caller.sessionId,
   });
-  return ok(pageBy(found.value, wish.limit, (row) => row.id, render));
+  return ok(pageById(found.value, wish.limit, render));
 }
 
 /**
- * Whether the presented token may still do something. Account and D1 are both asked, since either may have been told of an
- * end before the other. Refuses `unavailable` when one of them does not answer.
+ * Whether the presented token may still do something. Account (`admit`) and D1 are both asked, since either may have been told
+ * of an end before the other. Refuses `rate_limited`, and `unavailable` when one of them does not answer.
  */
-export async function tokenStatus(ctx: IdentityContext, caller: Principal) {
+export async function tokenStatus(ctx: IdentityContext, caller: Principal, admit: () => Promise<Result<null>>) {
   const [admitted, found] = await Promise.all([
-    ctx.revoker.admit(caller),
+    admit(),
     guardD1(ctx.db.select({ endedAt: sessions.endedAt }).from(sessions).where(eq(sessions.id, caller.sessionId))),
   ]);
   if (!admitted.ok && admitted.refusal.code !== "session_revoked") return admitted;
@@ -113,14 +113,7 @@ export async function listAllSessions(ctx: IdentityContext, wish: SessionWish) {
   const owner = wish.user_id === undefined ? undefined : eq(sessions.userId, wish.user_id);
   const found = await page(ctx, wish, cursor.value, and(owner, status));
   if (!found.ok) return found;
-  return ok(
-    pageBy(
-      found.value,
-      wish.limit,
-      (row) => row.id,
-      (row) => wireAdminSession(row, ctx.nowMs),
-    ),
-  );
+  return ok(pageById(found.value, wish.limit, (row) => wireAdminSession(row, ctx.nowMs)));
 }
 
 /** One session, whoever's it is. Refuses `not_found`, and `unavailable`. */

@@ -1,6 +1,7 @@
 // Sessions over HTTP: for their owner, and for operators.
 
 import { send, sendNothing } from "../../http/answer.ts";
+import { admit } from "../../http/auth.ts";
 import { callerOf } from "../../http/context.ts";
 import {
   answer,
@@ -12,6 +13,7 @@ import {
   problems,
   TOKEN_CODES,
 } from "../../http/openapi.ts";
+import { actOf, reasonBody } from "../../http/operator-act.ts";
 import { endAsOperator, endOwn } from "./ending.ts";
 import { contextOf } from "./request.ts";
 import {
@@ -19,7 +21,6 @@ import {
   adminSessionsAnswer,
   adminSessionsQuery,
   blacklistAnswer,
-  endSessionBody,
   sessionPath,
   sessionsAnswer,
   tokenAnswer,
@@ -57,6 +58,7 @@ const tokenRoute = operation({
   summary: "Whether the presented access token may still do something",
   description: "Also answers a token whose session has ended: `active` is false then, and `blacklisted` true.",
   access: "signed_in",
+  asksAccount: true,
   responses: { 200: answer(tokenAnswer, "Its status"), ...problems("unauthenticated", "token_expired", "unavailable") },
 });
 
@@ -88,7 +90,8 @@ const adminEndRoute = operation({
   tags: operations,
   summary: "End somebody's session",
   access: "operator",
-  request: { params: sessionPath, body: body(endSessionBody) },
+  audit: "session.revoke",
+  request: { params: sessionPath, body: body(reasonBody) },
   responses: {
     204: { description: "It has ended" },
     ...problems(...TOKEN_CODES, ...BODY_CODES, "forbidden", "not_found"),
@@ -114,7 +117,9 @@ export const sessionRoutes = createRouter()
   .openapi(endRoute, async (c) => {
     return sendNothing(c, await endOwn(contextOf(c), callerOf(c), c.req.valid("param").id));
   })
-  .openapi(tokenRoute, async (c) => send(c, await tokenStatus(contextOf(c), callerOf(c)), asItIs, 200))
+  .openapi(tokenRoute, async (c) => {
+    return send(c, await tokenStatus(contextOf(c), callerOf(c), () => admit(c)), asItIs, 200);
+  })
   .openapi(adminListRoute, async (c) => {
     return send(c, await listAllSessions(contextOf(c), c.req.valid("query")), asItIs, 200);
   })
@@ -123,7 +128,7 @@ export const sessionRoutes = createRouter()
   })
   .openapi(adminEndRoute, async (c) => {
     const { id } = c.req.valid("param");
-    const { reason } = c.req.valid("json");
-    return sendNothing(c, await endAsOperator(contextOf(c), callerOf(c).userId, id, reason));
+    const act = actOf(c, c.req.valid("json").reason);
+    return sendNothing(c, await endAsOperator(contextOf(c), act, id));
   })
   .openapi(figuresRoute, async (c) => send(c, await blacklistFigures(contextOf(c)), asItIs, 200));

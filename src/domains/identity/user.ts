@@ -6,13 +6,18 @@ import { typeId } from "../../core/ids.ts";
 import type { Result } from "../../core/result.ts";
 import type { Database } from "../../db/client.ts";
 import type { users } from "../../db/tables.ts";
+import type { AuditAct } from "../../http/audit.ts";
 import type { Config, SessionAuthority } from "../../http/context.ts";
+import type { Limits } from "../../http/limits.ts";
 
 /** What identity's verbs work with. */
 export interface IdentityContext {
   db: Database;
   config: Config;
   revoker: SessionAuthority;
+  limits: Limits;
+  /** Tells the audit trail, after the answer. */
+  audit: (act: AuditAct) => void;
   edge: EdgeSessions;
   /** Asks for an e-mail. Refuses `unavailable` when the queue does not take it. */
   mail: (subject: MailSubject) => Promise<Result<null>>;
@@ -41,6 +46,11 @@ export interface User {
 /** A new id of `prefix` for a thing made at `nowMs`. An id is not a secret. */
 export function newId(prefix: string, nowMs: number): string {
   return typeId(prefix, nowMs, crypto.getRandomValues(new Uint8Array(10)));
+}
+
+/** The one form of an address under which it is unique; schema.ts lets ASCII through only. */
+export function canonicalEmail(email: string): string {
+  return email.toLowerCase();
 }
 
 /** A row of the users table as the owner sees it: without its hash. */

@@ -16,6 +16,7 @@ import {
   trades,
   transfers,
 } from "../../db/read-model.ts";
+import { log } from "../../log.ts";
 import type { OperatorAct } from "../../objects/protocol.ts";
 import { askJournal, type Journalled, journalQueue, type ObjectBindings, sendPulls } from "../../objects/stubs.ts";
 import { keepsJournal } from "./journals.ts";
@@ -56,7 +57,7 @@ async function sendAgain(env: LetterBindings, letter: { queue: string; body: str
     await queue.send(JSON.parse(letter.body));
     return ok(null);
   } catch (error) {
-    console.error(JSON.stringify({ level: "error", event: "queue_failed", message: String(error) }));
+    log("error", "queue_failed", { message: String(error) });
     return QUEUE_AWAY;
   }
 }
@@ -104,5 +105,5 @@ export async function rebuildReadModel(env: RepairBindings, act: OperatorAct, no
 }
 
 function logAct(event: string, { by, reason }: OperatorAct, facts: Record<string, unknown>): void {
-  console.warn(JSON.stringify({ level: "warn", event, by, reason, ...facts }));
+  log("warn", event, { by, reason, ...facts });
 }

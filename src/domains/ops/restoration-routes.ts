@@ -2,9 +2,10 @@
 import type { Context } from "hono";
 import { SNAPSHOT_BYTES_MAX } from "../../core/limits.ts";
 import { send, sendNothing } from "../../http/answer.ts";
-import { type AppEnv, actOf } from "../../http/context.ts";
+import type { AppEnv } from "../../http/context.ts";
 import { answer, body, createRouter, operation, pageOf, pageQuery, problems } from "../../http/openapi.ts";
-import { renderPage, withCursor } from "../../http/page.ts";
+import { actOf, reasonBody } from "../../http/operator-act.ts";
+import { type PageWish, renderPage, withCursor } from "../../http/page.ts";
 import { listJournal, type Restored, reopen, restoration, restore } from "./restoration.ts";
 import {
   ACTING_CODES,
@@ -12,7 +13,6 @@ import {
   journalEventOut,
   marketPath,
   READING_CODES,
-  reasonIn,
   restorationOut,
   restoreIn,
 } from "./schema.ts";
@@ -28,6 +28,7 @@ const journalOf = <P extends string, S extends Params>(path: P, params: S) =>
     method: "get",
     path: `${path}/journal` as const,
     access,
+    audit: "journal.export",
     tags,
     summary: "An object's journal, oldest first",
     description: "Each event is text, to be kept as it is: a restore begins from the first events of a journal.",
@@ -50,6 +51,7 @@ const restoreOf = <P extends string, S extends Params>(path: P, params: S) =>
     method: "post",
     path: `${path}/restoration` as const,
     access,
+    audit: "object.restore",
     tags,
     summary: "Begin an object's next life from a snapshot of its journal",
     description: `Cancel-only until hands are shaken. An object that has a journal keeps it: then leave \`journal\` out; or, with \`replace\`, all that it has stored is thrown away for the snapshot, also when it cannot be read any more. At most ${SNAPSHOT_BYTES_MAX} bytes.`,
@@ -61,15 +63,16 @@ const reopenOf = <P extends string, S extends Params>(path: P, params: S) =>
     method: "post",
     path: `${path}/restoration/open` as const,
     access,
+    audit: "object.open",
     tags,
     summary: "Open a restored object though it still waits",
     description: "What it has not been told by then may become a conflict.",
-    request: { params, body: body(reasonIn) },
+    request: { params, body: body(reasonBody) },
     responses: { 204: { description: "Opened" }, ...problems(...ACTING_CODES, "not_found") },
   });
 
 /** A page of an object's journal. */
-async function journalPage(c: Context<AppEnv>, which: Restored, query: { limit: number; cursor?: string | undefined }) {
+async function journalPage(c: Context<AppEnv>, which: Restored, query: PageWish) {
   const { limit } = query;
   return withCursor(query.cursor, (cursor) => listJournal(c.env, which, { limit, cursor }));
 }

@@ -1,8 +1,9 @@
 // Operations over HTTP: for operators alone.
 import type { Context } from "hono";
 import { send, sendNothing } from "../../http/answer.ts";
-import { type AppEnv, actOf } from "../../http/context.ts";
+import type { AppEnv } from "../../http/context.ts";
 import { answer, body, createRouter, operation, pageOf, pageQuery, problems } from "../../http/openapi.ts";
+import { actOf, reasonBody } from "../../http/operator-act.ts";
 import { withCursor } from "../../http/page.ts";
 import { listParked, type Parker, resume, wireParked } from "./parked.ts";
 import { rebuildReadModel, replayDeadLetter, replayJournal } from "./repair.ts";
@@ -20,7 +21,6 @@ import {
   projectionOut,
   projectionQuery,
   READING_CODES,
-  reasonIn,
   rebuildOut,
   replayedOut,
   replayIn,
@@ -67,10 +67,11 @@ const replayLetterRoute = operation({
   method: "post",
   path: "/v1/admin/dead-letters/{id}/replay",
   access,
+  audit: "dead_letter.replay",
   tags,
   summary: "Put a dead letter into its queue once more",
   description: "It stays listed. Applying it twice changes nothing; if it dies again, its count goes up.",
-  request: { params: deadLetterPath, body: body(reasonIn) },
+  request: { params: deadLetterPath, body: body(reasonBody) },
   responses: { 202: answer(replayedOut, "Sent"), ...problems(...ACTING_CODES, "not_found") },
 });
 
@@ -78,6 +79,7 @@ const replayJournalRoute = operation({
   method: "post",
   path: "/v1/admin/projections/replay",
   access,
+  audit: "journal.replay",
   tags,
   summary: "Fetch into the read model what it lacks of an object's journal",
   description: "From the first event after `applied_seq`. Markets are named `<venue>/<symbol>`.",
@@ -89,11 +91,12 @@ const rebuildRoute = operation({
   method: "post",
   path: "/v1/admin/projections/rebuild",
   access,
+  audit: "read_model.rebuild",
   tags,
   summary: "Empty the read model and fill it again from all journals",
   description:
     "`replayed` journals are fetched at once; the cron's sweeper comes to the others. Lists are short until then; orders, money and streams do not notice.",
-  request: { body: body(reasonIn) },
+  request: { body: body(reasonBody) },
   responses: { 202: answer(rebuildOut, "Begun"), ...problems(...ACTING_CODES) },
 });
 
@@ -131,10 +134,11 @@ const resumeBy = <P extends string>(path: P, summary: string) =>
     method: "post",
     path,
     access,
+    audit: "parked.resume",
     tags,
     summary,
     description: "What waits is sent at once. Who resumed, when and why is kept with the object.",
-    request: { params: pairPath, body: body(reasonIn) },
+    request: { params: pairPath, body: body(reasonBody) },
     responses: {
       204: { description: "Resumed" },
       ...problems(...ACTING_CODES, "not_found"),

@@ -3,6 +3,7 @@ import { z } from "@hono/zod-openapi";
 import { isTypeId } from "../../core/ids.ts";
 import { findMarket } from "../../core/listings.ts";
 import { pageOf, pageQuery, symbolFilter, timestampOut } from "../../http/openapi.ts";
+import { reasonIn } from "../../http/operator-act.ts";
 import { orderOut } from "../../http/order-shape.ts";
 
 /** What an operator's read may be refused with. */
@@ -76,11 +77,6 @@ export const parkedOut = pageOf(
   .extend({ stopped: z.string().nullable() })
   .openapi("Parked");
 
-const reason = z.string().trim().min(1).max(500);
-
-/** What an operator says with every act: it is kept, or logged, with the act. */
-export const reasonIn = z.strictObject({ reason }).openapi("OperatorReason");
-
 export const restorationOut = z
   .object({ epoch: z.int(), restoring: z.boolean(), unmet: z.array(z.string()), breaks: z.array(z.string()) })
   .openapi("Restoration");
@@ -97,7 +93,7 @@ export const restoreIn = z
     epoch: z.int().min(2),
     journal: z.array(z.string().min(1)).default([]),
     replace: z.boolean().default(false),
-    reason,
+    reason: reasonIn,
   })
   .openapi("RestoreIn");
 
@@ -106,7 +102,7 @@ export const replayIn = z
   .strictObject({
     object: z.enum(["account", "market"]),
     name: z.string().min(1).max(128),
-    reason,
+    reason: reasonIn,
   })
   .openapi("JournalReplayIn");
 

@@ -5,7 +5,7 @@ import { ok, type Result } from "../../core/result.ts";
 import { type ShownOrder, wireOrder, wireTime } from "../../core/wire.ts";
 import { type DatabaseBinding, database, guardD1 } from "../../db/client.ts";
 import { deadLetters, orders, projectionHeads } from "../../db/read-model.ts";
-import { idCursor, type PageWish, pageBy, type WirePage, WRONG_CURSOR } from "../../http/page.ts";
+import { idCursor, type PageWish, pageBy, pageById, type WirePage, WRONG_CURSOR } from "../../http/page.ts";
 
 /** Which orders: of one market, of one account, still open or not. */
 export interface OrderWish extends PageWish {
@@ -38,7 +38,7 @@ export async function listOrders(env: DatabaseBinding, wish: OrderWish): Promise
       .limit(wish.limit + 1),
   );
   if (!found.ok) return found;
-  return ok(pageBy(found.value, wish.limit, (row) => row.id, wireAdminOrder));
+  return ok(pageById(found.value, wish.limit, wireAdminOrder));
 }
 
 /** The text is the index's own: only then does SQLite use the index of open orders. */
@@ -77,7 +77,7 @@ export async function listDeadLetters(env: DatabaseBinding, wish: PageWish) {
       .limit(wish.limit + 1),
   );
   if (!found.ok) return found;
-  return ok(pageBy(found.value, wish.limit, (row) => row.id, wireDeadLetter));
+  return ok(pageById(found.value, wish.limit, wireDeadLetter));
 }
 
 function wireDeadLetter({

@@ -6,19 +6,12 @@ import { FIRST_EPOCH } from "../../core/epochs.ts";
 import { BACKOFF_FIRST_MS } from "../../core/limits.ts";
 import { isOpen, type Order } from "../../core/order.ts";
 import { type Result, refuse } from "../../core/result.ts";
+import type { ExchangeAnswer, ExchangeCall, HandshakeAnswer, HandshakeCall } from "../calls.ts";
 import type { Handshakes } from "../handshakes.ts";
 import { Memory } from "../memory.ts";
 import { Outbox } from "../outbox.ts";
 import type { ObjectPorts } from "../ports.ts";
-import type {
-  ExchangeAnswer,
-  ExchangeCall,
-  HandshakeAnswer,
-  HandshakeCall,
-  OperatorAct,
-  PageRequest,
-  ParkedView,
-} from "../protocol.ts";
+import type { OperatorAct, PageRequest, ParkedView } from "../protocol.ts";
 import { checkStored } from "../stored.ts";
 import type { Timer } from "../timers.ts";
 import { MarketLinks, type Said } from "./markets.ts";

@@ -11,8 +11,9 @@ import {
   SAFETY_NET_MS,
 } from "../../core/limits.ts";
 import type { Report } from "../../core/messages.ts";
+import type { ExchangeAnswer, HandshakeAnswer } from "../calls.ts";
 import { type Parking, reasonToPark } from "../parking.ts";
-import type { ExchangeAnswer, HandshakeAnswer, OperatorAct } from "../protocol.ts";
+import type { OperatorAct } from "../protocol.ts";
 import type { Timers } from "../timers.ts";
 import type { AccountPorts } from "./engine.ts";
 import type { AccountRestoring } from "./restoring.ts";

@@ -9,8 +9,9 @@ import { REPORTS_PER_CALL_MAX } from "../../core/limits.ts";
 import { MARKETS } from "../../core/listings.ts";
 import { conflictOf } from "../../core/messages.ts";
 import { ConflictError, ok, orConflict, type Result, refuse } from "../../core/result.ts";
+import type { HandshakeAnswer, HandshakeCall } from "../calls.ts";
 import type { ObjectPorts } from "../ports.ts";
-import type { HandshakeAnswer, HandshakeCall, OperatorAct, RestoreView, Snapshot } from "../protocol.ts";
+import type { OperatorAct, RestoreView, Snapshot } from "../protocol.ts";
 import { invalid, readSnapshot } from "../stored.ts";
 import type { AccountEngine } from "./engine.ts";
 

@@ -7,23 +7,18 @@ import { advance, applyCommands } from "../../core/market/decide.ts";
 import { emptyMarket, type MarketEvent, type MarketState, peerOf } from "../../core/market/state.ts";
 import type { MarketTurn } from "../../core/market/turn.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
-import { Memory } from "../memory.ts";
-import { Outbox } from "../outbox.ts";
-import type { ObjectPorts } from "../ports.ts";
 import type {
-  BookView,
   ExchangeAnswer,
   ExchangeCall,
   HandshakeAnswer,
   HandshakeCall,
-  OperatorAct,
-  PageRequest,
-  ParkedView,
   ReportAnswer,
   ReportCall,
-  RestoreView,
-  Snapshot,
-} from "../protocol.ts";
+} from "../calls.ts";
+import { Memory } from "../memory.ts";
+import { Outbox } from "../outbox.ts";
+import type { ObjectPorts } from "../ports.ts";
+import type { BookView, OperatorAct, PageRequest, ParkedView, RestoreView, Snapshot } from "../protocol.ts";
 import { checkStored } from "../stored.ts";
 import { MarketClock } from "./clock.ts";
 import { Pushes } from "./pushes.ts";

@@ -7,18 +7,11 @@ import { applyMarketEvent, emptyMarket, type MarketEvent, type MarketState, peer
 import { emit, type MarketTurn } from "../../core/market/turn.ts";
 import { conflictOf, type Mark } from "../../core/messages.ts";
 import { ConflictError, ok, orConflict, type Result, refuse } from "../../core/result.ts";
+import type { HandshakeAnswer, HandshakeCall, ReportAnswer, ReportCall } from "../calls.ts";
 import type { Handshakes } from "../handshakes.ts";
 import type { Outbox } from "../outbox.ts";
 import type { ObjectPorts } from "../ports.ts";
-import type {
-  HandshakeAnswer,
-  HandshakeCall,
-  OperatorAct,
-  ReportAnswer,
-  ReportCall,
-  RestoreView,
-  Snapshot,
-} from "../protocol.ts";
+import type { OperatorAct, RestoreView, Snapshot } from "../protocol.ts";
 import { invalid, readSnapshot } from "../stored.ts";
 import type { Timers } from "../timers.ts";
 import type { MarketStore, PeerRecord } from "./store.ts";

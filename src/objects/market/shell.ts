@@ -2,13 +2,10 @@
 import { DurableObject } from "cloudflare:workers";
 import { findMarket } from "../../core/listings.ts";
 import type { Result } from "../../core/result.ts";
+import type { ExchangeAnswer, ExchangeCall, HandshakeAnswer, HandshakeCall } from "../calls.ts";
 import { platformPorts, withTimeout } from "../platform.ts";
 import type {
   BookView,
-  ExchangeAnswer,
-  ExchangeCall,
-  HandshakeAnswer,
-  HandshakeCall,
   JournalHead,
   JournalSlice,
   MarketRpc,
