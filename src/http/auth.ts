@@ -66,7 +66,8 @@ function whatCounts(refusal: Refusal, access: Access, lacking: Refusal | null): 
 
 /** After an act: one that was refused before it asked the account is judged by the account now. */
 async function judgeRefusal(c: Context<AppEnv>): Promise<undefined> {
-  if (!REFUSALS.has(c.res.status) || c.get("standings") !== undefined) return;
+  const spent = c.get("standings")?.some(({ policy }) => policy === c.get("spend")?.policy) === true;
+  if (!REFUSALS.has(c.res.status) || spent) return;
   const admitted = await admit(c);
   if (admitted.ok || admitted.refusal.code === "unavailable") return;
   // Two steps: set over another answer, it would take on that one's headers.
