@@ -21,6 +21,7 @@ interface WireEvent {
 
 const olivia: Trader = await trader({ roles: ["customer", "operator"] });
 const PASSWORD = "correct horse battery";
+const NEXT = "staple of another kind";
 const headers = { "CF-Connecting-IP": "10.20.30.40" };
 
 async function trail(query: string): Promise<WireEvent[]> {
@@ -44,6 +45,21 @@ async function told(query: string, count: number): Promise<WireEvent[]> {
 const post = <T>(path: string, json: object, token?: string) =>
   call<T>("POST", path, { json, headers, ...(token === undefined ? {} : { token }) });
 
+type Tokens = Record<"access_token" | "refresh_token" | "session_id", string>;
+
+/** The token of an e-mail, once it is in the mailbox. */
+function mailToken(to: string, kind: string): Promise<string> {
+  return vi.waitFor(
+    async () => {
+      const { body } = await call<WirePage<{ kind: string; text: string }>>("GET", `/v1/dev/mailbox?to=${to}`);
+      const token = /#token=(\S+)/.exec(body.data.find((mail) => mail.kind === kind)?.text ?? "")?.[1];
+      if (token === undefined) throw new Error(`no ${kind} yet`);
+      return token;
+    },
+    { timeout: 15_000, interval: 200 },
+  );
+}
+
 describe("what is written down", () => {
   it("is a life from sign-up to a stolen refresh token", async () => {
     const user = { email: "audited@example.com", username: "audited", password: PASSWORD };
@@ -54,12 +70,13 @@ describe("what is written down", () => {
       401,
       "invalid_credentials",
     );
-    type Tokens = Record<"access_token" | "refresh_token" | "session_id", string>;
     const one = (await post<Tokens>("/v1/auth/login", { login: "audited", password: PASSWORD })).body;
     const two = (await post<Tokens>("/v1/auth/login", { login: "audited", password: PASSWORD })).body;
     await call("POST", "/v1/auth/logout", { token: two.access_token, headers });
     const next = (await post<Tokens>("/v1/auth/refresh", { refresh_token: one.refresh_token })).body;
     await post("/v1/auth/refresh", { refresh_token: next.refresh_token });
+    // As when the ten seconds of the same successor are over.
+    await env.DB.prepare("UPDATE sessions SET rotations = '[]' WHERE id = ?").bind(one.session_id).run();
     expectProblem(await post("/v1/auth/refresh", { refresh_token: one.refresh_token }), 401, "refresh_token_reused");
     const events = await told(`actor=${id}`, 5);
     const said = events
@@ -77,6 +94,44 @@ describe("what is written down", () => {
     const [failed] = await told(`target=${id}&act=session.login`, 1);
     expect(failed).toMatchObject({ actor: null, actor_kind: "stranger", outcome: "invalid_credentials" });
     expect(JSON.stringify(events)).not.toMatch(/correct horse|wrong password|rt_ses/);
+  });
+
+  it("is every password that was changed, every address that was verified and every session that was ended by hand", async () => {
+    const user = { email: "hands@example.com", username: "hands", password: PASSWORD };
+    const id = (await post<{ user: { id: string } }>("/v1/auth/register", user)).body.user.id;
+    const login = async (password: string) => {
+      const { body } = await post<Tokens>("/v1/auth/login", { login: "hands", password });
+      return { token: body.access_token, session: body.session_id };
+    };
+    const [first, second, third] = [await login(PASSWORD), await login(PASSWORD), await login(PASSWORD)];
+    const { token } = first;
+    const verifying = { token: await mailToken(user.email, "verify_email") };
+    expect((await post("/v1/auth/email/verify", verifying)).status).toBe(204);
+    expect((await call("DELETE", `/v1/auth/sessions/${second.session}`, { token, headers })).status).toBe(204);
+    const reason = "a stolen phone";
+    const revoked = await olivia.call("POST", `/v1/admin/sessions/${third.session}/revoke`, { json: { reason } });
+    expect(revoked.status).toBe(204);
+    const put = (current_password: string) =>
+      call("PUT", "/v1/auth/password", { token, headers, json: { current_password, new_password: NEXT } });
+    expectProblem(await put("wrong password"), 422, "wrong_password");
+    expect((await put(PASSWORD)).status).toBe(204);
+    await post("/v1/auth/password/forgot", { email: user.email });
+    const resetting = { token: await mailToken(user.email, "reset_password"), password: PASSWORD };
+    expect((await post("/v1/auth/password/reset", resetting)).status).toBe(204);
+    expectProblem(await post("/v1/auth/password/reset", resetting), 401, "invalid_code");
+    const events = (await told(`actor=${id}`, 9)).map(({ act, target, outcome }) => [act, target, outcome]);
+    const byHand = events.filter(([act]) => act !== "session.login" && act !== "user.register");
+    expect(byHand.sort()).toEqual([
+      ["email.verify", id, "ok"],
+      ["password.change", id, "ok"],
+      ["password.change", id, "wrong_password"],
+      ["password.reset", id, "ok"],
+      ["session.revoke", second.session, "ok"],
+    ]);
+    const [byOperator] = await told(`target=${third.session}&act=session.revoke`, 1);
+    expect(byOperator).toMatchObject({ actor: olivia.userId, actor_kind: "operator", outcome: "ok", reason });
+    const resets = (await told("act=password.reset", 2)).map(({ actor, outcome }) => [actor, outcome]);
+    expect(resets).toEqual(expect.arrayContaining([[null, "invalid_code"]]));
   });
 
   it("never is a name that nobody has: somebody may have typed a password there", async () => {
@@ -102,6 +157,22 @@ describe("what is written down", () => {
     await olivia.call("POST", "/v1/admin/projections/replay", { json });
     const [replay] = await told("act=journal.replay", 1);
     expect(replay?.target).toBe('{"object":"account","name":"acc_none"}');
+  });
+
+  it("is whose journal was read, and what was restored or opened, or was not", async () => {
+    const ada = await trader({ usd: "1" });
+    const base = `/v1/admin/accounts/${ada.accountId}`;
+    expect((await olivia.get(`${base}/journal?limit=1`)).status).toBe(200);
+    const json = { epoch: 1, journal: [], reason: "a drill" };
+    expectProblem(await olivia.call("POST", `${base}/restoration`, { json }), 422, "validation_failed");
+    const open = await olivia.call("POST", `${base}/restoration/open`, { json: { reason: "a drill" } });
+    expectProblem(open, 404, "not_found");
+    const events = await told(`target=${ada.accountId}`, 3);
+    expect(events.map(({ act, outcome, reason, actor }) => [act, outcome, reason, actor]).sort()).toEqual([
+      ["journal.export", "ok", null, olivia.userId],
+      ["object.open", "not_found", "a drill", olivia.userId],
+      ["object.restore", "validation_failed", null, olivia.userId],
+    ]);
   });
 
   it("is money in and out, once, as the journal brings it", async () => {

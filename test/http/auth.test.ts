@@ -293,3 +293,32 @@ describe("signing keys", () => {
     expect(() => configWith(old, further)).not.toThrow(NEXT.d);
   });
 });
+
+describe("a route whose act asks the account, and that has a limit of its own", () => {
+  it("has the session judged all the same when the act is refused before it asks", async () => {
+    const limitedToo = operation({
+      method: "post",
+      path: "/limited",
+      access: "signed_in",
+      asksAccount: true,
+      limits: ["password_check"],
+      request: { body: body(z.strictObject({ a: z.string() })) },
+      responses: { 200: answer(z.object({}), "Never"), ...problems("session_revoked") },
+    });
+    const standing = { policy: "password_check", remaining: 1, resetSeconds: 1 } as const;
+    const one = createRouter();
+    const ports = {
+      ...NO_PORTS,
+      limits: () => ({ ...NO_PORTS.limits(env, config.rates), take: async () => ok(standing) }),
+      sessionAuthority: () => ({
+        ...NO_PORTS.sessionAuthority(env),
+        admit: async () => ({ ok: false as const, refusal: { code: "session_revoked" as const } }),
+      }),
+    };
+    one.use(requestContext(ports), configuration, sizeLimit);
+    one.openapi(limitedToo, (c) => send(c, ok(null), () => ({}), 200));
+    const token = await signAccessToken(config, SUBJECT, Date.now());
+    const got = await call(one, "POST", "/limited", { token, json: { b: 1 } });
+    expect([got.status, got.body.code]).toEqual([401, "session_revoked"]);
+  });
+});

@@ -8,6 +8,7 @@ import { type AppEnv, accessOf } from "../../http/context.ts";
 import { idempotencyOf, sendOnce } from "../../http/once.ts";
 import {
   answer,
+  BODY_CODES,
   body,
   createRouter,
   idempotencyHeaders,
@@ -15,6 +16,7 @@ import {
   pageOf,
   pageQuery,
   problems,
+  TOKEN_CODES,
 } from "../../http/openapi.ts";
 import { renderPage, withCursor } from "../../http/page.ts";
 import { problemResponse } from "../../http/problem.ts";
@@ -26,13 +28,9 @@ import { openStream, redeemTicket } from "./stream.ts";
 
 const tags = ["Account"];
 const door = { access: "signed_in", asksAccount: true } as const;
-const session = ["unauthenticated", "token_expired", "session_revoked", "unavailable"] as const;
 const createProblems = problems(
-  ...session,
-  "malformed_json",
-  "payload_too_large",
-  "unsupported_media_type",
-  "validation_failed",
+  ...TOKEN_CODES,
+  ...BODY_CODES,
   "amount_out_of_range",
   "insufficient_funds",
   "account_frozen",
@@ -46,7 +44,7 @@ const account = operation({
   ...door,
   tags,
   summary: "Balances and equity",
-  responses: { 200: answer(accountOut, "The account"), ...problems(...session) },
+  responses: { 200: answer(accountOut, "The account"), ...problems(...TOKEN_CODES) },
 });
 const transferRequest = { headers: idempotencyHeaders, body: body(transferIn) };
 const deposit = operation({
@@ -76,7 +74,7 @@ const listOf = (path: "/v1/account/deposits" | "/v1/account/withdrawals", summar
     tags,
     summary,
     request: { query: pageQuery },
-    responses: { 200: answer(pageOf(transferOut), "Newest first"), ...problems(...session, "validation_failed") },
+    responses: { 200: answer(pageOf(transferOut), "Newest first"), ...problems(...TOKEN_CODES, "validation_failed") },
   });
 const deposits = listOf("/v1/account/deposits", "Your deposits");
 const withdrawals = listOf("/v1/account/withdrawals", "Your withdrawals");
@@ -87,7 +85,7 @@ const ledger = operation({
   tags,
   summary: "Every movement of your money, oldest first",
   request: { query: ledgerQuery },
-  responses: { 200: answer(pageOf(entryOut), "Entries"), ...problems(...session, "validation_failed") },
+  responses: { 200: answer(pageOf(entryOut), "Entries"), ...problems(...TOKEN_CODES, "validation_failed") },
 });
 const ticket = operation({
   method: "post",
@@ -95,7 +93,7 @@ const ticket = operation({
   ...door,
   tags,
   summary: "A ticket that opens one stream",
-  responses: { 201: answer(ticketOut, "Good once, for 30 s"), ...problems(...session, "rate_limited") },
+  responses: { 201: answer(ticketOut, "Good once, for 30 s"), ...problems(...TOKEN_CODES, "rate_limited") },
 });
 const stream = operation({
   method: "get",
@@ -107,7 +105,7 @@ const stream = operation({
     "A WebSocket. Authenticate with the Authorization header, or with a ticket. It is closed with 4001 when the access " +
     'token (a ticket: the one it was made with) expires, unless {"op":"auth","token":"…"} has renewed it with a newer one.',
   request: { query: streamQuery },
-  responses: { 101: { description: "The stream" }, ...problems(...session, "rate_limited", "validation_failed") },
+  responses: { 101: { description: "The stream" }, ...problems(...TOKEN_CODES, "rate_limited", "validation_failed") },
 });
 
 /** What an object is told of its caller: not who he is to us. */

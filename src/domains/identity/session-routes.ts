@@ -70,7 +70,7 @@ const adminListRoute = operation({
   description: "With `status=ended` the blacklist's entries: who ended each, when and why.",
   access: "operator",
   request: { query: adminSessionsQuery },
-  responses: { 200: answer(adminSessionsAnswer, "Sessions"), ...problems(...TOKEN_CODES, "forbidden") },
+  responses: { 200: answer(adminSessionsAnswer, "Sessions"), ...problems(...TOKEN_CODES) },
 });
 
 const adminFindRoute = operation({
@@ -81,7 +81,7 @@ const adminFindRoute = operation({
   description: "A token's session is its `sid`.",
   access: "operator",
   request: { params: sessionPath },
-  responses: { 200: answer(adminSessionOut, "The session"), ...problems(...TOKEN_CODES, "forbidden", "not_found") },
+  responses: { 200: answer(adminSessionOut, "The session"), ...problems(...TOKEN_CODES, "not_found") },
 });
 
 const adminEndRoute = operation({
@@ -94,7 +94,7 @@ const adminEndRoute = operation({
   request: { params: sessionPath, body: body(reasonBody) },
   responses: {
     204: { description: "It has ended" },
-    ...problems(...TOKEN_CODES, ...BODY_CODES, "forbidden", "not_found"),
+    ...problems(...TOKEN_CODES, ...BODY_CODES, "not_found"),
   },
 });
 
@@ -105,7 +105,7 @@ const figuresRoute = operation({
   summary: "How large the token blacklist is, and what it has refused",
   description: "Uses are counted where KV refused them; those that the account refused are not.",
   access: "operator",
-  responses: { 200: answer(blacklistAnswer, "Figures"), ...problems(...TOKEN_CODES, "forbidden") },
+  responses: { 200: answer(blacklistAnswer, "Figures"), ...problems(...TOKEN_CODES) },
 });
 
 const asItIs = <T>(value: T): T => value;

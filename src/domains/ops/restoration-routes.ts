@@ -3,19 +3,11 @@ import type { Context } from "hono";
 import { SNAPSHOT_BYTES_MAX } from "../../core/limits.ts";
 import { send, sendNothing } from "../../http/answer.ts";
 import type { AppEnv } from "../../http/context.ts";
-import { answer, body, createRouter, operation, pageOf, pageQuery, problems } from "../../http/openapi.ts";
+import { answer, body, createRouter, operation, pageOf, pageQuery, problems, TOKEN_CODES } from "../../http/openapi.ts";
 import { actOf, reasonBody } from "../../http/operator-act.ts";
 import { type PageWish, renderPage, withCursor } from "../../http/page.ts";
 import { listJournal, type Restored, reopen, restoration, restore } from "./restoration.ts";
-import {
-  ACTING_CODES,
-  accountPath,
-  journalEventOut,
-  marketPath,
-  READING_CODES,
-  restorationOut,
-  restoreIn,
-} from "./schema.ts";
+import { ACTING_CODES, accountPath, journalEventOut, marketPath, restorationOut, restoreIn } from "./schema.ts";
 
 const tags = ["Operations"];
 const access = "operator";
@@ -33,7 +25,7 @@ const journalOf = <P extends string, S extends Params>(path: P, params: S) =>
     summary: "An object's journal, oldest first",
     description: "Each event is text, to be kept as it is: a restore begins from the first events of a journal.",
     request: { params, query: pageQuery },
-    responses: { 200: answer(pageOf(journalEventOut), "Events"), ...problems(...READING_CODES, "not_found") },
+    responses: { 200: answer(pageOf(journalEventOut), "Events"), ...problems(...TOKEN_CODES, "not_found") },
   });
 const restorationOf = <P extends string, S extends Params>(path: P, params: S) =>
   operation({
@@ -44,7 +36,7 @@ const restorationOf = <P extends string, S extends Params>(path: P, params: S) =
     summary: "How far a restore has come",
     description: "From the object itself: whom it waits for, and what keeps it from opening.",
     request: { params },
-    responses: { 200: answer(restorationOut, "Restoration"), ...problems(...READING_CODES, "not_found") },
+    responses: { 200: answer(restorationOut, "Restoration"), ...problems(...TOKEN_CODES, "not_found") },
   });
 const restoreOf = <P extends string, S extends Params>(path: P, params: S) =>
   operation({

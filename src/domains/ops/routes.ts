@@ -2,7 +2,7 @@
 import type { Context } from "hono";
 import { send, sendNothing } from "../../http/answer.ts";
 import type { AppEnv } from "../../http/context.ts";
-import { answer, body, createRouter, operation, pageOf, pageQuery, problems } from "../../http/openapi.ts";
+import { answer, body, createRouter, operation, pageOf, pageQuery, problems, TOKEN_CODES } from "../../http/openapi.ts";
 import { actOf, reasonBody } from "../../http/operator-act.ts";
 import { withCursor } from "../../http/page.ts";
 import { listParked, type Parker, resume, wireParked } from "./parked.ts";
@@ -20,7 +20,6 @@ import {
   parkedOut,
   projectionOut,
   projectionQuery,
-  READING_CODES,
   rebuildOut,
   replayedOut,
   replayIn,
@@ -30,7 +29,7 @@ import { listDeadLetters, listOrders, listProjections } from "./service.ts";
 
 const tags = ["Operations"];
 const access = "operator";
-const refusals = problems(...READING_CODES);
+const refusals = problems(...TOKEN_CODES);
 
 const ordersRoute = operation({
   method: "get",
@@ -115,7 +114,7 @@ const listParkedBy = <P extends string, S extends typeof accountPath | typeof ma
     request: { params, query: pageQuery },
     responses: {
       200: answer(parkedOut, "Pairs, the last one parked first"),
-      ...problems(...READING_CODES, "not_found"),
+      ...problems(...TOKEN_CODES, "not_found"),
     },
   });
 const parkedByAccount = listParkedBy(

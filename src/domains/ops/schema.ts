@@ -2,26 +2,12 @@
 import { z } from "@hono/zod-openapi";
 import { isTypeId } from "../../core/ids.ts";
 import { findMarket } from "../../core/listings.ts";
-import { pageOf, pageQuery, symbolFilter, timestampOut } from "../../http/openapi.ts";
+import { BODY_CODES, pageOf, pageQuery, symbolFilter, TOKEN_CODES, timestampOut } from "../../http/openapi.ts";
 import { reasonIn } from "../../http/operator-act.ts";
 import { orderOut } from "../../http/order-shape.ts";
 
-/** What an operator's read may be refused with. */
-export const READING_CODES = [
-  "unauthenticated",
-  "token_expired",
-  "session_revoked",
-  "forbidden",
-  "validation_failed",
-  "unavailable",
-] as const;
 /** What an operator's act may be refused with. */
-export const ACTING_CODES = [
-  ...READING_CODES,
-  "malformed_json",
-  "payload_too_large",
-  "unsupported_media_type",
-] as const;
+export const ACTING_CODES = [...TOKEN_CODES, ...BODY_CODES] as const;
 
 /** The contract's order with the account that it belongs to. */
 export const adminOrderOut = orderOut.extend({ account_id: z.string() }).openapi("AdminOrder");

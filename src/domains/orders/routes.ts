@@ -6,7 +6,18 @@ import { wireFill, wireOrder } from "../../core/wire.ts";
 import { send } from "../../http/answer.ts";
 import { accessOf } from "../../http/context.ts";
 import { idempotencyOf, sendOnce } from "../../http/once.ts";
-import { answer, body, createRouter, idempotencyHeaders, operation, pageOf, problems } from "../../http/openapi.ts";
+import {
+  answer,
+  BODY_CODES,
+  body,
+  createRouter,
+  idempotencyHeaders,
+  KEY_CODES,
+  operation,
+  pageOf,
+  problems,
+  TOKEN_CODES,
+} from "../../http/openapi.ts";
 import { orderOut } from "../../http/order-shape.ts";
 import { renderPage, withCursor } from "../../http/page.ts";
 import {
@@ -24,35 +35,10 @@ import { cancelAll, cancelOrder, findOrder, listFills, listOrders, placeOrder } 
 const tags = ["Orders"];
 const door = { access: "signed_in", asksAccount: true } as const;
 const REFUSALS = [...PLAIN_ORDER_CODES, "insufficient_funds"] as const;
-const orderProblems = problems(
-  ...REFUSALS,
-  "unauthenticated",
-  "token_expired",
-  "session_revoked",
-  "malformed_json",
-  "payload_too_large",
-  "unsupported_media_type",
-  "validation_failed",
-  "idempotency_key_reused",
-  "idempotency_in_flight",
-  "unavailable",
-);
-const READ = ["unauthenticated", "token_expired", "session_revoked", "not_found", "unavailable"] as const;
-const listProblems = problems(
-  "unauthenticated",
-  "token_expired",
-  "session_revoked",
-  "validation_failed",
-  "unavailable",
-);
-const cancelProblems = problems(
-  "unauthenticated",
-  "token_expired",
-  "session_revoked",
-  "not_found",
-  "order_not_open",
-  "unavailable",
-);
+const orderProblems = problems(...REFUSALS, ...TOKEN_CODES, ...BODY_CODES, ...KEY_CODES);
+const READ = [...TOKEN_CODES, "not_found"] as const;
+const listProblems = problems(...TOKEN_CODES, "validation_failed");
+const cancelProblems = problems(...READ, "order_not_open");
 
 const place = operation({
   method: "post",

@@ -3,13 +3,12 @@ import type { Context } from "hono";
 import { wirePosition } from "../../core/wire.ts";
 import { send } from "../../http/answer.ts";
 import { type AppEnv, accessOf } from "../../http/context.ts";
-import { answer, createRouter, operation, problems } from "../../http/openapi.ts";
+import { answer, createRouter, operation, problems, TOKEN_CODES } from "../../http/openapi.ts";
 import { portfolioOut, positionList, positionOut, symbolPath } from "./schema.ts";
 import { type PortfolioContext, readPortfolio, readPosition, type ValuedPosition, wirePortfolio } from "./service.ts";
 
 const tags = ["Portfolio"];
 const door = { access: "signed_in", asksAccount: true } as const;
-const session = ["unauthenticated", "token_expired", "session_revoked", "unavailable"] as const;
 
 const positions = operation({
   method: "get",
@@ -17,7 +16,7 @@ const positions = operation({
   ...door,
   tags,
   summary: "Your positions at average cost",
-  responses: { 200: answer(positionList, "Positions"), ...problems(...session) },
+  responses: { 200: answer(positionList, "Positions"), ...problems(...TOKEN_CODES) },
 });
 const position = operation({
   method: "get",
@@ -26,7 +25,7 @@ const position = operation({
   tags,
   summary: "One position",
   request: { params: symbolPath },
-  responses: { 200: answer(positionOut, "The position"), ...problems(...session, "not_found") },
+  responses: { 200: answer(positionOut, "The position"), ...problems(...TOKEN_CODES, "not_found") },
 });
 const portfolio = operation({
   method: "get",
@@ -34,7 +33,7 @@ const portfolio = operation({
   ...door,
   tags,
   summary: "Equity, cash, profit and allocation",
-  responses: { 200: answer(portfolioOut, "The portfolio"), ...problems(...session) },
+  responses: { 200: answer(portfolioOut, "The portfolio"), ...problems(...TOKEN_CODES) },
 });
 
 function contextOf(c: Context<AppEnv>): PortfolioContext {
