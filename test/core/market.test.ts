@@ -130,6 +130,17 @@ describe("the house", () => {
     expect(marketBalance(desk.state, "house", "USD")).toBe(notional);
   });
 
+  it.each([
+    ["buy", houseBest(NOON).ask, "-2", "1"],
+    ["sell", houseBest(NOON).bid, "2", "-1"],
+  ] as const)("takes what rests at its price to %s, whole", (side, price, sol, sign) => {
+    const desk = new Desk();
+    desk.send(`a1 ${side} 2 @ ${price}`);
+    expect(desk.advance()).toEqual([expect.stringContaining(`a1 filled 2 @ ${price}, maker`)]);
+    expect(marketBalance(desk.state, "house", "SOL")).toBe(BigInt(sol) * desk.qty("1"));
+    expect(marketBalance(desk.state, "house", "USD")).toBe(BigInt(sign) * 2n * desk.price(price));
+  });
+
   it("fills the best resting order first, level by level, until its quotes no longer cross", () => {
     const { ask } = houseBest(NOON);
     const desk = new Desk();
