@@ -9,12 +9,9 @@ const BPS = 10_000n;
 export function weightsBps(values: readonly bigint[]): number[] {
   const total = values.reduce((sum, value) => sum + value, 0n);
   if (total === 0n) return values.map(() => 0);
-  const weights = values.map((value) => Number((value * BPS) / total));
-  const missing = Number(BPS) - weights.reduce((sum, weight) => sum + weight, 0);
-  const remainder = (index: number) => ((values[index] ?? 0n) * BPS) % total;
-  const byRemainder = [...weights.keys()].sort(
-    (a, b) => Number(remainder(b) > remainder(a)) - Number(remainder(b) < remainder(a)),
-  );
-  const raised = new Set(byRemainder.slice(0, missing));
-  return weights.map((weight, index) => weight + Number(raised.has(index)));
+  const shares = values.map((value) => ({ whole: Number((value * BPS) / total), rest: (value * BPS) % total }));
+  const missing = Number(BPS) - shares.reduce((sum, { whole }) => sum + whole, 0);
+  const byRest = [...shares].sort((a, b) => Number(b.rest > a.rest) - Number(b.rest < a.rest));
+  const raised = new Set(byRest.slice(0, missing));
+  return shares.map((share) => share.whole + Number(raised.has(share)));
 }

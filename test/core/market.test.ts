@@ -35,6 +35,14 @@ function whenAskFallsTo(ask: number): number {
   throw new Error("the path never gets there; choose another seed");
 }
 
+/** Likewise, at which the house's best bid is at or above `bid`. */
+function whenBidRisesTo(bid: number): number {
+  for (let step = 1; step < 50_000; step += 1) {
+    if (Number(houseBest(NOON + step * STEP_MS).bid) >= bid) return NOON + step * STEP_MS;
+  }
+  throw new Error("the path never gets there; choose another seed");
+}
+
 function requotes(journal: readonly MarketEvent[]): number[] {
   return journal.flatMap((event) => (event.kind === "requote" ? [event.step] : []));
 }
@@ -130,6 +138,17 @@ describe("the house", () => {
     expect(marketBalance(desk.state, "house", "USD")).toBe(notional);
   });
 
+  it.each([
+    ["buy", houseBest(NOON).ask, "-2", "1"],
+    ["sell", houseBest(NOON).bid, "2", "-1"],
+  ] as const)("takes what rests at its price to %s, whole", (side, price, sol, sign) => {
+    const desk = new Desk();
+    desk.send(`a1 ${side} 2 @ ${price}`);
+    expect(desk.advance()).toEqual([expect.stringContaining(`a1 filled 2 @ ${price}, maker`)]);
+    expect(marketBalance(desk.state, "house", "SOL")).toBe(BigInt(sol) * desk.qty("1"));
+    expect(marketBalance(desk.state, "house", "USD")).toBe(BigInt(sign) * 2n * desk.price(price));
+  });
+
   it("fills the best resting order first, level by level, until its quotes no longer cross", () => {
     const { ask } = houseBest(NOON);
     const desk = new Desk();
@@ -191,6 +210,17 @@ describe("steps that passed while the market slept", () => {
     expect(requotes(desk.journal)).toEqual([NOON / STEP_MS, crossing / STEP_MS, crossing / STEP_MS + 40]);
   });
 
+  it("are replayed for what only asks, too", () => {
+    const price = (Number(houseBest(NOON).bid) + 0.05).toFixed(2);
+    const other = new Desk();
+    other.advance();
+    other.send(`a1 sell 2 @ ${price}`);
+    const rising = whenBidRisesTo(Number(price));
+    other.now = rising + 40 * STEP_MS;
+    expect(other.advance().map((sentence) => sentence.split(",")[0])).toEqual([`a1 filled 2 @ ${price}`]);
+    expect(requotes(other.journal)).toContain(rising / STEP_MS);
+  });
+
   it("end for an order when it expires: before, it may be filled, after, it may not", () => {
     const expiringAt = (expiresAt: number) => {
       const other = new Desk();
@@ -237,6 +267,12 @@ describe("expiry", () => {
     desk.now = NOON + 500;
     expect(desk.advance()).toEqual(["a1 expired: gtd"]);
     expect(desk.state.orders.size + desk.state.expiring.size).toBe(0);
+  });
+});
+
+describe("a post-only order", () => {
+  it.each(["buy", "sell"])("to %s rests where nobody else does: there is nothing that it could cross", (side) => {
+    expect(new Desk().send(`x1 ${side} 1 @ 180 post_only`)).toEqual(["x1 new"]);
   });
 });
 

@@ -238,6 +238,13 @@ describe("a market order", () => {
     expect(desk.state.orders.has("x1")).toBe(false);
   });
 
+  it.each(["gtc", "gtd", "day"])("never rests, even if it says %s", (timeInForce) => {
+    const desk = deskWith("| 180.1 | c1:1");
+    expect(desk.send(`x1 buy 2 market ${timeInForce}`).at(-1)).toBe("x1 canceled: no_liquidity");
+    expectBook(desk, "");
+    expect(desk.state.orders.size).toBe(0);
+  });
+
   it("in an empty market is canceled, not refused", () => {
     expect(new Desk().send("x1 buy 1 market")).toEqual(["x1 new", "x1 canceled: no_liquidity"]);
   });

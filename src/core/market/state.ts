@@ -188,7 +188,8 @@ export function houseOrder(quote: HouseQuote, seq: number): RestingOrder {
     selfTradePrevention: "none",
     makerFeeBps: 0,
     takerFeeBps: 0,
-    budget: quote.side === "sell" ? quote.qty : 2n ** 80n,
+    // Nothing is held for the house: more than any quote may cost.
+    budget: 2n ** 80n,
     feeNumerator: 0n,
     fee: 0n,
     expiresAt: null,
