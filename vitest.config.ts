@@ -14,14 +14,26 @@ export default defineConfig({
     // The simulator keeps one core busy for minutes, the other projects mostly wait for the runtime.
     maxWorkers: 2,
     projects: [
-      { test: { name: "core", environment: "node", include: ["test/core/**/*.test.ts", "test/tidy.test.ts"] } },
+      {
+        test: {
+          name: "core",
+          environment: "node",
+          include: ["test/{core,adapters}/**/*.test.ts", "test/tidy.test.ts"],
+        },
+      },
       { test: { name: "sim", environment: "node", include: ["test/sim/**/*.test.ts"], testTimeout: 600_000 } },
       {
         plugins: [
           cloudflareTest(async () => ({
             wrangler: { configPath: "./wrangler.toml" },
             miniflare: {
-              bindings: { ...TEST_SECRETS, D1_MIGRATIONS: await readD1Migrations("./migrations") },
+              // A line for each request would bury what a test says.
+              bindings: {
+                ...TEST_SECRETS,
+                LOG_LEVEL: "error",
+                ALLOWED_ORIGINS: "https://app.example.com,http://localhost:5173",
+                D1_MIGRATIONS: await readD1Migrations("./migrations"),
+              },
             },
           })),
         ],

@@ -10,6 +10,7 @@ import { build, WorkerdServer } from "../scripts/workerd.ts";
 import { parseConfig } from "../src/config.ts";
 import { typeId } from "../src/core/ids.ts";
 import { signAccessToken } from "../src/http/tokens.ts";
+import { NO_LIMITS } from "./limits.mjs";
 import { closedLoop, once, openLoop, request, sleep } from "./load.mjs";
 import { profiled } from "./profile.mjs";
 
@@ -34,7 +35,7 @@ const wanted = Number(options.orders);
 
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
 mkdirSync(join(ROOT, ".bench"), { recursive: true });
-const built = build("bench/worker.ts", { BENCH: "BenchObject" });
+const built = build("bench/worker.ts", { BENCH: "BenchObject" }, { RATE_LIMITS: NO_LIMITS, LOG_LEVEL: "error" });
 const config = parseConfig(built.vars);
 const inspector = options.profile ? INSPECTOR_PORT : null;
 const server = new WorkerdServer(built, `/dev/shm/tradepost-rebuild-${process.pid}`, { inspector });

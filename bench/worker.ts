@@ -2,7 +2,7 @@
 import { DurableObject } from "cloudflare:workers";
 import worker from "../src/worker.ts";
 
-export { AccountObject, MarketObject } from "../src/worker.ts";
+export { AccountObject, MarketObject, RateLimiter } from "../src/worker.ts";
 
 /** An object that does nothing: what one call to any object costs. */
 export class BenchObject extends DurableObject {

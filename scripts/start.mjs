@@ -57,6 +57,7 @@ async function main() {
   setInterval(() => fetch(`${ADDRESS}/cdn-cgi/local/scheduled`).catch(() => {}), CRON_EVERY_MS).unref();
   console.log(`\nTradepost listens on ${ADDRESS}\n\nDemo logins (password "${DEMO_PASSWORD}"):`);
   for (const user of DEMO_USERS) console.log(`  ${user.username.padEnd(8)} ${user.roles.join(", ")}`);
+  console.log(`\nE-mails that it sends: ${ADDRESS}/v1/dev/mailbox`);
   console.log("\nCtrl-C stops it; what it knows is kept.");
 }
 
@@ -151,8 +152,9 @@ function quoted(text) {
 
 /** Starts the server and makes sure that it ends with us. */
 function startServer() {
-  const args = ["dev", "-c", join(ROOT, "wrangler.toml"), "--ip", HOST, "--port", String(PORT), "--persist-to", STATE];
-  const server = spawn(process.execPath, [wranglerBin(), ...args, "--show-interactive-dev-session=false"], {
+  const place = ["--ip", HOST, "--port", String(PORT), "--persist-to", STATE, "--var", `PUBLIC_URL:${ADDRESS}`];
+  const args = ["dev", "-c", join(ROOT, "wrangler.toml"), ...place, "--show-interactive-dev-session=false"];
+  const server = spawn(process.execPath, [wranglerBin(), ...args], {
     cwd: ROOT,
     env: QUIET_ENV,
     stdio: ["ignore", "inherit", "inherit"],

@@ -32,6 +32,7 @@ interface Toml {
   durable_objects: { bindings: { name: string; class_name: string }[] };
   migrations: { tag: string; new_sqlite_classes?: string[] }[];
   d1_databases: { binding: string; database_name: string; database_id: string }[];
+  kv_namespaces: { binding: string; id?: string }[];
   queues: { producers: object[]; consumers: object[] };
   triggers: object;
 }
@@ -62,9 +63,14 @@ export function canServe(): boolean {
 
 /**
  * Bundles `main` (from the root of the repository) as for a deployment, under wrangler.toml with fresh secrets; `objects`
- * are classes that it exports beside the Worker's own, by binding. The bundle goes with `remove`, or with this process.
+ * are classes that it exports beside the Worker's own, by binding; `vars` stand in place of the file's. The bundle goes with
+ * `remove`, or with this process.
  */
-export function build(main: string, objects: Readonly<Record<string, string>> = {}): Built {
+export function build(
+  main: string,
+  objects: Readonly<Record<string, string>> = {},
+  vars: Readonly<Record<string, string>> = {},
+): Built {
   if (!canServe()) {
     throw new Error("This needs Linux on x64 and the optional dependency @cloudflare/workerd-linux-64.");
   }
@@ -73,7 +79,7 @@ export function build(main: string, objects: Readonly<Record<string, string>> = 
   const folder = mkdtempSync(join(cache, "workerd-"));
   const remove = () => rmSync(folder, { recursive: true, force: true });
   process.once("exit", remove);
-  const config = configFor(objects);
+  const config = configFor(objects, vars);
   const file = join(folder, "wrangler.json");
   const { keep_names, minify } = toml();
   writeFileSync(file, JSON.stringify({ ...config, keep_names, minify, main: join(ROOT, main) }), { mode: 0o600 });
@@ -92,7 +98,7 @@ function toml(): Toml {
 }
 
 /** The keys of wrangler.toml that `workerd serve` reads (it refuses others), with secrets and further objects. */
-function configFor(objects: Readonly<Record<string, string>>) {
+function configFor(objects: Readonly<Record<string, string>>, changed: Readonly<Record<string, string>>) {
   const { name, compatibility_date, compatibility_flags, vars, durable_objects, migrations, ...more } = toml();
   const further = Object.entries(objects).map(([binding, className]) => ({ name: binding, class_name: className }));
   const classes = further.map(({ class_name }) => class_name);
@@ -100,7 +106,7 @@ function configFor(objects: Readonly<Record<string, string>>) {
     name,
     compatibility_date,
     compatibility_flags,
-    vars: { ...vars, ...makeSecrets() },
+    vars: { ...vars, ...makeSecrets(), ...changed },
     durable_objects: { bindings: [...durable_objects.bindings, ...further] },
     migrations: classes.length === 0 ? migrations : [...migrations, { tag: "further", new_sqlite_classes: classes }],
     d1_databases: more.d1_databases.map(({ binding, database_name, database_id }) => ({
@@ -108,6 +114,7 @@ function configFor(objects: Readonly<Record<string, string>>) {
       database_name,
       database_id,
     })),
+    kv_namespaces: more.kv_namespaces.map(({ binding, id }) => ({ binding, id })),
     queues: more.queues,
     triggers: more.triggers,
   };

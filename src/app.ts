@@ -1,25 +1,31 @@
 // The HTTP application: middleware in order, one mount line per domain.
 
 import { accountRouter } from "./domains/account/routes.ts";
+import { auditTrail } from "./domains/audit/gate.ts";
+import { auditRouter } from "./domains/audit/routes.ts";
+import { addressGate as addresses, limits, onceStore } from "./domains/edge/gate.ts";
+import { edgeRouter } from "./domains/edge/routes.ts";
 import { sessionAuthority } from "./domains/identity/gate.ts";
-import { identityRoutes } from "./domains/identity/routes.ts";
+import { identityRouter } from "./domains/identity/routes.ts";
 import { marketsRouter } from "./domains/markets/routes.ts";
 import { opsRouter } from "./domains/ops/routes.ts";
 import { ordersRouter } from "./domains/orders/routes.ts";
 import { portfolioRouter } from "./domains/portfolio/routes.ts";
+import { addressGate } from "./http/addresses.ts";
 import { sizeLimit } from "./http/body.ts";
 import { configuration, type Ports, requestContext } from "./http/context.ts";
+import { cors } from "./http/cors.ts";
 import { notFound, onError } from "./http/fallback.ts";
 import { BEARER_SCHEME, createRouter } from "./http/openapi.ts";
 import { systemRoutes } from "./http/system.ts";
 
 /** What domains fill in for the real thing; tests hand in their own. */
-const PORTS: Ports = { sessionAuthority };
+const PORTS: Ports = { sessionAuthority, limits, addressGate: addresses, onceStore, audit: auditTrail };
 
 /** Builds the application. `ports` are the ones of the domains unless a test hands in its own. */
 export function createApp(ports: Ports = PORTS) {
   const app = createRouter();
-  app.use(requestContext(ports), configuration, sizeLimit);
+  app.use(requestContext(ports), configuration, cors, sizeLimit, addressGate);
   app.onError(onError);
   app.openAPIRegistry.registerComponent("securitySchemes", BEARER_SCHEME, {
     type: "http",
@@ -27,12 +33,14 @@ export function createApp(ports: Ports = PORTS) {
     bearerFormat: "JWT",
   });
 
-  app.route("/", identityRoutes);
+  app.route("/", identityRouter);
   app.route("/", accountRouter);
   app.route("/", ordersRouter);
   app.route("/", marketsRouter);
   app.route("/", portfolioRouter);
   app.route("/", opsRouter);
+  app.route("/", auditRouter);
+  app.route("/", edgeRouter);
 
   app.route(
     "/",

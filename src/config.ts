@@ -2,28 +2,63 @@
 // so that a bad deployment fails at its first health check and not at its first login.
 
 import { z } from "zod";
+import { POLICY_NAMES, type Rates, ratesOf } from "./core/policies.ts";
+import type { Level } from "./log.ts";
 
 const base64url32 = z.string().regex(/^[A-Za-z0-9_-]{43}$/, "must be 32 bytes in base64url");
 
-const privateJwk = z
-  .string()
-  .transform((text, context) => {
-    try {
-      return JSON.parse(text) as unknown;
-    } catch {
-      context.addIssue({ code: "custom", message: "must be JSON" });
-      return z.NEVER;
-    }
-  })
-  .pipe(
-    z.object({
-      kty: z.literal("OKP"),
-      crv: z.literal("Ed25519"),
-      kid: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/),
-      x: base64url32,
-      d: base64url32,
-    }),
-  );
+const json = z.string().transform((text, context) => {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    context.addIssue({ code: "custom", message: "must be JSON" });
+    return z.NEVER;
+  }
+});
+
+const publicJwk = z.object({
+  kty: z.literal("OKP"),
+  crv: z.literal("Ed25519"),
+  kid: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/),
+  x: base64url32,
+});
+const privateJwk = publicJwk.extend({ d: base64url32 });
+
+/** Keys that verify beside the one that signs: the last one and the next one, and some for a rotation that went wrong. */
+const FURTHER_KEYS_MAX = 8;
+/** As they stand in the JWKS. Strict: a private key is no public one, and would be published with its secret. */
+const furtherJwks = z.array(publicJwk.extend({ alg: z.string().optional(), use: z.string().optional() }).strict());
+
+/** By policy, figures in place of the table's: `{"login":{"units":60,"seconds":60}}`. */
+const changedRates = json.pipe(
+  z.partialRecord(
+    z.enum(POLICY_NAMES),
+    z
+      .strictObject({ units: z.int().min(1).max(1_000_000_000), seconds: z.int().min(1).max(86_400) })
+      .transform(({ units, seconds }) => ({ units, windowMs: seconds * 1_000 })),
+  ),
+);
+
+/** Origins, with commas between them: exactly what a browser sends. Plain http only for this machine. */
+const origins = z.string().transform((text, context) => {
+  const list = text.split(",").flatMap((one) => (one.trim() === "" ? [] : [one.trim()]));
+  for (const one of list) {
+    if (isOrigin(one)) continue;
+    context.addIssue({
+      code: "custom",
+      message: "must be origins such as https://app.example.com, with commas between",
+    });
+    return z.NEVER;
+  }
+  return list;
+});
+
+function isOrigin(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { origin, protocol, hostname } = new URL(text);
+  const near = protocol === "http:" && (hostname === "localhost" || hostname === "127.0.0.1");
+  return origin === text && (protocol === "https:" || near);
+}
 
 const schema = z.object({
   ENVIRONMENT: z.enum(["local", "staging", "production"]),
@@ -34,13 +69,40 @@ const schema = z.object({
     .transform(Number),
   ISSUER: z.string().min(1).max(200),
   AUDIENCE: z.string().min(1).max(200),
-  JWT_PRIVATE_JWK: privateJwk,
+  JWT_PRIVATE_JWK: json.pipe(privateJwk),
+  JWT_FURTHER_JWKS: json.default([]).pipe(furtherJwks.max(FURTHER_KEYS_MAX)),
   REFRESH_SECRET: base64url32,
   PASSWORD_PEPPER: base64url32,
+  PASSWORD_PEPPER_PREVIOUS: base64url32.optional(),
+  PUBLIC_URL: z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, "")),
+  MAIL_PROVIDER: z.enum(["mailbox", "resend"]),
+  MAIL_FROM: z.string().regex(/^[^\r\n]{3,200}$/),
+  MAIL_ENDPOINT: z.url({ protocol: /^https?$/ }).default("https://api.resend.com/emails"),
+  MAIL_API_KEY: z.string().min(1).optional(),
+  RATE_LIMITS: changedRates.default({}),
+  ALLOWED_ORIGINS: origins.default([]),
+  LOG_LEVEL: z.enum(["info", "warn", "error"]).default("info"),
 });
 
+const environment = schema.superRefine((vars, context) => {
+  const kids = [vars.JWT_PRIVATE_JWK, ...vars.JWT_FURTHER_JWKS].map(({ kid }) => kid);
+  const wrong = (name: string, message: string) => context.addIssue({ code: "custom", path: [name], message });
+  if (new Set(kids).size !== kids.length) wrong("JWT_FURTHER_JWKS", "must have each kid once");
+  if (vars.MAIL_PROVIDER === "mailbox" && vars.ENVIRONMENT !== "local") {
+    wrong("MAIL_PROVIDER", "must be a real one: nobody reads the mailbox of a deployment");
+  }
+  if (vars.MAIL_PROVIDER === "resend" && vars.MAIL_API_KEY === undefined) wrong("MAIL_API_KEY", "is needed by resend");
+});
+
+/** An Ed25519 key that verifies access tokens, with its id. */
+export type VerifyingJwk = z.output<typeof publicJwk>;
 /** The Ed25519 key that signs access tokens, with its id. */
 export type SigningJwk = z.output<typeof privateJwk>;
+
+/** How e-mail leaves: not at all, into the local mailbox, or through a provider. */
+export type MailConfig =
+  | { provider: "mailbox" }
+  | { provider: "resend"; from: string; endpoint: string; apiKey: string };
 
 /** What the environment says, checked. */
 export interface Config {
@@ -50,8 +112,19 @@ export interface Config {
   issuer: string;
   audience: string;
   signingJwk: SigningJwk;
+  /** Keys that verify, and are published, beside the one that signs: its predecessors and its successor. */
+  furtherJwks: VerifyingJwk[];
   refreshSecret: string;
-  passwordPepper: string;
+  /** The pepper that new hashes get, and the one before it while hashes under that are still about. */
+  passwordPeppers: { current: string; previous: string | null };
+  /** Where the links in e-mails lead, without a slash at its end. */
+  publicUrl: string;
+  mail: MailConfig;
+  rates: Rates;
+  /** Whose pages may call and read answers, and act on the refresh cookie. */
+  allowedOrigins: readonly string[];
+  /** The least level of a request's line that is written. */
+  logLevel: Level;
 }
 
 /** A variable or secret is missing or wrong. The message names it and never shows its value. */
@@ -61,7 +134,7 @@ export class ConfigError extends Error {
 
 /** Reads vars and secrets out of `source`; throws {@link ConfigError} that lists every wrong one by name. */
 export function parseConfig(source: object): Config {
-  const parsed = schema.safeParse(source);
+  const parsed = environment.safeParse(source);
   if (!parsed.success) {
     const wrong = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
     throw new ConfigError(`The environment is not usable. ${wrong.join("; ")}`);
@@ -74,9 +147,20 @@ export function parseConfig(source: object): Config {
     issuer: vars.ISSUER,
     audience: vars.AUDIENCE,
     signingJwk: vars.JWT_PRIVATE_JWK,
+    furtherJwks: vars.JWT_FURTHER_JWKS,
     refreshSecret: vars.REFRESH_SECRET,
-    passwordPepper: vars.PASSWORD_PEPPER,
+    passwordPeppers: { current: vars.PASSWORD_PEPPER, previous: vars.PASSWORD_PEPPER_PREVIOUS ?? null },
+    publicUrl: vars.PUBLIC_URL,
+    mail: mailConfig(vars),
+    rates: ratesOf(vars.ENVIRONMENT === "local", vars.RATE_LIMITS),
+    allowedOrigins: vars.ALLOWED_ORIGINS,
+    logLevel: vars.LOG_LEVEL,
   };
+}
+
+function mailConfig(vars: z.output<typeof schema>): MailConfig {
+  if (vars.MAIL_PROVIDER === "mailbox") return { provider: "mailbox" };
+  return { provider: "resend", from: vars.MAIL_FROM, endpoint: vars.MAIL_ENDPOINT, apiKey: vars.MAIL_API_KEY ?? "" };
 }
 
 const parsedByEnv = new WeakMap<object, Config>();

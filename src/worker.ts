@@ -1,18 +1,24 @@
 // The doors: HTTP, queues, cron and the object classes; and the wiring of ports. Nothing is decided here.
 import { createApp } from "./app.ts";
 import { loadConfig } from "./config.ts";
+import { consumeAudit } from "./domains/audit/consumer.ts";
+import { forgetKeys } from "./domains/edge/scheduled.ts";
+import { consumeMail } from "./domains/identity/consumer.ts";
 import { sweep } from "./domains/ops/scheduled.ts";
 import { verifyAccessToken } from "./http/tokens.ts";
 import { AccountShell } from "./objects/account/shell.ts";
 import { consumeJournal } from "./projections/consumer.ts";
 import { consumeDeadLetters } from "./projections/dead-letters.ts";
 
+export { RateLimiter } from "./objects/limiter/shell.ts";
 export { MarketObject } from "./objects/market/shell.ts";
 
-/** The account object, told how an access token is verified. */
+/** The account object, told how an access token is verified and how often its owner may call. */
 export class AccountObject extends AccountShell {
   constructor(ctx: DurableObjectState, env: Env) {
-    super(ctx, env, (token) => verifyAccessToken(loadConfig(env), token, Date.now()));
+    // Asked for when they are needed: an object that could not be made for a wrong variable would lose its alarm.
+    const readToken = (token: string) => verifyAccessToken(loadConfig(env), token, Date.now());
+    super(ctx, env, readToken, () => loadConfig(env).rates);
   }
 }
 
@@ -21,7 +27,11 @@ const app = createApp();
 export default {
   fetch: (request, env, ctx) => app.fetch(request, env, ctx),
   scheduled: async (controller, env) => {
-    await sweep(env, controller.scheduledTime);
+    await Promise.all([sweep(env, controller.scheduledTime), forgetKeys(env, controller.scheduledTime)]);
   },
-  queue: (batch, env) => (batch.queue.endsWith("-dlq") ? consumeDeadLetters(batch, env) : consumeJournal(batch, env)),
+  queue: (batch, env) => {
+    if (batch.queue.endsWith("-dlq")) return consumeDeadLetters(batch, env);
+    if (batch.queue.endsWith("-mail")) return consumeMail(batch, env, loadConfig(env));
+    return batch.queue.endsWith("-audit") ? consumeAudit(batch, env) : consumeJournal(batch, env);
+  },
 } satisfies ExportedHandler<Env>;

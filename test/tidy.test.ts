@@ -30,7 +30,9 @@ describe("the tree", () => {
 
   it("reads each binding in one place, and docs/storage.md names it", () => {
     const toml = readText(ROOT, "wrangler.toml");
-    expect(bindingsOf(toml)).toEqual(expect.arrayContaining(["ACCOUNT", "MARKET", "DB", "JOURNAL"]));
+    expect(bindingsOf(toml)).toEqual(
+      expect.arrayContaining(["ACCOUNT", "MARKET", "DB", "JOURNAL", "SESSIONS", "MAIL"]),
+    );
     expect(bindingComplaints(toml, sources, readText(ROOT, "docs/storage.md"))).toEqual([]);
   });
 });
@@ -65,6 +67,7 @@ describe("who may import whom", () => {
     ["src/domains/orders/schema.ts", "hono"],
     ["src/domains/orders/routes.ts", "drizzle-orm"],
     ["src/domains/orders/routes.ts", "../../db/client.ts"],
+    ["src/domains/orders/admin-routes.ts", "../../db/client.ts"],
     ["src/app.ts", "./domains/orders/service.ts"],
     ["src/app.ts", "./db/client.ts"],
     ["src/worker.ts", "./core/money.ts"],
@@ -90,6 +93,7 @@ describe("who may import whom", () => {
     ["src/domains/orders/service.ts", "drizzle-orm"],
     ["src/domains/identity/password.ts", "node:crypto"],
     ["src/domains/orders/routes.ts", "@hono/zod-openapi"],
+    ["src/domains/orders/admin-routes.ts", "hono"],
     ["src/app.ts", "./domains/orders/routes.ts"],
     ["src/worker.ts", "./objects/account/shell.ts"],
   ])("%s may import %s", (path, target) => {
@@ -116,6 +120,7 @@ describe("what may not be written", () => {
     ["src/core/a.ts", "console in core", "console.log(1);"],
     ["src/http/a.ts", "a network call outside adapters", 'await fetch("https://example.com");'],
     ["src/domains/orders/routes.ts", "reads env.DB", "use(c.env.DB);"],
+    ["src/domains/orders/admin-routes.ts", "reads env.DB", "use(c.env.DB);"],
     ["src/domains/orders/routes.ts", "unpacks env", "const { DB } = c.env;"],
     ["src/http/a.ts", "export *", 'export * from "./b.ts";'],
     ["src/http/a.ts", "any", "export const a: any = 1;"],

@@ -27,6 +27,12 @@ export const SAFETY_NET_MS = 5_000;
 export const SLICE_DELAY_MS = 250;
 /** One slice's size: a queue message may have 128 KB, less the envelope. */
 export const SLICE_BYTES_MAX = 100_000;
+/** A request's body: the contract's figure. */
+export const BODY_BYTES_MAX = 65_536;
+/** A snapshot in a request: it goes to its object in one call, of which the platform takes 32 MiB, and is held there twice. */
+export const SNAPSHOT_BYTES_MAX = 8 * 1_048_576;
+/** Rows of the ledger whose hashes are recomputed when an object starts: a few ms, and what is written last is read most. */
+export const LEDGER_TAIL_ROWS = 50;
 /** Journal rows read at once for a slice: about as many as fit into one, since what does not is read in vain. */
 export const SLICE_READ_ROWS = 64;
 /** Slices that an object sends in a row: after an outage it has thousands, and queue and readers are others' too. */
@@ -43,6 +49,8 @@ export const PAGE_ROWS_DEFAULT = 50;
 export const PAGE_ROWS_MAX = 200;
 /** Stream messages replayed to a socket that resumes; an older resume_from gets a gap and a snapshot. */
 export const STREAM_REPLAY_EVENTS_MAX = 10_000;
+/** Stream numbers that a restore passes over: more than an account says between a snapshot and its loss, even in years. */
+export const STREAM_RESTART_GAP = 1_000_000_000;
 /** Sockets on one account object: each costs memory and a send per event. */
 export const SOCKETS_PER_ACCOUNT_MAX = 64;
 /** A client's WebSocket message: the contract's figure. */
@@ -87,5 +95,21 @@ export const SLICE_RETRY_FIRST_SECONDS = 5;
 export const SLICE_RETRY_MAX_SECONDS = 300;
 /** Pause before a slice that only another version understands is delivered again: deployments roll for minutes. */
 export const SLICE_UNKNOWN_RETRY_SECONDS = 60;
+/** Pauses before an e-mail is tried again; doubled each time, ten tries outlast a provider that is away for two hours. */
+export const MAIL_RETRY_FIRST_SECONDS = 10;
+export const MAIL_RETRY_MAX_SECONDS = 1_800;
 /** Pause before a dead letter is delivered again: there is no queue behind it, so its ten tries must outlast an outage. */
 export const DEAD_LETTER_RETRY_SECONDS = 300;
+/** How old an isolate's lists of addresses may be: an entry counts everywhere within this time. */
+export const IP_LISTS_AGE_MS = 30_000;
+/** How long the first request of an isolate waits for them, and the pause after D1 gave none: trading waits for nobody. */
+export const IP_LISTS_FIRST_WAIT_MS = 500;
+export const IP_LISTS_RETRY_MS = 5_000;
+/** Entries of both lists: every isolate keeps them in memory. */
+export const IP_RULES_MAX = 1_000;
+/** Tries to write an event of the audit trail, five minutes apart at last: some eight hours of D1 being away. */
+export const AUDIT_RETRIES_MAX = 95;
+/** How long a key counts as in flight while its first answer is awaited, outside of accounts: the contract's figure. */
+export const ONCE_LEASE_MS = 60_000;
+/** How long a first answer is kept outside of accounts: the contract's day, and an hour for clocks that differ. */
+export const ONCE_KEPT_MS = 25 * 3_600_000;

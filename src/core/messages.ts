@@ -1,6 +1,21 @@
 // What an account and a market say to each other: commands one way, reports the other, each contiguously numbered.
+import type { BookOrder } from "./book.ts";
 import type { MarketRules } from "./listings.ts";
-import type { ExecType, Liquidity, SelfTradePrevention, Side, TimeInForce } from "./order.ts";
+import type { ExecType, Liquidity, OrderType, SelfTradePrevention, Side, TimeInForce } from "./order.ts";
+
+/**
+ * What an account alone knows of its order. Its market keeps it unread, so that an account restored from before the order
+ * gets it back with its key and its bounds. Times in ms, `credit` in units.
+ */
+export interface Origin {
+  clientOrderId: string | null;
+  bodyHash: string;
+  type: OrderType;
+  notional: bigint | null;
+  postOnly: boolean;
+  credit: bigint;
+  createdAt: number;
+}
 
 /** An order as it is sent to its market: terms, what is held for it, and until when and under which rules it counts. */
 export interface SubmitOrder {
@@ -15,6 +30,8 @@ export interface SubmitOrder {
   takerFeeBps: number;
   budget: bigint;
   expiresAt: number | null;
+  /** The version before leaves it out. */
+  origin?: Origin;
 }
 
 /** One command of an account for one market; `cseq` counts them from 1 for that pair. */
@@ -45,6 +62,33 @@ export interface Report {
   reason: string | null;
   fill: Fill | null;
   rules: MarketRules | null;
+}
+
+/**
+ * A report as one side tells it to the other after a restore. `order`: its terms where the report answers a submit, the
+ * order as it is after a fill; null where the report alone says all.
+ */
+export interface Told {
+  report: Report;
+  order: BookOrder | null;
+  origin: Origin | null;
+}
+
+/** Which report bears a number: two sides that name different ones have a conflict. */
+export interface Mark {
+  rseq: number;
+  orderId: string;
+  execType: Report["execType"];
+  executionId: string | null;
+}
+
+/** What is wrong when two sides name different reports under one number; null when they agree, or one names none. */
+export function conflictOf(mine: Mark | null, theirs: Mark | null): string | null {
+  if (mine === null || theirs === null || mine.rseq !== theirs.rseq) return null;
+  const same =
+    mine.orderId === theirs.orderId && mine.execType === theirs.execType && mine.executionId === theirs.executionId;
+  const name = ({ execType, orderId, executionId }: Mark) => `${execType} of ${orderId} ${executionId ?? ""}`.trim();
+  return same ? null : `conflict: report ${mine.rseq} is ${name(mine)} here and ${name(theirs)} there`;
 }
 
 /** One trade as the public sees it; `side` is the taker's. */

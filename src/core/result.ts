@@ -1,4 +1,5 @@
 // What a verb may answer: a value, or a refusal that is data. A thrown error is never a refusal: it is a bug.
+import type { PolicyName, Standing } from "./policies.ts";
 
 /** One wrong field of a request: a JSON Pointer (RFC 6901), a stable code and a sentence for a person. */
 export interface FieldError {
@@ -36,6 +37,8 @@ export type PlainCode =
   | "session_revoked"
   | "refresh_token_reused"
   | "invalid_credentials"
+  | "invalid_code"
+  | "wrong_password"
   | "forbidden"
   | "email_not_verified"
   | "not_found"
@@ -59,7 +62,7 @@ export type Refusal =
   | { code: "insufficient_funds"; asset: string; needed: string; available: string; detail?: string; orderId?: string }
   | { code: PlainOrderCode; detail?: string; orderId?: string }
   | { code: PlainCode; detail?: string }
-  | { code: "rate_limited"; retryAfterSeconds: number; detail?: string }
+  | { code: "rate_limited"; retryAfterSeconds: number; policy?: PolicyName; detail?: string }
   | { code: "validation_failed"; errors: FieldError[]; detail?: string };
 
 /** Every code that the product may refuse with. */
@@ -74,6 +77,8 @@ export type Result<T> = { ok: true; value: T } | { ok: false; refusal: Refusal }
  * that first answer was itself one by client_order_id.
  */
 export interface Answered<T> {
+  /** What counting this act has left to its account, if it was counted. */
+  standing?: Standing;
   result: Result<T>;
   replay: null | { by: "idempotency_key"; requestId: string; repeated?: true } | { by: "client_order_id" };
 }
@@ -91,6 +96,18 @@ export function refuse(refusal: Refusal): { ok: false; refusal: Refusal } {
 /** A broken invariant: the object that meets it stops, see protocol rule 5. Never used for a refusal. */
 export class InvariantError extends Error {
   override name = "InvariantError";
+}
+
+/** What another object tells cannot be true together with what is known here: a person must look, the object goes on. */
+export class ConflictError extends Error {
+  override name = "ConflictError";
+}
+
+/** Does `work` with what another object tells; an invariant that breaks on it is a {@link ConflictError}. */
+export function orConflict<T>(work: () => T): T {
+  return onBreak(work, (broken) => {
+    throw new ConflictError(`conflict: ${broken.message}`);
+  });
 }
 
 /** Does `work`; when that breaks an invariant, answers `broken` instead. What else it throws is another bug, and goes on. */

@@ -3,6 +3,7 @@
 
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import { type Refusal, refuse } from "../core/result.ts";
+import { log } from "../log.ts";
 
 /** The D1 read model, as drizzle. */
 export type Database = DrizzleD1Database;
@@ -41,7 +42,7 @@ export async function guardD1<T>(statement: PromiseLike<T>): Promise<Guarded<T>>
     const messages = messagesOf(error);
     const uniqueColumn = uniqueColumnIn(messages);
     if (uniqueColumn !== undefined) return { ok: false, refusal: { code: "internal" }, uniqueColumn };
-    console.error(JSON.stringify({ level: "error", event: "d1_failed", message: messages.at(-1) ?? "unknown" }));
+    log("error", "d1_failed", { message: messages.at(-1) ?? "unknown" });
     return refuse({ code: "unavailable", detail: "The database is not reachable at the moment." });
   } finally {
     clearTimeout(timer);

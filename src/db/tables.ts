@@ -2,6 +2,7 @@
 
 import { sql } from "drizzle-orm";
 import { check, index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { SESSION_END_REASONS } from "../core/session-ends.ts";
 
 /** One row a person. `emailCanonical` is what is unique and looked up; `email` is what was typed and gets the mail. */
 export const users = sqliteTable(
@@ -33,7 +34,10 @@ export const accounts = sqliteTable(
   (table) => [index("accounts_user").on(table.userId)],
 );
 
-/** One row a login: the family of its refresh tokens, of which only the newest generation is good. */
+/**
+ * One row a login: the family of its refresh tokens, of which only the newest generation is good. An ended one is the
+ * blacklist's entry and its audit: who ended it, when and why.
+ */
 export const sessions = sqliteTable(
   "sessions",
   {
@@ -49,13 +53,58 @@ export const sessions = sqliteTable(
     ip: text("ip").notNull(),
     createdAt: integer("created_at").notNull(),
     rotatedAt: integer("rotated_at").notNull(),
+    /** The last refresh tokens that were used, as `[generation, at]`: for ten seconds each has the same successor. */
+    rotations: text("rotations", { mode: "json" }).$type<[generation: number, at: number][]>().notNull().default([]),
     expiresAt: integer("expires_at").notNull(),
     endedAt: integer("ended_at"),
-    endedReason: text("ended_reason", { enum: ["logout", "logout_all", "reuse"] }),
+    endedReason: text("ended_reason", { enum: SESSION_END_REASONS }),
+    /** The user who ended it; null when nobody did: a token was used twice. */
+    endedBy: text("ended_by"),
+    /** What an operator said for it. */
+    endedNote: text("ended_note"),
+    /** Uses after its end that were refused by the blacklist in KV. */
+    refusedUses: integer("refused_uses").notNull().default(0),
   },
   (table) => [
     index("sessions_user").on(table.userId),
+    index("sessions_ended").on(table.endedAt).where(sql`${table.endedAt} IS NOT NULL`),
     check("sessions_generation", sql`${table.generation} >= 1`),
     check("sessions_ended_whole", sql`(${table.endedAt} IS NULL) = (${table.endedReason} IS NULL)`),
   ],
+);
+
+/** Tokens that were sent by e-mail, by their SHA-256: one of each kind a user, good once. `email` is whom it was sent to. */
+export const mailTokens = sqliteTable(
+  "mail_tokens",
+  {
+    hash: text("hash").primaryKey(),
+    kind: text("kind", { enum: ["verify_email", "reset_password"] }).notNull(),
+    userId: text("user_id")
+      .notNull()
+      .references(() => users.id),
+    email: text("email").notNull(),
+    createdAt: integer("created_at").notNull(),
+    expiresAt: integer("expires_at").notNull(),
+    usedAt: integer("used_at"),
+  },
+  (table) => [index("mail_tokens_user").on(table.userId, table.kind)],
+);
+
+/** What became of each e-mail. Only the local mailbox keeps `text` and `html`: they have tokens in them. */
+export const mails = sqliteTable(
+  "mails",
+  {
+    id: text("id").primaryKey(),
+    kind: text("kind").notNull(),
+    userId: text("user_id").notNull(),
+    recipient: text("recipient").notNull(),
+    subject: text("subject").notNull(),
+    status: text("status", { enum: ["sent", "refused"] }).notNull(),
+    /** The provider's id of it, or its reason for refusing it. */
+    said: text("said").notNull(),
+    at: integer("at").notNull(),
+    text: text("text"),
+    html: text("html"),
+  },
+  (table) => [index("mails_user").on(table.userId)],
 );

@@ -31,6 +31,11 @@ export function sendNothing(c: Context<AppEnv>, result: Result<unknown>): Respon
   return result.ok ? c.body(null, 204) : problemResponse(c, result.refusal);
 }
 
+/** Answers 202 without a body: it will be done. Or with the refusal's problem document. */
+export function sendAccepted(c: Context<AppEnv>, result: Result<unknown>): Response {
+  return result.ok ? c.body(null, 202) : problemResponse(c, result.refusal);
+}
+
 /**
  * Answers public data, which may be stored for `maxAgeSeconds` (0: ask again each time), with an ETag; 304 when the
  * client has it. Never for anything that depends on the caller.

@@ -2,27 +2,31 @@
 // caller is known.
 
 import type { MiddlewareHandler } from "hono";
+import { BODY_BYTES_MAX, SNAPSHOT_BYTES_MAX } from "../core/limits.ts";
 import type { Refusal } from "../core/result.ts";
 import type { AppEnv } from "./context.ts";
 import { parseJson } from "./json.ts";
 import { problemResponse } from "./problem.ts";
 
-/** A request's body: the contract's figure. */
-export const BODY_BYTES_MAX = 65_536;
+/** Where a body may be longer than {@link BODY_BYTES_MAX}: paths that only operators have business with. */
+const LARGER_BODIES: readonly [path: RegExp, bytesMax: number][] = [
+  [/^\/v1\/admin\/(accounts|markets)\/[^/]+\/restoration$/, SNAPSHOT_BYTES_MAX],
+];
 
-const TOO_LARGE: Refusal = { code: "payload_too_large", detail: `A body has at most ${BODY_BYTES_MAX} bytes.` };
 const NOT_JSON: Refusal = { code: "unsupported_media_type", detail: "Send application/json in UTF-8." };
 
-/** Refuses a body above {@link BODY_BYTES_MAX} with 413, also one that comes in pieces without a Content-Length. */
+/** Refuses a body above its path's limit with 413, also one that comes in pieces without a Content-Length. */
 export const sizeLimit: MiddlewareHandler<AppEnv> = async (c, next) => {
+  const bytesMax = LARGER_BODIES.find(([path]) => path.test(c.req.path))?.[1] ?? BODY_BYTES_MAX;
+  const tooLarge: Refusal = { code: "payload_too_large", detail: `A body has at most ${bytesMax} bytes.` };
   const declared = c.req.header("content-length");
   if (declared !== undefined && c.req.header("transfer-encoding") === undefined) {
-    return Number(declared) > BODY_BYTES_MAX ? problemResponse(c, TOO_LARGE) : next();
+    return Number(declared) > bytesMax ? problemResponse(c, tooLarge) : next();
   }
   const stream = c.req.raw.body;
   if (stream === null) return next();
-  const bytes = await readUpTo(stream, BODY_BYTES_MAX);
-  if (bytes === undefined) return problemResponse(c, TOO_LARGE);
+  const bytes = await readUpTo(stream, bytesMax);
+  if (bytes === undefined) return problemResponse(c, tooLarge);
   c.set("bodyBytes", bytes);
   return next();
 };
@@ -53,6 +57,7 @@ export const jsonBody: MiddlewareHandler<AppEnv> = async (c, next) => {
     return problemResponse(c, NOT_JSON);
   const parsed = parseJson(c.get("bodyBytes") ?? new Uint8Array(await c.req.raw.arrayBuffer()));
   if (!parsed.ok) return problemResponse(c, { code: "malformed_json", detail: parsed.detail });
+  c.set("json", parsed.value);
   c.req.json = () => Promise.resolve(parsed.value as never);
   return next();
 };

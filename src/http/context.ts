@@ -2,7 +2,14 @@
 
 import type { Context, MiddlewareHandler } from "hono";
 import { type Config, loadConfig } from "../config.ts";
-import { InvariantError, type Result } from "../core/result.ts";
+import type { Rates, Spend, Standing } from "../core/policies.ts";
+import { InvariantError, type RefusalCode, type Result } from "../core/result.ts";
+import type { AddressGate } from "./addresses.ts";
+import type { AuditTrail } from "./audit.ts";
+import { tellOrigin } from "./cors.ts";
+import type { OnceStore } from "./idempotency.ts";
+import { hear, type Limits, tellLimits } from "./limits.ts";
+import { logRequest } from "./request-log.ts";
 
 /** The parsed configuration, for domains: they read it from the request, never from the environment. */
 export type { Config };
@@ -20,10 +27,15 @@ export interface Principal {
 
 /** What the account knows of sessions: it hears of each end first. A failure to tell it means that the caller must answer 503. */
 export interface SessionAuthority {
-  /** Whether the session of a verified token still counts. Refuses `session_revoked`, and `unavailable`. */
-  admit(principal: Principal): Promise<Result<null>>;
+  /**
+   * Whether the session of a verified token still counts and may spend this; `heard` is told what is left. Refuses
+   * `session_revoked`, `rate_limited`, and `unavailable`.
+   */
+  admit(principal: Principal, spend: Spend, heard: (standing: Standing) => void): Promise<Result<null>>;
   /** No command of this session is taken from now on; the account may forget it after `untilMs`. */
   revokeSession(accountId: string, sessionId: string, untilMs: number): Promise<Result<null>>;
+  /** Counts a use of an ended session that was refused at the edge, before its account was asked. Never throws. */
+  noteRefusedUse(sessionId: string): Promise<void>;
   /** No token issued before `validFromMs` is taken from now on. */
   revokeAll(accountId: string, validFromMs: number): Promise<Result<null>>;
 }
@@ -31,6 +43,10 @@ export interface SessionAuthority {
 /** What domains fill in and app.ts wires. */
 export interface Ports {
   sessionAuthority(env: Env): SessionAuthority;
+  limits(env: Env, rates: Rates): Limits;
+  addressGate(env: Env): AddressGate;
+  onceStore(env: Env): OnceStore;
+  audit(env: Env): AuditTrail;
 }
 
 export interface AppEnv {
@@ -41,6 +57,17 @@ export interface AppEnv {
     config: Config;
     ports: Ports;
     principal: Principal | undefined;
+    /** What this call costs its caller; a handler of many acts at once says how many before it asks the account. */
+    spend: Spend | undefined;
+    /** What counting has left, by policy; undefined when nothing was counted. */
+    standings: Standing[] | undefined;
+    /** The parsed body, once it was JSON. */
+    json: unknown;
+    /** Why an operator does this, once their act was read. */
+    reason: string | undefined;
+    /** The code that the request was refused with, and what was thrown if it is a bug: both for the log. */
+    refused: RefusalCode | undefined;
+    uncaught: Error | undefined;
     /** Bytes of a body that came without a length and was read to measure it. */
     bodyBytes: Uint8Array | undefined;
   };
@@ -51,6 +78,29 @@ export function callerOf(c: Context<AppEnv>): Principal {
   const principal = c.get("principal");
   if (principal === undefined) throw new InvariantError("a public route asked who its caller is");
   return principal;
+}
+
+/** The signed-in caller as their account is asked: whose session, what the call costs, and who hears what that leaves. */
+export function accessOf(c: Context<AppEnv>) {
+  const { accountId, sessionId, issuedAtMs, expiresAtMs } = callerOf(c);
+  const spend = c.get("spend");
+  return {
+    env: c.env,
+    caller: { accountId, sessionId, issuedAtMs, expiresAtMs, ...(spend === undefined ? {} : { spend }) },
+    heard: (standing: Standing) => hear(c, standing),
+  };
+}
+
+/** A request as a domain's files beside its routes see it. */
+export type RequestContext = Context<AppEnv>;
+
+/** Lets `work` go on after the answer, which does not wait for it. It must not fail: nobody would hear of it. */
+export function later(c: Context<AppEnv>, work: Promise<unknown>): void {
+  try {
+    c.executionCtx.waitUntil(work);
+  } catch {
+    // A test that calls the app directly has no such thing; the work runs all the same.
+  }
 }
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
@@ -64,18 +114,20 @@ const SECURITY_HEADERS: readonly (readonly [string, string])[] = [
   ["Referrer-Policy", "no-referrer"],
 ];
 
-/** First in line: gives the request its id, trace and ports, and dresses whatever answer comes. */
+/** First in line: gives the request its id, trace and ports, and dresses and logs whatever answer comes. */
 export function requestContext(ports: Ports): MiddlewareHandler<AppEnv> {
   return async function requestContext(c, next) {
+    const since = Date.now();
     const sent = c.req.header("x-request-id");
     const requestId = sent !== undefined && REQUEST_ID.test(sent) ? sent : crypto.randomUUID();
     c.set("requestId", requestId);
     c.set("traceId", traceIdOf(c.req.header("traceparent")));
     c.set("ports", ports);
     await next();
-    const answer = dressed(c.res, requestId, c.get("principal") !== undefined);
+    const answer = dressed(c);
     // Setting it again, even to itself, would copy the answer.
     if (answer !== c.res) c.res = answer;
+    logRequest(c, since);
   };
 }
 
@@ -91,19 +143,22 @@ function traceIdOf(traceparent: string | undefined): string {
 }
 
 /** Adds the headers every answer has. What says nothing about caching, or was made for one caller, is not stored. */
-function dressed(answer: Response, requestId: string, authenticated: boolean): Response {
+function dressed(c: Context<AppEnv>): Response {
+  const answer = c.res;
   if (answer.webSocket === null) {
-    dress(answer.headers, requestId, authenticated);
+    dress(c, answer.headers);
     return answer;
   }
   // An upgrade's answer comes from another object: its headers cannot be changed, and it lives by its socket.
   const headers = new Headers(answer.headers);
-  dress(headers, requestId, authenticated);
+  dress(c, headers);
   return new Response(null, { status: 101, webSocket: answer.webSocket, headers });
 }
 
-function dress(headers: Headers, requestId: string, authenticated: boolean): void {
-  headers.set("X-Request-Id", requestId);
+function dress(c: Context<AppEnv>, headers: Headers): void {
+  headers.set("X-Request-Id", c.get("requestId"));
+  tellLimits(c, headers);
+  tellOrigin(c, headers);
   for (const [name, value] of SECURITY_HEADERS) if (!headers.has(name)) headers.set(name, value);
-  if (authenticated || !headers.has("Cache-Control")) headers.set("Cache-Control", "no-store");
+  if (c.get("principal") !== undefined || !headers.has("Cache-Control")) headers.set("Cache-Control", "no-store");
 }

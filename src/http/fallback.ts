@@ -37,24 +37,12 @@ const FRAMEWORK_REFUSALS: Readonly<Record<number, RefusalCode>> = {
   415: "unsupported_media_type",
 };
 
-/** Answers 500 with the request id and no inner text; the text is in one log line. */
+/** Answers 500 with the request id and no inner text; the text is in the request's log line. */
 export const onError: ErrorHandler<AppEnv> = (error, c) => {
   const code = error instanceof HTTPException ? FRAMEWORK_REFUSALS[error.status] : undefined;
   if (code === "malformed_json" || code === "payload_too_large" || code === "unsupported_media_type") {
     return problemResponse(c, { code });
   }
-  console.error(
-    JSON.stringify({
-      level: "error",
-      event: "uncaught",
-      request_id: c.get("requestId"),
-      trace_id: c.get("traceId"),
-      method: c.req.method,
-      path: c.req.path,
-      name: error.name,
-      message: error.message,
-      stack: error.stack,
-    }),
-  );
+  c.set("uncaught", error);
   return problemResponse(c, { code: "internal" });
 };

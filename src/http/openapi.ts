@@ -1,25 +1,59 @@
 // How a route is declared: schema, who may call and what it may refuse with, in one object. From it come the checks
-// in the contract's order (401, 403, 415, 400, 422), the handler's types and the OpenAPI document.
+// in the contract's order (401, 403, 429, 415, 400, 422), the handler's types and the OpenAPI document.
 
 import { createRoute, OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
 import { every } from "hono/combine";
 import { PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX } from "../core/limits.ts";
 import { findAsset, findMarket } from "../core/listings.ts";
-import type { RefusalCode } from "../core/result.ts";
-import { requireAuth, requireLiveSession, requireRole, requireVerifiedEmail } from "./auth.ts";
+import type { PolicyName } from "../core/policies.ts";
+import { InvariantError, type RefusalCode } from "../core/result.ts";
+import { audited } from "./audit.ts";
+import { type Access, type CallerDoor, requireCaller } from "./auth.ts";
 import { jsonBody } from "./body.ts";
 import type { AppEnv } from "./context.ts";
+import { IDEMPOTENCY_KEY, type OnceKind, onceByKey } from "./idempotency.ts";
+import { limited } from "./limits.ts";
 import { CATALOGUE, problemResponse } from "./problem.ts";
+import { cookieDoor } from "./refresh-cookie.ts";
 import { fieldErrors } from "./validation.ts";
-
-/** Who may call a route: everybody, anybody who is signed in, also with a verified e-mail address, or who has a role. */
-export type Access = "public" | "signed_in" | "verified_email" | "operator";
 
 /** The name of the token scheme in the OpenAPI document. */
 export const BEARER_SCHEME = "bearer";
 
-type Declaration = Omit<RouteConfig, "path" | "security" | "middleware"> & { access: Access };
+/**
+ * How often a route may be called. Behind a token every call costs its caller one of `spends` (calls), told to the account
+ * before the act, or with it when the act `asksAccount`. `limits` are further policies, per address or account; a public
+ * route has `public` alone unless it names others. Per name only a verb can count.
+ */
+interface Limited {
+  limits?: readonly PolicyName[];
+  spends?: CallerDoor["spends"];
+  asksAccount?: true;
+}
+
+/** What an operator's act is called in the audit trail. Every one has a name: whatever operators change is told of there. */
+interface Audited {
+  audit?: string;
+}
+
+/**
+ * Whether an Idempotency-Key makes the act happen once, with its first answer `kept` for a day; answers that show a `secret`
+ * are not kept, and only two at once are told apart. Not for money: its keys are the account's, which keeps them for ever.
+ */
+interface Once {
+  once?: OnceKind;
+}
+
+/** Whether the route may take the refresh token out of a cookie, or put it there: only for pages that may act so (403). */
+interface Cookied {
+  refreshCookie?: true;
+}
+
+type Declaration = Omit<RouteConfig, "path" | "security" | "middleware"> & { access: Access } & Limited &
+  Audited &
+  Once &
+  Cookied;
 
 /** A declaration as a router takes it. */
 export type Operation<R> = R & { getRoutingPath(): never };
@@ -30,13 +64,31 @@ export type Operation<R> = R & { getRoutingPath(): never };
  * refused with 422, unless the declared query is a loose object: a misspelt filter would answer something else.
  */
 export function operation<P extends string, R extends Declaration & { path: P }>(declaration: R): Operation<R> {
-  const { access, ...route }: Declaration & { path: P } = declaration;
-  const middleware = [...guards(access), ...(route.request?.body === undefined ? [] : [jsonBody])];
+  const { access, audit, once, refreshCookie, limits, spends, asksAccount, ...route }: Declaration & { path: P } =
+    declaration;
+  if (access === "operator" && route.method !== "get" && audit === undefined) {
+    throw new InvariantError(`${route.method} ${route.path} has no name in the audit trail`);
+  }
+  const guards = guardsOf(access, { limits, spends, asksAccount });
+  const trail = audit === undefined ? [] : [audited(audit)];
+  const body = route.request?.body;
+  const keyed = once === undefined || body === undefined ? [] : [onceByKey(once, schemaOf(body))];
+  const cookies = refreshCookie === true ? [cookieDoor] : [];
+  const middleware = [...cookies, ...guards, ...trail, ...(body === undefined ? [] : [jsonBody]), ...keyed];
   const security = access === "public" ? [] : [{ [BEARER_SCHEME]: [] }];
   const combined: Pick<RouteConfig, "middleware"> = middleware.length === 0 ? {} : { middleware: every(...middleware) };
   const request = { ...route.request, query: strictQuery(route.request?.query) };
   // The caller's own type is handed back: what is added concerns the router and the document, not the handler.
   return createRoute({ ...route, request, security, ...combined }) as unknown as Operation<R>;
+}
+
+type Body = NonNullable<NonNullable<RouteConfig["request"]>["body"]>;
+
+/** The schema of a JSON body, as {@link body} declares it. */
+function schemaOf({ content }: Body): z.ZodType {
+  const json = content["application/json"];
+  if (json !== undefined && "schema" in json && json.schema instanceof z.ZodType) return json.schema;
+  throw new InvariantError("a body is declared as JSON with a zod schema");
 }
 
 type Query = NonNullable<RouteConfig["request"]>["query"];
@@ -46,17 +98,13 @@ function strictQuery(declared: Query): Query {
   return declared instanceof z.ZodObject && declared.def.catchall === undefined ? declared.strict() : declared;
 }
 
-function guards(access: Access): MiddlewareHandler<AppEnv>[] {
-  switch (access) {
-    case "public":
-      return [];
-    case "signed_in":
-      return [requireAuth];
-    case "verified_email":
-      return [requireAuth, requireVerifiedEmail];
-    case "operator":
-      return [requireAuth, requireLiveSession, requireRole("operator")];
-  }
+type Whatever<T> = { [K in keyof T]: T[K] | undefined };
+
+function guardsOf(access: Access, { limits, spends, asksAccount }: Whatever<Limited>): MiddlewareHandler<AppEnv>[] {
+  const further = limits ?? (access === "public" ? (["public"] as const) : []);
+  const counters = further.length === 0 ? [] : [limited(further)];
+  if (access === "public") return counters;
+  return [requireCaller({ access, spends: spends ?? "calls", asksAccount: asksAccount === true }), ...counters];
 }
 
 /** A router whose routes refuse wrong input with the product's problem documents. */
@@ -89,11 +137,12 @@ export const problemSchema = z
 
 /**
  * The `responses` of a route for the codes it may refuse with, grouped by status. Typed as nothing, so that a
- * handler's type is its successes alone: refusals are made by `send`. Any route refuses a query that it does not take.
+ * handler's type is its successes alone: refusals are made by `send`. Any route refuses a query that it does not take, a
+ * caller who calls too often, and an address that operators have shut out.
  */
 export function problems(...codes: RefusalCode[]): Record<never, never> {
   const byStatus: Record<number, { description: string; content: object }> = {};
-  const all = new Set<RefusalCode>([...codes, "validation_failed", "internal"]);
+  const all = new Set<RefusalCode>([...codes, ...EVERYWHERE]);
   for (const [code, { status }] of Object.entries(CATALOGUE)) {
     if (!all.has(code as RefusalCode)) continue;
     const before = byStatus[status];
@@ -102,6 +151,25 @@ export function problems(...codes: RefusalCode[]): Record<never, never> {
   }
   return byStatus;
 }
+
+const EVERYWHERE: readonly RefusalCode[] = ["validation_failed", "internal", "rate_limited", "forbidden"];
+
+/** Refusals of every route that takes a body. */
+export const BODY_CODES = [
+  "malformed_json",
+  "payload_too_large",
+  "unsupported_media_type",
+  "validation_failed",
+] as const satisfies RefusalCode[];
+/** Refusals of every route that takes an Idempotency-Key where no money moves. */
+export const KEY_CODES = ["idempotency_in_flight", "idempotency_key_reused"] as const satisfies RefusalCode[];
+/** Refusals of every route behind a token. */
+export const TOKEN_CODES = [
+  "unauthenticated",
+  "token_expired",
+  "session_revoked",
+  "unavailable",
+] as const satisfies RefusalCode[];
 
 /** `request.body` of a JSON route. */
 export function body<S extends z.ZodType>(schema: S) {
@@ -181,7 +249,7 @@ export function pageOf<S extends z.ZodType>(row: S) {
 export const idempotencyHeaders = z.object({
   "idempotency-key": z
     .string()
-    .regex(/^[\x21-\x7e]{1,255}$/)
+    .regex(IDEMPOTENCY_KEY)
     .optional()
     .openapi({ description: "Same key and body: the first answer again, byte for byte." }),
 });

@@ -1,5 +1,24 @@
-// Cursors on the wire: opaque to clients, a stream number inside.
+// Cursors on the wire: opaque to clients, a stream number or an id inside.
+import { isTypeId } from "../core/ids.ts";
 import { ok, type Result, refuse } from "../core/result.ts";
+
+/** How much of a list is wanted, and from where on. */
+export interface PageWish {
+  limit: number;
+  cursor?: string | undefined;
+}
+
+/** A page as it is answered: its rows, and where the next one goes on. */
+export interface WirePage<T> {
+  data: T[];
+  next_cursor: string | null;
+}
+
+/** What a cursor that we cannot have made is refused with. */
+export const WRONG_CURSOR = refuse({
+  code: "validation_failed",
+  errors: [{ pointer: "/cursor", code: "invalid_cursor", detail: "Use a next_cursor of this list." }],
+});
 
 /** A page as verbs answer it: the place after its last row, or null at the end. */
 export interface NumberedPage<T> {
@@ -11,11 +30,16 @@ export interface NumberedPage<T> {
 export function cursorOf(text: string | undefined): Result<number | null> {
   if (text === undefined) return ok(null);
   const seq = /^c[0-9a-z]{1,11}$/.test(text) ? Number.parseInt(text.slice(1), 36) : Number.NaN;
-  if (Number.isSafeInteger(seq)) return ok(seq);
-  return refuse({
-    code: "validation_failed",
-    errors: [{ pointer: "/cursor", code: "invalid_cursor", detail: "Use a next_cursor of this list." }],
-  });
+  return Number.isSafeInteger(seq) ? ok(seq) : WRONG_CURSOR;
+}
+
+/**
+ * Reads a `cursor` parameter that is the id of the last row before it; null without one. Ids are made of the time first,
+ * so such lists are newest first. Refuses `validation_failed` when we cannot have made it.
+ */
+export function idCursor(prefix: string, text: string | undefined): Result<string | null> {
+  if (text === undefined) return ok(null);
+  return isTypeId(prefix, text) ? ok(text) : WRONG_CURSOR;
 }
 
 /** Calls a list's verb with the cursor read. Refuses a wrong cursor before anything is asked. */
@@ -36,4 +60,25 @@ export function renderPage<T, B>(
     data: page.data.map(render),
     next_cursor: page.nextCursor === null ? null : `c${page.nextCursor.toString(36)}`,
   };
+}
+
+/** Renders rows of which one more than `limit` was asked for: that one only says whether there is a next page. */
+export function pageBy<Row, T>(
+  rows: Row[],
+  limit: number,
+  cursor: (row: Row) => string,
+  render: (row: Row) => T,
+): WirePage<T> {
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  return { data: page.map(render), next_cursor: rows.length > limit && last !== undefined ? cursor(last) : null };
+}
+
+/** As {@link pageBy}, with ids for cursors. */
+export function pageById<Row extends { id: string }, T>(
+  rows: Row[],
+  limit: number,
+  render: (row: Row) => T,
+): WirePage<T> {
+  return pageBy(rows, limit, (row) => row.id, render);
 }

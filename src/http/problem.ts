@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { FieldError, Refusal, RefusalCode } from "../core/result.ts";
 import type { AppEnv } from "./context.ts";
+import { hear } from "./limits.ts";
 
 /** What the world sees of one code. */
 export interface CatalogueEntry {
@@ -19,6 +20,7 @@ export const CATALOGUE: Readonly<Record<RefusalCode, CatalogueEntry>> = {
   session_revoked: { status: 401, title: "Session revoked" },
   refresh_token_reused: { status: 401, title: "Refresh token used before" },
   invalid_credentials: { status: 401, title: "Wrong login or password" },
+  invalid_code: { status: 401, title: "Wrong or used code" },
   forbidden: { status: 403, title: "Forbidden" },
   email_not_verified: { status: 403, title: "E-mail address not verified" },
   not_found: { status: 404, title: "Not found" },
@@ -30,6 +32,7 @@ export const CATALOGUE: Readonly<Record<RefusalCode, CatalogueEntry>> = {
   payload_too_large: { status: 413, title: "Payload too large" },
   unsupported_media_type: { status: 415, title: "Unsupported media type" },
   validation_failed: { status: 422, title: "Validation failed" },
+  wrong_password: { status: 422, title: "Wrong password" },
   idempotency_key_reused: { status: 422, title: "Idempotency key used for another request" },
   insufficient_funds: { status: 422, title: "Insufficient funds" },
   off_tick: { status: 422, title: "Price off the tick" },
@@ -94,7 +97,10 @@ function membersOf(refusal: Refusal): Record<string, unknown> {
     case "validation_failed":
       return { errors: refusal.errors.slice(0, FIELD_ERRORS_MAX) };
     case "rate_limited":
-      return { retry_after: refusal.retryAfterSeconds };
+      return {
+        retry_after: refusal.retryAfterSeconds,
+        ...(refusal.policy === undefined ? {} : { policy: refusal.policy }),
+      };
     default:
       return "orderId" in refusal && refusal.orderId !== undefined ? { order_id: refusal.orderId } : {};
   }
@@ -103,10 +109,15 @@ function membersOf(refusal: Refusal): Record<string, unknown> {
 /** Answers the request with a refusal: problem document, Retry-After and WWW-Authenticate where they belong. */
 export function problemResponse(c: Context<AppEnv>, refusal: Refusal): Response {
   const { status } = CATALOGUE[refusal.code];
+  c.set("refused", refusal.code);
   const body = problemOf(refusal, c.req.path, c.get("requestId"));
   const headers: Record<string, string> = { "Content-Type": "application/problem+json" };
   if (refusal.code === "unavailable") headers["Retry-After"] = String(RETRY_AFTER_UNAVAILABLE_SECONDS);
-  if (refusal.code === "rate_limited") headers["Retry-After"] = String(refusal.retryAfterSeconds);
+  if (refusal.code === "rate_limited") {
+    const { policy, retryAfterSeconds } = refusal;
+    headers["Retry-After"] = String(retryAfterSeconds);
+    if (policy !== undefined) hear(c, { policy, remaining: 0, resetSeconds: retryAfterSeconds });
+  }
   if (status === 401) headers["WWW-Authenticate"] = "Bearer";
   return c.body(JSON.stringify(body), status, headers);
 }

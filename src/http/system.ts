@@ -11,6 +11,8 @@ const healthRoute = operation({
   tags: ["Operations"],
   summary: "Whether this Worker answers",
   access: "public",
+  // Whoever watches must get an answer when nobody else does.
+  limits: [],
   responses: { 200: answer(z.object({ status: z.literal("ok") }), "It does"), ...problems() },
 });
 

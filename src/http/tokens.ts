@@ -2,7 +2,7 @@
 
 import { errors, importJWK, jwtVerify, SignJWT } from "jose";
 import { z } from "zod";
-import type { Config, SigningJwk } from "../config.ts";
+import type { Config, SigningJwk, VerifyingJwk } from "../config.ts";
 import { ok, type Refusal, type Result, refuse } from "../core/result.ts";
 import type { Principal } from "./context.ts";
 
@@ -39,19 +39,19 @@ const EXPIRED: Refusal = { code: "token_expired", detail: "The access token has 
 type ImportedKey = Awaited<ReturnType<typeof importJWK>>;
 
 const remembered = new Map<string, Principal>();
-const publicKeys = new WeakMap<SigningJwk, ImportedKey>();
+const publicKeys = new WeakMap<VerifyingJwk, ImportedKey>();
 const privateKeys = new WeakMap<SigningJwk, ImportedKey>();
 
-/** The published half of a signing key, as it stands in the JWKS. */
-export function publicJwkOf(key: SigningJwk): {
-  kty: "OKP";
-  crv: "Ed25519";
-  kid: string;
-  x: string;
-  alg: string;
-  use: string;
-} {
-  return { kty: key.kty, crv: key.crv, kid: key.kid, x: key.x, alg: TOKEN_ALGORITHM, use: "sig" };
+/** Every key that verifies, as the JWKS has them: the one that signs first, then those that did or will. */
+export function publicJwksOf(config: Pick<Config, "signingJwk" | "furtherJwks">) {
+  return [config.signingJwk, ...config.furtherJwks].map(({ kid, x }) => ({
+    kty: "OKP" as const,
+    crv: "Ed25519" as const,
+    kid,
+    x,
+    alg: TOKEN_ALGORITHM,
+    use: "sig",
+  }));
 }
 
 /**
@@ -74,7 +74,7 @@ export async function verifyAccessToken(config: Config, token: string, nowMs: nu
 
 async function principalIn(config: Config, token: string, nowMs: number): Promise<Result<Principal>> {
   try {
-    const { payload } = await jwtVerify(token, (header) => publicKey(config.signingJwk, header.kid), {
+    const { payload } = await jwtVerify(token, (header) => publicKey(config, header.kid), {
       algorithms: [TOKEN_ALGORITHM],
       typ: TOKEN_TYPE,
       issuer: config.issuer,
@@ -98,8 +98,9 @@ async function principalIn(config: Config, token: string, nowMs: number): Promis
   }
 }
 
-async function publicKey(key: SigningJwk, kid: string | undefined): Promise<ImportedKey> {
-  if (kid !== key.kid) throw new errors.JWKSNoMatchingKey();
+async function publicKey(config: Config, kid: string | undefined): Promise<ImportedKey> {
+  const key = [config.signingJwk, ...config.furtherJwks].find((one) => one.kid === kid);
+  if (key === undefined) throw new errors.JWKSNoMatchingKey();
   const known = publicKeys.get(key);
   if (known !== undefined) return known;
   // The key is kept, not its promise: one that a canceled request left behind would never settle for the others.

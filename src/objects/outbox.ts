@@ -1,18 +1,25 @@
 // The journal is the outbox (protocol rule 2): a cursor says how far the read model's queue has been told.
 import { FLUSH_SLICES_MAX, SLICE_BYTES_MAX, SLICE_READ_ROWS } from "../core/limits.ts";
-import type { ObjectPorts } from "./ports.ts";
-import type { JournalHead, JournalSlice } from "./protocol.ts";
+import type { ObjectPorts, Sql } from "./ports.ts";
+import type { JournalHead, JournalSlice, Page, PageRequest } from "./protocol.ts";
 
 /** Which object's journal this is; `first` is the column with an event's first stream number, `seq` the last one written. */
 export interface OutboxSource {
   object: JournalSlice["object"];
-  epoch: number;
+  epoch: () => number;
   first: "first" | "seq";
   seq: () => number;
 }
 
 /** What `from` and `to` take in a message beyond the zeros that stand for them. */
 const NUMBERS_CHARS_MAX = 30;
+
+/** The last stream number that the queue has taken. */
+export function sentSeq(sql: Sql): number {
+  sql("CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY CHECK (id = 1), sent_seq INTEGER NOT NULL) STRICT");
+  const [row] = sql<{ sent_seq: number }>("SELECT sent_seq FROM outbox");
+  return row?.sent_seq ?? 0;
+}
 
 /** Sends an object's journal to the queue, slice by slice, one flight at a time. */
 export class Outbox {
@@ -25,11 +32,7 @@ export class Outbox {
   constructor(ports: Pick<ObjectPorts, "sql" | "queue" | "name">, source: OutboxSource) {
     this.#ports = ports;
     this.#source = source;
-    ports.sql(
-      "CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY CHECK (id = 1), sent_seq INTEGER NOT NULL) STRICT",
-    );
-    const [row] = ports.sql<{ sent_seq: number }>("SELECT sent_seq FROM outbox");
-    this.#sentSeq = row?.sent_seq ?? 0;
+    this.#sentSeq = sentSeq(ports.sql);
     this.wakeIfBehind();
   }
 
@@ -58,9 +61,23 @@ export class Outbox {
     if (this.#sentSeq < this.#source.seq()) this.#ports.queue.wake();
   }
 
-  /** Where the journal is. */
+  /** Where the journal is. Throws InvariantError while the object cannot be read. */
   head(): JournalHead {
-    return { epoch: this.#source.epoch, seq: this.#source.seq() };
+    return { epoch: this.#source.epoch(), seq: this.#source.seq() };
+  }
+
+  /** Events as they are stored, oldest first, after the stream number that the cursor is: what a restore begins from. */
+  page({ limit, cursor }: PageRequest): Page<string> {
+    const rows = this.#ports.sql<{ seq: number; body: string }>(
+      "SELECT seq, body FROM journal WHERE seq > ? ORDER BY seq LIMIT ?",
+      cursor ?? 0,
+      limit + 1,
+    );
+    const shown = rows.slice(0, limit);
+    return {
+      data: shown.map(({ body }) => body),
+      nextCursor: rows.length > limit ? (shown.at(-1)?.seq ?? null) : null,
+    };
   }
 
   /**
@@ -69,7 +86,7 @@ export class Outbox {
    */
   sliceFrom(fromSeq: number, bytesMax: number): JournalSlice | null {
     const { object, epoch } = this.#source;
-    const slice: JournalSlice = { v: 1, object, name: this.#ports.name, epoch, from: 0, to: 0, events: [] };
+    const slice: JournalSlice = { v: 1, object, name: this.#ports.name, epoch: epoch(), from: 0, to: 0, events: [] };
     let bytes = JSON.stringify(slice).length + NUMBERS_CHARS_MAX;
     for (const row of this.#rowsFrom(fromSeq)) {
       // Escaping makes a body longer in the message than in its row, at most twice: it is JSON, without control characters.
@@ -80,6 +97,11 @@ export class Outbox {
       slice.events.push(row.body);
     }
     return slice.events.length === 0 ? null : slice;
+  }
+
+  /** Sends everything under another epoch: a restored object's journal is another one. Belongs in the restore's transaction. */
+  restart(): void {
+    this.#setCursor(0);
   }
 
   #setCursor(seq: number): void {

@@ -1,7 +1,8 @@
 // The pairs that one object has parked (protocol rule 9): nothing is sent to the other end until an operator resumes it.
 import { strangeEpoch } from "../core/epochs.ts";
+import type { ExchangeAnswer, HandshakeAnswer, ReportAnswer } from "./calls.ts";
 import type { ObjectPorts, SqlValue } from "./ports.ts";
-import type { ExchangeAnswer, OperatorAct, Page, PageRequest, ParkedPair, ReportAnswer } from "./protocol.ts";
+import type { OperatorAct, Page, PageRequest, ParkedPair } from "./protocol.ts";
 
 /** The statements that make its table, for the version of an object's schema that brings it. Never edited. */
 export const PARKINGS_SCHEMA: readonly string[] = [
@@ -12,15 +13,16 @@ export const PARKINGS_SCHEMA: readonly string[] = [
 
 /**
  * Why the pair must be parked after this answer, or null when it need not: the other end called what it was sent a bug, or
- * speaks from a life that is not the one known, which restore alone may sort out. Every other answer is worth another try.
+ * speaks from a life that has ended. Every other answer is worth another try.
  */
 export function reasonToPark(
-  answer: ExchangeAnswer | ReportAnswer | null,
+  answer: ExchangeAnswer | HandshakeAnswer | ReportAnswer | null,
   who: "account" | "market",
   knownEpoch: number | null,
 ): string | null {
   if (answer === null) return null;
-  return answer.outcome === "bug" ? answer.detail : strangeEpoch(who, knownEpoch, answer.epoch);
+  const parks = answer.outcome === "bug" || answer.outcome === "conflict";
+  return parks ? answer.detail : strangeEpoch(who, knownEpoch, answer.epoch);
 }
 
 /** What is parked and what was. `park` and `resume` belong inside a transaction; after a throw in it, make this anew. */

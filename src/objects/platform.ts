@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { typeId } from "../core/ids.ts";
 import { CALL_TIMEOUT_MS, SLICE_DELAY_MS } from "../core/limits.ts";
+import { log } from "../log.ts";
 import type { ObjectPorts, SqlValue } from "./ports.ts";
 
 /** SHA-256 in lower-case hex, synchronously. */
@@ -22,8 +23,7 @@ export function platformPorts(
   flush: () => Promise<void>,
 ): ObjectPorts {
   let waking = false;
-  const alert = (message: string) =>
-    console.error(JSON.stringify({ level: "error", event: "object_alert", object: name, message }));
+  const alert = (message: string) => log("error", "object_alert", { object: name, message });
   return {
     name,
     sql: <Row extends Record<string, SqlValue>>(query: string, ...bindings: SqlValue[]) =>

@@ -1,51 +1,25 @@
-// What objects answer to each other and to the Worker: messages and the interfaces of their remote calls.
+// What objects answer to the Worker, and the interfaces of their remote calls.
 
 import type { OrderRequest } from "../core/account/admission.ts";
 import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/account/state.ts";
 import type { Channel } from "../core/account/stream.ts";
 import type { LedgerEntry } from "../core/ledger.ts";
-import type { Command, Report } from "../core/messages.ts";
 import type { Order, Side } from "../core/order.ts";
+import type { Spend, Standing } from "../core/policies.ts";
 import type { Position } from "../core/positions.ts";
+import type { Rate, Taken } from "../core/rate.ts";
 import type { Answered, Refusal, Result } from "../core/result.ts";
+import type {
+  ExchangeAnswer,
+  ExchangeCall,
+  HandshakeAnswer,
+  HandshakeCall,
+  ReportAnswer,
+  ReportCall,
+} from "./calls.ts";
 
 /** An act that happens once is answered to HTTP and by objects in one shape. */
 export type { Answered };
-
-/** Whose answer it is: the epoch of the object that speaks. The version before leaves it out of some answers. */
-interface Spoken {
-  epoch?: number;
-}
-
-/** A market's answer to a call of an account: its record of that account. `later`: ask again; `bug`: park this pair. */
-export type ExchangeAnswer = Spoken &
-  (
-    | { outcome: "applied"; cseq: number; reports: Report[] }
-    | { outcome: "gap"; expected: number }
-    | { outcome: "later" }
-    | { outcome: "bug"; detail: string }
-  );
-
-/** An account's call to a market: commands not yet acknowledged, lowest first, and the last report it has applied. */
-export interface ExchangeCall {
-  v: 1;
-  account: string;
-  epoch: number;
-  rseq: number;
-  commands: Command[];
-}
-
-/** A market's push to an account: reports not yet acknowledged, lowest first. */
-export interface ReportCall {
-  v: 1;
-  symbol: string;
-  epoch: number;
-  reports: Report[];
-}
-
-/** An account's answer to a push: the last report that it has applied. `later`: push again; `bug`: park this pair. */
-export type ReportAnswer = Spoken &
-  ({ outcome: "applied"; rseq: number } | { outcome: "later" } | { outcome: "bug"; detail: string });
 
 /** A pair that an object has parked: the other end, why, since when (ms), and how many messages it has for it. */
 export interface ParkedPair {
@@ -66,12 +40,37 @@ export interface OperatorAct {
   reason: string;
 }
 
-/** Who asks: the session is judged by the account object itself, which hears of a logout first. Times in ms. */
+/**
+ * What an object is restored from: the first events of its journal, as stored, and the epoch of its next life. `replace`:
+ * what it has stored is thrown away for them; the version before leaves it out.
+ */
+export interface Snapshot {
+  epoch: number;
+  journal: string[];
+  replace?: boolean;
+}
+
+/** How far a restore has come: whether new orders are refused, with whom hands are to be shaken, and what is broken. */
+export interface RestoreView {
+  epoch: number;
+  restoring: boolean;
+  unmet: string[];
+  breaks: string[];
+}
+
+/**
+ * Who asks: the session is judged by the account object itself, which hears of a logout first. Times in ms. `spend`: what
+ * the call costs; left out, it is not counted.
+ */
 export interface Caller {
   accountId: string;
   sessionId: string;
   issuedAtMs: number;
+  spend?: Spend;
 }
+
+/** An answer to a call that was counted says what that has left; one to a call that was not says nothing of it. */
+export type Counted<T> = Result<T> & { standing?: Standing };
 
 /** Who opens a stream: it lives no longer than the token that it was opened with, or last renewed by. */
 export interface StreamCaller extends Caller {
@@ -169,27 +168,29 @@ export interface Idempotency {
 
 /** The account object's remote calls. Refusals are values; a throw is a bug. */
 export interface AccountRpc extends JournalRpc {
-  admit(caller: Caller): Promise<Result<null>>;
+  admit(caller: Caller): Promise<Counted<null>>;
   placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
   refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;
-  cancelOrder(caller: Caller, orderId: string): Promise<Result<Order>>;
-  cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }): Promise<Result<Order[]>>;
+  cancelOrder(caller: Caller, orderId: string): Promise<Counted<Order>>;
+  cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }): Promise<Counted<Order[]>>;
   transfer(
     caller: Caller,
     wish: { kind: Transfer["kind"]; asset: string; amount: bigint },
     idempotency: Idempotency | null,
   ): Promise<Answered<Transfer>>;
-  account(caller: Caller): Promise<Result<AccountView>>;
-  order(caller: Caller, by: { id: string } | { clientOrderId: string }): Promise<Result<Order>>;
-  orders(caller: Caller, query: OrderQuery): Promise<Result<Page<Order>>>;
+  account(caller: Caller): Promise<Counted<AccountView>>;
+  order(caller: Caller, by: { id: string } | { clientOrderId: string }): Promise<Counted<Order>>;
+  orders(caller: Caller, query: OrderQuery): Promise<Counted<Page<Order>>>;
   fills(
     caller: Caller,
     query: PageRequest & { symbol: string | null; orderId: string | null },
-  ): Promise<Result<Page<FillRecord>>>;
-  ledger(caller: Caller, query: LedgerQuery): Promise<Result<Page<LedgerEntry>>>;
-  transfers(caller: Caller, query: PageRequest & { kind: Transfer["kind"] }): Promise<Result<Page<Transfer>>>;
-  positions(caller: Caller): Promise<Result<{ positions: Position[]; balances: Balance[]; seq: number; asOf: number }>>;
-  streamTicket(caller: StreamCaller): Promise<Result<{ ticket: string; expiresAt: number }>>;
+  ): Promise<Counted<Page<FillRecord>>>;
+  ledger(caller: Caller, query: LedgerQuery): Promise<Counted<Page<LedgerEntry>>>;
+  transfers(caller: Caller, query: PageRequest & { kind: Transfer["kind"] }): Promise<Counted<Page<Transfer>>>;
+  positions(
+    caller: Caller,
+  ): Promise<Counted<{ positions: Position[]; balances: Balance[]; seq: number; asOf: number }>>;
+  streamTicket(caller: StreamCaller): Promise<Counted<{ ticket: string; expiresAt: number }>>;
   redeemTicket(ticket: string): Promise<Result<StreamCaller>>;
   revokeSession(sessionId: string, untilMs: number): Promise<Result<null>>;
   revokeAllBefore(fromMs: number): Promise<Result<null>>;
@@ -199,6 +200,16 @@ export interface AccountRpc extends JournalRpc {
   parked(query: PageRequest): Promise<ParkedView>;
   /** Sends a parked market what waits for it. Refuses `not_found` when it is not parked. */
   unpark(symbol: string, act: OperatorAct): Promise<Result<null>>;
+  /**
+   * Begins the next life of an object without a journal, of one whose storage was brought back (`journal` empty), or of one
+   * that is to forget what it has stored (`replace`).
+   */
+  restore(snapshot: Snapshot, act: OperatorAct): Promise<Result<null>>;
+  restoration(): Promise<RestoreView>;
+  /** Opens a restored object though it still waits for others. */
+  reopen(act: OperatorAct): Promise<Result<null>>;
+  /** The journal as it is stored, oldest first: what a restore begins from. */
+  journal(query: PageRequest): Promise<Page<string>>;
 }
 
 /** One price of a book and all that rests there, in units. */
@@ -218,11 +229,32 @@ export interface BookView {
 /** The market object's remote calls. */
 export interface MarketRpc extends JournalRpc {
   exchange(call: ExchangeCall): Promise<ExchangeAnswer>;
-  book(depth: number): Promise<BookView>;
+  shake(call: HandshakeCall): Promise<HandshakeAnswer>;
+  /** Null while what is stored cannot be read. */
+  book(depth: number): Promise<BookView | null>;
   /** The accounts that this market pushes nothing to; their own calls are answered. */
   parked(query: PageRequest): Promise<ParkedView>;
   /** Pushes to a parked account what waits for it. Refuses `not_found` when it is not parked. */
   unpark(account: string, act: OperatorAct): Promise<Result<null>>;
+  /** As an account's; `expected` are accounts that may have traded here since the snapshot. */
+  restore(snapshot: Snapshot, expected: string[], act: OperatorAct): Promise<Result<null>>;
+  restoration(): Promise<RestoreView>;
+  reopen(act: OperatorAct): Promise<Result<null>>;
+  /** The journal as it is stored, oldest first: what a restore begins from. */
+  journal(query: PageRequest): Promise<Page<string>>;
+}
+
+/** A limiter's remote calls, for the one key that it is named after: an address, a person, a name that nobody has. */
+export interface LimiterRpc {
+  /** Takes units out of a policy's bucket, which is in memory. */
+  take(policy: string, rate: Rate, count: number): Promise<Taken>;
+  /** What is left of a policy's failures, which are stored. */
+  failures(policy: string, rate: Rate): Promise<Taken>;
+  /**
+   * Says how a try has ended. Not allowed: others have failed so often meanwhile that its outcome must not be told. Else a
+   * failure counts from now on.
+   */
+  settle(policy: string, rate: Rate, failed: boolean): Promise<Taken>;
 }
 
 /** What a socket has subscribed to and how far it has been told; kept with the socket through hibernation. */

@@ -1,8 +1,10 @@
 // The only doorway to the objects and to the queue that they fill: names are made here, and faults are told apart here.
 import type { DurableObject } from "cloudflare:workers";
 import { JOURNAL_CALL_TIMEOUT_MS } from "../core/limits.ts";
-import { type Result, refuse } from "../core/result.ts";
-import type { AccountRpc, JournalPull, JournalRpc, MarketRpc } from "./protocol.ts";
+import type { Standing } from "../core/policies.ts";
+import { type Answered, ok, type Result, refuse } from "../core/result.ts";
+import { log } from "../log.ts";
+import type { AccountRpc, Caller, Counted, JournalPull, JournalRpc, LimiterRpc, MarketRpc } from "./protocol.ts";
 
 /** The platform takes no more messages in one call. */
 const SEND_BATCH_MAX = 100;
@@ -11,6 +13,7 @@ const SEND_BATCH_MAX = 100;
 export interface ObjectBindings {
   ACCOUNT: DurableObjectNamespace<AccountRpc & DurableObject>;
   MARKET: DurableObjectNamespace<MarketRpc & DurableObject>;
+  LIMITER: DurableObjectNamespace<LimiterRpc & DurableObject>;
   JOURNAL: Queue;
   VENUE: string;
 }
@@ -23,6 +26,11 @@ export function accountStub(env: ObjectBindings, accountId: string) {
 /** A fresh stub of a market's object; `symbol` must be listed, since any name makes an object. */
 export function marketStub(env: ObjectBindings, symbol: string) {
   return env.MARKET.getByName(`${env.VENUE}/${symbol}`);
+}
+
+/** A fresh stub of the limiter that counts for one key. The text must be bounded: any name makes an object. */
+export function limiterStub(env: Pick<ObjectBindings, "LIMITER">, key: string) {
+  return env.LIMITER.getByName(key);
 }
 
 /** The queue that carries journals to the read model. */
@@ -50,9 +58,7 @@ export async function askJournal<T>(
     const journal: JournalRpc = object === "account" ? env.ACCOUNT.getByName(name) : env.MARKET.getByName(name);
     return await Promise.race([ask(journal), timeout]);
   } catch (error) {
-    console.error(
-      JSON.stringify({ level: "error", event: "journal_unreachable", object, name, message: String(error) }),
-    );
+    log("error", "journal_unreachable", { object, name, message: String(error) });
     return null;
   } finally {
     clearTimeout(timer);
@@ -74,7 +80,7 @@ export async function sendPulls(
     }
     return true;
   } catch (error) {
-    console.error(JSON.stringify({ level: "error", event: "queue_failed", message: String(error) }));
+    log("error", "queue_failed", { message: String(error) });
     return false;
   }
 }
@@ -90,6 +96,37 @@ export async function callObject<T>(call: () => Promise<Result<T>>): Promise<Res
     if (isBug(error)) throw error;
     return refuse({ code: "unavailable" });
   }
+}
+
+/** Who asks an account, where the objects are, and who is told what counting has left. */
+export interface AccountAccess<C extends Caller = Caller> {
+  env: ObjectBindings;
+  caller: C;
+  heard: (standing: Standing) => void;
+}
+
+type AccountStub = ReturnType<typeof accountStub>;
+
+/** Asks the caller's account as {@link callObject} does, and passes on what counting has left. */
+export async function askAccount<T, C extends Caller>(
+  { env, caller, heard }: AccountAccess<C>,
+  ask: (account: AccountStub, caller: C) => Promise<Counted<T>>,
+): Promise<Result<T>> {
+  const answered = await callObject(async () => ok(await ask(accountStub(env, caller.accountId), caller)));
+  if (!answered.ok) return answered;
+  if (answered.value.standing !== undefined) heard(answered.value.standing);
+  return answered.value;
+}
+
+/** As {@link askAccount}, for an act that happens once. */
+export async function askAccountOnce<T>(
+  { env, caller, heard }: AccountAccess,
+  ask: (account: AccountStub, caller: Caller) => Promise<Answered<T>>,
+): Promise<Answered<T>> {
+  const answered = await callObject(async () => ok(await ask(accountStub(env, caller.accountId), caller)));
+  if (!answered.ok) return { result: answered, replay: null };
+  if (answered.value.standing !== undefined) heard(answered.value.standing);
+  return answered.value;
 }
 
 /** What an object's own code threw; not its being overloaded or started anew, which the runtime reports the same way. */

@@ -8,6 +8,7 @@ import {
 } from "../core/limits.ts";
 import { type DatabaseBinding, database } from "../db/client.ts";
 import { type Source, sourceKey } from "../db/heads.ts";
+import { log } from "../log.ts";
 import type { ObjectBindings } from "../objects/stubs.ts";
 import { NOWHERE } from "./apply.ts";
 import { storeDeadLetter } from "./dead-letters.ts";
@@ -43,7 +44,7 @@ export async function consumeJournal(
       message.ack();
       pulls.set(sourceKey(read.source), read.source);
     } else if (read.kind === "later") {
-      console.warn(JSON.stringify({ level: "warn", event: "slice_not_understood", reason: read.reason }));
+      log("warn", "slice_not_understood", { reason: read.reason });
       message.retry({ delaySeconds: SLICE_UNKNOWN_RETRY_SECONDS });
     } else {
       const { subject, reason } = read;

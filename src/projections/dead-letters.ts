@@ -5,6 +5,7 @@ import { DEAD_LETTER_RETRY_SECONDS } from "../core/limits.ts";
 import { type Database, database, type Guarded, guardD1 } from "../db/client.ts";
 import { sourceKey } from "../db/heads.ts";
 import { deadLetters } from "../db/read-model.ts";
+import { log } from "../log.ts";
 import { readMessage, subjectOf } from "./slice.ts";
 
 /** A message that could not be applied, and why. `subject` null: it does not say whose it is. */
@@ -21,7 +22,7 @@ export async function storeDeadLetter(db: Database, letter: DeadLetter, atMs: nu
   const body = JSON.stringify(letter.body) ?? String(letter.body);
   const subject = letter.subject ?? `sha256 ${await sha256(body)}`;
   const id = typeId("dlt", atMs, crypto.getRandomValues(new Uint8Array(10)));
-  console.error(JSON.stringify({ level: "error", event: "dead_letter", queue, subject, reason }));
+  log("error", "dead_letter", { queue, subject, reason });
   const row = { id, queue, subject, reason, body, count: 1, at: atMs, lastAt: atMs };
   const set = {
     reason,
@@ -37,18 +38,20 @@ export async function storeDeadLetter(db: Database, letter: DeadLetter, atMs: nu
   );
 }
 
-/** Takes what the journal queue has given up on. While D1 is away the letters stay in their queue. */
+/** Takes what a queue has given up on. While D1 is away the letters stay in their queue. */
 export async function consumeDeadLetters(batch: MessageBatch, env: { DB: D1Database }): Promise<void> {
   const db = database(env);
   for (const message of batch.messages) {
-    const letter = { queue: batch.queue, ...diagnosis(message.body), body: message.body };
+    const letter = { queue: batch.queue, ...judged(batch.queue, message.body), body: message.body };
     const stored = await storeDeadLetter(db, letter, Date.now());
     if (stored.ok) message.ack();
     else message.retry({ delaySeconds: DEAD_LETTER_RETRY_SECONDS });
   }
 }
 
-function diagnosis(body: unknown): Pick<DeadLetter, "subject" | "reason"> {
+/** Whose a message is and why it died, as far as it says so: the queues of others are not this file's to read. */
+function judged(queue: string, body: unknown): Pick<DeadLetter, "subject" | "reason"> {
+  if (!queue.includes("journal")) return { subject: null, reason: "not done in all its tries" };
   const read = readMessage(body);
   const reason = "not applied in all its tries";
   if (read.kind === "slice") return { subject: subjectOf(read.slice), reason };

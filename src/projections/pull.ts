@@ -1,7 +1,9 @@
 // Journals fetched from their objects, page by page: how what the queue has lost, or all of the read model, is made again. The
 // pace is D1's own: nothing is asked for before what came last has been applied.
+
 import { PULL_BYTES_MAX, PULL_OBJECTS_MAX, PULL_ROUNDS_MAX } from "../core/limits.ts";
 import type { Source } from "../db/heads.ts";
+import { log } from "../log.ts";
 import { askJournal, type ObjectBindings, sendPulls } from "../objects/stubs.ts";
 import { NOWHERE } from "./apply.ts";
 import { storeDeadLetter } from "./dead-letters.ts";
@@ -53,7 +55,7 @@ async function pullRound(work: Work, env: ObjectBindings, places: readonly Place
   const moved = fetched.filter((place) => place.position.head > (heads.get(place) ?? 0));
   for (const { source, position } of fetched.filter((place) => !moved.includes(place))) {
     // No queue gives it up after some tries, so nothing else would say whose journal has come to a stop, and where.
-    console.error(JSON.stringify({ level: "error", event: "journal_not_applied", ...source, head: position.head }));
+    log("error", "journal_not_applied", { ...source, head: position.head });
   }
   return moved;
 }
@@ -66,7 +68,7 @@ async function fetchSlice(work: Work, env: ObjectBindings, place: Place, bytesMa
   const read = readSlice(page);
   if (read.kind === "slice") return read.slice.source.epoch === source.epoch ? read.slice : null;
   if (read.kind === "later") {
-    console.warn(JSON.stringify({ level: "warn", event: "slice_not_understood", reason: read.reason }));
+    log("warn", "slice_not_understood", { reason: read.reason });
   } else {
     const letter = { queue: PULLED, subject: read.subject, reason: read.reason, body: page };
     await storeDeadLetter(work.db, letter, Date.now());

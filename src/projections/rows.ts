@@ -34,6 +34,16 @@ export function accountRows(source: Source, event: AccountEvent): Rows | null {
     case "session_revoked":
     case "status_changed":
     case "tokens_valid_from":
+    case "restored":
+    case "met":
+    case "opened":
+      break;
+    case "reimported":
+      rows.orders.push(orderRow(source, event.seq, event.order));
+      if (event.entry !== null) rows.entries.push(entryRow(source, event.entry));
+      break;
+    case "suspense":
+      rows.entries.push(entryRow(source, event.entry));
       break;
     case "transfer":
       rows.transfers.push(transferRow(source, event.seq, event.transfer));
@@ -44,6 +54,7 @@ export function accountRows(source: Source, event: AccountEvent): Rows | null {
       rows.entries.push(entryRow(source, event.entry));
       break;
     case "cancel_requested":
+    case "reissued":
       rows.orders.push(orderRow(source, event.seq, event.order));
       break;
     case "report":
@@ -64,6 +75,9 @@ export function marketRows(source: Source, event: MarketEvent): Rows | null {
   switch (event.kind) {
     case "rules":
     case "requote":
+    case "restored":
+    case "met":
+    case "opened":
       return rows;
     case "report": {
       const { trade, entry, seq } = event;

@@ -1,7 +1,9 @@
 // What arrived of several objects, settled: applied, kept or dropped, by where D1 says that each object stands.
+
 import { PROJECTION_BATCH_CHARS_MAX, PROJECTION_FAILURES_MAX, PROJECTION_LANES_MAX } from "../core/limits.ts";
 import type { Database, Guarded } from "../db/client.ts";
 import type { Source } from "../db/heads.ts";
+import { log } from "../log.ts";
 import { applySlices, keepSlice, NOWHERE, type Position, readPositions, type Step } from "./apply.ts";
 import type { Slice } from "./slice.ts";
 
@@ -140,7 +142,7 @@ async function settle(db: Database, wanted: Slice, headBefore: number): Promise<
     return head;
   } catch (error) {
     // A bug must not cost the other messages of the batch their tries.
-    console.error(JSON.stringify({ level: "error", event: "projection_failed", message: String(error) }));
+    log("error", "projection_failed", { message: String(error) });
     return null;
   }
 }

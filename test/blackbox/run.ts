@@ -59,7 +59,7 @@ export async function runBlackbox(plan: Plan, say: (line: string) => void, signa
       if (event === "object_alert" && !EXPECTED_ALERT.test(line)) alerts.push(`the server alerted: ${line}`);
     }
   };
-  const built = build(join("src", "worker.ts"));
+  const built = build(join("src", "worker.ts"), {}, { LOG_LEVEL: "error" });
   const server = new WorkerdServer(built, ground.folder, { heard });
   const exchange = new Exchange(() => server.port);
   const random = randomOf(plan.seed);

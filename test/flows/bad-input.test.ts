@@ -1,5 +1,5 @@
 // Every way to ask wrongly, and what is the same after it: no hold, no posting, no order, no number of the stream used up.
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { FieldError } from "../../src/core/result.ts";
 import {
   type Answer,
@@ -14,16 +14,20 @@ import {
 
 const SYMBOL = "BTC-USD";
 let ada: Trader;
+let pass: (ms: number) => void;
 let good: OrderWish;
 
 beforeAll(async () => {
-  stopClock();
+  pass = stopClock();
   const price = await priceAt(SYMBOL, -500);
   good = { symbol: SYMBOL, side: "buy", type: "limit", limit_price: price, qty: qtyWorth(SYMBOL, 100, price) };
   ada = await trader({ usd: "100000" });
   await ada.deposit("0.5", "BTC");
   await ada.place(good);
 });
+
+/** Enough for a few orders more: all of them together are above what an account may place at once. */
+beforeEach(() => pass(100));
 
 /** Does something, and checks that the account is as it was. `journalled`: a refusal of the account's own takes a number. */
 async function untouched<T>(act: () => Promise<Answer<T>>, journalled = false): Promise<Answer<T>> {

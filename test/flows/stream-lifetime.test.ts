@@ -300,18 +300,4 @@ describe("a stream", () => {
       }
     });
   });
-
-  it("opens by a ticket where the tickets were kept without their tokens before", async () => {
-    const ada = await trader();
-    await runInDurableObject(objectOf(ada), (_, { storage }) => {
-      storage.sql.exec("DROP TABLE tickets");
-      storage.sql.exec(
-        "CREATE TABLE tickets (hash TEXT PRIMARY KEY, session_id TEXT NOT NULL, issued_at INTEGER NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
-      );
-    });
-    await evictDurableObject(objectOf(ada));
-    const stream = await AccountStream.open({ ticket: await ticketOf(ada) });
-    expect(await stream.drain()).toEqual([]);
-    stream.close();
-  });
 });

@@ -4,14 +4,14 @@ import { env } from "cloudflare:workers";
 import { base64url, importJWK, SignJWT } from "jose";
 import { beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { loadConfig } from "../../src/config.ts";
+import { ConfigError, loadConfig, parseConfig } from "../../src/config.ts";
 import { ok } from "../../src/core/result.ts";
 import { send } from "../../src/http/answer.ts";
 import { sizeLimit } from "../../src/http/body.ts";
 import { callerOf, configuration, requestContext } from "../../src/http/context.ts";
 import { notFound, onError } from "../../src/http/fallback.ts";
 import { answer, body, createRouter, operation, problems } from "../../src/http/openapi.ts";
-import { publicJwkOf, signAccessToken, verifyAccessToken } from "../../src/http/tokens.ts";
+import { publicJwksOf, signAccessToken, verifyAccessToken } from "../../src/http/tokens.ts";
 import { call, NO_PORTS } from "../support/client.ts";
 
 const config = loadConfig(env);
@@ -134,7 +134,7 @@ describe("a wrong token is 401 unauthenticated", () => {
       () =>
         new SignJWT(goodClaims())
           .setProtectedHeader({ alg: "HS256", typ: "at+jwt", kid: config.signingJwk.kid })
-          .sign(new TextEncoder().encode(JSON.stringify(publicJwkOf(config.signingJwk)))),
+          .sign(new TextEncoder().encode(JSON.stringify(publicJwksOf(config)[0]))),
     ],
     [
       "HS256 with the key's bytes",
@@ -235,5 +235,61 @@ describe("what comes first", () => {
     expect(got.body.code).toBe("forbidden");
     const operator = await signAccessToken(config, { ...SUBJECT, roles: ["customer", "operator"] }, Date.now());
     expect((await call(app, "GET", "/theirs", { token: operator })).status).toBe(200);
+  });
+});
+
+describe("signing keys", () => {
+  const now = Date.now();
+  const old = config.signingJwk;
+  const publicPart = { kty: old.kty, crv: old.crv, kid: old.kid, x: old.x };
+  // Another private key of its own: what RFC 8037 prints in appendix A.
+  const NEXT = {
+    kty: "OKP",
+    crv: "Ed25519",
+    kid: "test-2",
+    x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    d: "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
+  };
+  const nextPublic = { kty: NEXT.kty, crv: NEXT.crv, kid: NEXT.kid, x: NEXT.x };
+  const configWith = (signing: object, further: unknown) =>
+    parseConfig({ ...env, JWT_PRIVATE_JWK: JSON.stringify(signing), JWT_FURTHER_JWKS: JSON.stringify(further) });
+
+  it("are rotated with overlap: before, between and after, no good token is refused", async () => {
+    const announced = configWith(old, [nextPublic]);
+    const swapped = configWith(NEXT, [publicPart]);
+    const before = () => signAccessToken(announced, SUBJECT, now);
+    const after = () => signAccessToken(swapped, SUBJECT, now);
+    for (const verifier of [announced, swapped]) {
+      for (const make of [before, after]) {
+        expect(await verifyAccessToken(verifier, await make(), now)).toMatchObject({ ok: true });
+      }
+    }
+  });
+
+  it("verify nothing once they are taken out, and never under another's id", async () => {
+    const alone = configWith(NEXT, []);
+    const token = await signAccessToken(configWith(old, []), SUBJECT, now);
+    expect(await verifyAccessToken(alone, token, now)).toMatchObject({ refusal: { code: "unauthenticated" } });
+    const stolenName = await signAccessToken(configWith({ ...old, kid: NEXT.kid }, []), SUBJECT, now);
+    const both = configWith(NEXT, [publicPart]);
+    expect(await verifyAccessToken(both, stolenName, now)).toMatchObject({ refusal: { code: "unauthenticated" } });
+  });
+
+  it("are all published, without their secrets", () => {
+    const published = publicJwksOf(configWith(NEXT, [publicPart]));
+    expect(published).toEqual([nextPublic, publicPart].map((key) => ({ ...key, alg: "EdDSA", use: "sig" })));
+    expect(configWith(NEXT, publicJwksOf(config)).furtherJwks).toHaveLength(1);
+  });
+
+  it.each([
+    ["a private key among the public ones", [NEXT]],
+    ["a kid that is there twice", [{ ...nextPublic, kid: old.kid }]],
+    ["another kind of key", [{ ...nextPublic, crv: "P-256" }]],
+    ["no list", nextPublic],
+    ["more than anybody rotates", Array.from({ length: 9 }, (_, at) => ({ ...nextPublic, kid: `k${at}` }))],
+  ])("are refused by name when the list has %s", (_, further) => {
+    expect(() => configWith(old, further)).toThrow(ConfigError);
+    expect(() => configWith(old, further)).toThrow(/JWT_FURTHER_JWKS/);
+    expect(() => configWith(old, further)).not.toThrow(NEXT.d);
   });
 });

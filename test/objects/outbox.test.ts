@@ -127,7 +127,7 @@ describe("the journal goes to the queue", () => {
       woken += 1;
     };
     const ports = { name: "acc_1", sql: sql as never, queue: { send, wake } };
-    const outbox = new Outbox(ports, { object: "account", epoch: 1, first: "first", seq: () => rows.length });
+    const outbox = new Outbox(ports, { object: "account", epoch: () => 1, first: "first", seq: () => rows.length });
     expect(woken).toBe(1);
     for (const flush of [1, 2, 3]) {
       await outbox.flush();

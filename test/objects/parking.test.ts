@@ -1,7 +1,7 @@
 // A pair of which one end calls the other's words a bug, or does not know the life that speaks: it is parked, on disk, and
 // only that pair, in that direction; until an operator resumes it.
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import type { ExchangeCall, ReportAnswer } from "../../src/objects/protocol.ts";
+import type { ExchangeCall, ReportAnswer } from "../../src/objects/calls.ts";
 import { AccountObject, MarketObject } from "../../src/worker.ts";
 import {
   accountOf,
@@ -222,7 +222,7 @@ describe("another epoch", () => {
       this: MarketObject,
       call: ExchangeCall,
     ) {
-      return { ...(await really.call(this, call)), epoch };
+      return { ...(await really.call(this, { ...call, to: null })), epoch };
     });
   }
 
@@ -240,44 +240,52 @@ describe("another epoch", () => {
     await evict(accountOf(id));
   });
 
-  it("in a market's answer parks it: what a stranger says is not applied", async () => {
+  /** Has an account know a market by a later life than the one that speaks; or the other way round. */
+  async function knowAs(stub: ReturnType<typeof accountOf> | ReturnType<typeof marketOf>, epoch: number) {
+    await sql(stub, "UPDATE peers SET epoch = ?", epoch);
+    await evict(stub);
+  }
+
+  it("that has ended, in a market's answer, parks it: what it says is not applied", async () => {
     const id = await openAccount();
     await place(id, atMarket("SOL-USD", "buy"));
-    const restored = restoredMarket(2);
+    await knowAs(accountOf(id), 2);
     const request = atMarket("SOL-USD", "buy");
     await placePending(id, request);
-    const parked = [{ peer: "SOL-USD", reason: "market epoch 2, known as 1", waiting: 1 }];
+    const parked = [{ peer: "SOL-USD", reason: "market epoch 1, known as 2", waiting: 1 }];
     await eventually(async () => expect(await parkedAtAccount(id)).toMatchObject(parked));
     expect(await orderBy(id, request)).toMatchObject({ status: "pending_new" });
-    restored.mockRestore();
+    await knowAs(accountOf(id), 1);
     await accountOf(id).unpark("SOL-USD", ACT);
     await eventually(async () => expect(await orderBy(id, request)).toMatchObject({ status: "filled" }));
   });
 
-  it("in a market's push is called a bug, and nothing of it is applied; the same words of the known one are", async () => {
+  it("that has ended, in a market's push, is called a bug, and nothing of it is applied", async () => {
     const id = await openAccount();
     await place(id, atMarket("SOL-USD", "buy"));
+    await knowAs(accountOf(id), 3);
     const call = { v: 1 as const, symbol: "SOL-USD", reports: [] };
     const { storedHash } = await accountTables(id);
-    const strange = { outcome: "bug", detail: "market epoch 2, known as 1", epoch: 1 };
+    const strange = { outcome: "bug", detail: "market epoch 2, known as 3", epoch: 1 };
     expect(await accountOf(id).report({ ...call, epoch: 2 })).toEqual(strange);
     await evict(accountOf(id));
     expect(await accountOf(id).report({ ...call, epoch: 2 })).toEqual(strange);
-    expect(await accountOf(id).report({ ...call, epoch: 1 })).toMatchObject({ outcome: "applied", rseq: 2 });
+    expect(await accountOf(id).report({ ...call, epoch: 3 })).toMatchObject({ outcome: "applied", rseq: 2 });
     expect((await accountTables(id)).storedHash).toBe(storedHash);
+    await knowAs(accountOf(id), 1);
   });
 
-  it("in an account's answer to a push parks it at the market", async () => {
+  it("that has ended, in an account's answer to a push, parks it at the market", async () => {
     const maker = await openAccount({ ETH: 100_000_000_000n });
     const request = limit("ETH-USD", "sell", { limitPrice: middle("ETH-USD") });
     await place(maker, request);
-    const report = vi.spyOn(AccountObject.prototype, "report").mockImplementation(async () => {
-      return { outcome: "applied", rseq: 99, epoch: 2 };
-    });
-    await place(await openAccount(), atMarket("ETH-USD", "buy"));
-    const parked = [{ peer: maker, reason: "account epoch 2, known as 1", waiting: 2 }];
+    const taker = await openAccount();
+    await sql(marketOf("ETH-USD"), "UPDATE peers SET epoch = 2 WHERE account = ?", maker);
+    await evict(marketOf("ETH-USD"));
+    await place(taker, atMarket("ETH-USD", "buy"));
+    const parked = [{ peer: maker, reason: "account epoch 1, known as 2", waiting: 2 }];
     await eventually(async () => expect(await parkedAtMarket("ETH-USD")).toMatchObject(parked));
-    report.mockRestore();
+    await knowAs(marketOf("ETH-USD"), 1);
     await marketOf("ETH-USD").unpark(maker, ACT);
     await eventually(async () => expect(await orderBy(maker, request)).toMatchObject({ status: "filled" }));
   });
@@ -302,6 +310,7 @@ describe("an object stored by the version before", () => {
     await place(id, atMarket("TSLA-USD", "buy"));
     const old = [
       "DELETE FROM schema_version WHERE version > 1",
+      "DROP TABLE handshakes",
       "DROP TABLE parkings",
       "ALTER TABLE ledger_accounts DROP COLUMN beyond",
       "DROP INDEX IF EXISTS journal_transfers",
@@ -317,7 +326,7 @@ describe("an object stored by the version before", () => {
     expect(await marketOf("MSFT-USD").parked(FIRST_PAGE)).toMatchObject({ data: [] });
     expect(await parkedAtAccount(id)).toMatchObject([{ peer: "MSFT-USD", reason: "an old reason" }]);
     const versions = await sql(accountOf(id), "SELECT version FROM schema_version ORDER BY version");
-    expect(versions).toEqual([1, 2, 3, 4].map((version) => ({ version })));
+    expect(versions).toEqual([1, 2, 3, 4, 5, 6].map((version) => ({ version })));
     await accountOf(id).unpark("MSFT-USD", ACT);
     await place(id, atMarket("TSLA-USD", "buy"));
     await accountOf(id).cancelOrder(callerOf(id), (await orderBy(id, request)).id);

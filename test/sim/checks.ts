@@ -83,8 +83,8 @@ function replayedMarket(name: string, events: readonly object[]): string {
 export async function projectionBreaks(world: World): Promise<string[]> {
   const d1 = new SimulatedD1();
   const journals = world.journals();
-  const messages = journals.map(({ object, name, seq, bodies }) => ({
-    body: { v: 1, object, name, epoch: 1, from: 1, to: seq, events: bodies },
+  const messages = journals.map(({ object, name, epoch, seq, bodies }) => ({
+    body: { v: 1, object, name, epoch, from: 1, to: seq, events: bodies },
     attempts: 1,
     ack: () => undefined,
     retry: () => undefined,
@@ -103,13 +103,22 @@ export async function projectionBreaks(world: World): Promise<string[]> {
   return breaks;
 }
 
+function marketOrders({ object, bodies }: { object: string; bodies: string[] }): string[] {
+  if (object !== "market") return [];
+  const events = bodies.map((body) => decode<MarketEvent>(body));
+  return events.flatMap((event) => (event.kind === "report" ? [event.report.orderId] : []));
+}
+
 /** What clients were told is there, once: orders and their refusals, money moved, and each execution at one account. */
 export function acknowledgedBreaks(world: World, clients: Clients): string[] {
   const breaks: string[] = [];
+  const known = new Set(world.journals().flatMap(marketOrders));
   for (const { account, clientOrderId, orderId, code } of clients.orders.values()) {
     const found = world.account(account).byClientOrderId(clientOrderId);
     const same = found !== undefined && (found.ok ? found.value.id === orderId : found.refusal.code === code);
-    if (!same) breaks.push(`${clientOrderId} of ${account} was acknowledged and is lost`);
+    // Forgotten for good, and perhaps asked for anew: then its market must not know it either.
+    const gone = clients.forgotten.has(`${account} ${clientOrderId}`) && (orderId === null || !known.has(orderId));
+    if (!same && !gone) breaks.push(`${clientOrderId} of ${account} was acknowledged and is lost`);
   }
   for (const [key, amount] of clients.moved) {
     const [account = "", asset = ""] = key.split("|");

@@ -38,6 +38,12 @@ export interface FaultRates {
   /** Clients that ask in 2 to 50 copies at once, or again with another body under the same key. */
   storm: number;
   otherBody: number;
+  /** How likely one object is lost with all that it has stored, and restored from the first part of its journal. */
+  restored: number;
+  /** How likely one stored row of one object is changed or cut, in a seed where no object is lost. */
+  corrupted: number;
+  /** How likely a message, or a row of a journal, is one of the version before or after, where no object is restored. */
+  versions: number;
 }
 
 export const NO_FAULTS: FaultRates = {
@@ -68,6 +74,9 @@ export const NO_FAULTS: FaultRates = {
   bug: 0,
   storm: 0,
   otherBody: 0,
+  restored: 0,
+  corrupted: 0,
+  versions: 0,
 };
 
 const HOUR_MS = 3_600_000;
@@ -104,5 +113,8 @@ export function faultsOf(seed: number): FaultRates {
     bug: rate(0.4),
     storm: rate(0.1),
     otherBody: rate(0.2),
+    restored: rate(1),
+    corrupted: rate(1),
+    versions: rate(0.5),
   };
 }

@@ -13,7 +13,16 @@ const { SIM_SEED, SIM_SEEDS, SIM_SECONDS } = process.env;
 for (const level of ["error", "warn"] as const) console[level] = () => undefined;
 
 if (SIM_SEED === undefined) await runFresh(Number(SIM_SEEDS ?? Number.POSITIVE_INFINITY), Number(SIM_SECONDS ?? 60));
-else show(await runSeed(Number(SIM_SEED)));
+else show(await reportOf(Number(SIM_SEED)));
+
+/** A run that throws has broken a promise too: its seed must not be lost with it. */
+async function reportOf(seed: number): Promise<RunReport> {
+  try {
+    return await runSeed(seed);
+  } catch (error) {
+    return { seed, breaks: [`threw ${error instanceof Error ? error.stack : String(error)}`], counts: {} };
+  }
+}
 
 async function runFresh(seedsMax: number, seconds: number): Promise<void> {
   const started = performance.now();
@@ -22,7 +31,7 @@ async function runFresh(seedsMax: number, seconds: number): Promise<void> {
   let runs = 0;
   const goesOn = () => (SIM_SEEDS === undefined ? performance.now() - started < seconds * 1_000 : runs < seedsMax);
   while (goesOn() && process.exitCode !== 1) {
-    const report = await runSeed(first + runs);
+    const report = await reportOf(first + runs);
     addCounts(total, report.counts);
     runs += 1;
     if (report.breaks.length === 0) continue;

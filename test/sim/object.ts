@@ -50,6 +50,7 @@ export class SimulatedObject<L extends Logic> {
   #logic: L | null = null;
   #life = 0;
   #alarmAt: number | null = null;
+  #lost = false;
 
   constructor(name: string, platform: Platform, make: (ports: LivePorts) => L, tamper: Tamper) {
     this.name = name;
@@ -60,6 +61,7 @@ export class SimulatedObject<L extends Logic> {
 
   /** The logic in this life; the first call after a death begins the next one. */
   get logic(): L {
+    if (this.#lost) throw new Crash(`${this.name} is lost`);
     this.#logic ??= this.#make(this.#ports());
     return this.#logic;
   }
@@ -71,6 +73,23 @@ export class SimulatedObject<L extends Logic> {
     this.#logic = null;
     this.#life += 1;
     this.#platform.later(1 + this.#platform.random.unit() * RESTART_MS_MAX, () => void this.logic);
+  }
+
+  /** Ends it for good: its storage is gone too. Answers the journal that it had. */
+  lose(): string[] {
+    const bodies = this.journal();
+    this.#lost = true;
+    this.#logic = null;
+    this.#life += 1;
+    this.#alarmAt = null;
+    return bodies;
+  }
+
+  /** Lets something happen to what it has stored, of which it hears nothing; then its life ends. */
+  spoil<T>(work: (db: DatabaseSync) => T | null): T | null {
+    const done = work(this.#db);
+    if (done !== null) this.crash();
+    return done;
   }
 
   /** Its journal, oldest first, as stored. */

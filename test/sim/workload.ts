@@ -33,6 +33,10 @@ export interface Acknowledged {
 export interface Clients {
   orders: Map<string, Acknowledged>;
   moved: Map<string, bigint>;
+  /** The transfers among them, by `account key`. */
+  transfers: Map<string, { place: string; signed: bigint }>;
+  /** What a restore has forgotten, by `account client_order_id`: it may be there or not, and may be asked for anew. */
+  forgotten: Set<string>;
 }
 
 /** The caller of an account's owner. */
@@ -42,7 +46,7 @@ export function callerOf(account: string): Caller {
 
 /** Schedules `commands` client acts over `spanMs`; what was answered gathers in what is returned. */
 export function schedule(world: World, commands: number, spanMs: number): Clients {
-  const clients: Clients = { orders: new Map(), moved: new Map() };
+  const clients: Clients = { orders: new Map(), moved: new Map(), transfers: new Map(), forgotten: new Set() };
   for (const account of ACCOUNT_IDS) {
     for (const [asset, amount] of FUNDS)
       transfer(world, 0, account, { kind: "deposit", asset, amount }, asset, clients);
@@ -77,13 +81,21 @@ function untilDone(world: World, afterMs: number, act: () => "again" | undefined
 
 type Wish = { kind: "deposit" | "withdrawal"; asset: string; amount: bigint };
 
-function transfer(world: World, afterMs: number, account: string, wish: Wish, key: string, clients: Clients): void {
+export function transfer(
+  world: World,
+  afterMs: number,
+  account: string,
+  wish: Wish,
+  key: string,
+  clients: Clients,
+): void {
   untilDone(world, afterMs, () => {
     const { result } = world.account(account).transfer(callerOf(account), wish, { key, requestId: "r" });
     if (!result.ok && result.refusal.code === "unavailable") return "again";
     const signed = !result.ok ? 0n : wish.kind === "deposit" ? wish.amount : -wish.amount;
     const place = `${account}|${wish.asset}`;
     clients.moved.set(place, (clients.moved.get(place) ?? 0n) + signed);
+    clients.transfers.set(`${account} ${key}`, { place, signed });
     world.count(result.ok ? wish.kind : `refused_${result.refusal.code}`);
     return undefined;
   });
@@ -104,6 +116,7 @@ function cancelSome(world: World, account: string): void {
   const which = world.random.unit();
   untilDone(world, 0, () => {
     const logic = world.account(account);
+    if (!logic.admitCaller(callerOf(account)).ok) return again(world, "refused_unavailable");
     const open = [...logic.state.orders.keys()];
     const chosen = open[Math.floor(which * open.length)];
     if (chosen === undefined) return undefined;
@@ -118,7 +131,7 @@ function order(world: World, account: string, clientOrderId: string, clients: Cl
   const request = randomOrder(world, clientOrderId);
   const { random, faults } = world;
   if (random.once(3)) {
-    const kept: KeptAnswer = { text: null };
+    const kept: KeptAnswer = { text: null, epoch: 1 };
     for (let copy = 0; copy < 3; copy += 1) {
       world.later(random.unit() * 4_000, () => placeByKey(world, account, request, kept));
     }
@@ -144,6 +157,11 @@ function place(world: World, account: string, request: OrderRequest, clients: Cl
       world.count(orderId === null ? `refused_${code}` : "accepted");
       return undefined;
     }
+    if (clients.forgotten.has(key) && before.orderId !== orderId) {
+      clients.orders.set(key, { account, clientOrderId, orderId, code });
+      world.count("placed_anew");
+      return undefined;
+    }
     world.count("same_key_again");
     if (before.orderId !== orderId || before.code !== code)
       world.alerts.push(`${clientOrderId} answered twice, differently`);
@@ -162,7 +180,10 @@ function placeOther(world: World, account: string, request: OrderRequest, client
   untilDone(world, 0, () => {
     if (!clients.orders.has(`${account} ${request.clientOrderId}`)) return "again";
     const { code } = outcomeOf(world.account(account).place(callerOf(account), other, null));
-    if (code !== "client_order_id_reused") world.alerts.push(`${request.clientOrderId} was used for another: ${code}`);
+    const forgotten = clients.forgotten.has(`${account} ${request.clientOrderId}`);
+    if (code === "unavailable") return "again";
+    if (code !== "client_order_id_reused" && !forgotten)
+      world.alerts.push(`${request.clientOrderId} was used for another: ${code}`);
     world.count("other_body_refused");
     return undefined;
   });
@@ -171,6 +192,7 @@ function placeOther(world: World, account: string, request: OrderRequest, client
 /** The one answer to an idempotency key, once somebody has had it. */
 interface KeptAnswer {
   text: string | null;
+  epoch: number;
 }
 
 /** A client that asks under an idempotency key too, and waits up to 2 s as a POST does; its object may die meanwhile. */
@@ -181,6 +203,10 @@ function placeByKey(world: World, account: string, request: OrderRequest, kept: 
     if (!result.ok && result.refusal.code === "unavailable") return;
     world.count("answered_by_key");
     const text = encode(result);
+    // The first answer is not journalled: a restored account has lost it.
+    const { epoch } = world.account(account).state;
+    if (epoch !== kept.epoch) kept.text = null;
+    kept.epoch = epoch;
     if (kept.text !== null && kept.text !== text) world.alerts.push(`${idempotency.key} answered twice, differently`);
     kept.text = text;
   };

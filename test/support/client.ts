@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import { createApp } from "../../src/app.ts";
 import { ok, type Result } from "../../src/core/result.ts";
 import type { Ports } from "../../src/http/context.ts";
+import type { Limits } from "../../src/http/limits.ts";
 
 /** An answer as tests look at it: status, headers and the parsed body (null when there is none). */
 export interface Answer {
@@ -16,15 +17,20 @@ export interface Answer {
 export interface RevokerLog {
   sessions: string[];
   accounts: string[];
+  refusedUses: string[];
   answer: Result<null>;
 }
 
 /** The app over a stand-in for account objects. */
 export function appWithRevokerLog() {
-  const log: RevokerLog = { sessions: [], accounts: [], answer: ok(null) };
+  const log: RevokerLog = { sessions: [], accounts: [], refusedUses: [], answer: ok(null) };
   const ports: Ports = {
+    ...OPEN_PORTS,
     sessionAuthority: () => ({
       admit: async () => ok(null),
+      noteRefusedUse: async (sessionId) => {
+        log.refusedUses.push(sessionId);
+      },
       revokeSession: async (_accountId, sessionId) => {
         log.sessions.push(sessionId);
         return log.answer;
@@ -38,10 +44,27 @@ export function appWithRevokerLog() {
   return { app: createApp(ports), log };
 }
 
+/** Limits that nobody meets. */
+const NO_LIMITS: Limits = {
+  take: async () => ok(null),
+  failures: async () => ok(null),
+  settle: async () => ok(null),
+};
+
+/** Nobody is shut out, and nobody keeps a trail. */
+const OPEN_PORTS: Omit<Ports, "sessionAuthority"> = {
+  limits: () => NO_LIMITS,
+  addressGate: () => () => false,
+  onceStore: () => ({ begin: async () => ok(null), end: async () => undefined }),
+  audit: () => async () => undefined,
+};
+
 /** Ports of an app whose routes end no sessions, and to which all count. */
 export const NO_PORTS: Ports = {
+  ...OPEN_PORTS,
   sessionAuthority: () => ({
     admit: async () => ok(null),
+    noteRefusedUse: async () => {},
     revokeSession: () => Promise.reject(new Error("no route of this app ends sessions")),
     revokeAll: () => Promise.reject(new Error("no route of this app ends sessions")),
   }),

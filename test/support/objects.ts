@@ -27,10 +27,11 @@ import type { Order, Side } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
 import type { Result } from "../../src/core/result.ts";
 import { AccountStore } from "../../src/objects/account/store.ts";
+import type { ExchangeAnswer } from "../../src/objects/calls.ts";
 import { MarketStore } from "../../src/objects/market/store.ts";
 import { sha256 } from "../../src/objects/platform.ts";
 import type { SqlValue } from "../../src/objects/ports.ts";
-import type { Answered, Caller, ExchangeAnswer } from "../../src/objects/protocol.ts";
+import type { Answered, BookView, Caller } from "../../src/objects/protocol.ts";
 import { MarketObject } from "../../src/worker.ts";
 
 type AnyStub = ReturnType<typeof env.ACCOUNT.getByName> | ReturnType<typeof env.MARKET.getByName>;
@@ -80,6 +81,13 @@ export function accountOf(id: string) {
 export function marketOf(symbol: string) {
   markets.add(symbol);
   return env.MARKET.getByName(`${env.VENUE}/${symbol}`);
+}
+
+/** A market's book; the test fails when it has none to show. */
+export async function bookOf(symbol: string, depth: number): Promise<BookView> {
+  const book = await marketOf(symbol).book(depth);
+  if (book === null) throw new Error(`${symbol} has no book to show`);
+  return book;
 }
 
 export function rulesFor(symbol: string): MarketRules {
@@ -272,7 +280,7 @@ interface Tables<State> {
 export function accountTables(id: string): Promise<Tables<AccountState>> {
   return runInDurableObject(accountOf(id) as DurableObjectStub, (_, { storage }) => {
     const stored = new AccountStore(storePorts(storage, id)).load();
-    const replayed = emptyAccount(id, stored.epoch);
+    const replayed = emptyAccount(id, 1);
     for (const body of journalOf(storage)) applyAccountEvent(replayed, decode<AccountEvent>(body));
     return {
       stored,
@@ -286,7 +294,7 @@ export function accountTables(id: string): Promise<Tables<AccountState>> {
 export function marketTables(symbol: string): Promise<Tables<MarketState>> {
   return runInDurableObject(marketOf(symbol) as DurableObjectStub, (_, { storage }) => {
     const stored = new MarketStore(storePorts(storage, symbol)).load(rulesFor(symbol));
-    const replayed = emptyMarket(rulesFor(symbol), stored.epoch);
+    const replayed = emptyMarket(rulesFor(symbol), 1);
     for (const body of journalOf(storage)) applyMarketEvent(replayed, decode<MarketEvent>(body));
     return { stored, storedHash: marketStateHash(stored, sha256), replayedHash: marketStateHash(replayed, sha256) };
   });

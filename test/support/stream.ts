@@ -18,8 +18,11 @@ export interface StreamMessage {
 }
 
 /** Asks for the account stream and answers what the Worker answers: an upgrade, or a problem. */
-export function upgrade(options: { token?: string; query?: string; upgrade?: boolean } = {}): Promise<Response> {
-  const headers = new Headers(options.upgrade === false ? {} : { Upgrade: "websocket" });
+export function upgrade(
+  options: { token?: string; query?: string; upgrade?: boolean; headers?: Record<string, string> } = {},
+): Promise<Response> {
+  const headers = new Headers(options.headers);
+  if (options.upgrade !== false) headers.set("Upgrade", "websocket");
   if (options.token !== undefined) headers.set("Authorization", `Bearer ${options.token}`);
   return exports.default.fetch(new Request(`${ORIGIN}/v1/stream/account${options.query ?? ""}`, { headers }));
 }

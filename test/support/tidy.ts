@@ -36,7 +36,7 @@ export function complaintsOf(source: Source): string[] {
     ...(inSrc ? imports(source) : []),
     ...(path.startsWith("src/core/") ? impurities(source) : []),
     ...(inSrc && !path.startsWith("src/adapters/") ? networkCalls(source) : []),
-    ...(/^src\/domains\/[^/]+\/routes\.ts$/.test(path) ? environmentReads(source) : []),
+    ...(/^src\/domains\/[^/]+\/([^/]+-)?routes\.ts$/.test(path) ? environmentReads(source) : []),
   ];
 }
 

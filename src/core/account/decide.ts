@@ -1,8 +1,8 @@
 // What an account does with its owner's wishes and its markets' reports: decides, journals through `emit`, nothing else.
-import { formatUnits, type Movement, makeEntry, type Sha256 } from "../ledger.ts";
-import { SUBMIT_DEADLINE_MS, TRANSFER_USD_UNITS_MAX } from "../limits.ts";
+import { formatUnits, isCustomerMoney, type LedgerEntry, type Movement, makeEntry, type Sha256 } from "../ledger.ts";
+import { STREAM_RESTART_GAP, SUBMIT_DEADLINE_MS, TRANSFER_USD_UNITS_MAX } from "../limits.ts";
 import { findMarket, type MarketRules } from "../listings.ts";
-import type { Command, MakeId } from "../messages.ts";
+import type { Command, MakeId, Origin } from "../messages.ts";
 import { UNITS_MAX } from "../money.ts";
 import { notionalOf, type Order, type OrderTerms } from "../order.ts";
 import { addToPosition, flatPosition, takeFromPosition } from "../positions.ts";
@@ -15,8 +15,8 @@ import {
   accountPeer,
   applyAccountEvent,
   assetsOf,
+  type Balance,
   balanceOf,
-  balancesAfter,
   creditOf,
   type OnceKey,
   rulesOf,
@@ -51,9 +51,28 @@ export function emit<E extends Body<AccountEvent>>(turn: AccountTurn, body: E): 
   const first = turn.state.seq + 1;
   const balances = balancesAfter(turn.state, "entry" in body ? body.entry : null);
   const draft = { ...body, first, seq: first, v: 1, at: turnTime(turn), balances } as AccountEvent;
-  const event = { ...draft, seq: first + Math.max(1, streamMessages(draft).length) - 1 };
+  // No number of the life before may come again with another meaning: who resumes from one is told of a gap.
+  const numbers = draft.kind === "restored" ? STREAM_RESTART_GAP : Math.max(1, streamMessages(draft).length);
+  const event = { ...draft, seq: first + numbers - 1 };
   applyAccountEvent(turn.state, event);
   turn.events.push(event);
+}
+
+/** The customer balances that an entry changes, as they are after it, in the order of its postings. */
+function balancesAfter(state: AccountState, entry: LedgerEntry | null): Balance[] {
+  const after: Balance[] = [];
+  for (const posting of entry?.postings ?? []) {
+    if (!isCustomerMoney(posting.account)) continue;
+    let balance = after.find((b) => b.asset === posting.asset);
+    if (balance === undefined) {
+      const { asset } = posting;
+      balance = { asset, available: balanceOf(state, "available", asset), held: balanceOf(state, "held", asset) };
+      after.push(balance);
+    }
+    if (posting.account === "available") balance.available = posting.balance;
+    else balance.held = posting.balance;
+  }
+  return after;
 }
 
 /** The ledger entry for some movements at this turn. Throws InvariantError when they do not balance. */
@@ -145,8 +164,14 @@ export function submitCommand(turn: AccountTurn, order: Order, rules: MarketRule
       takerFeeBps: order.takerFeeBps,
       budget: order.hold,
       expiresAt: order.expiresAt,
+      origin: originOf(order),
     },
   };
+}
+
+/** What is sent with an order so that it can be made again from what its market knows. */
+export function originOf({ clientOrderId, bodyHash, type, notional, postOnly, credit, createdAt }: Order): Origin {
+  return { clientOrderId, bodyHash, type, notional, postOnly, credit, createdAt };
 }
 
 function notAfterOf(terms: OrderTerms, at: number): number | null {
@@ -206,7 +231,7 @@ function transferRefusal(turn: AccountTurn, wish: { kind: string; asset: string;
 }
 
 /** Base assets that come in without a trade cost what they are worth then; USD has no position. */
-function positionAfterTransfer(turn: AccountTurn, wish: { kind: string; asset: string; amount: bigint }) {
+export function positionAfterTransfer(turn: AccountTurn, wish: { kind: string; asset: string; amount: bigint }) {
   const rules = findMarket(`${wish.asset}-USD`);
   if (rules === undefined) return null;
   const position = turn.state.positions.get(rules.symbol) ?? flatPosition(rules.symbol);

@@ -3,7 +3,7 @@
 import { balanceKey, type Movement } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
 import type { Fill, Report } from "../messages.ts";
-import { feeOfFill, limitBuyReserve, notionalOf, type Order } from "../order.ts";
+import { feeOfFill, leavesOf, limitBuyReserve, notionalOf, type Order } from "../order.ts";
 import { addToPosition, flatPosition, type Position, takeFromPosition } from "../positions.ts";
 import { invariant } from "../result.ts";
 import { admit } from "./admission.ts";
@@ -31,13 +31,15 @@ export function understands(reports: readonly Report[]): boolean {
 
 /**
  * Applies the reports that follow the last one applied, in order; older ones were applied before. Answers the number of
- * the last report applied, so that the market can tell a gap. `closedOrder` finds an order that is no longer open.
+ * the last report applied, so that the market can tell a gap. `closedOrder` finds an order that is no longer open. Reports
+ * that are `retold` after a restore are history: they cause no new command.
  */
 export function applyReports(
   turn: AccountTurn,
   symbol: string,
   reports: readonly Report[],
   closedOrder: (id: string) => Order | undefined,
+  retold = false,
 ): number {
   const peer = accountPeer(turn.state, symbol);
   for (const report of reports) {
@@ -46,7 +48,7 @@ export function applyReports(
       turn.state.orders.get(report.orderId) ?? closedInTurn(turn, report.orderId) ?? closedOrder(report.orderId);
     invariant(order !== undefined, `a report for ${report.orderId}, which this account never placed`);
     const { execType, rseq } = report;
-    const effect = effectOf(turn, order, report);
+    const effect = effectOf(turn, order, report, retold);
     const silent = execType === "cancel_rejected" || execType === "rules_changed";
     const after = silent ? effect.order : { ...effect.order, seq: turn.state.seq + 1, updatedAt: turnTime(turn) };
     emit(turn, { kind: "report", symbol, rseq, execType, ...NO_EFFECT, ...effect, order: after });
@@ -56,11 +58,11 @@ export function applyReports(
 
 /** An order that this very turn has closed: what is stored is still the order before it. */
 function closedInTurn(turn: AccountTurn, id: string): Order | undefined {
-  const closing = turn.events.findLast((event) => event.kind === "report" && event.order.id === id);
-  return closing?.kind === "report" ? closing.order : undefined;
+  const reports = turn.events.filter((event) => event.kind === "report");
+  return reports.findLast(({ order }) => order.id === id)?.order;
 }
 
-function effectOf(turn: AccountTurn, order: Order, report: Report): Effect {
+function effectOf(turn: AccountTurn, order: Order, report: Report, retold: boolean): Effect {
   switch (report.execType) {
     case "new":
       return { order: { ...order, status: "new" } };
@@ -68,10 +70,10 @@ function effectOf(turn: AccountTurn, order: Order, report: Report): Effect {
       invariant(report.fill !== null, "a fill report comes with its fill");
       return fillEffect(turn, order, report.fill, report.at);
     case "cancel_rejected":
-      return cancelRejectedEffect(turn, order);
+      return cancelRejectedEffect(turn, order, retold);
     case "rules_changed":
       invariant(report.rules !== null, "changed rules come with the report");
-      return rulesEffect(turn, order, report.rules);
+      return retold ? { order, rules: report.rules } : rulesEffect(turn, order, report.rules);
     case "rejected":
     case "canceled":
     case "expired":
@@ -80,8 +82,9 @@ function effectOf(turn: AccountTurn, order: Order, report: Report): Effect {
 }
 
 /** The cancel found no order: it had ended before. One still open here was sent anew under changed rules, behind its cancel. */
-function cancelRejectedEffect(turn: AccountTurn, order: Order): Effect {
+function cancelRejectedEffect(turn: AccountTurn, order: Order, retold: boolean): Effect {
   if (!turn.state.orders.has(order.id)) return { order: { ...order, cancelRequested: false } };
+  if (retold) return { order };
   // Without this second cancel the owner's wish would be lost without a word.
   const cseq = accountPeer(turn.state, order.symbol).cseq + 1;
   return { order, command: { kind: "cancel", cseq, orderId: order.id } };
@@ -100,14 +103,13 @@ function closeEffect(
 
 /** The market answered that its rules are newer: the same order is judged again under them, its hold as it is. */
 function rulesEffect(turn: AccountTurn, order: Order, rules: MarketRules): Effect {
-  // Judged as if its hold were free and it were not yet there: it must not be refused for its own money or credit.
-  const others = new Map([...turn.state.orders].filter(([id]) => id !== order.id));
+  // Judged as if its hold were free and it were not yet there: it must not be refused for its own money, credit or place.
   const { held, credited } = assetsOf(rules, order.side);
   const balances = new Map(turn.state.balances);
   balances.set(balanceKey("available", held), balanceOf(turn.state, "available", held) + order.hold);
   const credits = new Map(turn.state.credits);
   credits.set(credited, creditOf(turn.state, credited) - order.credit);
-  const without = { ...turn.state, orders: others, balances, credits };
+  const without = { ...turn.state, orders: new Map(), balances, credits };
   const judged = admit(without, order, rules, referenceFor(turn, rules), turnTime(turn));
   if (!judged.ok) return { ...closeEffect(turn, order, "rejected", judged.refusal.code), rules };
   return { order, rules, command: submitCommand(turn, order, rules) };
@@ -155,8 +157,8 @@ function fillEffect(turn: AccountTurn, order: Order, fill: Fill, at: number): Ef
 
 /** A limit buy keeps what its rest may cost at its limit; the others keep what they have until they are done. */
 function reserveAfter(order: Order, left: bigint, rules: MarketRules): bigint {
-  if (order.side === "sell" || order.limitPrice === null || order.qty === null) return left;
-  return limitBuyReserve(order, order.limitPrice, order.qty - order.filledQty, rules.baseScale);
+  if (order.side === "sell" || order.limitPrice === null) return left;
+  return limitBuyReserve(order, order.limitPrice, leavesOf(order), rules.baseScale);
 }
 
 function fillMovements(
@@ -179,8 +181,7 @@ function fillMovements(
     ];
   }
   return [
-    ["held", base, -(qty + released)],
-    ["available", base, released],
+    ["held", base, -qty],
     [clearing, base, qty],
     ["available", quote, notional - fee],
     [fees, quote, fee],

@@ -1,103 +1,22 @@
 // An account's state and how each journalled event changes it. Replaying the journal gives the same state, bit for bit.
 import { canonical } from "../codec.ts";
-import {
-  applyEntry,
-  type Balances,
-  balanceKey,
-  GENESIS_HASH,
-  isCustomerMoney,
-  type LedgerEntry,
-  type Sha256,
-} from "../ledger.ts";
+import { applyEntry, type Balances, balanceKey, GENESIS_HASH, type LedgerEntry, type Sha256 } from "../ledger.ts";
 import { findMarket, type MarketRules } from "../listings.ts";
 import type { Command } from "../messages.ts";
-import { canTransition, type ExecType, isOpen, type Liquidity, type Order, type Side } from "../order.ts";
+import { canTransition, isOpen, type Order, type Side } from "../order.ts";
 import type { Position } from "../positions.ts";
-import { invariant, type Refusal } from "../result.ts";
+import { invariant } from "../result.ts";
+import type { AccountEvent, AccountStatus, ReportApplied, RestoreEvent } from "./events.ts";
 
-/** One asset's money in units: what may be spent and what is held for open orders. */
-export interface Balance {
-  asset: string;
-  available: bigint;
-  held: bigint;
-}
-
-/**
- * Place in the account's stream: the event's messages have the numbers `first` to `seq`. Time in ms. `balances` are the
- * customer balances that the event changed, as they are after it.
- */
-interface EventHead {
-  first: number;
-  seq: number;
-  v: 1;
-  at: number;
-  balances: Balance[];
-}
-
-/** Money that came in or went out, in units of `asset`. */
-export interface Transfer {
-  id: string;
-  kind: "deposit" | "withdrawal";
-  asset: string;
-  amount: bigint;
-  status: "settled";
-  createdAt: number;
-}
-
-/** One execution of one of the account's orders. */
-export interface FillRecord {
-  id: string;
-  tradeId: string;
-  orderId: string;
-  symbol: string;
-  side: Side;
-  qty: bigint;
-  price: bigint;
-  fee: bigint;
-  liquidity: Liquidity;
-  at: number;
-}
-
-/** An act that must be done at most once for its key; `bodyHash` tells a repeat from a misuse. */
-export interface OnceKey {
-  scope: "client_order_id" | "orders" | "deposits" | "withdrawals";
-  key: string;
-  bodyHash: string;
-  requestId: string | null;
-}
-
-/** A market's report and what it made of the order: the order as it is after it, and the money that moved. */
-export interface ReportApplied extends EventHead {
-  kind: "report";
-  symbol: string;
-  rseq: number;
-  execType: ExecType | "cancel_rejected" | "rules_changed";
-  order: Order;
-  fill: FillRecord | null;
-  entry: LedgerEntry | null;
-  position: Position | null;
-  command: Command | null;
-  rules: MarketRules | null;
-}
-
-/** One row of an account's journal; applying them in order to an empty account gives its state. */
-export type AccountEvent =
-  | (EventHead & {
-      kind: "transfer";
-      transfer: Transfer;
-      entry: LedgerEntry;
-      position: Position | null;
-      once: OnceKey[];
-    })
-  | (EventHead & { kind: "order_accepted"; order: Order; command: Command; entry: LedgerEntry; once: OnceKey[] })
-  | (EventHead & { kind: "refused"; refusal: Refusal; once: OnceKey[] })
-  /** An order asked for again by its client_order_id, under a key that was new. */
-  | (EventHead & { kind: "repeated"; once: OnceKey[] })
-  | (EventHead & { kind: "cancel_requested"; order: Order; command: Command })
-  | (EventHead & { kind: "status_changed"; status: AccountStatus; reason: string })
-  | (EventHead & { kind: "session_revoked"; sessionId: string; until: number })
-  | (EventHead & { kind: "tokens_valid_from"; from: number })
-  | ReportApplied;
+export type {
+  AccountEvent,
+  AccountStatus,
+  Balance,
+  FillRecord,
+  OnceKey,
+  ReportApplied,
+  Transfer,
+} from "./events.ts";
 
 /** What an account knows of a market: its epoch, null until met; commands sent, answered and not; reports applied. */
 export interface AccountPeer {
@@ -108,14 +27,13 @@ export interface AccountPeer {
   pending: Command[];
 }
 
-/** A frozen account takes no new orders and no withdrawals; reports and cancels always work (protocol rule 14). */
-export type AccountStatus = "active" | "frozen";
-
 /** What an account goes by. `orders`: the open ones; `credits`: the most they may bring, per asset; times in ms. */
 export interface AccountState {
   id: string;
   status: AccountStatus;
   epoch: number;
+  /** Restored and not yet opened again: it takes no new orders and no withdrawals. */
+  restoring: boolean;
   seq: number;
   at: number;
   balances: Balances;
@@ -135,6 +53,7 @@ export function emptyAccount(id: string, epoch: number): AccountState {
     id,
     status: "active",
     epoch,
+    restoring: false,
     seq: 0,
     at: 0,
     balances: new Map(),
@@ -222,7 +141,48 @@ export function applyAccountEvent(state: AccountState, event: AccountEvent): voi
     case "refused":
     case "repeated":
       break;
+    default:
+      applyRestore(state, event);
   }
+}
+
+function applyRestore(state: AccountState, event: RestoreEvent): void {
+  switch (event.kind) {
+    case "restored":
+      invariant(event.epoch > state.epoch, `epoch ${event.epoch} after ${state.epoch}`);
+      state.epoch = event.epoch;
+      state.restoring = true;
+      for (const peer of state.peers.values()) settlePeer(peer, peer.cseq);
+      break;
+    case "reimported":
+      invariant(!state.orders.has(event.order.id), `order ${event.order.id} exists`);
+      replaceOrder(state, event.order);
+      if (event.entry !== null) applyLedger(state, event.entry);
+      break;
+    case "suspense":
+      if (event.position !== null) state.positions.set(event.position.symbol, event.position);
+      applyLedger(state, event.entry);
+      break;
+    case "met": {
+      const peer = accountPeer(state, event.symbol);
+      invariant(event.cseq >= peer.cseq, `${event.symbol} has met ${event.cseq} of ${peer.cseq} commands`);
+      peer.epoch = event.epoch;
+      settlePeer(peer, event.cseq);
+      break;
+    }
+    case "reissued":
+      sendCommand(state, event.order.symbol, event.command);
+      break;
+    case "opened":
+      state.restoring = false;
+  }
+}
+
+/** Nothing waits for an answer any more: who it was for is gone, or has said all that it knows. */
+function settlePeer(peer: AccountPeer, cseq: number): void {
+  peer.cseq = cseq;
+  peer.acknowledged = cseq;
+  peer.pending = [];
 }
 
 function applyReport(state: AccountState, event: ReportApplied): void {
@@ -265,23 +225,6 @@ function applyLedger(state: AccountState, entry: LedgerEntry): void {
   state.ledgerHead = entry.hash;
 }
 
-/** The customer balances that an entry changes, as they are after it, in the order of its postings. */
-export function balancesAfter(state: AccountState, entry: LedgerEntry | null): Balance[] {
-  const after: Balance[] = [];
-  for (const posting of entry?.postings ?? []) {
-    if (!isCustomerMoney(posting.account)) continue;
-    let balance = after.find((b) => b.asset === posting.asset);
-    if (balance === undefined) {
-      const { asset } = posting;
-      balance = { asset, available: balanceOf(state, "available", asset), held: balanceOf(state, "held", asset) };
-      after.push(balance);
-    }
-    if (posting.account === "available") balance.available = posting.balance;
-    else balance.held = posting.balance;
-  }
-  return after;
-}
-
 /** SHA-256 over everything that a replay of the journal must give again. */
 export function accountStateHash(state: AccountState, sha256: Sha256): string {
   const sorted = <T>(map: Map<string, T>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
@@ -289,10 +232,12 @@ export function accountStateHash(state: AccountState, sha256: Sha256): string {
   const peers = sorted(state.peers).flatMap(([symbol, { cseq, rseq }]) =>
     cseq + rseq > 0 ? [[symbol, cseq, rseq]] : [],
   );
-  const { id, status, epoch, seq, at, ledgerHead, tokensValidFrom } = state;
+  const { id, status, epoch, restoring, seq, at, ledgerHead, tokensValidFrom } = state;
   const maps = [state.balances, state.orders, state.positions, state.rules, state.revokedSessions].map((map) =>
     sorted<unknown>(map),
   );
   const credits = sorted(state.credits).filter(([, units]) => units !== 0n);
-  return sha256(canonical({ id, status, epoch, seq, at, ledgerHead, tokensValidFrom, peers, maps, credits }));
+  return sha256(
+    canonical({ id, status, epoch, restoring, seq, at, ledgerHead, tokensValidFrom, peers, maps, credits }),
+  );
 }

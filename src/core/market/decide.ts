@@ -15,6 +15,8 @@ import { emit, type MarketTurn, referenceAt, report } from "./turn.ts";
  */
 export function advance(turn: MarketTurn): void {
   const { state, ctx } = turn;
+  // An expiry or a fill now would take a number that an account may know as something else.
+  if (state.restoring) return;
   const now = Math.max(ctx.now, state.at);
   const current = Math.floor(now / STEP_MS);
   let step = state.step;
@@ -81,37 +83,34 @@ function cancel(turn: MarketTurn, account: string, command: Command & { kind: "c
 
 function submit(turn: MarketTurn, account: string, command: Command & { kind: "submit" }): void {
   const { state } = turn;
-  const { cseq, order: terms } = command;
+  const { cseq } = command;
+  const { origin = null, limitPrice: price, qty: leaves, postOnly, ...terms } = command.order;
   const orderId = terms.id;
+  const order: BookOrder = { ...terms, account, price, leaves, feeNumerator: 0n, fee: 0n, seq: 0 };
   if (command.rulesVersion !== state.rules.version) {
-    report(turn, account, { orderId, execType: "rules_changed", rules: state.rules }, { cseq });
+    report(turn, account, { orderId, execType: "rules_changed", rules: state.rules }, { cseq, order, origin });
     return;
   }
-  const order: BookOrder = {
-    ...terms,
-    account,
-    price: terms.limitPrice,
-    leaves: terms.qty,
-    feeNumerator: 0n,
-    fee: 0n,
-    seq: 0,
-  };
   const limit = order.price ?? protectionPrice(turn, order.side);
   const late = command.notAfter !== null && Math.max(turn.ctx.now, state.at) > command.notAfter;
   const plan = planMatch(state.book, order, limit, state.rules);
-  const reason = late ? "submitted_too_late" : refusalOf(turn, order, terms.postOnly, limit, plan);
+  const reason = late ? "submitted_too_late" : refusalOf(turn, order, postOnly, limit, plan);
   if (reason !== null) {
-    report(turn, account, { orderId, execType: "rejected", reason }, { cseq });
+    report(turn, account, { orderId, execType: "rejected", reason }, { cseq, order, origin });
     return;
   }
-  const rests =
-    order.price !== null && (order.timeInForce === "gtc" || order.timeInForce === "gtd" || order.timeInForce === "day");
-  report(turn, account, { orderId, execType: "new" }, { cseq, order, rests });
+  const rests = mayRest(order);
+  report(turn, account, { orderId, execType: "new" }, { cseq, order, rests, origin });
   plan.fills.forEach((fill, index) => {
     fillTaker(turn, orderId, fill, plan.complete && index === plan.fills.length - 1);
   });
   if (plan.complete || (rests && plan.end === null)) return;
   report(turn, account, { orderId, execType: "canceled", reason: plan.end ?? restReason(turn, order) });
+}
+
+/** Whether what is left of an order stays in the book. */
+export function mayRest({ price, timeInForce }: BookOrder): boolean {
+  return price !== null && (timeInForce === "gtc" || timeInForce === "gtd" || timeInForce === "day");
 }
 
 /** The worst price a market order may get: the edge of the band around the reference price. */
@@ -128,7 +127,7 @@ function refusalOf(
   limit: bigint,
   plan: MatchPlan,
 ): string | null {
-  if (turn.state.rules.status !== "open") return "market_not_open";
+  if (turn.state.rules.status !== "open" || turn.state.restoring) return "market_not_open";
   const best = bestPrice(turn.state.book[opposite(order.side)]);
   if (postOnly && best !== null && accepts(order.side, limit, best)) return "post_only_would_cross";
   if (order.timeInForce === "fok" && !plan.complete) return "fok_not_fillable";

@@ -1,5 +1,5 @@
 // What a planned fill becomes: a trade, its ledger entry, and reports with what is left of each order's hold.
-import { type BookOrder, HOUSE } from "../book.ts";
+import { type BookOrder, HOUSE, opposite } from "../book.ts";
 import { type Movement, makeEntry } from "../ledger.ts";
 import type { PlannedFill } from "../matching.ts";
 import type { Trade } from "../messages.ts";
@@ -8,8 +8,10 @@ import { invariant } from "../result.ts";
 import type { ReportEvent } from "./state.ts";
 import { type MarketTurn, report } from "./turn.ts";
 
+type Amounts = Pick<PlannedFill, "qty" | "notional">;
+
 /** What one side of a trade moves in the market's ledger; `account` is the other end: the customers in sum, or the house. */
-function movementsOf(turn: MarketTurn, account: string, side: Side, fill: PlannedFill, fee: bigint): Movement[] {
+function movementsOf(turn: MarketTurn, account: string, side: Side, fill: Amounts, fee: bigint): Movement[] {
   const { base, quote } = turn.state.rules;
   const sign = side === "buy" ? 1n : -1n;
   return [
@@ -27,6 +29,17 @@ function tradeEntry(turn: MarketTurn, trade: Trade, movements: Movement[]) {
   const seq = state.seq + 1;
   const facts = { id: ctx.makeId("ent", trade.at), seq, at: trade.at, kind: "trade", ref: trade.id };
   return makeEntry(state.balances, state.ledgerHead, facts, movements, ctx.sha256);
+}
+
+/**
+ * The ledger entry of one side of a trade that an account tells after a restore. The house takes the other side: where that
+ * was another account, it tells its own, and the house is even again.
+ */
+export function retoldEntry(turn: MarketTurn, trade: Trade, side: Side, fill: Amounts, fee: bigint) {
+  return tradeEntry(turn, trade, [
+    ...movementsOf(turn, "clearing", side, fill, fee),
+    ...movementsOf(turn, HOUSE, opposite(side), fill, 0n),
+  ]);
 }
 
 function newTrade(turn: MarketTurn, side: Side, fill: PlannedFill): Trade {

@@ -14,7 +14,7 @@ import { canonical } from "../codec.ts";
 import type { HouseQuote } from "../house.ts";
 import { applyEntry, type Balances, GENESIS_HASH, type LedgerEntry, type Sha256 } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
-import type { Report, Trade } from "../messages.ts";
+import type { Origin, Report, Trade } from "../messages.ts";
 import type { Side } from "../order.ts";
 import { invariant } from "../result.ts";
 import { Expiries } from "./expiries.ts";
@@ -39,13 +39,23 @@ export interface ReportEvent extends EventHead {
   house: { side: Side; price: bigint } | null;
   trade: Trade | null;
   entry: LedgerEntry | null;
+  /** What the account alone knows of the order, where the report answers a submit. */
+  origin?: Origin | null;
+  /** Told by the account after a restore: it has happened in a life before, and nobody is told again. */
+  retold?: true;
 }
 
 /** One row of a market's journal: new rules, the house's quotes of a step, or a report to an account. */
 export type MarketEvent =
   | (EventHead & { kind: "rules"; rules: MarketRules })
   | (EventHead & { kind: "requote"; step: number; reference: bigint; quotes: HouseQuote[] })
-  | ReportEvent;
+  | ReportEvent
+  /** The journal up to here is a snapshot: from here on another life speaks, cancel-only. */
+  | (EventHead & { kind: "restored"; epoch: number; by: string; reason: string })
+  /** Hands are shaken with an account, in its epoch: its commands up to `cseq` are done with. */
+  | (EventHead & { kind: "met"; account: string; epoch: number; cseq: number })
+  /** Open again, quoting from the step after this one on. */
+  | (EventHead & { kind: "opened"; step: number; by: string | null; reason: string });
 
 /** What a market knows of one account: counters, and the reports that it has not acknowledged, oldest first. */
 export interface MarketPeer {
@@ -61,6 +71,8 @@ export interface MarketPeer {
 export interface MarketState {
   symbol: string;
   epoch: number;
+  /** Restored and not yet opened again: it takes cancels alone, and its clock stands still. */
+  restoring: boolean;
   seq: number;
   at: number;
   rules: MarketRules;
@@ -80,6 +92,7 @@ export function emptyMarket(rules: MarketRules, epoch: number): MarketState {
   return {
     symbol: rules.symbol,
     epoch,
+    restoring: false,
     seq: 0,
     at: 0,
     rules,
@@ -116,21 +129,51 @@ export function applyMarketEvent(state: MarketState, event: MarketEvent): void {
   invariant(event.at >= state.at, "market time went back");
   state.seq = event.seq;
   state.at = event.at;
-  if (event.kind === "rules") state.rules = event.rules;
-  else if (event.kind === "requote") placeQuotes(state, event.step, event.quotes);
-  else applyReport(state, event);
+  switch (event.kind) {
+    case "rules":
+      state.rules = event.rules;
+      break;
+    case "requote":
+      placeQuotes(state, event.step, event.quotes);
+      break;
+    case "report":
+      applyReport(state, event);
+      break;
+    case "restored":
+      restore(state, event.epoch);
+      break;
+    case "met":
+      peerOf(state, event.account).cseq = event.cseq;
+      break;
+    case "opened":
+      state.restoring = false;
+      state.step = Math.max(state.step, event.step);
+  }
+}
+
+/** A new life: nobody is owed what the one before said, since the handshake tells it; and the house has no quotes. */
+function restore(state: MarketState, epoch: number): void {
+  invariant(epoch > state.epoch, `epoch ${epoch} after ${state.epoch}`);
+  state.epoch = epoch;
+  state.restoring = true;
+  for (const peer of state.peers.values()) peer.unacknowledged = [];
+  removeQuotes(state);
 }
 
 function placeQuotes(state: MarketState, step: number, quotes: HouseQuote[]): void {
   invariant(step > state.step, `step ${step} after ${state.step}`);
   state.step = step;
+  removeQuotes(state);
+  for (const quote of quotes) addToBook(state.book, houseOrder(quote, state.seq));
+}
+
+function removeQuotes(state: MarketState): void {
   for (const side of [state.book.buy, state.book.sell]) {
     for (const level of [...side.levels.values()]) {
       const quote = level.orders.get(houseOrderId(side.side, level.price));
       if (quote !== undefined) reduceInBook(state.book, quote, quote.leaves);
     }
   }
-  for (const quote of quotes) addToBook(state.book, houseOrder(quote, state.seq));
 }
 
 /** The house's quote as an order: no fee, no owner's hold. */
@@ -159,7 +202,7 @@ function applyReport(state: MarketState, event: ReportEvent): void {
   invariant(report.rseq === peer.rseq + 1, `report ${report.rseq} after ${peer.rseq} for ${event.account}`);
   peer.rseq = report.rseq;
   if (event.cseq !== null) peer.cseq = event.cseq;
-  peer.unacknowledged.push(report);
+  if (event.retold !== true) peer.unacknowledged.push(report);
   if (report.execType === "new") open(state, event);
   else if (report.execType === "fill") applyFill(state, event);
   else if (report.execType === "canceled" || report.execType === "expired") close(state, report.orderId, true);
@@ -223,7 +266,7 @@ export function marketStateHash(state: MarketState, sha256: Sha256): string {
   // A peer that was only looked up has no event, so a replay does not know it.
   const dealt = [...state.peers].filter(([, { cseq, rseq }]) => cseq + rseq > 0);
   const peers = dealt.map(([account, { cseq, rseq }]) => [account, cseq, rseq]).sort();
-  const { seq, at, epoch, rules, step, ledgerHead, lastPrice } = state;
+  const { seq, at, epoch, restoring, rules, step, ledgerHead, lastPrice } = state;
   const orders = [...state.orders.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   const balances = [...state.balances].sort(([a], [b]) => (a < b ? -1 : 1));
   return sha256(
@@ -231,6 +274,7 @@ export function marketStateHash(state: MarketState, sha256: Sha256): string {
       seq,
       at,
       epoch,
+      restoring,
       rules,
       step,
       ledgerHead,

@@ -29,7 +29,8 @@ export function emit(turn: MarketTurn, body: Body<MarketEvent>): void {
   turn.events.push(event);
 }
 
-const NOTHING_MORE = {
+/** What a report does to nothing but its own order and account. */
+export const NOTHING_MORE = {
   cseq: null,
   order: null,
   rests: false,

@@ -4,7 +4,7 @@ import { type Result, refuse } from "../../core/result.ts";
 import { wireEntry, wireTime, wireTransfer } from "../../core/wire.ts";
 import { send } from "../../http/answer.ts";
 import { bearerToken } from "../../http/auth.ts";
-import { type AppEnv, callerOf } from "../../http/context.ts";
+import { type AppEnv, accessOf } from "../../http/context.ts";
 import { idempotencyOf, sendOnce } from "../../http/once.ts";
 import {
   answer,
@@ -25,7 +25,7 @@ import { issueTicket, listLedger, listTransfers, makeTransfer, readAccount, wire
 import { openStream, redeemTicket } from "./stream.ts";
 
 const tags = ["Account"];
-const access = "signed_in";
+const door = { access: "signed_in", asksAccount: true } as const;
 const session = ["unauthenticated", "token_expired", "session_revoked", "unavailable"] as const;
 const createProblems = problems(
   ...session,
@@ -43,7 +43,7 @@ const createProblems = problems(
 const account = operation({
   method: "get",
   path: "/v1/account",
-  access,
+  ...door,
   tags,
   summary: "Balances and equity",
   responses: { 200: answer(accountOut, "The account"), ...problems(...session) },
@@ -52,7 +52,7 @@ const transferRequest = { headers: idempotencyHeaders, body: body(transferIn) };
 const deposit = operation({
   method: "post",
   path: "/v1/account/deposits",
-  access,
+  ...door,
   tags,
   summary: "Deposit paper money",
   request: transferRequest,
@@ -61,6 +61,7 @@ const deposit = operation({
 const withdrawal = operation({
   method: "post",
   path: "/v1/account/withdrawals",
+  ...door,
   access: "verified_email",
   tags,
   summary: "Withdraw",
@@ -71,7 +72,7 @@ const listOf = (path: "/v1/account/deposits" | "/v1/account/withdrawals", summar
   operation({
     method: "get",
     path,
-    access,
+    ...door,
     tags,
     summary,
     request: { query: pageQuery },
@@ -82,7 +83,7 @@ const withdrawals = listOf("/v1/account/withdrawals", "Your withdrawals");
 const ledger = operation({
   method: "get",
   path: "/v1/account/ledger",
-  access,
+  ...door,
   tags,
   summary: "Every movement of your money, oldest first",
   request: { query: ledgerQuery },
@@ -91,7 +92,7 @@ const ledger = operation({
 const ticket = operation({
   method: "post",
   path: "/v1/stream/tickets",
-  access,
+  ...door,
   tags,
   summary: "A ticket that opens one stream",
   responses: { 201: answer(ticketOut, "Good once, for 30 s"), ...problems(...session, "rate_limited") },
@@ -115,9 +116,8 @@ function objectCallerOf({ accountId, sessionId, issuedAtMs, expiresAtMs }: Strea
 }
 
 function contextOf(c: Context<AppEnv>) {
-  const principal = callerOf(c);
   const prices = { priceSeed: c.get("config").priceSeed, nowMs: Date.now() };
-  return { env: c.env, caller: objectCallerOf(principal), prices };
+  return { ...accessOf(c), prices };
 }
 
 /** Whose stream is asked for: a stranger learns nothing but that he is one. */

@@ -9,21 +9,14 @@ import { wireBalance, wireTime } from "../../core/wire.ts";
 import type {
   AccountView,
   Answered,
-  Caller,
   Idempotency,
   LedgerQuery,
   Page,
   PageRequest,
   StreamCaller,
 } from "../../objects/protocol.ts";
-import { accountStub, callObject, type ObjectBindings } from "../../objects/stubs.ts";
+import { type AccountAccess, askAccount, askAccountOnce } from "../../objects/stubs.ts";
 import { sealTicket } from "./stream.ts";
-
-/** Who asks, and where the objects are. */
-export interface AccountContext {
-  env: ObjectBindings;
-  caller: Caller;
-}
 
 /** What prices are simulated from, and when. */
 export interface Prices {
@@ -32,8 +25,8 @@ export interface Prices {
 }
 
 /** The account with its balances. */
-export function readAccount(ctx: AccountContext): Promise<Result<AccountView>> {
-  return callObject(() => accountStub(ctx.env, ctx.caller.accountId).account(ctx.caller));
+export function readAccount(ctx: AccountAccess): Promise<Result<AccountView>> {
+  return askAccount(ctx, async (account, caller) => account.account(caller));
 }
 
 /** An account as the contract shows it: equity is everything at reference prices, buying power the USD not held. */
@@ -55,7 +48,7 @@ export function wireAccount(view: AccountView, prices: Prices) {
 
 /** Moves paper money in or out. Refuses an unlisted asset, more digits than it has, and what the account refuses. */
 export async function makeTransfer(
-  ctx: AccountContext,
+  ctx: AccountAccess,
   kind: Transfer["kind"],
   input: { asset: string; amount: string },
   idempotency: Idempotency | null,
@@ -63,9 +56,7 @@ export async function makeTransfer(
   const amount = amountOf(input);
   if (!amount.ok) return { result: amount, replay: null };
   const wish = { kind, asset: input.asset, amount: amount.value };
-  const stub = accountStub(ctx.env, ctx.caller.accountId);
-  const called = await callObject(async () => ok(await stub.transfer(ctx.caller, wish, idempotency)));
-  return called.ok ? called.value : { result: called, replay: null };
+  return askAccountOnce(ctx, async (account, caller) => account.transfer(caller, wish, idempotency));
 }
 
 function amountOf(input: { asset: string; amount: string }): Result<bigint> {
@@ -81,23 +72,23 @@ function amountOf(input: { asset: string; amount: string }): Result<bigint> {
 
 /** Deposits or withdrawals, newest first. */
 export function listTransfers(
-  ctx: AccountContext,
+  ctx: AccountAccess,
   query: PageRequest & { kind: Transfer["kind"] },
 ): Promise<Result<Page<Transfer>>> {
-  return callObject(() => accountStub(ctx.env, ctx.caller.accountId).transfers(ctx.caller, query));
+  return askAccount(ctx, async (account, caller) => account.transfers(caller, query));
 }
 
 /** The ledger, oldest first. */
-export function listLedger(ctx: AccountContext, query: LedgerQuery): Promise<Result<Page<LedgerEntry>>> {
-  return callObject(() => accountStub(ctx.env, ctx.caller.accountId).ledger(ctx.caller, query));
+export function listLedger(ctx: AccountAccess, query: LedgerQuery): Promise<Result<Page<LedgerEntry>>> {
+  return askAccount(ctx, async (account, caller) => account.ledger(caller, query));
 }
 
 /** A ticket that opens one stream for this session, sealed with `secret`. Refuses `rate_limited` while too many are unused. */
 export async function issueTicket(
-  ctx: AccountContext & { caller: StreamCaller },
+  ctx: AccountAccess<StreamCaller>,
   secret: string,
 ): Promise<Result<{ ticket: string; expiresAt: number }>> {
-  const made = await callObject(() => accountStub(ctx.env, ctx.caller.accountId).streamTicket(ctx.caller));
+  const made = await askAccount(ctx, async (account, caller) => account.streamTicket(caller));
   if (!made.ok) return made;
   return ok({ ...made.value, ticket: await sealTicket(made.value.ticket, secret) });
 }

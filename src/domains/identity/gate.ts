@@ -1,15 +1,20 @@
-// What identity asks of the account objects, as the port that app.ts hands to every request.
+// What identity asks of the account objects and of its own tables, as the port that app.ts hands to every request.
 
+import { database } from "../../db/client.ts";
 import type { SessionAuthority } from "../../http/context.ts";
-import { accountStub, callObject } from "../../objects/stubs.ts";
+import { accountStub, askAccount, callObject } from "../../objects/stubs.ts";
+import { noteRefusedUse } from "./refused-uses.ts";
 
 /** Asks and tells account objects of sessions; an object that cannot be reached is the refusal `unavailable`. */
 export function sessionAuthority(env: Env): SessionAuthority {
   return {
-    admit: ({ accountId, sessionId, issuedAtMs }) =>
-      callObject(() => accountStub(env, accountId).admit({ accountId, sessionId, issuedAtMs })),
+    admit: ({ accountId, sessionId, issuedAtMs }, spend, heard) => {
+      const caller = { accountId, sessionId, issuedAtMs, spend };
+      return askAccount({ env, caller, heard }, async (account) => account.admit(caller));
+    },
     revokeSession: (accountId, sessionId, untilMs) =>
       callObject(() => accountStub(env, accountId).revokeSession(sessionId, untilMs)),
+    noteRefusedUse: (sessionId) => noteRefusedUse(database(env), sessionId),
     revokeAll: (accountId, validFromMs) => callObject(() => accountStub(env, accountId).revokeAllBefore(validFromMs)),
   };
 }

@@ -1,21 +1,41 @@
 // Identity over HTTP.
 
-import type { Context } from "hono";
+import type { Result } from "../../core/result.ts";
 import { wireTime } from "../../core/wire.ts";
 import { send, sendNothing, sendPublic } from "../../http/answer.ts";
-import { type AppEnv, callerOf } from "../../http/context.ts";
-import { answer, body, createRouter, operation, problems } from "../../http/openapi.ts";
-import { publicJwkOf } from "../../http/tokens.ts";
-import { jwksAnswer, loginBody, refreshBody, registerBody, tokensAnswer, userAnswer } from "./schema.ts";
+import { callerOf, type RequestContext } from "../../http/context.ts";
+import {
+  answer,
+  BODY_CODES,
+  body,
+  createRouter,
+  idempotencyHeaders,
+  KEY_CODES,
+  operation,
+  problems,
+  TOKEN_CODES,
+} from "../../http/openapi.ts";
+import { dropToken, keepToken, presentedToken, usesCookie } from "../../http/refresh-cookie.ts";
+import { publicJwksOf } from "../../http/tokens.ts";
+import { emailRoutes } from "./email-routes.ts";
+import { logout, logoutAll } from "./ending.ts";
+import { passwordRoutes } from "./password-routes.ts";
+import { contextOf, originOf } from "./request.ts";
+import {
+  jwksAnswer,
+  loginBody,
+  refreshBody,
+  registerBody,
+  tokensAnswer,
+  transportHeaders,
+  userAnswer,
+} from "./schema.ts";
 import { login, readProfile, register } from "./service.ts";
-import { logout, logoutAll, refresh, type Tokens } from "./sessions.ts";
-import { type IdentityContext, identityContext, type Origin, type User } from "./user.ts";
+import { sessionRoutes } from "./session-routes.ts";
+import { refresh, SESSION_IDLE_MS, type Tokens } from "./sessions.ts";
+import type { User } from "./user.ts";
 
 const tags = ["Identity"];
-/** Refusals of every route that takes a body. */
-const BODY_CODES = ["malformed_json", "payload_too_large", "unsupported_media_type", "validation_failed"] as const;
-/** Refusals of every route behind a token. */
-const TOKEN_CODES = ["unauthenticated", "token_expired", "session_revoked", "unavailable"] as const;
 
 const registerRoute = operation({
   method: "post",
@@ -23,10 +43,12 @@ const registerRoute = operation({
   tags,
   summary: "Sign up",
   access: "public",
-  request: { body: body(registerBody) },
+  limits: ["register"],
+  once: "kept",
+  request: { headers: idempotencyHeaders, body: body(registerBody) },
   responses: {
     201: answer(userAnswer, "The new user, with a paper account"),
-    ...problems(...BODY_CODES, "email_taken", "username_taken", "unavailable"),
+    ...problems(...BODY_CODES, ...KEY_CODES, "email_taken", "username_taken", "unavailable"),
   },
 });
 
@@ -36,7 +58,9 @@ const loginRoute = operation({
   tags,
   summary: "Sign in",
   access: "public",
-  request: { body: body(loginBody) },
+  limits: ["login"],
+  refreshCookie: true,
+  request: { headers: transportHeaders, body: body(loginBody) },
   responses: {
     200: answer(tokensAnswer, "A new session's tokens"),
     ...problems(...BODY_CODES, "invalid_credentials", "unavailable"),
@@ -49,7 +73,9 @@ const refreshRoute = operation({
   tags,
   summary: "Exchange a refresh token for the next tokens",
   access: "public",
-  request: { body: body(refreshBody) },
+  limits: ["refresh"],
+  refreshCookie: true,
+  request: { headers: transportHeaders, body: body(refreshBody) },
   responses: {
     200: answer(tokensAnswer, "The session's next tokens"),
     ...problems(...BODY_CODES, ...TOKEN_CODES, "refresh_token_reused"),
@@ -79,7 +105,7 @@ const meRoute = operation({
   path: "/v1/me",
   tags,
   summary: "Read one's own profile",
-  access: "signed_in",
+  access: "live_session",
   responses: { 200: answer(userAnswer, "The caller"), ...problems(...TOKEN_CODES) },
 });
 
@@ -95,31 +121,37 @@ const jwksRoute = operation({
 /** How long a client may keep the published keys. */
 const JWKS_MAX_AGE_SECONDS = 300;
 
-export const identityRoutes = createRouter()
+const personRoutes = createRouter()
   .openapi(registerRoute, async (c) => send(c, await register(contextOf(c), c.req.valid("json")), renderUser, 201))
   .openapi(loginRoute, async (c) => {
-    return send(c, await login(contextOf(c), c.req.valid("json"), originOf(c)), renderTokens, 200);
+    return sendTokens(c, await login(contextOf(c), c.req.valid("json"), originOf(c)));
   })
   .openapi(refreshRoute, async (c) => {
-    return send(c, await refresh(contextOf(c), c.req.valid("json").refresh_token), renderTokens, 200);
+    const token = presentedToken(c, c.req.valid("json").refresh_token);
+    return sendTokens(c, token.ok ? await refresh(contextOf(c), token.value) : token);
   })
-  .openapi(logoutRoute, async (c) => sendNothing(c, await logout(contextOf(c), callerOf(c))))
-  .openapi(logoutAllRoute, async (c) => sendNothing(c, await logoutAll(contextOf(c), callerOf(c))))
+  .openapi(logoutRoute, async (c) => {
+    const ended = await logout(contextOf(c), callerOf(c));
+    if (ended.ok) dropToken(c);
+    return sendNothing(c, ended);
+  })
+  .openapi(logoutAllRoute, async (c) => {
+    const ended = await logoutAll(contextOf(c), callerOf(c));
+    if (ended.ok) dropToken(c);
+    return sendNothing(c, ended);
+  })
   .openapi(meRoute, async (c) => send(c, await readProfile(contextOf(c), callerOf(c)), renderUser, 200))
   .openapi(jwksRoute, (c) => {
-    const keys = [publicJwkOf(c.get("config").signingJwk)];
+    const keys = publicJwksOf(c.get("config"));
     return sendPublic(c, { ok: true, value: keys }, (value) => ({ keys: value }), JWKS_MAX_AGE_SECONDS);
   });
 
-function contextOf(c: Context<AppEnv>): IdentityContext {
-  const revoker = c.get("ports").sessionAuthority(c.env);
-  return identityContext(c.env, c.get("config"), revoker, Date.now());
-}
-
-/** Only the edge's own header says where a client is: X-Forwarded-For is whatever the client wrote. */
-function originOf(c: Context<AppEnv>): Origin {
-  return { device: c.req.header("user-agent") ?? "", ip: c.req.header("cf-connecting-ip") ?? "" };
-}
+/** Everything of identity. */
+export const identityRouter = createRouter()
+  .route("/", personRoutes)
+  .route("/", sessionRoutes)
+  .route("/", passwordRoutes)
+  .route("/", emailRoutes);
 
 function renderUser(user: User) {
   return {
@@ -135,12 +167,28 @@ function renderUser(user: User) {
   };
 }
 
-function renderTokens(tokens: Tokens) {
+/** Refusals of a refresh token that will never be good again: a browser need not keep it. */
+const ENDED: ReadonlySet<string> = new Set([
+  "unauthenticated",
+  "token_expired",
+  "session_revoked",
+  "refresh_token_reused",
+]);
+
+/** Answers with a session's tokens: the refresh token in the cookie where that was asked for, else in the body. */
+function sendTokens(c: RequestContext, tokens: Result<Tokens>) {
+  const inCookie = usesCookie(c);
+  if (inCookie && tokens.ok) keepToken(c, tokens.value.refreshToken, SESSION_IDLE_MS / 1_000);
+  if (inCookie && !tokens.ok && ENDED.has(tokens.refusal.code)) dropToken(c);
+  return send(c, tokens, (value) => renderTokens(value, inCookie), 200);
+}
+
+function renderTokens(tokens: Tokens, inCookie: boolean) {
   return {
     access_token: tokens.accessToken,
     token_type: "Bearer" as const,
     expires_in: tokens.expiresInSeconds,
-    refresh_token: tokens.refreshToken,
+    ...(inCookie ? {} : { refresh_token: tokens.refreshToken }),
     session_id: tokens.sessionId,
   };
 }

@@ -1,7 +1,9 @@
 // What identity's routes take and give.
 
 import { z } from "@hono/zod-openapi";
-import { timestampOut } from "../../http/openapi.ts";
+import { isTypeId } from "../../core/ids.ts";
+import { SESSION_END_REASONS } from "../../core/session-ends.ts";
+import { pageOf, pageQuery, timestampOut } from "../../http/openapi.ts";
 
 /** Longest address of RFC 5321; looked at before the pattern is. */
 const EMAIL_CHARS_MAX = 254;
@@ -16,12 +18,14 @@ const password = z
   // A lone surrogate has no UTF-8 form: two different passwords would have one hash.
   .refine((text) => text.isWellFormed(), "must be well-formed Unicode");
 
+const emailIn = z
+  .string()
+  .max(EMAIL_CHARS_MAX)
+  .regex(EMAIL, "must be an e-mail address")
+  .openapi({ format: "email", example: "ada@example.com" });
+
 export const registerBody = z.strictObject({
-  email: z
-    .string()
-    .max(EMAIL_CHARS_MAX)
-    .regex(EMAIL, "must be an e-mail address")
-    .openapi({ format: "email", example: "ada@example.com" }),
+  email: emailIn,
   username: z
     .string()
     .min(3)
@@ -36,7 +40,56 @@ export const loginBody = z.strictObject({
   password: z.string().min(1).max(128),
 });
 
-export const refreshBody = z.strictObject({ refresh_token: z.string().min(1).max(200) });
+export const changePasswordBody = z.strictObject({
+  current_password: z.string().min(1).max(128),
+  new_password: password,
+});
+
+/** The token of an e-mail, out of its link. */
+const mailToken = z.string().min(1).max(200);
+
+export const verifyEmailBody = z.strictObject({ token: mailToken });
+
+export const forgotPasswordBody = z.strictObject({ email: emailIn });
+
+export const resetPasswordBody = z.strictObject({ token: mailToken, password });
+
+const wished = { v: z.literal(1), id: z.string().min(1).max(64), seed: z.string().min(32).max(64) };
+
+/** A message of the mail queue, which a version before or after may have written. */
+export const mailWish = z.discriminatedUnion("kind", [
+  z.object({ ...wished, kind: z.literal("verify_email"), userId: z.string() }),
+  z.object({ ...wished, kind: z.literal("reset_password"), email: z.string() }),
+  z.object({ ...wished, kind: z.literal("password_changed"), userId: z.string() }),
+]);
+
+export const mailboxQuery = pageQuery.extend({ to: z.string().max(EMAIL_CHARS_MAX).optional() });
+
+/** An e-mail in the local mailbox. */
+export const mailboxAnswer = pageOf(
+  z
+    .object({
+      id: z.string(),
+      kind: z.string(),
+      to: z.string(),
+      subject: z.string(),
+      text: z.string(),
+      html: z.string(),
+      at: timestampOut,
+    })
+    .openapi("LocalMail"),
+);
+
+export const refreshBody = z.strictObject({
+  refresh_token: z.string().min(1).max(200).optional().openapi({ description: "Required unless the cookie is used" }),
+});
+
+/** How a browser asks for the cookie. */
+export const transportHeaders = z.object({
+  "x-token-transport": z.literal("cookie").optional().openapi({
+    description: "The refresh token travels in the cookie `__Host-refresh`, for pages of a listed origin",
+  }),
+});
 
 const userOut = z
   .object({
@@ -57,7 +110,7 @@ export const tokensAnswer = z
     access_token: z.string(),
     token_type: z.literal("Bearer"),
     expires_in: z.int().openapi({ description: "Seconds" }),
-    refresh_token: z.string(),
+    refresh_token: z.string().optional().openapi({ description: "Not there when the cookie has it" }),
     session_id: z.string(),
   })
   .openapi("Tokens");
@@ -74,3 +127,60 @@ export const jwksAnswer = z.object({
     }),
   ),
 });
+
+/** What cannot be a session's name is not found, like a name that no session has. */
+export const sessionPath = z.object({ id: z.string().refine((text) => isTypeId("ses", text)) });
+
+const sessionShape = {
+  id: z.string(),
+  device: z.string(),
+  ip: z.string(),
+  created_at: timestampOut,
+  last_used_at: timestampOut,
+};
+
+/** The caller's sessions; `current` is the one that asks. */
+export const sessionsAnswer = pageOf(z.object({ ...sessionShape, current: z.boolean() }).openapi("Session"));
+
+export const tokenAnswer = z
+  .object({ active: z.boolean(), session_id: z.string(), expires_at: timestampOut, blacklisted: z.boolean() })
+  .openapi("TokenStatus");
+
+const endReason = z.enum(SESSION_END_REASONS);
+
+/** A session as operators see it; `ended` is its entry in the blacklist, with uses that were refused at the edge. */
+export const adminSessionOut = z
+  .object({
+    ...sessionShape,
+    user_id: z.string(),
+    account_id: z.string(),
+    expires_at: timestampOut,
+    active: z.boolean(),
+    blacklisted: z.boolean(),
+    ended: z
+      .object({
+        at: timestampOut,
+        reason: endReason,
+        by: z.string().nullable(),
+        note: z.string().nullable(),
+        refused_uses: z.int(),
+      })
+      .nullable(),
+  })
+  .openapi("AdminSession");
+
+export const adminSessionsAnswer = pageOf(adminSessionOut);
+
+export const adminSessionsQuery = pageQuery.extend({
+  user_id: z.string().min(1).max(64).optional(),
+  status: z.enum(["live", "ended", "all"]).default("all"),
+});
+
+/** `size`: entries whose access token may still be good. The others are of sessions that ended since `since`. */
+export const blacklistAnswer = z
+  .object({
+    size: z.int(),
+    since: timestampOut,
+    reasons: z.array(z.object({ reason: endReason, entries: z.int(), refused_uses: z.int() })),
+  })
+  .openapi("BlacklistFigures");

@@ -5,29 +5,31 @@ import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { type Database, guardD1 } from "../../db/client.ts";
 import { accounts, sessions, users } from "../../db/tables.ts";
 import type { Principal } from "../../http/context.ts";
-import { DUMMY_HASH, hashPassword, verifyPassword } from "./password.ts";
+import { hashPassword, needsRehash } from "./password.ts";
+import { checkPassword } from "./password-check.ts";
+import { judgePassword } from "./password-strength.ts";
 import { openSession, type Tokens } from "./sessions.ts";
 import { oneHashAtATime } from "./turnstile.ts";
-import { type IdentityContext, newId, type Origin, type User, userOf } from "./user.ts";
+import { canonicalEmail, type IdentityContext, keptUser, newId, type Origin, type User, userOf } from "./user.ts";
 
 const EMAIL_TAKEN: Refusal = { code: "email_taken", detail: "This e-mail address has an account already." };
 const USERNAME_TAKEN: Refusal = { code: "username_taken", detail: "This username is taken." };
 const WRONG_LOGIN: Refusal = { code: "invalid_credentials", detail: "The login or the password is wrong." };
 
-/** The one form of an address under which it is unique; schema.ts lets ASCII through only. */
-export function canonicalEmail(email: string): string {
-  return email.toLowerCase();
-}
-
-/** Makes a user and their account. Refuses with `email_taken` or `username_taken`; the database decides a tie. */
+/**
+ * Makes a user and their account. Refuses a weak password (`validation_failed`), and with `email_taken` or `username_taken`;
+ * the database decides a tie.
+ */
 export async function register(
   ctx: IdentityContext,
   input: { email: string; username: string; password: string },
 ): Promise<Result<User>> {
+  const strong = judgePassword(input.password, input, "/password");
+  if (!strong.ok) return strong;
   const emailCanonical = canonicalEmail(input.email);
   const free = await requireFree(ctx.db, emailCanonical, input.username);
   if (!free.ok) return free;
-  const passwordHash = await oneHashAtATime(() => hashPassword(input.password, ctx.config.passwordPepper));
+  const passwordHash = await oneHashAtATime(() => hashPassword(input.password, ctx.config.passwordPeppers.current));
   if (!passwordHash.ok) return passwordHash;
   const at = ctx.nowMs;
   const user = {
@@ -45,7 +47,11 @@ export async function register(
   const written = await guardD1(
     ctx.db.batch([ctx.db.insert(users).values(user), ctx.db.insert(accounts).values(account)]),
   );
-  if (written.ok) return ok(userOf(user, account.id));
+  if (written.ok) {
+    ctx.later(ctx.mail({ kind: "verify_email", userId: user.id }));
+    ctx.audit({ act: "user.register", actor: user.id, target: user.id, outcome: "ok" });
+    return ok(userOf(user, account.id));
+  }
   if (written.uniqueColumn === undefined) return refuse(written.refusal);
   // Somebody else was faster. Which column the database names depends on its indexes, so the names are looked at again.
   const taken = await requireFree(ctx.db, emailCanonical, input.username);
@@ -67,7 +73,7 @@ async function requireFree(db: Database, emailCanonical: string, username: strin
 
 /**
  * Opens a session for an e-mail address or username and its password. Unknown names cost the same hash and get the
- * same `invalid_credentials` as a wrong password.
+ * same `invalid_credentials` as a wrong password, and are locked like known ones: `rate_limited`, without a hash.
  */
 export async function login(
   ctx: IdentityContext,
@@ -85,14 +91,38 @@ export async function login(
   );
   if (!found.ok) return found;
   const row = found.value[0];
-  const stored = row?.user.passwordHash ?? DUMMY_HASH;
-  const verified = await oneHashAtATime(() => verifyPassword(input.password, ctx.config.passwordPepper, stored));
-  if (!verified.ok) return verified;
-  if (row === undefined || !verified.value) return refuse(WRONG_LOGIN);
-  return openSession(ctx, userOf(row.user, row.accountId), origin);
+  // By person, so that address and username share one count.
+  const whose = row?.user.id ?? `login/${name}`;
+  const right = await checkPassword(ctx, whose, input.password, row?.user.passwordHash ?? null);
+  if (!right.ok) return right;
+  if (row === undefined || !right.value) {
+    // A name that nobody has is not written down: people type their passwords there.
+    ctx.audit({ act: "session.login", target: row?.user.id ?? "", outcome: WRONG_LOGIN.code });
+    return refuse(WRONG_LOGIN);
+  }
+  const stored = row.user.passwordHash;
+  if (needsRehash(stored, ctx.config.passwordPeppers.current)) {
+    ctx.later(rehash(ctx, row.user.id, stored, input.password));
+  }
+  const opened = await openSession(ctx, userOf(row.user, row.accountId), origin);
+  if (opened.ok) {
+    ctx.audit({ act: "session.login", actor: row.user.id, target: opened.value.sessionId, outcome: "ok" });
+  }
+  return opened;
 }
 
-/** The caller's own profile. Refuses with `session_revoked` once the caller's session has ended. */
+/** Replaces the hash of a password that was right; not when it has been changed meanwhile. The next login tries again. */
+async function rehash(ctx: IdentityContext, userId: string, stored: string, password: string): Promise<void> {
+  const hashed = await oneHashAtATime(() => hashPassword(password, ctx.config.passwordPeppers.current));
+  if (!hashed.ok) return;
+  const same = and(eq(users.id, userId), eq(users.passwordHash, stored));
+  await guardD1(ctx.db.update(users).set({ passwordHash: hashed.value }).where(same));
+}
+
+/**
+ * The caller's own profile; while D1 is away as KV has kept it, which is as old as the access token at most. The account
+ * has been asked before. Refuses with `session_revoked` once D1 has the end of the caller's session.
+ */
 export async function readProfile(ctx: IdentityContext, caller: Principal): Promise<Result<User>> {
   const found = await guardD1(
     ctx.db
@@ -103,7 +133,10 @@ export async function readProfile(ctx: IdentityContext, caller: Principal): Prom
       .where(and(eq(sessions.id, caller.sessionId), eq(users.id, caller.userId), isNull(sessions.endedAt)))
       .limit(1),
   );
-  if (!found.ok) return found;
+  if (!found.ok) {
+    const kept = keptUser(await ctx.edge.read(caller.sessionId));
+    return kept?.id === caller.userId ? ok(kept) : found;
+  }
   const row = found.value[0];
   if (row === undefined) return refuse({ code: "session_revoked", detail: "This session has ended; sign in again." });
   return ok(userOf(row.user, row.accountId));

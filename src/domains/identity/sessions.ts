@@ -1,12 +1,12 @@
 // Sessions: one row a login in D1, whose generation says which refresh token is the newest. D1 decides by one
-// conditional UPDATE who rotated; the account object is told first when a session ends.
+// conditional UPDATE who rotated. How a session ends is in ending.ts, what is seen of sessions in session-list.ts.
 
-import { and, eq, gt, isNull } from "drizzle-orm";
+import { and, eq, gt, isNull, type SQL, sql } from "drizzle-orm";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { type Database, guardD1 } from "../../db/client.ts";
 import { accounts, sessions, users } from "../../db/tables.ts";
-import type { Config, Principal } from "../../http/context.ts";
 import { ACCESS_TTL_SECONDS, signAccessToken } from "../../http/tokens.ts";
+import { endForReuse } from "./ending.ts";
 import { readRefreshToken, refreshTokenOf } from "./refresh-token.ts";
 import { type IdentityContext, newId, type Origin, type User, userOf } from "./user.ts";
 
@@ -16,8 +16,8 @@ export const SESSION_TTL_MS = 30 * 24 * 3_600_000;
 export const SESSION_IDLE_MS = 7 * 24 * 3_600_000;
 /** How long a used refresh token is answered with the same successor: a client may have lost the answer. */
 export const SUCCESSOR_MS = 10_000;
-/** How long an account remembers an ended session: its last access token, signed while it ended, plus a minute. */
-const REVOKED_KEPT_MS = ACCESS_TTL_SECONDS * 1_000 + 60_000;
+/** Uses remembered of one session: only a client that refreshes five times a second all the time comes near it. */
+const ROTATIONS_KEPT_MAX = 50;
 /** Kept of a User-Agent or an address: enough to recognise one's own. */
 const ORIGIN_CHARS_MAX = 200;
 
@@ -32,11 +32,6 @@ export interface Tokens {
 const NOT_OURS: Refusal = { code: "unauthenticated", detail: "This is not a refresh token." };
 const EXPIRED: Refusal = { code: "token_expired", detail: "The session has expired; sign in again." };
 const REVOKED: Refusal = { code: "session_revoked", detail: "This session has ended; sign in again." };
-const REUSED: Refusal = {
-  code: "refresh_token_reused",
-  detail: "This refresh token was used before, so its session has ended; sign in again.",
-};
-
 /** Opens a session for a user whose password was right. */
 export async function openSession(ctx: IdentityContext, user: User, origin: Origin): Promise<Result<Tokens>> {
   const session = {
@@ -52,12 +47,13 @@ export async function openSession(ctx: IdentityContext, user: User, origin: Orig
   };
   const written = await guardD1(ctx.db.insert(sessions).values(session));
   if (!written.ok) return refuse(written.refusal);
-  return ok(await tokensOf(ctx.config, ctx.nowMs, user, session.id, session.generation));
+  return ok(await tokensOf(ctx, user, session.id, session.generation));
 }
 
 /**
- * Rotates a refresh token. The newest one moves the session on; the one before it gets the same successor for
- * {@link SUCCESSOR_MS}; any older use ends the whole family, at the account too, with `refresh_token_reused`.
+ * Rotates a refresh token. The newest one moves the session on. One that was used gets the same successor for
+ * {@link SUCCESSOR_MS} from its use, also when that successor has been used itself; after that its use ends the whole
+ * family, at the account too, with `refresh_token_reused`.
  */
 export async function refresh(ctx: IdentityContext, text: string): Promise<Result<Tokens>> {
   const token = readRefreshToken(text, ctx.config.refreshSecret);
@@ -72,10 +68,11 @@ export async function refresh(ctx: IdentityContext, text: string): Promise<Resul
   if (session.endedReason === "reuse") return endForReuse(ctx, session);
   if (session.endedAt !== null) return refuse(REVOKED);
   const successor = token.generation + 1;
-  if (rotated.value) return ok(await tokensOf(ctx.config, ctx.nowMs, user, session.id, successor));
+  if (rotated.value) return ok(await tokensOf(ctx, user, session.id, successor));
   if (session.generation === token.generation) return refuse(EXPIRED);
-  if (session.generation === successor && ctx.nowMs - session.rotatedAt <= SUCCESSOR_MS) {
-    return ok(await tokensOf(ctx.config, ctx.nowMs, user, session.id, successor));
+  const used = session.rotations.find(([generation]) => generation === token.generation);
+  if (used !== undefined && ctx.nowMs - used[1] <= SUCCESSOR_MS) {
+    return ok(await tokensOf(ctx, user, session.id, successor));
   }
   return endForReuse(ctx, session);
 }
@@ -85,7 +82,7 @@ async function rotate(ctx: IdentityContext, sessionId: string, generation: numbe
   const rotated = await guardD1(
     ctx.db
       .update(sessions)
-      .set({ generation: generation + 1, rotatedAt: ctx.nowMs })
+      .set({ generation: generation + 1, rotatedAt: ctx.nowMs, rotations: withUse(generation, ctx.nowMs) })
       .where(
         and(
           eq(sessions.id, sessionId),
@@ -100,12 +97,17 @@ async function rotate(ctx: IdentityContext, sessionId: string, generation: numbe
   return rotated.ok ? ok(rotated.value.length === 1) : rotated;
 }
 
-type SessionRow = typeof sessions.$inferSelect;
+/** The remembered uses with one more, less those whose time is over: made inside the UPDATE, which reads nothing first. */
+function withUse(generation: number, nowMs: number): SQL {
+  const kept = sql`SELECT json_group_array(json(value)) FROM json_each(${sessions.rotations})
+    WHERE value ->> 1 >= ${nowMs - SUCCESSOR_MS} AND value ->> 0 > ${generation - ROTATIONS_KEPT_MAX}`;
+  return sql`json_insert((${kept}), '$[#]', json_array(${generation}, ${nowMs}))`;
+}
 
 async function sessionOf(
   db: Database,
   sessionId: string,
-): Promise<Result<{ session: SessionRow; user: User } | undefined>> {
+): Promise<Result<{ session: typeof sessions.$inferSelect; user: User } | undefined>> {
   const found = await guardD1(
     db
       .select({ session: sessions, user: users, accountId: accounts.id })
@@ -120,52 +122,8 @@ async function sessionOf(
   return ok(row === undefined ? undefined : { session: row.session, user: userOf(row.user, row.accountId) });
 }
 
-/** Here D1 goes first: the thief's next refresh must fail even while the account cannot be told. A retry tells it again. */
-async function endForReuse(ctx: IdentityContext, session: SessionRow): Promise<Result<never>> {
-  const ended = await guardD1(
-    ctx.db
-      .update(sessions)
-      .set({ endedAt: ctx.nowMs, endedReason: "reuse" })
-      .where(and(eq(sessions.id, session.id), isNull(sessions.endedAt))),
-  );
-  if (!ended.ok) return refuse(ended.refusal);
-  const told = await ctx.revoker.revokeSession(session.accountId, session.id, ctx.nowMs + REVOKED_KEPT_MS);
-  return told.ok ? refuse(REUSED) : told;
-}
-
-/** Ends the caller's session. The account object hears of it first; when it cannot, nothing has ended (`unavailable`). */
-export async function logout(ctx: IdentityContext, caller: Principal): Promise<Result<null>> {
-  const told = await ctx.revoker.revokeSession(caller.accountId, caller.sessionId, ctx.nowMs + REVOKED_KEPT_MS);
-  if (!told.ok) return told;
-  const ended = await guardD1(
-    ctx.db
-      .update(sessions)
-      .set({ endedAt: ctx.nowMs, endedReason: "logout" })
-      .where(and(eq(sessions.id, caller.sessionId), isNull(sessions.endedAt))),
-  );
-  return ended.ok ? ok(null) : refuse(ended.refusal);
-}
-
-/** Ends every session of the caller, in the same order as {@link logout}. */
-export async function logoutAll(ctx: IdentityContext, caller: Principal): Promise<Result<null>> {
-  const told = await ctx.revoker.revokeAll(caller.accountId, ctx.nowMs + 1);
-  if (!told.ok) return told;
-  const ended = await guardD1(
-    ctx.db
-      .update(sessions)
-      .set({ endedAt: ctx.nowMs, endedReason: "logout_all" })
-      .where(and(eq(sessions.userId, caller.userId), isNull(sessions.endedAt))),
-  );
-  return ended.ok ? ok(null) : refuse(ended.refusal);
-}
-
-async function tokensOf(
-  config: Config,
-  nowMs: number,
-  user: User,
-  sessionId: string,
-  generation: number,
-): Promise<Tokens> {
+async function tokensOf(ctx: IdentityContext, user: User, sessionId: string, generation: number): Promise<Tokens> {
+  const { config, nowMs } = ctx;
   const subject = {
     userId: user.id,
     accountId: user.accountId,
@@ -173,6 +131,7 @@ async function tokensOf(
     roles: user.roles,
     emailVerified: user.emailVerified,
   };
+  ctx.later(ctx.edge.keep(sessionId, user, ACCESS_TTL_SECONDS * 1_000));
   return {
     accessToken: await signAccessToken(config, subject, nowMs),
     expiresInSeconds: ACCESS_TTL_SECONDS,

@@ -1,26 +1,29 @@
 // What identity's files share: the context of a verb, a person, an id.
 
+import type { EdgeSessions } from "../../bindings/kv.ts";
+import type { MailSubject } from "../../bindings/mail.ts";
 import { typeId } from "../../core/ids.ts";
-import { type Database, type DatabaseBinding, database } from "../../db/client.ts";
+import type { Result } from "../../core/result.ts";
+import type { Database } from "../../db/client.ts";
 import type { users } from "../../db/tables.ts";
+import type { AuditAct } from "../../http/audit.ts";
 import type { Config, SessionAuthority } from "../../http/context.ts";
+import type { Limits } from "../../http/limits.ts";
 
 /** What identity's verbs work with. */
 export interface IdentityContext {
   db: Database;
   config: Config;
   revoker: SessionAuthority;
+  limits: Limits;
+  /** Tells the audit trail, after the answer. */
+  audit: (act: AuditAct) => void;
+  edge: EdgeSessions;
+  /** Asks for an e-mail. Refuses `unavailable` when the queue does not take it. */
+  mail: (subject: MailSubject) => Promise<Result<null>>;
+  /** Lets something go on after the answer; it never fails. */
+  later: (work: Promise<unknown>) => void;
   nowMs: number;
-}
-
-/** Puts together what a verb of identity works with. */
-export function identityContext(
-  env: DatabaseBinding,
-  config: Config,
-  revoker: SessionAuthority,
-  nowMs: number,
-): IdentityContext {
-  return { db: database(env), config, revoker, nowMs };
 }
 
 /** Where a login comes from: shown to the owner in the list of sessions. */
@@ -45,6 +48,11 @@ export function newId(prefix: string, nowMs: number): string {
   return typeId(prefix, nowMs, crypto.getRandomValues(new Uint8Array(10)));
 }
 
+/** The one form of an address under which it is unique; schema.ts lets ASCII through only. */
+export function canonicalEmail(email: string): string {
+  return email.toLowerCase();
+}
+
 /** A row of the users table as the owner sees it: without its hash. */
 export function userOf(row: Omit<typeof users.$inferSelect, "passwordHash">, accountId: string): User {
   return {
@@ -56,4 +64,12 @@ export function userOf(row: Omit<typeof users.$inferSelect, "passwordHash">, acc
     accountId,
     createdAtMs: row.createdAt,
   };
+}
+
+/** What KV kept of a session's bearer, if it is a whole person: another version may have written it. */
+export function keptUser(kept: unknown): User | null {
+  const { id, email, username, emailVerified, roles, accountId, createdAtMs } = { ...(kept as Partial<User> | null) };
+  const texts = [id, email, username, accountId].every((one) => typeof one === "string");
+  const whole = texts && typeof emailVerified === "boolean" && Array.isArray(roles) && typeof createdAtMs === "number";
+  return whole ? (kept as User) : null;
 }

@@ -1,5 +1,6 @@
 // How an operator mends the read model: what was given up is sent again, and all of it can be made anew from the journals.
 import { eq } from "drizzle-orm";
+import { type MailBinding, mailQueue } from "../../bindings/mail.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import { wireTime } from "../../core/wire.ts";
 import { type DatabaseBinding, database, guardD1 } from "../../db/client.ts";
@@ -15,24 +16,28 @@ import {
   trades,
   transfers,
 } from "../../db/read-model.ts";
+import { log } from "../../log.ts";
 import type { OperatorAct } from "../../objects/protocol.ts";
 import { askJournal, type Journalled, journalQueue, type ObjectBindings, sendPulls } from "../../objects/stubs.ts";
 import { keepsJournal } from "./journals.ts";
 import { sweep } from "./scheduled.ts";
 
 type RepairBindings = ObjectBindings & DatabaseBinding;
+type LetterBindings = RepairBindings & MailBinding;
 
 /**
- * Puts a dead letter into the journal queue once more; it stays listed, with the time. Applying it twice changes nothing; if
+ * Puts a dead letter into the queue that it comes from once more; it stays listed, with the time. Applying it twice changes nothing; if
  * it dies again, its count says so. Refuses `not_found`, and `unavailable` while queue or D1 are away.
  */
-export async function replayDeadLetter(env: RepairBindings, id: string, act: OperatorAct, nowMs: number) {
+export async function replayDeadLetter(env: LetterBindings, id: string, act: OperatorAct, nowMs: number) {
   const db = database(env);
-  const found = await guardD1(db.select({ body: deadLetters.body }).from(deadLetters).where(eq(deadLetters.id, id)));
+  const found = await guardD1(
+    db.select({ queue: deadLetters.queue, body: deadLetters.body }).from(deadLetters).where(eq(deadLetters.id, id)),
+  );
   if (!found.ok) return found;
   const [letter] = found.value;
   if (letter === undefined) return refuse({ code: "not_found" });
-  const sent = await sendAgain(env, letter.body);
+  const sent = await sendAgain(env, letter);
   if (!sent.ok) return sent;
   const marked = await guardD1(db.update(deadLetters).set({ replayedAt: nowMs }).where(eq(deadLetters.id, id)));
   if (!marked.ok) return marked;
@@ -42,15 +47,17 @@ export async function replayDeadLetter(env: RepairBindings, id: string, act: Ope
 
 const QUEUE_AWAY = refuse({
   code: "unavailable",
-  detail: "The journal queue does not take messages at the moment.",
+  detail: "The queue does not take messages at the moment.",
 });
 
-async function sendAgain(env: RepairBindings, body: string): Promise<Result<null>> {
+async function sendAgain(env: LetterBindings, letter: { queue: string; body: string }): Promise<Result<null>> {
+  // Named tradepost-mail-dlq, or as a deployment names it: what is not mail is the journal's.
+  const queue = letter.queue.includes("-mail") ? mailQueue(env) : journalQueue(env);
   try {
-    await journalQueue(env).send(JSON.parse(body));
+    await queue.send(JSON.parse(letter.body));
     return ok(null);
   } catch (error) {
-    console.error(JSON.stringify({ level: "error", event: "queue_failed", message: String(error) }));
+    log("error", "queue_failed", { message: String(error) });
     return QUEUE_AWAY;
   }
 }
@@ -98,5 +105,5 @@ export async function rebuildReadModel(env: RepairBindings, act: OperatorAct, no
 }
 
 function logAct(event: string, { by, reason }: OperatorAct, facts: Record<string, unknown>): void {
-  console.warn(JSON.stringify({ level: "warn", event, by, reason, ...facts }));
+  log("warn", event, { by, reason, ...facts });
 }

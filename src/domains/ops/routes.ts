@@ -1,13 +1,15 @@
 // Operations over HTTP: for operators alone.
 import type { Context } from "hono";
 import { send, sendNothing } from "../../http/answer.ts";
-import { type AppEnv, callerOf } from "../../http/context.ts";
+import type { AppEnv } from "../../http/context.ts";
 import { answer, body, createRouter, operation, pageOf, pageQuery, problems } from "../../http/openapi.ts";
+import { actOf, reasonBody } from "../../http/operator-act.ts";
 import { withCursor } from "../../http/page.ts";
-import type { OperatorAct } from "../../objects/protocol.ts";
 import { listParked, type Parker, resume, wireParked } from "./parked.ts";
 import { rebuildReadModel, replayDeadLetter, replayJournal } from "./repair.ts";
+import { restorationRouter } from "./restoration-routes.ts";
 import {
+  ACTING_CODES,
   accountPath,
   adminOrderOut,
   adminOrderQuery,
@@ -18,7 +20,7 @@ import {
   parkedOut,
   projectionOut,
   projectionQuery,
-  reasonIn,
+  READING_CODES,
   rebuildOut,
   replayedOut,
   replayIn,
@@ -28,15 +30,7 @@ import { listDeadLetters, listOrders, listProjections } from "./service.ts";
 
 const tags = ["Operations"];
 const access = "operator";
-const reading = [
-  "unauthenticated",
-  "token_expired",
-  "session_revoked",
-  "forbidden",
-  "validation_failed",
-  "unavailable",
-] as const;
-const refusals = problems(...reading);
+const refusals = problems(...READING_CODES);
 
 const ordersRoute = operation({
   method: "get",
@@ -69,40 +63,41 @@ const projectionsRoute = operation({
   responses: { 200: answer(pageOf(projectionOut), "Heads, the object heard of last first"), ...refusals },
 });
 
-const acting = [...reading, "malformed_json", "payload_too_large", "unsupported_media_type"] as const;
-
 const replayLetterRoute = operation({
   method: "post",
   path: "/v1/admin/dead-letters/{id}/replay",
   access,
+  audit: "dead_letter.replay",
   tags,
-  summary: "Put a dead letter into the journal queue once more",
+  summary: "Put a dead letter into its queue once more",
   description: "It stays listed. Applying it twice changes nothing; if it dies again, its count goes up.",
-  request: { params: deadLetterPath, body: body(reasonIn) },
-  responses: { 202: answer(replayedOut, "Sent"), ...problems(...acting, "not_found") },
+  request: { params: deadLetterPath, body: body(reasonBody) },
+  responses: { 202: answer(replayedOut, "Sent"), ...problems(...ACTING_CODES, "not_found") },
 });
 
 const replayJournalRoute = operation({
   method: "post",
   path: "/v1/admin/projections/replay",
   access,
+  audit: "journal.replay",
   tags,
   summary: "Fetch into the read model what it lacks of an object's journal",
   description: "From the first event after `applied_seq`. Markets are named `<venue>/<symbol>`.",
   request: { body: body(replayIn) },
-  responses: { 202: answer(replayOut, "Asked"), ...problems(...acting, "not_found") },
+  responses: { 202: answer(replayOut, "Asked"), ...problems(...ACTING_CODES, "not_found") },
 });
 
 const rebuildRoute = operation({
   method: "post",
   path: "/v1/admin/projections/rebuild",
   access,
+  audit: "read_model.rebuild",
   tags,
   summary: "Empty the read model and fill it again from all journals",
   description:
     "`replayed` journals are fetched at once; the cron's sweeper comes to the others. Lists are short until then; orders, money and streams do not notice.",
-  request: { body: body(reasonIn) },
-  responses: { 202: answer(rebuildOut, "Begun"), ...problems(...acting) },
+  request: { body: body(reasonBody) },
+  responses: { 202: answer(rebuildOut, "Begun"), ...problems(...ACTING_CODES) },
 });
 
 const listParkedBy = <P extends string, S extends typeof accountPath | typeof marketPath>(
@@ -118,7 +113,10 @@ const listParkedBy = <P extends string, S extends typeof accountPath | typeof ma
     summary,
     description: "From the object itself. `stopped` says why it takes no commands; `waiting` counts unsent messages.",
     request: { params, query: pageQuery },
-    responses: { 200: answer(parkedOut, "Pairs, the last one parked first"), ...problems(...reading, "not_found") },
+    responses: {
+      200: answer(parkedOut, "Pairs, the last one parked first"),
+      ...problems(...READING_CODES, "not_found"),
+    },
   });
 const parkedByAccount = listParkedBy(
   "/v1/admin/accounts/{account_id}/parked",
@@ -136,13 +134,14 @@ const resumeBy = <P extends string>(path: P, summary: string) =>
     method: "post",
     path,
     access,
+    audit: "parked.resume",
     tags,
     summary,
     description: "What waits is sent at once. Who resumed, when and why is kept with the object.",
-    request: { params: pairPath, body: body(reasonIn) },
+    request: { params: pairPath, body: body(reasonBody) },
     responses: {
       204: { description: "Resumed" },
-      ...problems(...acting, "not_found"),
+      ...problems(...ACTING_CODES, "not_found"),
     },
   });
 const resumeAtAccount = resumeBy(
@@ -157,11 +156,6 @@ const resumeAtMarket = resumeBy(
 /** A page of what one object has parked. */
 function parkedPage(c: Context<AppEnv>, parker: Parker, query: { limit: number; cursor?: string | undefined }) {
   return withCursor(query.cursor, (cursor) => listParked(c.env, parker, { limit: query.limit, cursor }));
-}
-
-/** Who does it, and why. */
-function actOf(c: Context<AppEnv>, reason: string): OperatorAct {
-  return { by: callerOf(c).userId, reason };
 }
 
 const asItIs = <T>(page: T): T => page;
@@ -203,4 +197,5 @@ export const opsRouter = createRouter()
     const { account_id: account, symbol: market } = c.req.valid("param");
     const act = actOf(c, c.req.valid("json").reason);
     return sendNothing(c, await resume(c.env, { market }, account, act));
-  });
+  })
+  .route("/", restorationRouter);

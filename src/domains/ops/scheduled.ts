@@ -7,6 +7,7 @@ import { type Database, database, type Guarded, guardD1 } from "../../db/client.
 import { readHeads, type Source } from "../../db/heads.ts";
 import { projectionHeads, projectionSlices, sweepCursors } from "../../db/read-model.ts";
 import { accounts } from "../../db/tables.ts";
+import { log } from "../../log.ts";
 import { askJournal, type Journalled, type ObjectBindings, sendPulls } from "../../objects/stubs.ts";
 import { inLanes, journalledMarkets } from "./journals.ts";
 
@@ -55,8 +56,7 @@ export async function sweep(
     const pulls = stuck.map(({ source }) => source);
     if (await sendPulls(env, pulls)) report.replayed = pulls.length;
   }
-  if (report.behind > 0 || report.unreachable > 0)
-    console.warn(JSON.stringify({ level: "warn", event: "sweep", ...report }));
+  if (report.behind > 0 || report.unreachable > 0) log("warn", "sweep", { ...report });
   return report;
 }
 

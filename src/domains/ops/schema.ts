@@ -3,7 +3,25 @@ import { z } from "@hono/zod-openapi";
 import { isTypeId } from "../../core/ids.ts";
 import { findMarket } from "../../core/listings.ts";
 import { pageOf, pageQuery, symbolFilter, timestampOut } from "../../http/openapi.ts";
+import { reasonIn } from "../../http/operator-act.ts";
 import { orderOut } from "../../http/order-shape.ts";
+
+/** What an operator's read may be refused with. */
+export const READING_CODES = [
+  "unauthenticated",
+  "token_expired",
+  "session_revoked",
+  "forbidden",
+  "validation_failed",
+  "unavailable",
+] as const;
+/** What an operator's act may be refused with. */
+export const ACTING_CODES = [
+  ...READING_CODES,
+  "malformed_json",
+  "payload_too_large",
+  "unsupported_media_type",
+] as const;
 
 /** The contract's order with the account that it belongs to. */
 export const adminOrderOut = orderOut.extend({ account_id: z.string() }).openapi("AdminOrder");
@@ -59,17 +77,32 @@ export const parkedOut = pageOf(
   .extend({ stopped: z.string().nullable() })
   .openapi("Parked");
 
-const reason = z.string().trim().min(1).max(500);
+export const restorationOut = z
+  .object({ epoch: z.int(), restoring: z.boolean(), unmet: z.array(z.string()), breaks: z.array(z.string()) })
+  .openapi("Restoration");
 
-/** What an operator says with every act: it is kept, or logged, with the act. */
-export const reasonIn = z.strictObject({ reason }).openapi("OperatorReason");
+/** One event of an object's journal, as it is stored. */
+export const journalEventOut = z.string().openapi("JournalEvent");
+
+/**
+ * `journal`: the snapshot's events as stored; left out, the object's own storage was brought back. `replace`: what the object
+ * has stored is thrown away for them.
+ */
+export const restoreIn = z
+  .strictObject({
+    epoch: z.int().min(2),
+    journal: z.array(z.string().min(1)).default([]),
+    replace: z.boolean().default(false),
+    reason: reasonIn,
+  })
+  .openapi("RestoreIn");
 
 /** Whose journal: an account by its id, a market as `<venue>/<symbol>`. */
 export const replayIn = z
   .strictObject({
     object: z.enum(["account", "market"]),
     name: z.string().min(1).max(128),
-    reason,
+    reason: reasonIn,
   })
   .openapi("JournalReplayIn");
 

@@ -1,22 +1,11 @@
 // The operators' view of the read model. It is as late as the queue is: what must be exact is asked of the objects.
 import { and, desc, eq, lt, type SQL, sql } from "drizzle-orm";
-import { isTypeId } from "../../core/ids.ts";
 import { fromColumn } from "../../core/money.ts";
-import { ok, type Result, refuse } from "../../core/result.ts";
+import { ok, type Result } from "../../core/result.ts";
 import { type ShownOrder, wireOrder, wireTime } from "../../core/wire.ts";
 import { type DatabaseBinding, database, guardD1 } from "../../db/client.ts";
 import { deadLetters, orders, projectionHeads } from "../../db/read-model.ts";
-
-/** A page as it is answered: newest first, and where the next one goes on. */
-export interface WirePage<T> {
-  data: T[];
-  next_cursor: string | null;
-}
-
-interface PageWish {
-  limit: number;
-  cursor?: string | undefined;
-}
+import { idCursor, type PageWish, pageBy, pageById, type WirePage, WRONG_CURSOR } from "../../http/page.ts";
 
 /** Which orders: of one market, of one account, still open or not. */
 export interface OrderWish extends PageWish {
@@ -49,7 +38,7 @@ export async function listOrders(env: DatabaseBinding, wish: OrderWish): Promise
       .limit(wish.limit + 1),
   );
   if (!found.ok) return found;
-  return ok(pageBy(found.value, wish.limit, (row) => row.id, wireAdminOrder));
+  return ok(pageById(found.value, wish.limit, wireAdminOrder));
 }
 
 /** The text is the index's own: only then does SQLite use the index of open orders. */
@@ -88,7 +77,7 @@ export async function listDeadLetters(env: DatabaseBinding, wish: PageWish) {
       .limit(wish.limit + 1),
   );
   if (!found.ok) return found;
-  return ok(pageBy(found.value, wish.limit, (row) => row.id, wireDeadLetter));
+  return ok(pageById(found.value, wish.limit, wireDeadLetter));
 }
 
 function wireDeadLetter({
@@ -135,27 +124,4 @@ export async function listProjections(env: DatabaseBinding, wish: PageWish & { n
 
 function wireProjection({ object, name, epoch, appliedSeq, appliedAt }: typeof projectionHeads.$inferSelect) {
   return { object, name, epoch, applied_seq: appliedSeq, applied_at: wireTime(appliedAt) };
-}
-
-const WRONG_CURSOR = refuse({
-  code: "validation_failed",
-  errors: [{ pointer: "/cursor", code: "invalid_cursor", detail: "Use a next_cursor of this list." }],
-});
-
-/** Ids are made of the time first, so the last id of a page is where the next one goes on. */
-function idCursor(prefix: string, text: string | undefined): Result<string | null> {
-  if (text === undefined) return ok(null);
-  return isTypeId(prefix, text) ? ok(text) : WRONG_CURSOR;
-}
-
-/** Cuts the one row too many that says whether there is a next page. */
-function pageBy<Row, T>(
-  rows: Row[],
-  limit: number,
-  cursor: (row: Row) => string,
-  render: (row: Row) => T,
-): WirePage<T> {
-  const page = rows.slice(0, limit);
-  const last = page.at(-1);
-  return { data: page.map(render), next_cursor: rows.length > limit && last !== undefined ? cursor(last) : null };
 }

@@ -1,11 +1,10 @@
 // Orders over HTTP: place, read, cancel.
 
 import { z } from "@hono/zod-openapi";
-import type { Context } from "hono";
 import { PLAIN_ORDER_CODES } from "../../core/result.ts";
 import { wireFill, wireOrder } from "../../core/wire.ts";
 import { send } from "../../http/answer.ts";
-import { type AppEnv, callerOf } from "../../http/context.ts";
+import { accessOf } from "../../http/context.ts";
 import { idempotencyOf, sendOnce } from "../../http/once.ts";
 import { answer, body, createRouter, idempotencyHeaders, operation, pageOf, problems } from "../../http/openapi.ts";
 import { orderOut } from "../../http/order-shape.ts";
@@ -20,10 +19,10 @@ import {
   orderPath,
   orderQuery,
 } from "./schema.ts";
-import { cancelAll, cancelOrder, findOrder, listFills, listOrders, type OrderContext, placeOrder } from "./service.ts";
+import { cancelAll, cancelOrder, findOrder, listFills, listOrders, placeOrder } from "./service.ts";
 
 const tags = ["Orders"];
-const access = "signed_in";
+const door = { access: "signed_in", asksAccount: true } as const;
 const REFUSALS = [...PLAIN_ORDER_CODES, "insufficient_funds"] as const;
 const orderProblems = problems(
   ...REFUSALS,
@@ -58,7 +57,8 @@ const cancelProblems = problems(
 const place = operation({
   method: "post",
   path: "/v1/orders",
-  access,
+  ...door,
+  spends: "orders",
   tags,
   summary: "Place an order",
   request: { headers: idempotencyHeaders, body: body(orderIn) },
@@ -72,7 +72,7 @@ const place = operation({
 const list = operation({
   method: "get",
   path: "/v1/orders",
-  access,
+  ...door,
   tags,
   summary: "Your orders, newest first",
   request: { query: orderQuery },
@@ -81,7 +81,7 @@ const list = operation({
 const byClientOrderId = operation({
   method: "get",
   path: "/v1/orders/by-client-id/{client_order_id}",
-  access,
+  ...door,
   tags,
   summary: "What a client_order_id made: the order, or the refusal that it got",
   request: { params: clientOrderPath },
@@ -90,7 +90,7 @@ const byClientOrderId = operation({
 const read = operation({
   method: "get",
   path: "/v1/orders/{id}",
-  access,
+  ...door,
   tags,
   summary: "One order",
   request: { params: orderPath },
@@ -99,7 +99,7 @@ const read = operation({
 const cancel = operation({
   method: "delete",
   path: "/v1/orders/{id}",
-  access,
+  ...door,
   tags,
   summary: "Cancel an order",
   request: { params: orderPath },
@@ -112,7 +112,7 @@ const cancel = operation({
 const cancelEvery = operation({
   method: "delete",
   path: "/v1/orders",
-  access,
+  ...door,
   tags,
   summary: "Cancel all open orders that fit",
   request: { query: orderFilter },
@@ -121,45 +121,40 @@ const cancelEvery = operation({
 const fills = operation({
   method: "get",
   path: "/v1/fills",
-  access,
+  ...door,
   tags,
   summary: "Your executions, newest first",
   request: { query: fillQuery },
   responses: { 200: answer(pageOf(fillOut), "Executions"), ...listProblems },
 });
 
-function contextOf(c: Context<AppEnv>): OrderContext {
-  const { accountId, sessionId, issuedAtMs } = callerOf(c);
-  return { env: c.env, caller: { accountId, sessionId, issuedAtMs } };
-}
-
 export const ordersRouter = createRouter()
   .openapi(place, async (c) => {
-    const answered = await placeOrder(contextOf(c), c.req.valid("json"), idempotencyOf(c));
+    const answered = await placeOrder(accessOf(c), c.req.valid("json"), idempotencyOf(c));
     return sendOnce(c, answered, wireOrder, (order, repeated) =>
       repeated ? 200 : order.status === "pending_new" ? 202 : 201,
     );
   })
   .openapi(list, async (c) => {
     const { limit, cursor: from, status, symbol = null, side = null } = c.req.valid("query");
-    const page = await withCursor(from, (cursor) => listOrders(contextOf(c), { limit, cursor, status, symbol, side }));
+    const page = await withCursor(from, (cursor) => listOrders(accessOf(c), { limit, cursor, status, symbol, side }));
     return send(c, page, (found) => renderPage(found, wireOrder), 200);
   })
   .openapi(byClientOrderId, async (c) => {
     const by = { clientOrderId: c.req.valid("param").client_order_id };
-    return send(c, await findOrder(contextOf(c), by), wireOrder, 200);
+    return send(c, await findOrder(accessOf(c), by), wireOrder, 200);
   })
-  .openapi(read, async (c) => send(c, await findOrder(contextOf(c), { id: c.req.valid("param").id }), wireOrder, 200))
+  .openapi(read, async (c) => send(c, await findOrder(accessOf(c), { id: c.req.valid("param").id }), wireOrder, 200))
   .openapi(cancel, async (c) => {
-    const order = await cancelOrder(contextOf(c), c.req.valid("param").id);
+    const order = await cancelOrder(accessOf(c), c.req.valid("param").id);
     return send(c, order, wireOrder, order.ok && order.value.status !== "canceled" ? 202 : 200);
   })
   .openapi(cancelEvery, async (c) => {
     const request = { path: c.req.path, id: c.get("requestId") };
-    return send(c, await cancelAll(contextOf(c), c.req.valid("query"), request), (data) => ({ data }), 207);
+    return send(c, await cancelAll(accessOf(c), c.req.valid("query"), request), (data) => ({ data }), 207);
   })
   .openapi(fills, async (c) => {
     const { limit, cursor: from, symbol = null, order_id: orderId = null } = c.req.valid("query");
-    const page = await withCursor(from, (cursor) => listFills(contextOf(c), { limit, cursor, symbol, orderId }));
+    const page = await withCursor(from, (cursor) => listFills(accessOf(c), { limit, cursor, symbol, orderId }));
     return send(c, page, (found) => renderPage(found, wireFill), 200);
   });

@@ -2,19 +2,19 @@
 import type { Context } from "hono";
 import { wirePosition } from "../../core/wire.ts";
 import { send } from "../../http/answer.ts";
-import { type AppEnv, callerOf } from "../../http/context.ts";
+import { type AppEnv, accessOf } from "../../http/context.ts";
 import { answer, createRouter, operation, problems } from "../../http/openapi.ts";
 import { portfolioOut, positionList, positionOut, symbolPath } from "./schema.ts";
 import { type PortfolioContext, readPortfolio, readPosition, type ValuedPosition, wirePortfolio } from "./service.ts";
 
 const tags = ["Portfolio"];
-const access = "signed_in";
+const door = { access: "signed_in", asksAccount: true } as const;
 const session = ["unauthenticated", "token_expired", "session_revoked", "unavailable"] as const;
 
 const positions = operation({
   method: "get",
   path: "/v1/positions",
-  access,
+  ...door,
   tags,
   summary: "Your positions at average cost",
   responses: { 200: answer(positionList, "Positions"), ...problems(...session) },
@@ -22,7 +22,7 @@ const positions = operation({
 const position = operation({
   method: "get",
   path: "/v1/positions/{symbol}",
-  access,
+  ...door,
   tags,
   summary: "One position",
   request: { params: symbolPath },
@@ -31,16 +31,14 @@ const position = operation({
 const portfolio = operation({
   method: "get",
   path: "/v1/portfolio",
-  access,
+  ...door,
   tags,
   summary: "Equity, cash, profit and allocation",
   responses: { 200: answer(portfolioOut, "The portfolio"), ...problems(...session) },
 });
 
 function contextOf(c: Context<AppEnv>): PortfolioContext {
-  const { accountId, sessionId, issuedAtMs } = callerOf(c);
-  const caller = { accountId, sessionId, issuedAtMs };
-  return { env: c.env, caller, priceSeed: c.get("config").priceSeed, nowMs: Date.now() };
+  return { ...accessOf(c), priceSeed: c.get("config").priceSeed, nowMs: Date.now() };
 }
 
 const render = ({ position, price }: ValuedPosition) => wirePosition(position, price);

@@ -7,13 +7,10 @@ import { flatPosition, type Position } from "../../core/positions.ts";
 import { referencePrice } from "../../core/prices.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import { weightsBps } from "../../core/weights.ts";
-import type { Caller } from "../../objects/protocol.ts";
-import { accountStub, callObject, type ObjectBindings } from "../../objects/stubs.ts";
+import { type AccountAccess, askAccount } from "../../objects/stubs.ts";
 
 /** Who asks, where the objects are, and what prices are simulated from, and when. */
-export interface PortfolioContext {
-  env: ObjectBindings;
-  caller: Caller;
+export interface PortfolioContext extends AccountAccess {
   priceSeed: number;
   nowMs: number;
 }
@@ -34,7 +31,7 @@ export interface Portfolio {
 
 /** The caller's positions and cash, valued now. */
 export async function readPortfolio(ctx: PortfolioContext): Promise<Result<Portfolio>> {
-  const result = await callObject(() => accountStub(ctx.env, ctx.caller.accountId).positions(ctx.caller));
+  const result = await askAccount(ctx, async (account, caller) => account.positions(caller));
   if (!result.ok) return result;
   const usd = result.value.balances.find((balance: Balance) => balance.asset === "USD");
   const cash = usd === undefined ? 0n : usd.available + usd.held;

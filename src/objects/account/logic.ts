@@ -4,14 +4,15 @@ import { emit, requestCancel, transfer } from "../../core/account/decide.ts";
 import { understands } from "../../core/account/reports.ts";
 import { type AccountState, balanceOf, type OnceKey, type Transfer } from "../../core/account/state.ts";
 import { canonical } from "../../core/codec.ts";
-import { strangeEpoch } from "../../core/epochs.ts";
+import { isRestored, strangeEpoch } from "../../core/epochs.ts";
 import { isOpen, type Order, type Side } from "../../core/order.ts";
 import { invariant, ok, type Result, refuse } from "../../core/result.ts";
+import type { ReportAnswer, ReportCall } from "../calls.ts";
 import type { Outbox } from "../outbox.ts";
-import type { AccountView, Answered, Caller, Idempotency, ReportAnswer, ReportCall, UnreadOrder } from "../protocol.ts";
+import type { AccountView, Answered, Caller, Idempotency, UnreadOrder } from "../protocol.ts";
 import { AccountEngine, type AccountPorts, HALTED, SETTLED } from "./engine.ts";
 import { AccountOperations } from "./operations.ts";
-import { type Asked, type Placed, Placing } from "./placing.ts";
+import { type Asked, type Placed, Placing, RESTORING } from "./placing.ts";
 import { AccountReads } from "./reads.ts";
 
 export type { AccountPorts } from "./engine.ts";
@@ -39,9 +40,10 @@ export class AccountLogic {
 
   /**
    * Whether a caller's session still counts here: this object hears of a logout before anyone else.
-   * Refuses `session_revoked`.
+   * Refuses `session_revoked`, and `unavailable` while what is stored cannot be read: nobody is shown a figure of it.
    */
   admitCaller(caller: Caller): Result<null> {
+    if (this.#engine.readable === null) return HALTED;
     const revoked = this.state.revokedSessions.has(caller.sessionId) || caller.issuedAtMs < this.state.tokensValidFrom;
     return revoked ? refuse({ code: "session_revoked" }) : ok(null);
   }
@@ -129,7 +131,13 @@ export class AccountLogic {
     const known = idempotency === null ? undefined : this.#engine.store.findOnce(scope, idempotency.key);
     if (known === undefined) {
       const once = idempotency === null ? [] : [{ scope, bodyHash, ...idempotency } satisfies OnceKey];
-      return { result: this.#engine.commit((turn) => transfer(turn, wish, once)), replay: null };
+      if (this.state.restoring && wish.kind === "withdrawal") return { result: RESTORING, replay: null };
+      const moved = this.#engine.commit((turn) => {
+        const result = transfer(turn, wish, once);
+        this.#engine.restoring.settle(turn);
+        return result;
+      });
+      return { result: moved, replay: null };
     }
     if (known.bodyHash !== bodyHash) return { result: refuse({ code: "idempotency_key_reused" }), replay: null };
     const replay = { by: "idempotency_key" as const, requestId: known.requestId ?? "" };
@@ -162,19 +170,26 @@ export class AccountLogic {
 
   /**
    * Takes a market's push. `later` while this object is stopped or too old for it: the market keeps what it has for it.
-   * `bug` when the market speaks from another epoch than the one known.
+   * `bug` when the market speaks from a life that has ended; from a new one, hands are shaken first.
    */
   report(call: ReportCall): ReportAnswer {
-    const { epoch } = this.state;
+    const epoch = this.#engine.readable?.epoch;
     const done = this.#engine.act(() => ok(this.#report(call)));
-    return { ...(done.ok ? done.value : { outcome: "later" }), epoch };
+    const answer: ReportAnswer = done.ok ? done.value : { outcome: "later" };
+    return epoch === undefined ? answer : { ...answer, epoch };
   }
 
   #report(call: ReportCall): ReportAnswer {
-    const { v, symbol, epoch, reports } = call;
+    const { v, symbol, epoch, reports, hello } = call;
     if (v !== 1 || this.#engine.stopped !== null || !understands(reports)) return { outcome: "later" };
-    const stranger = strangeEpoch("market", this.state.peers.get(symbol)?.epoch ?? null, epoch);
+    const known = this.state.peers.get(symbol)?.epoch ?? null;
+    const stranger = strangeEpoch("market", known, epoch);
     if (stranger !== null) return { outcome: "bug", detail: stranger };
+    if (isRestored(known, epoch) || (hello === true && known === null)) this.#engine.restoring.begin(symbol);
+    if (this.#engine.handshakes.has(symbol)) {
+      this.#engine.tell(symbol);
+      return { outcome: "later" };
+    }
     return { outcome: "applied", rseq: this.#engine.apply(symbol, { epoch, acknowledged: 0, reports }) };
   }
 

@@ -2,6 +2,7 @@
 
 import { understands } from "../../core/account/reports.ts";
 import type { AccountPeer } from "../../core/account/state.ts";
+import { isRestored } from "../../core/epochs.ts";
 import {
   BACKOFF_FIRST_MS,
   BACKOFF_MAX_MS,
@@ -10,9 +11,12 @@ import {
   SAFETY_NET_MS,
 } from "../../core/limits.ts";
 import type { Report } from "../../core/messages.ts";
+import type { ExchangeAnswer, HandshakeAnswer } from "../calls.ts";
 import { type Parking, reasonToPark } from "../parking.ts";
-import type { ExchangeAnswer, ExchangeCall, OperatorAct } from "../protocol.ts";
+import type { OperatorAct } from "../protocol.ts";
 import type { Timers } from "../timers.ts";
+import type { AccountPorts } from "./engine.ts";
+import type { AccountRestoring } from "./restoring.ts";
 
 /** What a market has said: in which epoch, the last command that it has acknowledged, and its reports. */
 export interface Said {
@@ -28,7 +32,10 @@ export interface MarketLinkPorts {
   parking: () => Parking;
   tx: <T>(work: () => T) => T;
   alert: (message: string) => void;
-  exchange: (symbol: string, call: ExchangeCall) => Promise<ExchangeAnswer>;
+  send: AccountPorts["send"];
+  restoring: Pick<AccountRestoring, "begin" | "call" | "take">;
+  /** Whether hands are to be shaken with a market: nothing else passes until then. */
+  isUnmet: (symbol: string) => boolean;
   identity: () => { account: string; epoch: number };
   peer: (symbol: string) => AccountPeer;
   /** Applies an answer in one transaction. */
@@ -59,7 +66,7 @@ export class MarketLinks {
     if (this.#flying.has(symbol) || this.#ports.parking().has(symbol)) return;
     this.#flying.add(symbol);
     try {
-      let more = this.#ports.peer(symbol).pending.length > 0;
+      let more = this.#hasMore(symbol);
       while (more && !this.#ports.isStopped()) more = await this.#fly(symbol);
     } catch (error) {
       // Nobody awaits a drain: a fault in applying an answer would otherwise be lost. The timer asks again.
@@ -69,17 +76,23 @@ export class MarketLinks {
     }
   }
 
+  #hasMore(symbol: string): boolean {
+    return this.#ports.isUnmet(symbol) || this.#ports.peer(symbol).pending.length > 0;
+  }
+
   /** One call. Whether another one is of use now. */
   async #fly(symbol: string): Promise<boolean> {
-    const peer = this.#ports.peer(symbol);
-    const commands = peer.pending.slice(0, COMMANDS_PER_CALL_MAX);
-    const answer = await this.#call(symbol, { v: 1, ...this.#ports.identity(), rseq: peer.rseq, commands });
-    // The record may have been read anew while the call was out.
-    const reason = reasonToPark(answer, "market", this.#ports.peer(symbol).epoch);
-    if (reason !== null) {
-      this.#ports.tx(() => this.#ports.parking().park(symbol, reason));
-      this.#ports.alert(`parked ${symbol}: ${reason}`);
-      return false;
+    if (this.#ports.isUnmet(symbol)) return this.#shake(symbol);
+    const { pending, rseq, epoch: to } = this.#ports.peer(symbol);
+    const commands = pending.slice(0, COMMANDS_PER_CALL_MAX);
+    const call = { v: 1 as const, ...this.#ports.identity(), to, rseq, commands };
+    const answer = await this.#answerTo(() => this.#ports.send.exchange(symbol, call));
+    // A handshake began while the call was out: what was said before it is told again.
+    if (this.#ports.isUnmet(symbol)) return true;
+    if (this.#mustPark(symbol, answer, to)) return false;
+    if (isRestored(to, answer?.epoch)) {
+      this.#ports.restoring.begin(symbol);
+      return true;
     }
     // What came while this object was stopped, or what it is too old for, is asked for again: the market has it.
     const taken = answer?.outcome === "applied" && understands(answer.reports) && !this.#ports.isStopped();
@@ -95,9 +108,40 @@ export class MarketLinks {
     return answer.reports.length === REPORTS_PER_CALL_MAX || this.#ports.peer(symbol).pending.length > 0;
   }
 
-  async #call(symbol: string, call: ExchangeCall): Promise<ExchangeAnswer | null> {
+  /** One call of a handshake. Whether another one is of use now. */
+  async #shake(symbol: string): Promise<boolean> {
+    const call = this.#ports.restoring.call(symbol);
+    const answer = await this.#answerTo(() => this.#ports.send.shake(symbol, call));
+    // What was asked in a life before says nothing of this one.
+    if (this.#ports.identity().epoch !== call.epoch) return true;
+    if (this.#mustPark(symbol, answer, call.to)) return false;
+    const shaken = this.#ports.isStopped() ? null : this.#ports.restoring.take(symbol, answer);
+    if (shaken === null) {
+      this.#backOff(symbol);
+      return false;
+    }
+    this.#failures.delete(symbol);
+    if (typeof shaken === "object") {
+      this.#park(symbol, shaken.conflict);
+      return false;
+    }
+    return this.#hasMore(symbol);
+  }
+
+  #mustPark(symbol: string, answer: ExchangeAnswer | HandshakeAnswer | null, known: number | null): boolean {
+    const reason = reasonToPark(answer, "market", known);
+    if (reason !== null) this.#park(symbol, reason);
+    return reason !== null;
+  }
+
+  #park(symbol: string, reason: string): void {
+    this.#ports.tx(() => this.#ports.parking().park(symbol, reason));
+    this.#ports.alert(`parked ${symbol}: ${reason}`);
+  }
+
+  async #answerTo<T>(call: () => Promise<T>): Promise<T | null> {
     try {
-      return await this.#ports.exchange(symbol, call);
+      return await call();
     } catch {
       // Lost, late or overloaded: the market's record of this account answers the same when it is asked again.
       return null;
@@ -113,7 +157,7 @@ export class MarketLinks {
 
   /** A market's timer has rung: forget it when all is answered, else try again. */
   async ring(symbol: string): Promise<void> {
-    const waiting = this.#ports.peer(symbol).pending.length > 0 && !this.#ports.parking().has(symbol);
+    const waiting = this.#hasMore(symbol) && !this.#ports.parking().has(symbol);
     // While the account is stopped nothing is sent; looking again now and then finds it repaired.
     const pause = this.#ports.isStopped() ? BACKOFF_MAX_MS : SAFETY_NET_MS;
     this.#ports.tx(() => {
@@ -128,7 +172,7 @@ export class MarketLinks {
   resume(symbol: string, act: OperatorAct): boolean {
     const resumed = this.#ports.tx(() => {
       const was = this.#ports.parking().resume(symbol, act);
-      if (was && this.#ports.peer(symbol).pending.length > 0) this.arm(symbol);
+      if (was && this.#hasMore(symbol)) this.arm(symbol);
       return was;
     });
     if (!resumed) return false;

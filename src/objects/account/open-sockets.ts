@@ -9,6 +9,7 @@ import {
 } from "../../core/limits.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import { wireTime } from "../../core/wire.ts";
+import { log } from "../../log.ts";
 import type { Caller, StreamCaller } from "../protocol.ts";
 import { type AccountSocket, type KeptSocket, publish, receive, type StreamSource, sendError } from "./sockets.ts";
 
@@ -171,7 +172,7 @@ export class OpenSockets {
       return use(one);
     } catch (error) {
       // A socket that cannot be written to must not fail the act that it was to be told of; its client resumes by seq.
-      console.warn(JSON.stringify({ level: "warn", event: "socket_dropped", message: String(error) }));
+      log("warn", "socket_dropped", { message: String(error) });
       return undefined;
     } finally {
       if (one.kept !== kept) socket.serializeAttachment(one.kept);

@@ -1,9 +1,9 @@
-// What operators do with an account: freeze it, and resume what is parked.
+// What operators do with an account: freeze it, resume what is parked, restore it.
 import { emit } from "../../core/account/decide.ts";
 import type { AccountStatus } from "../../core/account/state.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
-import type { OperatorAct, PageRequest, ParkedView } from "../protocol.ts";
-import type { AccountEngine } from "./engine.ts";
+import type { OperatorAct, PageRequest, ParkedView, RestoreView, Snapshot } from "../protocol.ts";
+import { type AccountEngine, HALTED } from "./engine.ts";
 
 /** The acts of operators on one account. */
 export class AccountOperations {
@@ -29,6 +29,22 @@ export class AccountOperations {
 
   /** Sends a parked market what waits for it. Refuses `not_found` when it is not parked. */
   unpark(symbol: string, act: OperatorAct): Result<null> {
+    if (this.#engine.readable === null) return HALTED;
     return this.#engine.unpark(symbol, act) ? ok(null) : refuse({ code: "not_found", detail: "This is not parked." });
+  }
+
+  /** Begins this account's next life, from a snapshot. Refuses `validation_failed` for one that does not fit. */
+  restore(snapshot: Snapshot, act: OperatorAct): Result<null> {
+    return this.#engine.act(() => this.#engine.restoring.restore(snapshot, act));
+  }
+
+  /** How far a restore has come. */
+  restoration(): RestoreView {
+    return this.#engine.restoring.view();
+  }
+
+  /** Opens a restored account though it still waits for markets or money. Refuses `not_found` when it is not restoring. */
+  reopen(act: OperatorAct): Result<null> {
+    return this.#engine.act(() => this.#engine.restoring.reopen(act));
   }
 }

@@ -36,6 +36,10 @@ const PARKED = refuse({
   detail: "The link to this market is parked until an operator resumes it.",
 });
 
+/** Nothing may be decided, not even that a key is new, before everything that has happened is known again. */
+export const RESTORING = refuse({ code: "unavailable", detail: "This account is being restored." });
+const UNMET = refuse({ code: "unavailable", detail: "This market is being restored." });
+
 /** Places orders once for ever: the same key with the same body gets the first answer, with another body a refusal. */
 export class Placing {
   readonly #ports: Pick<AccountPorts, "sha256" | "now">;
@@ -50,7 +54,7 @@ export class Placing {
 
   /**
    * Places an order, or answers what its keys have got before. Refuses as core's admission does, as {@link refuse}, and
-   * `unavailable` while the market is parked, which is not recorded.
+   * `unavailable` while the market is parked or this pair is being restored, which is not recorded.
    */
   place(request: OrderRequest, idempotency: Idempotency | null): Answered<Order> | Placed {
     const { clientOrderId, symbol: market } = request;
@@ -76,8 +80,10 @@ export class Placing {
     const sameId = byId === null ? undefined : store.findOnce(byId.scope, byId.key);
     if (byKey !== null && sameKey !== undefined) return this.#replayed(byKey, sameKey, sameId);
     if (sameId !== undefined) return this.#repeated(bodyHash, sameId, byKey);
+    if (this.#engine.state.restoring) return { result: RESTORING, replay: null };
     // It could not be sent: nothing may be held for an order that waits for a person.
     if (market !== null && this.#engine.isParked(market)) return { result: PARKED, replay: null };
+    if (market !== null && this.#engine.handshakes.has(market)) return { result: UNMET, replay: null };
     const once = [byKey, byId].filter((key) => key !== null);
     const judged = this.#engine.commit((turn) => judge(turn, bodyHash, once));
     if (!judged.ok) return { result: judged, replay: null };

@@ -5,43 +5,54 @@ import type { AccountStatus, Transfer } from "../../core/account/state.ts";
 import { SETTLE_WAIT_MS } from "../../core/limits.ts";
 import type { Order, Side } from "../../core/order.ts";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
+import type { ReportAnswer, ReportCall } from "../calls.ts";
 import { platformPorts, waitAtMost, withTimeout } from "../platform.ts";
 import type {
   AccountRpc,
   Answered,
   Caller,
+  Counted,
   Idempotency,
   JournalHead,
   JournalSlice,
   LedgerQuery,
   OperatorAct,
   OrderQuery,
+  Page,
   PageRequest,
   ParkedView,
-  ReportAnswer,
-  ReportCall,
+  RestoreView,
+  Snapshot,
   StreamCaller,
   UnreadOrder,
 } from "../protocol.ts";
 import { journalQueue, marketStub } from "../stubs.ts";
 import { AccountLogic } from "./logic.ts";
+import { type AccountRates, Meter } from "./meter.ts";
 import { OpenSockets, type ReadToken } from "./open-sockets.ts";
 import type { Placed } from "./placing.ts";
 import { Tickets } from "./tickets.ts";
 
-/** The account object, but for how it verifies tokens: objects know nothing of those, and worker.ts hands `readToken` in. */
+/**
+ * The account object, but for how it verifies tokens and how often its owner may call: objects know nothing of keys and
+ * configuration, and worker.ts hands both in.
+ */
 export class AccountShell extends DurableObject<Env> implements AccountRpc {
   readonly #logic: AccountLogic;
   readonly #tickets: Tickets;
   readonly #sockets: OpenSockets;
+  readonly #meter: Meter;
 
-  constructor(ctx: DurableObjectState, env: Env, readToken: ReadToken) {
+  constructor(ctx: DurableObjectState, env: Env, readToken: ReadToken, rates: () => AccountRates) {
     super(ctx, env);
     const ports = platformPorts(ctx, ctx.id.name ?? "", journalQueue(env), () => this.#logic.journal.flush());
     this.#logic = new AccountLogic({
       ...ports,
       priceSeed: Number(env.PRICE_SEED),
-      send: { exchange: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).exchange(call))) },
+      send: {
+        exchange: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).exchange(call))),
+        shake: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).shake(call))),
+      },
       sockets: {
         publish: (events) => this.#sockets.publish(events),
         closeSession: (sessionId) => this.#sockets.closeSession(sessionId),
@@ -59,19 +70,24 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
       this.#logic,
     );
     this.#tickets = new Tickets(ports);
+    this.#meter = new Meter({ rates, now: ports.now, admit: (caller) => this.#logic.admitCaller(caller) });
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('{"op":"ping"}', '{"type":"pong"}'));
   }
 
   async admit(caller: Caller) {
-    return this.#logic.admitCaller(caller);
+    return this.#read(caller, () => null);
   }
 
   async placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null) {
-    return this.#answered(this.#logic.place(caller, request, idempotency), idempotency);
+    return this.#meter.countedOnce(caller, () =>
+      this.#answered(this.#logic.place(caller, request, idempotency), idempotency),
+    );
   }
 
   async refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null) {
-    return this.#answered(this.#logic.refuse(caller, unread, idempotency), idempotency);
+    return this.#meter.countedOnce(caller, () =>
+      this.#answered(this.#logic.refuse(caller, unread, idempotency), idempotency),
+    );
   }
 
   async #answered(placed: Answered<Order> | Placed, idempotency: Idempotency | null) {
@@ -81,17 +97,21 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
   }
 
   async cancelOrder(caller: Caller, orderId: string) {
-    const placed = this.#logic.cancel(caller, orderId);
-    if (!placed.ok) return placed;
-    await waitAtMost(placed.value.settled, SETTLE_WAIT_MS);
-    return ok(this.#logic.order(orderId) ?? placed.value.order);
+    return this.#meter.counted(caller, async () => {
+      const placed = this.#logic.cancel(caller, orderId);
+      if (!placed.ok) return placed;
+      await waitAtMost(placed.value.settled, SETTLE_WAIT_MS);
+      return ok(this.#logic.order(orderId) ?? placed.value.order);
+    });
   }
 
   async cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }) {
-    const placed = this.#logic.cancelAll(caller, filter);
-    if (!placed.ok) return placed;
-    await waitAtMost(Promise.all(placed.value.map((one) => one.settled)), SETTLE_WAIT_MS);
-    return ok(placed.value.map((one) => this.#logic.order(one.order.id) ?? one.order));
+    return this.#meter.counted(caller, async () => {
+      const placed = this.#logic.cancelAll(caller, filter);
+      if (!placed.ok) return placed;
+      await waitAtMost(Promise.all(placed.value.map((one) => one.settled)), SETTLE_WAIT_MS);
+      return ok(placed.value.map((one) => this.#logic.order(one.order.id) ?? one.order));
+    });
   }
 
   async transfer(
@@ -99,7 +119,7 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
     wish: { kind: Transfer["kind"]; asset: string; amount: bigint },
     idempotency: Idempotency | null,
   ) {
-    return this.#logic.transfer(caller, wish, idempotency);
+    return this.#meter.countedOnce(caller, async () => this.#logic.transfer(caller, wish, idempotency));
   }
 
   async account(caller: Caller) {
@@ -107,11 +127,11 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
   }
 
   async order(caller: Caller, by: { id: string } | { clientOrderId: string }) {
-    const admitted = this.#logic.admitCaller(caller);
-    if (!admitted.ok) return admitted;
-    if ("clientOrderId" in by) return this.#logic.byClientOrderId(by.clientOrderId) ?? refuse({ code: "not_found" });
-    const order = this.#logic.order(by.id);
-    return order === undefined ? refuse({ code: "not_found" }) : ok(order);
+    return this.#meter.counted(caller, () => {
+      if ("clientOrderId" in by) return this.#logic.byClientOrderId(by.clientOrderId) ?? refuse({ code: "not_found" });
+      const order = this.#logic.order(by.id);
+      return order === undefined ? refuse({ code: "not_found" }) : ok(order);
+    });
   }
 
   async orders(caller: Caller, query: OrderQuery) {
@@ -137,18 +157,16 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
     });
   }
 
-  #read<T>(caller: Caller, read: () => T): Result<T> {
-    const admitted = this.#logic.admitCaller(caller);
-    return admitted.ok ? ok(read()) : admitted;
+  #read<T>(caller: Caller, read: () => T): Promise<Counted<T>> {
+    return this.#meter.counted(caller, () => ok(read()));
   }
 
   async streamTicket(caller: StreamCaller) {
-    const admitted = this.#logic.admitCaller(caller);
-    if (!admitted.ok) return admitted;
-    const secret = [...crypto.getRandomValues(new Uint8Array(20))]
-      .map((byte) => byte.toString(16).padStart(2, "0"))
-      .join("");
-    return this.#tickets.issue(caller, secret);
+    return this.#meter.counted(caller, () => {
+      const random = [...crypto.getRandomValues(new Uint8Array(20))];
+      const secret = random.map((byte) => byte.toString(16).padStart(2, "0")).join("");
+      return this.#tickets.issue(caller, secret);
+    });
   }
 
   async redeemTicket(ticket: string): Promise<Result<StreamCaller>> {
@@ -179,8 +197,24 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
     return this.#logic.operations.unpark(symbol, act);
   }
 
+  async restore(snapshot: Snapshot, act: OperatorAct): Promise<Result<null>> {
+    return this.#logic.operations.restore(snapshot, act);
+  }
+
+  async restoration(): Promise<RestoreView> {
+    return this.#logic.operations.restoration();
+  }
+
+  async reopen(act: OperatorAct): Promise<Result<null>> {
+    return this.#logic.operations.reopen(act);
+  }
+
   async head(): Promise<JournalHead> {
     return this.#logic.journal.head();
+  }
+
+  async journal(query: PageRequest): Promise<Page<string>> {
+    return this.#logic.journal.page(query);
   }
 
   async journalFrom(fromSeq: number, bytesMax: number): Promise<JournalSlice | null> {

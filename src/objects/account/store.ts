@@ -7,6 +7,7 @@ import {
   assetsOf,
   emptyAccount,
   type OnceKey,
+  type ReportApplied,
   rulesOf,
 } from "../../core/account/state.ts";
 import { decode, encode } from "../../core/codec.ts";
@@ -16,47 +17,11 @@ import type { Command } from "../../core/messages.ts";
 import { isOpen, type Order } from "../../core/order.ts";
 import type { Position } from "../../core/positions.ts";
 import type { Refusal } from "../../core/result.ts";
-import { BALANCES_BEYOND, loadBalances, writeBalances } from "../balances.ts";
-import { PARKINGS_SCHEMA } from "../parking.ts";
+import { loadBalances, writeBalances } from "../balances.ts";
 import type { ObjectPorts, Sql } from "../ports.ts";
 import { migrate } from "../schema.ts";
-
-/** What stored objects have is never edited: a change is a version of its own. */
-const VERSION_1 = [
-  "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
-  `CREATE TABLE IF NOT EXISTS journal (seq INTEGER PRIMARY KEY, first INTEGER NOT NULL, v INTEGER NOT NULL, at INTEGER NOT NULL,
-    kind TEXT NOT NULL, entry_kind TEXT, symbol TEXT, order_id TEXT, cseq INTEGER, body TEXT NOT NULL) STRICT`,
-  "CREATE INDEX IF NOT EXISTS journal_entries ON journal (entry_kind, seq) WHERE entry_kind IS NOT NULL",
-  "CREATE INDEX IF NOT EXISTS journal_commands ON journal (symbol, cseq) WHERE cseq IS NOT NULL",
-  `CREATE TABLE IF NOT EXISTS ledger_accounts (account TEXT NOT NULL, asset TEXT NOT NULL,
-    balance INTEGER NOT NULL CHECK (balance BETWEEN -9007199254740991 AND 9007199254740991),
-    PRIMARY KEY (account, asset), CHECK (account NOT IN ('available', 'held') OR balance >= 0)) STRICT, WITHOUT ROWID`,
-  `CREATE TABLE IF NOT EXISTS orders (id TEXT PRIMARY KEY, placed_seq INTEGER NOT NULL, symbol TEXT NOT NULL, side TEXT NOT NULL,
-    open INTEGER NOT NULL, body TEXT NOT NULL) STRICT, WITHOUT ROWID`,
-  "CREATE INDEX IF NOT EXISTS orders_placed ON orders (placed_seq)",
-  "CREATE INDEX IF NOT EXISTS orders_open ON orders (placed_seq) WHERE open = 1",
-  "CREATE TABLE IF NOT EXISTS positions (symbol TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID",
-  `CREATE TABLE IF NOT EXISTS peers (symbol TEXT PRIMARY KEY, cseq INTEGER NOT NULL, acknowledged INTEGER NOT NULL,
-    rseq INTEGER NOT NULL, parked TEXT, rules TEXT) STRICT, WITHOUT ROWID`,
-  `CREATE TABLE IF NOT EXISTS once (scope TEXT NOT NULL, key TEXT NOT NULL, body_hash TEXT NOT NULL, ref TEXT, refusal TEXT,
-    answer TEXT, request_id TEXT, PRIMARY KEY (scope, key)) STRICT, WITHOUT ROWID`,
-  "CREATE TABLE IF NOT EXISTS revoked_sessions (session_id TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID",
-  "INSERT OR IGNORE INTO meta (key, value) VALUES ('epoch', '1')",
-];
-
-/** Each market's epoch, and parkings with their times; `peers.parked` is read no more. */
-const VERSION_2 = [
-  "ALTER TABLE peers ADD COLUMN epoch INTEGER",
-  ...PARKINGS_SCHEMA,
-  `INSERT INTO parkings (peer, reason, at)
-    SELECT symbol, parked, coalesce((SELECT max(at) FROM journal), 0) FROM peers WHERE parked IS NOT NULL`,
-  "UPDATE peers SET parked = NULL",
-];
-
-/** A transfer asked for again by its key is found by its id, however many there are. */
-const TRANSFERS_BY_ID = [
-  "CREATE INDEX journal_transfers ON journal (body ->> '$.transfer.id') WHERE kind = 'transfer'",
-];
+import { readBody, readEpoch } from "../stored.ts";
+import { ACCOUNT_VERSIONS } from "./tables.ts";
 
 /**
  * What is remembered of an act: what it made (`ref`), or what it was refused with, and the first answer where that is kept.
@@ -78,13 +43,14 @@ export class AccountStore {
   constructor(ports: Pick<ObjectPorts, "sql" | "tx" | "name" | "now">) {
     this.#sql = ports.sql;
     this.#name = ports.name;
-    migrate(ports, [VERSION_1, VERSION_2, BALANCES_BEYOND, TRANSFERS_BY_ID]);
+    migrate(ports, ACCOUNT_VERSIONS);
   }
 
-  /** The state as the tables have it. */
+  /** The state as the tables have it. Throws InvariantError for a row that does not decode. */
   load(): AccountState {
     const sql = this.#sql;
-    const state = emptyAccount(this.#name, Number(this.meta("epoch")));
+    const state = emptyAccount(this.#name, this.epoch());
+    state.restoring = this.meta("restoring") === "1";
     const [last] = sql<{ seq: number; at: number }>("SELECT seq, at FROM journal ORDER BY seq DESC LIMIT 1");
     state.seq = last?.seq ?? 0;
     state.at = last?.at ?? 0;
@@ -93,14 +59,16 @@ export class AccountStore {
     state.tokensValidFrom = Number(this.meta("tokens_valid_from") ?? "0");
     state.balances = loadBalances(this.#sql);
     for (const row of sql<{ symbol: string; body: string }>("SELECT symbol, body FROM positions")) {
-      state.positions.set(row.symbol, decode<Position>(row.body));
+      state.positions.set(row.symbol, readBody<Position>(row.body, `position ${row.symbol}`));
     }
     for (const row of sql<{ session_id: string; until: number }>("SELECT session_id, until FROM revoked_sessions")) {
       state.revokedSessions.set(row.session_id, row.until);
     }
     this.#loadPeers(state);
-    for (const row of sql<{ body: string }>("SELECT body FROM orders WHERE open = 1 ORDER BY placed_seq")) {
-      const order = decode<Order>(row.body);
+    for (const row of sql<{ id: string; body: string }>(
+      "SELECT id, body FROM orders WHERE open = 1 ORDER BY placed_seq",
+    )) {
+      const order = readBody<Order>(row.body, `order ${row.id}`);
       state.orders.set(order.id, order);
       const { credited } = assetsOf(rulesOf(state, order.symbol), order.side);
       state.credits.set(credited, (state.credits.get(credited) ?? 0n) + order.credit);
@@ -109,10 +77,10 @@ export class AccountStore {
   }
 
   #ledgerHead(): string {
-    const [row] = this.#sql<{ body: string }>(
-      "SELECT body FROM journal WHERE entry_kind IS NOT NULL ORDER BY seq DESC LIMIT 1",
+    const [row] = this.#sql<{ seq: number; body: string }>(
+      "SELECT seq, body FROM journal WHERE entry_kind IS NOT NULL ORDER BY seq DESC LIMIT 1",
     );
-    const event = row === undefined ? null : decode<AccountEvent>(row.body);
+    const event = row === undefined ? null : readBody<AccountEvent>(row.body, `journal row ${row.seq}`);
     return event !== null && "entry" in event && event.entry !== null ? event.entry.hash : GENESIS_HASH;
   }
 
@@ -131,14 +99,14 @@ export class AccountStore {
       peer.cseq = row.cseq;
       peer.acknowledged = row.acknowledged;
       peer.rseq = row.rseq;
-      if (row.rules !== null) state.rules.set(row.symbol, decode<MarketRules>(row.rules));
-      const commands = this.#sql<{ body: string }>(
-        "SELECT body FROM journal WHERE symbol = ? AND cseq > ? ORDER BY cseq",
+      if (row.rules !== null) state.rules.set(row.symbol, readBody<MarketRules>(row.rules, `rules of ${row.symbol}`));
+      const commands = this.#sql<{ seq: number; body: string }>(
+        "SELECT seq, body FROM journal WHERE symbol = ? AND cseq > ? ORDER BY cseq",
         row.symbol,
         row.acknowledged,
       );
-      for (const { body } of commands) {
-        const command = commandOf(decode<AccountEvent>(body));
+      for (const { seq, body } of commands) {
+        const command = commandOf(readBody<AccountEvent>(body, `journal row ${seq}`));
         if (command !== null) peer.pending.push(command);
       }
     }
@@ -155,8 +123,9 @@ export class AccountStore {
         for (const p of event.entry.postings) balances.set(balanceKey(p.account, p.asset), p.balance);
       }
       if ("order" in event) orders.set(event.order.id, event.order);
-      if (event.kind === "order_accepted" || event.kind === "cancel_requested") peers.add(event.order.symbol);
-      if (event.kind === "report") peers.add(event.symbol);
+      if ("command" in event && event.command !== null) peers.add(event.order.symbol);
+      if (event.kind === "report" || event.kind === "met") peers.add(event.symbol);
+      if (event.kind === "restored") for (const symbol of state.peers.keys()) peers.add(symbol);
       if ("position" in event && event.position !== null) this.#position(event.position);
       if ("once" in event) for (const key of event.once) this.#once(key, event);
       if (event.kind === "status_changed") this.setMeta("status", event.status);
@@ -169,6 +138,9 @@ export class AccountStore {
         );
       }
       if (event.kind === "tokens_valid_from") this.setMeta("tokens_valid_from", String(event.from));
+      if (event.kind === "restored") this.setMeta("epoch", String(event.epoch));
+      if (event.kind === "restored" || event.kind === "opened")
+        this.setMeta("restoring", event.kind === "restored" ? "1" : "0");
     }
     writeBalances(this.#sql, balances);
     for (const order of orders.values()) this.#order(order);
@@ -212,7 +184,7 @@ export class AccountStore {
   }
 
   #once(key: OnceKey, event: AccountEvent): void {
-    const ref = event.kind === "order_accepted" ? event.order.id : event.kind === "transfer" ? event.transfer.id : null;
+    const ref = "order" in event ? event.order.id : event.kind === "transfer" ? event.transfer.id : null;
     const refusal = event.kind === "refused" ? encode(event.refusal) : null;
     this.#sql(
       "INSERT INTO once (scope, key, body_hash, ref, refusal, request_id) VALUES (?, ?, ?, ?, ?, ?)",
@@ -271,6 +243,22 @@ export class AccountStore {
   findOrder(id: string): Order | undefined {
     const [row] = this.#sql<{ body: string }>("SELECT body FROM orders WHERE id = ?", id);
     return row === undefined ? undefined : decode<Order>(row.body);
+  }
+
+  /** The reports of a market after a number, as they were applied, lowest first. */
+  reportsAfter(symbol: string, rseq: number, limit: number): ReportApplied[] {
+    const rows = this.#sql<{ body: string }>(
+      `SELECT body FROM journal WHERE kind = 'report' AND symbol = ? AND body ->> '$.rseq' > ? ORDER BY seq LIMIT ?`,
+      symbol,
+      rseq,
+      limit,
+    );
+    return rows.map(({ body }) => decode<ReportApplied>(body));
+  }
+
+  /** Which life this is; 0 when that cannot be read. */
+  epoch(): number {
+    return readEpoch(this.meta("epoch"));
   }
 
   /** One value of the object's own, or undefined. */

@@ -6,19 +6,22 @@ import type { StreamCaller } from "../protocol.ts";
 
 type TicketPorts = Pick<ObjectPorts, "sql" | "sha256" | "now" | "name">;
 
+/**
+ * The table of unused tickets, as a version of the account's schema. Accounts have had one of two shapes before there was
+ * this version; what waits in them is thirty seconds old at most, and its owner asks for another.
+ */
+export const TICKETS_SCHEMA = [
+  "DROP TABLE IF EXISTS tickets",
+  `CREATE TABLE tickets (hash TEXT PRIMARY KEY, session_id TEXT NOT NULL, issued_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL, token_expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
+];
+
 /** The unused tickets of one account, at most 100, each good once and for 30 s. */
 export class Tickets {
   readonly #ports: TicketPorts;
 
   constructor(ports: TicketPorts) {
     this.#ports = ports;
-    ports.sql(
-      "CREATE TABLE IF NOT EXISTS tickets (hash TEXT PRIMARY KEY, session_id TEXT NOT NULL, issued_at INTEGER NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
-    );
-    const columns = ports.sql<{ name: string }>("SELECT name FROM pragma_table_info('tickets')");
-    if (columns.some(({ name }) => name === "token_expires_at")) return;
-    // A ticket that is older than its column opens nothing: nobody knows how long its stream may live.
-    ports.sql("ALTER TABLE tickets ADD COLUMN token_expires_at INTEGER NOT NULL DEFAULT 0");
   }
 
   /** Makes a ticket for a caller's session out of `secret`, at least 128 random bits. Refuses when too many are unused. */

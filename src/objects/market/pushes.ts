@@ -1,4 +1,5 @@
 // How a market reaches the accounts that it owes reports: at once, one flight per account, for ever (protocol rules 8, 9).
+import { isSameLife } from "../../core/epochs.ts";
 import {
   BACKOFF_FIRST_MS,
   BACKOFF_MAX_MS,
@@ -7,8 +8,9 @@ import {
   SAFETY_NET_MS,
 } from "../../core/limits.ts";
 import type { Report } from "../../core/messages.ts";
+import type { ReportAnswer, ReportCall } from "../calls.ts";
 import { type Parking, reasonToPark } from "../parking.ts";
-import type { OperatorAct, ReportAnswer, ReportCall } from "../protocol.ts";
+import type { OperatorAct } from "../protocol.ts";
 import type { Timers } from "../timers.ts";
 
 /** What this needs of the market: whom it owes what, and how to send it. */
@@ -67,8 +69,9 @@ export class Pushes {
     this.#flying.add(account);
     try {
       for (let owed = this.#ports.owed(account); owed.length > 0; owed = this.#ports.owed(account)) {
+        const met = this.#ports.epochOf(account);
         const answer = await this.#call(account, owed.slice(0, REPORTS_PER_CALL_MAX));
-        if (!this.#handle(account, owed[0]?.rseq ?? 0, answer)) return;
+        if (!this.#handle(account, owed[0]?.rseq ?? 0, met, answer)) return;
       }
     } catch (error) {
       // Nobody awaits a push: a fault in parking would otherwise be lost. The timer pushes again.
@@ -78,17 +81,20 @@ export class Pushes {
     }
   }
 
-  #handle(account: string, lowest: number, answer: ReportAnswer | null): boolean {
-    const reason = reasonToPark(answer, "account", this.#ports.epochOf(account));
+  /** Whether the next push is of use now. `met`: the account's epoch as it was known when this one was sent. */
+  #handle(account: string, lowest: number, met: number | null, answer: ReportAnswer | null): boolean {
+    const reason = reasonToPark(answer, "account", met);
     if (reason !== null) {
       this.#ports.tx(() => this.#ports.parking().park(account, reason));
       this.#ports.alert(`parked ${account}: ${reason}`);
       return false;
     }
+    // What one life has applied another one may not have: the handshake tells what there is.
+    const known = isSameLife(this.#ports.epochOf(account), answer?.epoch) ? answer : null;
     // An answer below what was sent means that the account cannot go on: pushing the same at once would spin.
-    if (answer?.outcome === "applied" && answer.rseq >= lowest) {
+    if (known?.outcome === "applied" && known.rseq >= lowest) {
       this.#retryAt.delete(account);
-      this.#ports.acknowledge(account, answer.rseq);
+      this.#ports.acknowledge(account, known.rseq);
       return true;
     }
     const failures = (this.#retryAt.get(account)?.failures ?? 0) + 1;

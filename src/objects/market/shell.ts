@@ -2,17 +2,19 @@
 import { DurableObject } from "cloudflare:workers";
 import { findMarket } from "../../core/listings.ts";
 import type { Result } from "../../core/result.ts";
+import type { ExchangeAnswer, ExchangeCall, HandshakeAnswer, HandshakeCall } from "../calls.ts";
 import { platformPorts, withTimeout } from "../platform.ts";
 import type {
   BookView,
-  ExchangeAnswer,
-  ExchangeCall,
   JournalHead,
   JournalSlice,
   MarketRpc,
   OperatorAct,
+  Page,
   PageRequest,
   ParkedView,
+  RestoreView,
+  Snapshot,
 } from "../protocol.ts";
 import { accountStub, journalQueue } from "../stubs.ts";
 import { MarketLogic } from "./logic.ts";
@@ -38,7 +40,23 @@ export class MarketObject extends DurableObject<Env> implements MarketRpc {
     return this.#logic.exchange(call);
   }
 
-  async book(depth: number): Promise<BookView> {
+  async shake(call: HandshakeCall): Promise<HandshakeAnswer> {
+    return this.#logic.shake(call);
+  }
+
+  async restore(snapshot: Snapshot, expected: string[], act: OperatorAct): Promise<Result<null>> {
+    return this.#logic.restore(snapshot, expected, act);
+  }
+
+  async restoration(): Promise<RestoreView> {
+    return this.#logic.restoration();
+  }
+
+  async reopen(act: OperatorAct): Promise<Result<null>> {
+    return this.#logic.reopen(act);
+  }
+
+  async book(depth: number): Promise<BookView | null> {
     return this.#logic.book(depth);
   }
 
@@ -52,6 +70,10 @@ export class MarketObject extends DurableObject<Env> implements MarketRpc {
 
   async head(): Promise<JournalHead> {
     return this.#logic.journal.head();
+  }
+
+  async journal(query: PageRequest): Promise<Page<string>> {
+    return this.#logic.journal.page(query);
   }
 
   async journalFrom(fromSeq: number, bytesMax: number): Promise<JournalSlice | null> {

@@ -186,11 +186,36 @@ describe("refresh", () => {
     expectCode(await me(next.body.access_token), 401, "session_revoked");
   });
 
-  it("ends the family at once when the token is two generations old", async () => {
+  it("gives each used token its own successor for ten seconds, also one whose successor has been used", async () => {
     const { tokens } = await signedIn();
+    const start = Date.now();
+    vi.useFakeTimers({ now: start, toFake: ["Date"] });
     const second = await refreshWith(tokens.refresh_token);
-    await refreshWith(second.body.refresh_token);
+    vi.setSystemTime(start + 6_000);
+    const third = await refreshWith(second.body.refresh_token);
+    expect(third.status).toBe(200);
+    vi.setSystemTime(start + 10_000);
+    expect((await refreshWith(tokens.refresh_token)).body.refresh_token).toBe(second.body.refresh_token);
+    expect((await refreshWith(second.body.refresh_token)).body.refresh_token).toBe(third.body.refresh_token);
+    vi.setSystemTime(start + 10_001);
+    expect((await refreshWith(second.body.refresh_token)).body.refresh_token).toBe(third.body.refresh_token);
     expectCode(await refreshWith(tokens.refresh_token), 401, "refresh_token_reused");
+    expectCode(await refreshWith(third.body.refresh_token), 401, "refresh_token_reused");
+  });
+
+  it("remembers no more uses than can still be asked about", async () => {
+    const { tokens } = await signedIn();
+    const start = Date.now();
+    let token = tokens.refresh_token;
+    for (let turn = 0; turn < 6; turn += 1) {
+      vi.useFakeTimers({ now: start + turn * 6_000, toFake: ["Date"] });
+      token = (await refreshWith(token)).body.refresh_token;
+    }
+    const row = await env.DB.prepare("SELECT rotations FROM sessions WHERE id = ?").bind(tokens.session_id).first();
+    expect(JSON.parse(String(row?.rotations))).toEqual([
+      [5, start + 24_000],
+      [6, start + 30_000],
+    ]);
   });
 
   it("answers 503 while the account cannot be told of a reuse, and tells it on the next try", async () => {
@@ -299,22 +324,24 @@ describe("keys and passwords", () => {
     expect((await call(app, "GET", "/.well-known/jwks.json", { headers: { "If-None-Match": etag } })).status).toBe(304);
   });
 
+  const peppers = { current: env.PASSWORD_PEPPER, previous: null };
+
   it("stores a PHC string of the agreed parameters with its own salt", () => {
     const first = hashPassword("a password", env.PASSWORD_PEPPER);
     const second = hashPassword("a password", env.PASSWORD_PEPPER);
-    expect(first).toMatch(/^\$scrypt\$ln=15,r=8,p=3\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/);
+    expect(first).toMatch(/^\$scrypt\$ln=15,r=8,p=3,keyid=[A-Za-z0-9_-]{8}\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/);
     expect(first).not.toBe(second);
-    expect(verifyPassword("a password", env.PASSWORD_PEPPER, first)).toBe(true);
-    expect(verifyPassword("a password ", env.PASSWORD_PEPPER, first)).toBe(false);
-    expect(verifyPassword("a password", env.REFRESH_SECRET, first)).toBe(false);
-    expect(verifyPassword("a password", env.PASSWORD_PEPPER, "plain text")).toBe(false);
+    expect(verifyPassword("a password", peppers, first)).toBe(true);
+    expect(verifyPassword("a password ", peppers, first)).toBe(false);
+    expect(verifyPassword("a password", { ...peppers, current: env.REFRESH_SECRET }, first)).toBe(false);
+    expect(verifyPassword("a password", peppers, "plain text")).toBe(false);
   });
 
   it("keeps the difference between long, padded and NUL-bearing passwords", () => {
     const base = "x".repeat(80);
     const phc = hashPassword(base, env.PASSWORD_PEPPER);
     for (const other of [`${base}y`, ` ${base}`, `${base}\0`, base.toUpperCase()]) {
-      expect(verifyPassword(other, env.PASSWORD_PEPPER, phc)).toBe(false);
+      expect(verifyPassword(other, peppers, phc)).toBe(false);
     }
   });
 

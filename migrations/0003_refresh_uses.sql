@@ -1,0 +1,1 @@
+ALTER TABLE `sessions` ADD `rotations` text DEFAULT '[]' NOT NULL;

@@ -1,0 +1,20 @@
+// The queue of e-mails that are to be written and sent. A message says what for and to whom; it has no token in it.
+
+/** The environment as far as sending mail is concerned. */
+export interface MailBinding {
+  MAIL: Queue;
+}
+
+/** What e-mail is wanted. A forgotten password goes by what was typed: whether anybody has that address is found out later. */
+export type MailSubject =
+  | { kind: "verify_email"; userId: string }
+  | { kind: "reset_password"; email: string }
+  | { kind: "password_changed"; userId: string };
+
+/** A message of the queue. `id` makes it once, however often it is delivered; its token is made of `seed` and a secret. */
+export type MailWish = { v: 1; id: string; seed: string } & MailSubject;
+
+/** The queue itself. */
+export function mailQueue(env: MailBinding): Queue {
+  return env.MAIL;
+}

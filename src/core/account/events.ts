@@ -1,0 +1,109 @@
+// What an account journals: every event with all that a replay needs.
+import type { LedgerEntry } from "../ledger.ts";
+import type { MarketRules } from "../listings.ts";
+import type { Command } from "../messages.ts";
+import type { ExecType, Liquidity, Order, Side } from "../order.ts";
+import type { Position } from "../positions.ts";
+import type { Refusal } from "../result.ts";
+
+/** A frozen account takes no new orders and no withdrawals; reports and cancels always work (protocol rule 14). */
+export type AccountStatus = "active" | "frozen";
+
+/** One asset's money in units: what may be spent and what is held for open orders. */
+export interface Balance {
+  asset: string;
+  available: bigint;
+  held: bigint;
+}
+
+/**
+ * Place in the account's stream: the event's messages have the numbers `first` to `seq`. Time in ms. `balances` are the
+ * customer balances that the event changed, as they are after it.
+ */
+interface EventHead {
+  first: number;
+  seq: number;
+  v: 1;
+  at: number;
+  balances: Balance[];
+}
+
+/** Money that came in or went out, in units of `asset`. */
+export interface Transfer {
+  id: string;
+  kind: "deposit" | "withdrawal";
+  asset: string;
+  amount: bigint;
+  status: "settled";
+  createdAt: number;
+}
+
+/** One execution of one of the account's orders. */
+export interface FillRecord {
+  id: string;
+  tradeId: string;
+  orderId: string;
+  symbol: string;
+  side: Side;
+  qty: bigint;
+  price: bigint;
+  fee: bigint;
+  liquidity: Liquidity;
+  at: number;
+}
+
+/** An act that must be done at most once for its key; `bodyHash` tells a repeat from a misuse. */
+export interface OnceKey {
+  scope: "client_order_id" | "orders" | "deposits" | "withdrawals";
+  key: string;
+  bodyHash: string;
+  requestId: string | null;
+}
+
+/** A market's report and what it made of the order: the order as it is after it, and the money that moved. */
+export interface ReportApplied extends EventHead {
+  kind: "report";
+  symbol: string;
+  rseq: number;
+  execType: ExecType | "cancel_rejected" | "rules_changed";
+  order: Order;
+  fill: FillRecord | null;
+  entry: LedgerEntry | null;
+  position: Position | null;
+  command: Command | null;
+  rules: MarketRules | null;
+}
+
+/** One row of an account's journal; applying them in order to an empty account gives its state. */
+export type AccountEvent =
+  | (EventHead & {
+      kind: "transfer";
+      transfer: Transfer;
+      entry: LedgerEntry;
+      position: Position | null;
+      once: OnceKey[];
+    })
+  | (EventHead & { kind: "order_accepted"; order: Order; command: Command; entry: LedgerEntry; once: OnceKey[] })
+  | (EventHead & { kind: "refused"; refusal: Refusal; once: OnceKey[] })
+  /** An order asked for again by its client_order_id, under a key that was new. */
+  | (EventHead & { kind: "repeated"; once: OnceKey[] })
+  | (EventHead & { kind: "cancel_requested"; order: Order; command: Command })
+  | (EventHead & { kind: "status_changed"; status: AccountStatus; reason: string })
+  | (EventHead & { kind: "session_revoked"; sessionId: string; until: number })
+  | (EventHead & { kind: "tokens_valid_from"; from: number })
+  | ReportApplied
+  | RestoreEvent;
+
+/** What restore adds (protocol rule 15). `by` is an operator's user id. */
+export type RestoreEvent =
+  /** The journal up to here is a snapshot: from here on another life speaks, cancel-only. */
+  | (EventHead & { kind: "restored"; epoch: number; by: string; reason: string })
+  /** An order that was forgotten, as its market told it; its reports follow. No entry: it had ended when it was told. */
+  | (EventHead & { kind: "reimported"; order: Order; entry: LedgerEntry | null; once: OnceKey[] })
+  /** Money that must have come in after the snapshot (positive), or has been found again (negative). */
+  | (EventHead & { kind: "suspense"; asset: string; amount: bigint; entry: LedgerEntry; position: Position | null })
+  /** Hands are shaken with a market: commands up to `cseq` are done with. */
+  | (EventHead & { kind: "met"; symbol: string; epoch: number; cseq: number })
+  /** A wish of before that its market has not heard. */
+  | (EventHead & { kind: "reissued"; order: Order; command: Command })
+  | (EventHead & { kind: "opened"; by: string | null; reason: string });

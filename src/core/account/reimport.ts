@@ -1,0 +1,159 @@
+// A restored account, or one whose market was restored, takes back what only the market still knows (protocol rule 15).
+import type { BookOrder } from "../book.ts";
+import type { Fill, Mark, Origin, Report, Told } from "../messages.ts";
+import type { Order } from "../order.ts";
+import { invariant } from "../result.ts";
+import {
+  type AccountTurn,
+  emit,
+  entryFor,
+  moveHold,
+  originOf,
+  positionAfterTransfer,
+  submitCommand,
+  turnTime,
+} from "./decide.ts";
+import { applyReports } from "./reports.ts";
+import {
+  accountPeer,
+  assetsOf,
+  balanceOf,
+  type FillRecord,
+  type OnceKey,
+  type ReportApplied,
+  rulesOf,
+} from "./state.ts";
+
+/** What this needs of what is stored: an order that is no longer open, and whether a client_order_id is used already. */
+export interface KnownOrders {
+  closed: (id: string) => Order | undefined;
+  isUsed: (clientOrderId: string) => boolean;
+}
+
+/**
+ * Applies what a market tells again, from the report after the last one applied. An order that is not known is made again,
+ * with its hold and its key. Money that is missing for a hold comes out of suspense: the market's fact cannot be refused.
+ */
+export function reimport(turn: AccountTurn, symbol: string, told: readonly Told[], known: KnownOrders): void {
+  for (const { report, order, origin } of told) {
+    if (report.rseq !== accountPeer(turn.state, symbol).rseq + 1) continue;
+    if (order !== null && isUnknown(turn, report.orderId, known)) recreate(turn, symbol, order, origin, known);
+    applyReports(turn, symbol, [report], known.closed, true);
+  }
+}
+
+function isUnknown(turn: AccountTurn, id: string, known: KnownOrders): boolean {
+  return (
+    !turn.state.orders.has(id) &&
+    known.closed(id) === undefined &&
+    !turn.events.some((event) => "order" in event && event.order.id === id)
+  );
+}
+
+function recreate(turn: AccountTurn, symbol: string, book: BookOrder, origin: Origin | null, known: KnownOrders): void {
+  const rules = rulesOf(turn.state, symbol);
+  const { held } = assetsOf(rules, book.side);
+  const short = book.budget - balanceOf(turn.state, "available", held);
+  if (short > 0n) moveSuspense(turn, held, short);
+  const at = turnTime(turn);
+  const { id, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt } = book;
+  const plain = { clientOrderId: null, bodyHash: "", postOnly: false, notional: null, credit: 0n, createdAt: at };
+  const order: Order = {
+    ...{ id, symbol, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt },
+    ...{
+      type: book.price === null ? ("market" as const) : ("limit" as const),
+      qty: book.leaves,
+      limitPrice: book.price,
+    },
+    ...(origin ?? plain),
+    status: "pending_new",
+    reason: null,
+    cancelRequested: false,
+    filledQty: 0n,
+    filledNotional: 0n,
+    feeNumerator: 0n,
+    fee: 0n,
+    hold: book.budget,
+    updatedAt: at,
+    seq: turn.state.seq + 1,
+  };
+  const { clientOrderId: key, bodyHash } = order;
+  const once: OnceKey[] =
+    key === null || known.isUsed(key) ? [] : [{ scope: "client_order_id", key, bodyHash, requestId: null }];
+  const entry = entryFor(turn, "hold", order.id, moveHold(held, order.hold));
+  emit(turn, { kind: "reimported", order, entry, once });
+}
+
+/** Moves units out of suspense into what is available; negative moves them back. */
+function moveSuspense(turn: AccountTurn, asset: string, amount: bigint): void {
+  const kind = amount > 0n ? ("deposit" as const) : ("withdrawal" as const);
+  const position = positionAfterTransfer(turn, { kind, asset, amount: amount > 0n ? amount : -amount });
+  const entry = entryFor(turn, "suspense", asset, [
+    ["available", asset, amount],
+    ["suspense", asset, -amount],
+  ]);
+  invariant(entry !== null, "what is moved in suspense is not nothing");
+  emit(turn, { kind: "suspense", asset, amount, entry, position });
+}
+
+/** What is still owed to suspense, in units by asset: money that no journal explains any more. */
+export function owedToSuspense(state: AccountTurn["state"]): [asset: string, units: bigint][] {
+  return [...state.balances].flatMap(([key, units]): [string, bigint][] =>
+    key.startsWith("suspense|") && units < 0n ? [[key.slice("suspense|".length), -units]] : [],
+  );
+}
+
+/** Gives back to suspense what is available by now: it was missing only because markets are told one after the other. */
+export function repaySuspense(turn: AccountTurn): void {
+  for (const [asset, owed] of owedToSuspense(turn.state)) {
+    const available = balanceOf(turn.state, "available", asset);
+    const back = available < owed ? available : owed;
+    if (back > 0n) moveSuspense(turn, asset, -back);
+  }
+}
+
+/**
+ * Ends the handshake with a market: both sides know the same reports, and commands up to `cseq` are done with. What the
+ * owner has asked for and the market has not heard is asked for again, under new numbers.
+ */
+export function meetMarket(turn: AccountTurn, symbol: string, epoch: number, cseq: number): void {
+  emit(turn, { kind: "met", symbol, epoch, cseq });
+  const next = () => accountPeer(turn.state, symbol).cseq + 1;
+  for (const order of [...turn.state.orders.values()].filter((one) => one.symbol === symbol)) {
+    if (order.status === "pending_new") {
+      emit(turn, { kind: "reissued", order, command: submitCommand(turn, order, rulesOf(turn.state, symbol)) });
+    }
+    if (order.cancelRequested) {
+      emit(turn, { kind: "reissued", order, command: { kind: "cancel", cseq: next(), orderId: order.id } });
+    }
+  }
+}
+
+/** A report as this account tells it to a market that has forgotten it. */
+export function toldOf(account: string, { rseq, execType, at, order, fill, rules }: ReportApplied): Told {
+  const report: Report = {
+    ...{ rseq, execType, rules, orderId: order.id, reason: order.reason, at: fill?.at ?? at },
+    fill: fill === null ? null : executionOf(fill, order.status === "filled"),
+  };
+  return { report, order: bookOrderOf(account, order), origin: originOf(order) };
+}
+
+function executionOf({ id, tradeId, price, qty, fee, liquidity }: FillRecord, done: boolean): Fill {
+  return { executionId: id, tradeId, price, qty, fee, liquidity, done };
+}
+
+function bookOrderOf(account: string, order: Order): BookOrder {
+  const { id, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt, feeNumerator, fee } = order;
+  return {
+    ...{ id, account, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt, feeNumerator, fee },
+    price: order.limitPrice,
+    leaves: order.qty === null ? null : order.qty - order.filledQty,
+    budget: order.hold,
+    seq: 0,
+  };
+}
+
+/** Which report an account has under a number. */
+export function markOf({ rseq, order, execType, fill }: ReportApplied): Mark {
+  return { rseq, orderId: order.id, execType, executionId: fill?.id ?? null };
+}

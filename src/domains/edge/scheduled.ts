@@ -1,0 +1,2 @@
+// What the edge does each minute.
+export { forgetKeys } from "./once.ts";

@@ -1,0 +1,113 @@
+// The mail queue's consumer: finds out whom an e-mail is for, makes its token, writes it and sends it. Every message is
+// answered for itself, and never throws: what fails is delivered again, alone, after a pause.
+
+import { and, eq, ne } from "drizzle-orm";
+import { mailerOf } from "../../adapters/mail/choice.ts";
+import type { Mailer } from "../../adapters/mail/mailer.ts";
+import type { MailWish } from "../../bindings/mail.ts";
+import { MAIL_RETRY_FIRST_SECONDS, MAIL_RETRY_MAX_SECONDS } from "../../core/limits.ts";
+import { ok, type Result, refuse } from "../../core/result.ts";
+import { type Database, type DatabaseBinding, database, guardD1 } from "../../db/client.ts";
+import { mails, mailTokens, users } from "../../db/tables.ts";
+import type { Config } from "../../http/context.ts";
+import { log } from "../../log.ts";
+import { type Letter, passwordChangedLetter, resetPasswordLetter, verifyEmailLetter } from "./mail-texts.ts";
+import { mailTokenHash, mailTokenOf } from "./mail-wish.ts";
+import { mailWish } from "./schema.ts";
+import { canonicalEmail } from "./user.ts";
+
+/** How long the tokens of e-mails are good. */
+const TOKEN_TTL_MS = { verify_email: 24 * 3_600_000, reset_password: 30 * 60_000 };
+
+interface Work {
+  db: Database;
+  config: Config;
+  mailer: Mailer;
+}
+
+type UserRow = typeof users.$inferSelect;
+
+/** Sends a batch of e-mails. `mailer` is the one that the configuration names, unless a test hands in its own. */
+export async function consumeMail(
+  batch: MessageBatch,
+  env: DatabaseBinding,
+  config: Config,
+  mailer: Mailer = mailerOf(config.mail),
+): Promise<void> {
+  const work: Work = { db: database(env), config, mailer };
+  for (const message of batch.messages) {
+    const pause = await deliver(work, message.body, Date.now());
+    if (pause === null) message.ack();
+    else message.retry({ delaySeconds: pause ?? usualPause(message.attempts) });
+  }
+}
+
+function usualPause(attempts: number): number {
+  return Math.min(MAIL_RETRY_MAX_SECONDS, MAIL_RETRY_FIRST_SECONDS * 2 ** (attempts - 1));
+}
+
+/** Sends one. Answers null when it is done with, else after how many seconds to try again, if somebody has said so. */
+async function deliver(work: Work, body: unknown, nowMs: number): Promise<number | undefined | null> {
+  const read = mailWish.safeParse(body);
+  if (!read.success) {
+    log("error", "mail_not_understood");
+    return undefined;
+  }
+  const wish: MailWish = read.data;
+  const found = await recipientOf(work.db, wish);
+  if (!found.ok) return undefined;
+  if (found.value === null) return null;
+  const letter = await write(work, wish, found.value, nowMs);
+  if (!letter.ok) return undefined;
+  const { id: userId, email: recipient } = found.value;
+  const outcome = await work.mailer.send({ id: wish.id, to: recipient, ...letter.value });
+  if (outcome.kind === "later") {
+    log("warn", "mail_later", { id: wish.id, reason: outcome.reason });
+    return outcome.afterSeconds ?? undefined;
+  }
+  const { subject, text, html } = letter.value;
+  const { kind, id } = wish;
+  const row = { id, kind, userId, recipient, subject, status: outcome.kind, at: nowMs };
+  const said = outcome.kind === "sent" ? outcome.id : outcome.reason;
+  const bodies = work.mailer.keepsBodies ? { text, html } : {};
+  const kept = await guardD1(
+    work.db
+      .insert(mails)
+      .values({ ...row, said, ...bodies })
+      .onConflictDoNothing(),
+  );
+  return kept.ok ? null : undefined;
+}
+
+/** Who gets it; null when nobody does: it went already, there is no such user, or the address is verified. */
+async function recipientOf(db: Database, wish: MailWish): Promise<Result<UserRow | null>> {
+  const who =
+    wish.kind === "reset_password" ? eq(users.emailCanonical, canonicalEmail(wish.email)) : eq(users.id, wish.userId);
+  const found = await guardD1(
+    db.batch([
+      db.select({ id: mails.id }).from(mails).where(eq(mails.id, wish.id)),
+      db.select().from(users).where(who).limit(1),
+    ]),
+  );
+  if (!found.ok) return refuse(found.refusal);
+  const [sent, [user]] = found.value;
+  if (sent.length > 0 || user === undefined) return ok(null);
+  return ok(wish.kind === "verify_email" && user.emailVerified ? null : user);
+}
+
+/** The letter itself; its token is good from before it is sent, and the one before it no more. */
+async function write({ db, config }: Work, wish: MailWish, user: UserRow, nowMs: number): Promise<Result<Letter>> {
+  const { username, id: userId, emailCanonical: email } = user;
+  if (wish.kind === "password_changed") return ok(passwordChangedLetter(username, config.publicUrl));
+  const { kind } = wish;
+  const token = mailTokenOf(wish, config.refreshSecret);
+  const hash = mailTokenHash(token);
+  const row = { hash, kind, userId, email, createdAt: nowMs, expiresAt: nowMs + TOKEN_TTL_MS[kind] };
+  const others = and(eq(mailTokens.userId, userId), eq(mailTokens.kind, kind), ne(mailTokens.hash, hash));
+  const stored = await guardD1(
+    db.batch([db.delete(mailTokens).where(others), db.insert(mailTokens).values(row).onConflictDoNothing()]),
+  );
+  if (!stored.ok) return refuse(stored.refusal);
+  const letterOf = kind === "verify_email" ? verifyEmailLetter : resetPasswordLetter;
+  return ok(letterOf(username, config.publicUrl, token));
+}

@@ -1,0 +1,84 @@
+// How a password is changed.
+
+import { and, eq } from "drizzle-orm";
+import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
+import { guardD1 } from "../../db/client.ts";
+import { users } from "../../db/tables.ts";
+import type { Principal } from "../../http/context.ts";
+import { log } from "../../log.ts";
+import { blacklistEnded, type Ending, endStatement, othersOf, tellAccount, tellOthers } from "./ending.ts";
+import { hashPassword } from "./password.ts";
+import { checkPassword } from "./password-check.ts";
+import { judgePassword } from "./password-strength.ts";
+import { oneHashAtATime } from "./turnstile.ts";
+import type { IdentityContext } from "./user.ts";
+
+const WRONG: Refusal = { code: "wrong_password", detail: "The current password is wrong." };
+
+/**
+ * Changes the caller's password and ends their other sessions. Refuses a weak new password (`validation_failed`),
+ * `wrong_password`, which counts as a wrong login does (`rate_limited`), and `unavailable` while account or D1 are away.
+ */
+export async function changePassword(
+  ctx: IdentityContext,
+  caller: Principal,
+  wish: { current: string; next: string },
+): Promise<Result<null>> {
+  const found = await guardD1(ctx.db.select().from(users).where(eq(users.id, caller.userId)).limit(1));
+  if (!found.ok) return found;
+  const [user] = found.value;
+  if (user === undefined) return refuse({ code: "not_found" });
+  const strong = judgePassword(wish.next, user, "/new_password");
+  if (!strong.ok) return strong;
+  const right = await checkPassword(ctx, user.id, wish.current, user.passwordHash);
+  if (!right.ok) return right;
+  if (!right.value) return wrongPassword(ctx, caller);
+  const hashed = await oneHashAtATime(() => hashPassword(wish.next, ctx.config.passwordPeppers.current));
+  return hashed.ok ? replaceHash(ctx, caller, user.passwordHash, hashed.value) : hashed;
+}
+
+function wrongPassword(ctx: IdentityContext, caller: Principal): Result<never> {
+  ctx.audit({ act: "password.change", target: caller.userId, outcome: WRONG.code });
+  return refuse(WRONG);
+}
+
+async function replaceHash(
+  ctx: IdentityContext,
+  caller: Principal,
+  before: string,
+  passwordHash: string,
+): Promise<Result<null>> {
+  const told = await tellOthers(ctx, caller);
+  if (!told.ok) return told;
+  const ending: Ending = { reason: "password_changed", by: caller.userId };
+  const written = await guardD1(
+    ctx.db.batch([
+      ctx.db
+        .update(users)
+        .set({ passwordHash, updatedAt: ctx.nowMs })
+        .where(and(eq(users.id, caller.userId), eq(users.passwordHash, before)))
+        .returning({ id: users.id }),
+      endStatement(ctx, othersOf(caller), ending),
+    ]),
+  );
+  if (!written.ok) return refuse(written.refusal);
+  const [changed, ended] = written.value;
+  await tellLate(ctx, caller, blacklistEnded(ctx, ended), told.value);
+  // Somebody else has changed it while this was hashed.
+  if (changed.length === 0) return wrongPassword(ctx, caller);
+  ctx.audit({ act: "password.change", target: caller.userId, outcome: "ok" });
+  ctx.later(ctx.mail({ kind: "password_changed", userId: caller.userId }));
+  return ok(null);
+}
+
+/** Sessions that were opened or refreshed after the account was told: ended in D1 already, so nothing is undone here. */
+async function tellLate(
+  ctx: IdentityContext,
+  caller: Principal,
+  ended: readonly string[],
+  known: ReadonlySet<string>,
+): Promise<void> {
+  const late = ended.filter((id) => !known.has(id));
+  const told = await tellAccount(ctx, caller.accountId, late);
+  if (!told.ok) log("warn", "session_end_untold", { sessions: late });
+}

@@ -1,0 +1,49 @@
+// Restoring one object: what the objects themselves say of it, and who a restored market must hear before it opens.
+import { eq } from "drizzle-orm";
+import { ok, type Result } from "../../core/result.ts";
+import { type DatabaseBinding, database, guardD1 } from "../../db/client.ts";
+import { orders } from "../../db/read-model.ts";
+import type { OperatorAct, Page, PageRequest, RestoreView, Snapshot } from "../../objects/protocol.ts";
+import { accountStub, callObject, marketStub, type ObjectBindings } from "../../objects/stubs.ts";
+
+/** The object that is restored: an account by its id, or a market by its symbol, which must be listed. */
+export type Restored = { account: string } | { market: string };
+
+function stubOf(env: ObjectBindings, which: Restored) {
+  return "account" in which ? accountStub(env, which.account) : marketStub(env, which.market);
+}
+
+/** How far a restore has come. Refuses `unavailable`. */
+export function restoration(env: ObjectBindings, which: Restored): Promise<Result<RestoreView>> {
+  return callObject(async () => ok(await stubOf(env, which).restoration()));
+}
+
+/** A page of an object's journal, as it is stored. Refuses `unavailable`. */
+export function listJournal(env: ObjectBindings, which: Restored, query: PageRequest): Promise<Result<Page<string>>> {
+  return callObject(async () => ok(await stubOf(env, which).journal(query)));
+}
+
+/**
+ * Begins an object's next life; a market then waits for every account that the read model has an order of there. Refuses
+ * `validation_failed` for an epoch or a journal that does not fit, and `unavailable`, a market's also while D1 is away.
+ */
+export async function restore(
+  env: ObjectBindings & DatabaseBinding,
+  which: Restored,
+  snapshot: Snapshot,
+  act: OperatorAct,
+): Promise<Result<null>> {
+  if ("account" in which) return callObject(() => accountStub(env, which.account).restore(snapshot, act));
+  const db = database(env);
+  const traded = await guardD1(
+    db.selectDistinct({ account: orders.accountId }).from(orders).where(eq(orders.symbol, which.market)),
+  );
+  if (!traded.ok) return traded;
+  const expected = traded.value.map(({ account }) => account);
+  return callObject(() => marketStub(env, which.market).restore(snapshot, expected, act));
+}
+
+/** Opens a restored object though it still waits. Refuses `not_found` when it is not restoring, and `unavailable`. */
+export function reopen(env: ObjectBindings, which: Restored, act: OperatorAct): Promise<Result<null>> {
+  return callObject(() => stubOf(env, which).reopen(act));
+}

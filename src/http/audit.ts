@@ -1,0 +1,78 @@
+// What security and money are told of afterwards: who did what to whom, how it ended, from where, and why.
+import type { Context, MiddlewareHandler } from "hono";
+import { clientIpText } from "./client-ip.ts";
+import { type AppEnv, later } from "./context.ts";
+
+/** An act as its verb tells it. `actor` is the caller unless it says otherwise, such as at a login. */
+export interface AuditAct {
+  act: string;
+  /** What it was done to: an id, or several joined by `/`. Never what somebody typed where a secret may be typed. */
+  target: string;
+  /** `ok`, or the code that it was refused with. */
+  outcome: string;
+  actor?: string;
+  reason?: string;
+}
+
+/** An event as it is stored. `at` in ms; `actor` is empty for a stranger. */
+export interface AuditEvent {
+  at: number;
+  actorKind: "user" | "operator" | "key" | "stranger";
+  actor: string;
+  act: string;
+  target: string;
+  outcome: string;
+  ip: string;
+  requestId: string;
+  reason: string | null;
+}
+
+/** Where events go. Never rejects: an act that has been done is not undone because nobody could write it down. */
+export type AuditTrail = (event: AuditEvent) => Promise<void>;
+
+/** Longest text of a reason or target. */
+const TEXT_CHARS_MAX = 500;
+
+/** Tells the audit trail of an act of this request, after the answer. */
+export function audit(c: Context<AppEnv>, act: AuditAct, actorKind?: AuditEvent["actorKind"]): void {
+  const actor = act.actor ?? c.get("principal")?.userId ?? "";
+  const written = c.get("ports").audit(c.env)({
+    at: Date.now(),
+    actorKind: actorKind ?? (actor === "" ? "stranger" : "user"),
+    actor,
+    act: act.act,
+    target: act.target.slice(0, TEXT_CHARS_MAX),
+    outcome: act.outcome,
+    ip: clientIpText(c),
+    requestId: c.get("requestId"),
+    reason: act.reason?.slice(0, TEXT_CHARS_MAX) ?? null,
+  });
+  later(c, written);
+}
+
+/**
+ * Tells of an operator's act, done or refused: its target is the path's ids, or else what was said without the reason. That is
+ * the one the act was read with (operator-act.ts). Stands behind the door: who may not act is in the request log alone.
+ */
+export function audited(act: string): MiddlewareHandler<AppEnv> {
+  return async function audited(c, next) {
+    await next();
+    // A replay is an answer, and no act.
+    if (c.res.headers.has("Idempotency-Replayed")) return;
+    const reason = c.get("reason");
+    const outcome = c.get("refused") ?? "ok";
+    audit(c, { act, target: targetOf(c), outcome, ...(reason === undefined ? {} : { reason }) }, "operator");
+  };
+}
+
+function targetOf(c: Context<AppEnv>): string {
+  const ids = Object.values(c.req.param());
+  if (ids.length > 0) return ids.join("/");
+  const said: Record<string, unknown> = { ...c.req.query(), ...(asObject(c.get("json")) ?? {}) };
+  const { reason: _, ...rest } = said;
+  return Object.keys(rest).length > 0 ? JSON.stringify(rest) : "";
+}
+
+function asObject(value: unknown): object | null {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? value : null;
+}

@@ -1,0 +1,52 @@
+// The account object's tables, version by version.
+import { BALANCES_BEYOND } from "../balances.ts";
+import { HANDSHAKES_SCHEMA } from "../handshakes.ts";
+import { PARKINGS_SCHEMA } from "../parking.ts";
+import { TICKETS_SCHEMA } from "./tickets.ts";
+
+/** What stored objects have is never edited: a change is a version of its own. */
+const VERSION_1 = [
+  "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+  `CREATE TABLE IF NOT EXISTS journal (seq INTEGER PRIMARY KEY, first INTEGER NOT NULL, v INTEGER NOT NULL, at INTEGER NOT NULL,
+    kind TEXT NOT NULL, entry_kind TEXT, symbol TEXT, order_id TEXT, cseq INTEGER, body TEXT NOT NULL) STRICT`,
+  "CREATE INDEX IF NOT EXISTS journal_entries ON journal (entry_kind, seq) WHERE entry_kind IS NOT NULL",
+  "CREATE INDEX IF NOT EXISTS journal_commands ON journal (symbol, cseq) WHERE cseq IS NOT NULL",
+  `CREATE TABLE IF NOT EXISTS ledger_accounts (account TEXT NOT NULL, asset TEXT NOT NULL,
+    balance INTEGER NOT NULL CHECK (balance BETWEEN -9007199254740991 AND 9007199254740991),
+    PRIMARY KEY (account, asset), CHECK (account NOT IN ('available', 'held') OR balance >= 0)) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS orders (id TEXT PRIMARY KEY, placed_seq INTEGER NOT NULL, symbol TEXT NOT NULL, side TEXT NOT NULL,
+    open INTEGER NOT NULL, body TEXT NOT NULL) STRICT, WITHOUT ROWID`,
+  "CREATE INDEX IF NOT EXISTS orders_placed ON orders (placed_seq)",
+  "CREATE INDEX IF NOT EXISTS orders_open ON orders (placed_seq) WHERE open = 1",
+  "CREATE TABLE IF NOT EXISTS positions (symbol TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID",
+  `CREATE TABLE IF NOT EXISTS peers (symbol TEXT PRIMARY KEY, cseq INTEGER NOT NULL, acknowledged INTEGER NOT NULL,
+    rseq INTEGER NOT NULL, parked TEXT, rules TEXT) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS once (scope TEXT NOT NULL, key TEXT NOT NULL, body_hash TEXT NOT NULL, ref TEXT, refusal TEXT,
+    answer TEXT, request_id TEXT, PRIMARY KEY (scope, key)) STRICT, WITHOUT ROWID`,
+  "CREATE TABLE IF NOT EXISTS revoked_sessions (session_id TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+  "INSERT OR IGNORE INTO meta (key, value) VALUES ('epoch', '1')",
+];
+
+/** Each market's epoch, and parkings with their times; `peers.parked` is read no more. */
+const VERSION_2 = [
+  "ALTER TABLE peers ADD COLUMN epoch INTEGER",
+  ...PARKINGS_SCHEMA,
+  `INSERT INTO parkings (peer, reason, at)
+    SELECT symbol, parked, coalesce((SELECT max(at) FROM journal), 0) FROM peers WHERE parked IS NOT NULL`,
+  "UPDATE peers SET parked = NULL",
+];
+
+/** A transfer asked for again by its key is found by its id, however many there are. */
+const TRANSFERS_BY_ID = [
+  "CREATE INDEX journal_transfers ON journal (body ->> '$.transfer.id') WHERE kind = 'transfer'",
+];
+
+/** The statements of every version, in order. */
+export const ACCOUNT_VERSIONS = [
+  VERSION_1,
+  VERSION_2,
+  BALANCES_BEYOND,
+  TRANSFERS_BY_ID,
+  HANDSHAKES_SCHEMA,
+  TICKETS_SCHEMA,
+];

@@ -1,0 +1,71 @@
+// When a market must be woken: for the first expiry, and for the next step at which the house would trade.
+import { bestPrice } from "../../core/book.ts";
+import { nextCrossingStep } from "../../core/house.ts";
+import { BACKOFF_MAX_MS, HOUSE_HORIZON_STEPS } from "../../core/limits.ts";
+import type { MarketState } from "../../core/market/state.ts";
+import { STEP_MS } from "../../core/prices.ts";
+import type { ObjectPorts } from "../ports.ts";
+import type { Timers } from "../timers.ts";
+
+/** What the clock needs of its market. */
+export interface ClockPorts extends Pick<ObjectPorts, "now" | "tx"> {
+  priceSeed: number;
+  timers: () => Timers;
+  state: () => MarketState;
+}
+
+export class MarketClock {
+  readonly #ports: ClockPorts;
+  /** The customers' best prices that the house's alarm was set for. */
+  #wakeFor: string | null = null;
+
+  constructor(ports: ClockPorts) {
+    this.#ports = ports;
+  }
+
+  /** Memory has been read again: what was armed may have been rolled back. */
+  forget(): void {
+    this.#wakeFor = null;
+  }
+
+  /** Sees that somebody wakes the market for the first expiry, and soon after the customers' best prices have changed. */
+  arm(): void {
+    const firstExpiry = this.#ports.state().expiring.earliest();
+    if (firstExpiry !== null) this.#ports.timers().arm("expiry", "", firstExpiry);
+    const key = this.#customersBest();
+    if (key === this.#wakeFor) return;
+    this.#wakeFor = key;
+    if (key !== null) this.#ports.timers().arm("house", "", this.#ports.now() + STEP_MS);
+  }
+
+  #customersBest(): string | null {
+    const { resting, book } = this.#ports.state();
+    if (resting.size === 0) return null;
+    return `${bestPrice(book.buy, true)}/${bestPrice(book.sell, true)}`;
+  }
+
+  /** While the market is stopped or restored its clock stands still; looking again now and then finds it well. */
+  postpone(kinds: ReadonlySet<string>): void {
+    this.#ports.tx(() => {
+      for (const kind of ["house", "expiry"].filter((one) => kinds.has(one)))
+        this.#ports.timers().arm(kind, "", this.#ports.now() + BACKOFF_MAX_MS);
+    });
+  }
+
+  /** Quotes as of now, then sleeps until the next step that matters to a resting order, an hour at most. */
+  wake(comeToNow: () => void): void {
+    comeToNow();
+    this.#ports.tx(() => {
+      const timers = this.#ports.timers();
+      timers.clear("expiry", "");
+      timers.clear("house", "");
+      this.arm();
+      this.#wakeFor = this.#customersBest();
+      if (this.#wakeFor === null) return;
+      const { rules, step: from, book } = this.#ports.state();
+      const [bid, ask] = [bestPrice(book.buy, true), bestPrice(book.sell, true)];
+      const step = nextCrossingStep(rules, this.#ports.priceSeed, from, bid, ask, HOUSE_HORIZON_STEPS);
+      timers.arm("house", "", step * STEP_MS);
+    });
+  }
+}
