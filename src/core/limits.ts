@@ -79,11 +79,13 @@ export const JOURNAL_CALL_TIMEOUT_MS = 2_000;
 /** Objects whose slices one consumer applies at once: D1 takes six connections an invocation, and is one thread. */
 export const PROJECTION_LANES_MAX = 4;
 /** Journal text that goes into one D1 batch: its rows are ASCII and no longer, and D1 takes 2 MB for one bound value. */
-export const PROJECTION_BATCH_CHARS_MAX = 1_000_000;
+export const PROJECTION_BATCH_CHARS_MAX = 500_000;
 /** Objects whose journals one consumer fetches side by side; together their pages are one D1 batch. */
 export const PULL_OBJECTS_MAX = 20;
 /** Journal fetched in one round, from all objects together: the text of one D1 batch, as {@link SLICE_BYTES_MAX} counts it. */
 export const PULL_BYTES_MAX = 2 * PROJECTION_BATCH_CHARS_MAX;
+/** Rest between two rounds: in it the runtime and D1 see to others. */
+export const PULL_PAUSE_MS = 5;
 /** Rounds of fetching in one invocation: D1 takes a thousand statements in each, and a round is eight. What is left goes on. */
 export const PULL_ROUNDS_MAX = 100;
 /** Failures in a row after which a consumer leaves the rest of its batch for later: each may wait for D1's whole timeout. */

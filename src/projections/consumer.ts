@@ -1,6 +1,11 @@
 // The journal queue's consumer: at least once and in any order in, exactly once and in order out. Every message is answered
 // for itself: what a throw would do to its neighbours is what this file prevents.
-import { SLICE_RETRY_FIRST_SECONDS, SLICE_RETRY_MAX_SECONDS, SLICE_UNKNOWN_RETRY_SECONDS } from "../core/limits.ts";
+import {
+  PULL_PAUSE_MS,
+  SLICE_RETRY_FIRST_SECONDS,
+  SLICE_RETRY_MAX_SECONDS,
+  SLICE_UNKNOWN_RETRY_SECONDS,
+} from "../core/limits.ts";
 import { type DatabaseBinding, database } from "../db/client.ts";
 import { type Source, sourceKey } from "../db/heads.ts";
 import { log } from "../log.ts";
@@ -16,10 +21,14 @@ export type ConsumerBindings = DatabaseBinding & ObjectBindings;
 
 /**
  * Applies a batch of journal slices: those that follow their object's head, and what was kept behind them. Early ones are
- * kept, old ones dropped; both are acknowledged. Then fetches the journals that the batch asks for. Never throws: a slice
+ * kept, old ones dropped; both are acknowledged. Then fetches the journals that the batch asks for, `pauseMs` between pages. Never throws: a slice
  * that fails is delivered again, alone, after a pause.
  */
-export async function consumeJournal(batch: MessageBatch, env: ConsumerBindings): Promise<void> {
+export async function consumeJournal(
+  batch: MessageBatch,
+  env: ConsumerBindings,
+  pauseMs = PULL_PAUSE_MS,
+): Promise<void> {
   const work: Work = { db: database(env), failures: 0 };
   const places = new Map<string, Place>();
   const pulls = new Map<string, Source>();
@@ -46,7 +55,7 @@ export async function consumeJournal(batch: MessageBatch, env: ConsumerBindings)
     }
   }
   await settleSlices(work, [...places.values()]);
-  await pullJournals(work, env, [...pulls.values()]);
+  await pullJournals(work, env, [...pulls.values()], pauseMs);
 }
 
 async function settleSlices(work: Work, places: Place[]): Promise<void> {

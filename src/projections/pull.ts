@@ -15,13 +15,20 @@ const PULLED = "pull";
 
 /**
  * Applies journals from where D1 is to their ends, or as far as {@link PULL_ROUNDS_MAX} rounds go: the rest is put into the
- * queue, behind what waits there. A journal that does not move, since its object, D1 or an event of it fails, is left to the
+ * queue, behind what waits there. Between two rounds it rests for `pauseMs`. A journal that does not move, since its object, D1 or an event of it fails, is left to the
  * sweeper. Never throws.
  */
-export async function pullJournals(work: Work, env: ObjectBindings, sources: readonly Source[]): Promise<void> {
+export async function pullJournals(
+  work: Work,
+  env: ObjectBindings,
+  sources: readonly Source[],
+  pauseMs: number,
+): Promise<void> {
   let places = sources.map((source): Place => ({ source, position: NOWHERE, deliveries: [] }));
   if (places.length === 0 || !(await locate(work, places))) return;
   for (let round = 0; places.length > 0 && round < PULL_ROUNDS_MAX; round += 1) {
+    // The runtime looks at its sockets when it has nothing to do: without a pause, requests would wait for the whole of it.
+    if (round > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
     const turn = places.slice(0, PULL_OBJECTS_MAX);
     places = [...places.slice(PULL_OBJECTS_MAX), ...(await pullRound(work, env, turn))];
   }

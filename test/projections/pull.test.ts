@@ -86,6 +86,14 @@ describe("the pace", () => {
     expect(await headOf(long)).toBe(long.events.at(-1)?.seq);
   });
 
+  it("rests between two pages: in that time the runtime and D1 see to others", async () => {
+    const objects = pulled([{ ...alice, events: alice.events.slice(0, 6) }], { bytesMax: 1 });
+    const started = performance.now();
+    await objects.settle(env.DB, 100);
+    expect(objects.pages.length).toBe(6);
+    expect(performance.now() - started).toBeGreaterThan(6 * 90);
+  });
+
   it("is a page of a few objects at once, which share one batch's bytes", async () => {
     const many = Array.from({ length: 2 * PULL_OBJECTS_MAX }, (_, n) => ({ ...bob, name: `acc_${n}` }));
     const objects = pulled(many);

@@ -90,10 +90,10 @@ export function keepersOf(journals: readonly Journal[], manner: Manner = {}) {
     JOURNAL: { sendBatch } as never,
   };
   /** Delivers what is queued, and what is queued by that, until nothing is left; answers how many batches it was. */
-  const settle = async (db: D1Database = env.DB) => {
+  const settle = async (db: D1Database = env.DB, pauseMs = 0) => {
     let batches = 0;
     for (; seen.queued.length > 0; batches += 1) {
-      await consumeJournal(batchOf(seen.queued.splice(0)).batch, { ...bindings, DB: db });
+      await consumeJournal(batchOf(seen.queued.splice(0)).batch, { ...bindings, DB: db }, pauseMs);
     }
     return batches;
   };
