@@ -1,5 +1,8 @@
 // Which life of an object is speaking (protocol rule 15): it has an epoch, raised when it is restored.
 
+/** The epoch of an object that has never been restored. */
+export const FIRST_EPOCH = 1;
+
 /**
  * Why what was said is of a life that has ended, or null when it is not. Nothing is known before the first contact, and
  * the version before leaves the epoch out of some answers.

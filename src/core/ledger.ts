@@ -107,3 +107,29 @@ export function makeEntry(
 export function applyEntry(balances: Balances, entry: LedgerEntry): void {
   for (const p of entry.postings) balances.set(balanceKey(p.account, p.asset), p.balance);
 }
+
+/**
+ * What is wrong with entries that follow each other, oldest first: each hash is that of its entry's text after the hash
+ * before, and running balances lead to `balances`, which stand after the last. `before` is the hash that the first follows;
+ * null when it is not known, and then the first's own hash is believed. Undefined when nothing is wrong.
+ */
+export function entriesBreak(
+  before: string | null,
+  entries: readonly LedgerEntry[],
+  balances: ReadonlyMap<string, bigint>,
+  sha256: Sha256,
+): string | undefined {
+  const after = new Map(balances);
+  for (const [index, entry] of [...entries.entries()].reverse()) {
+    for (const { account, asset, amount, balance } of entry.postings) {
+      const key = balanceKey(account, asset);
+      const stored = after.get(key) ?? 0n;
+      if (balance !== stored) return `${key} is ${stored} after entry ${entry.seq}, which says ${balance}`;
+      after.set(key, balance - amount);
+    }
+    const head = entries[index - 1]?.hash ?? before;
+    if (head !== null && sha256(entryText(head, entry)) !== entry.hash)
+      return `the hash of entry ${entry.seq} is another's`;
+  }
+  return undefined;
+}

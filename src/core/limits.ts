@@ -31,8 +31,12 @@ export const SLICE_BYTES_MAX = 100_000;
 export const BODY_BYTES_MAX = 65_536;
 /** A snapshot in a request: it goes to its object in one call, of which the platform takes 32 MiB, and is held there twice. */
 export const SNAPSHOT_BYTES_MAX = 8 * 1_048_576;
-/** Journal rows read for one slice: bounds memory when events are tiny. */
-export const SLICE_ROWS_MAX = 500;
+/** Rows of the ledger whose hashes are recomputed when an object starts: a few ms, and what is written last is read most. */
+export const LEDGER_TAIL_ROWS = 50;
+/** Journal rows read at once for a slice: about as many as fit into one, since what does not is read in vain. */
+export const SLICE_READ_ROWS = 64;
+/** Slices that an object sends in a row: after an outage it has thousands, and queue and readers are others' too. */
+export const FLUSH_SLICES_MAX = 10;
 /** Longest sleep of a market's alarm (protocol, house liquidity). */
 export const HOUSE_HORIZON_STEPS = 3_600;
 /** One paper deposit or withdrawal is worth at most 10,000,000 USD, the contract's figure; in USD units (6 digits). */
@@ -68,13 +72,20 @@ export const SWEEP_LAG_MS = 5_000;
 export const SWEEP_OBJECTS_MAX = 200;
 /** Accounts with a gap in what has arrived that a sweep takes out of turn: the others must still get theirs. */
 export const SWEEP_GAPS_MAX = 90;
-/** Objects that one sweep asks at once, and how long it waits for one: all unreachable must still end within the minute. */
+/** Objects that one sweep asks at once. */
 export const SWEEP_LANES_MAX = 20;
-export const SWEEP_CALL_TIMEOUT_MS = 2_000;
+/** How long one call about an object's journal may take: with all objects unreachable a sweep must end within its minute. */
+export const JOURNAL_CALL_TIMEOUT_MS = 2_000;
 /** Objects whose slices one consumer applies at once: D1 takes six connections an invocation, and is one thread. */
 export const PROJECTION_LANES_MAX = 4;
-/** Journal text that goes into one D1 batch: its rows are about as long, and D1 takes 2 MB for one bound value. */
-export const PROJECTION_BATCH_CHARS_MAX = 500_000;
+/** Journal text that goes into one D1 batch: its rows are ASCII and no longer, and D1 takes 2 MB for one bound value. */
+export const PROJECTION_BATCH_CHARS_MAX = 1_000_000;
+/** Objects whose journals one consumer fetches side by side; together their pages are one D1 batch. */
+export const PULL_OBJECTS_MAX = 20;
+/** Journal fetched in one round, from all objects together: the text of one D1 batch, as {@link SLICE_BYTES_MAX} counts it. */
+export const PULL_BYTES_MAX = 2 * PROJECTION_BATCH_CHARS_MAX;
+/** Rounds of fetching in one invocation: D1 takes a thousand statements in each, and a round is eight. What is left goes on. */
+export const PULL_ROUNDS_MAX = 100;
 /** Failures in a row after which a consumer leaves the rest of its batch for later: each may wait for D1's whole timeout. */
 export const PROJECTION_FAILURES_MAX = 3;
 /** Pauses before a slice is delivered again; doubled each time, ten tries outlast a D1 that is away for half an hour. */

@@ -123,7 +123,6 @@ export function qtyWithinBudget(
   market: { baseScale: number; lotSize: bigint },
 ): bigint {
   const room = (budget + charged.fee) * BPS - charged.feeNumerator;
-  if (room <= 0n) return 0n;
   const notional = room / (BPS + BigInt(bps));
   const qty = (notional * 10n ** BigInt(market.baseScale)) / price;
   return qty - (qty % market.lotSize);

@@ -1,7 +1,7 @@
 // The journal is the outbox (protocol rule 2): a cursor says how far the read model's queue has been told.
-import { SLICE_BYTES_MAX, SLICE_ROWS_MAX } from "../core/limits.ts";
-import type { JournalSlice, ObjectPorts } from "./ports.ts";
-import type { JournalHead, Page, PageRequest } from "./protocol.ts";
+import { FLUSH_SLICES_MAX, SLICE_BYTES_MAX, SLICE_READ_ROWS } from "../core/limits.ts";
+import type { ObjectPorts, Sql } from "./ports.ts";
+import type { JournalHead, JournalSlice, Page, PageRequest } from "./protocol.ts";
 
 /** Which object's journal this is; `first` is the column with an event's first stream number, `seq` the last one written. */
 export interface OutboxSource {
@@ -14,6 +14,13 @@ export interface OutboxSource {
 /** What `from` and `to` take in a message beyond the zeros that stand for them. */
 const NUMBERS_CHARS_MAX = 30;
 
+/** The last stream number that the queue has taken. */
+export function sentSeq(sql: Sql): number {
+  sql("CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY CHECK (id = 1), sent_seq INTEGER NOT NULL) STRICT");
+  const [row] = sql<{ sent_seq: number }>("SELECT sent_seq FROM outbox");
+  return row?.sent_seq ?? 0;
+}
+
 /** Sends an object's journal to the queue, slice by slice, one flight at a time. */
 export class Outbox {
   readonly #ports: Pick<ObjectPorts, "sql" | "queue" | "name">;
@@ -25,27 +32,25 @@ export class Outbox {
   constructor(ports: Pick<ObjectPorts, "sql" | "queue" | "name">, source: OutboxSource) {
     this.#ports = ports;
     this.#source = source;
-    ports.sql(
-      "CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY CHECK (id = 1), sent_seq INTEGER NOT NULL) STRICT",
-    );
-    const [row] = ports.sql<{ sent_seq: number }>("SELECT sent_seq FROM outbox");
-    this.#sentSeq = row?.sent_seq ?? 0;
+    this.#sentSeq = sentSeq(ports.sql);
     this.wakeIfBehind();
   }
 
-  /** Sends all that has not been sent. Throws what the queue throws; what it took before that stays sent. */
+  /**
+   * Sends what has not been sent, at most {@link FLUSH_SLICES_MAX} slices of it, and asks for another flush when more is left.
+   * Throws what the queue throws; what it took before that stays sent.
+   */
   async flush(): Promise<void> {
     if (this.#flying) return;
     this.#flying = true;
     try {
-      while (this.#sentSeq < this.#source.seq()) {
-        const slice = this.#nextSlice();
-        if (slice === null) break;
-        const cursor = this.#sentSeq;
+      for (let sent = 0; sent < FLUSH_SLICES_MAX; sent += 1) {
+        const slice = this.sliceFrom(this.#sentSeq + 1, SLICE_BYTES_MAX);
+        if (slice === null) return;
         await this.#ports.queue.send(slice);
-        // A rewind while the slice was in flight wins: what it asked for again must be sent again.
-        if (this.#sentSeq === cursor) this.#setCursor(slice.to);
+        this.#setCursor(slice.to);
       }
+      this.wakeIfBehind();
     } finally {
       this.#flying = false;
     }
@@ -56,7 +61,7 @@ export class Outbox {
     if (this.#sentSeq < this.#source.seq()) this.#ports.queue.wake();
   }
 
-  /** Where the journal is. */
+  /** Where the journal is. Throws InvariantError while the object cannot be read. */
   head(): JournalHead {
     return { epoch: this.#source.epoch(), seq: this.#source.seq() };
   }
@@ -75,11 +80,23 @@ export class Outbox {
     };
   }
 
-  /** Goes back so that everything from `fromSeq` on is sent again: the read model has lost it. */
-  replay(fromSeq: number): JournalHead {
-    if (fromSeq - 1 < this.#sentSeq) this.#setCursor(fromSeq - 1);
-    this.wakeIfBehind();
-    return this.head();
+  /**
+   * The events from the one that has the stream number `fromSeq` on, in a message of at most `bytesMax`, but at least one;
+   * null when there is none. What the queue has been told does not matter to it, nor does it change.
+   */
+  sliceFrom(fromSeq: number, bytesMax: number): JournalSlice | null {
+    const { object, epoch } = this.#source;
+    const slice: JournalSlice = { v: 1, object, name: this.#ports.name, epoch: epoch(), from: 0, to: 0, events: [] };
+    let bytes = JSON.stringify(slice).length + NUMBERS_CHARS_MAX;
+    for (const row of this.#rowsFrom(fromSeq)) {
+      // Escaping makes a body longer in the message than in its row, at most twice: it is JSON, without control characters.
+      bytes += 2 * row.body.length + 3;
+      if (slice.events.length > 0 && bytes > bytesMax) break;
+      if (slice.events.length === 0) slice.from = row.first;
+      slice.to = row.seq;
+      slice.events.push(row.body);
+    }
+    return slice.events.length === 0 ? null : slice;
   }
 
   /** Sends everything under another epoch: a restored object's journal is another one. Belongs in the restore's transaction. */
@@ -95,23 +112,18 @@ export class Outbox {
     );
   }
 
-  #nextSlice(): JournalSlice | null {
-    const { object, epoch, first } = this.#source;
-    const rows = this.#ports.sql<{ first: number; seq: number; body: string }>(
-      `SELECT ${first} AS first, seq, body FROM journal WHERE seq > ? ORDER BY seq LIMIT ?`,
-      this.#sentSeq,
-      SLICE_ROWS_MAX,
-    );
-    const slice: JournalSlice = { v: 1, object, name: this.#ports.name, epoch: epoch(), from: 0, to: 0, events: [] };
-    let bytes = JSON.stringify(slice).length + NUMBERS_CHARS_MAX;
-    for (const row of rows) {
-      // Escaping makes a body longer in the message than in its row, at most twice: it is JSON, without control characters.
-      bytes += 2 * row.body.length + 3;
-      if (slice.events.length > 0 && bytes > SLICE_BYTES_MAX) break;
-      if (slice.events.length === 0) slice.from = row.first;
-      slice.to = row.seq;
-      slice.events.push(row.body);
+  /** Rows read a few at a time: a slice takes a hundred or so, and its object may have a million. */
+  *#rowsFrom(fromSeq: number): Generator<{ first: number; seq: number; body: string }> {
+    let last = fromSeq - 1;
+    for (;;) {
+      const rows = this.#ports.sql<{ first: number; seq: number; body: string }>(
+        `SELECT ${this.#source.first} AS first, seq, body FROM journal WHERE seq > ? ORDER BY seq LIMIT ?`,
+        last,
+        SLICE_READ_ROWS,
+      );
+      yield* rows;
+      if (rows.length < SLICE_READ_ROWS) return;
+      last = rows.at(-1)?.seq ?? last;
     }
-    return slice.events.length === 0 ? null : slice;
   }
 }

@@ -1,15 +1,8 @@
 // The pairs that one object has parked (protocol rule 9): nothing is sent to the other end until an operator resumes it.
 import { strangeEpoch } from "../core/epochs.ts";
+import type { ExchangeAnswer, HandshakeAnswer, ReportAnswer } from "./calls.ts";
 import type { ObjectPorts, SqlValue } from "./ports.ts";
-import type {
-  ExchangeAnswer,
-  HandshakeAnswer,
-  OperatorAct,
-  Page,
-  PageRequest,
-  ParkedPair,
-  ReportAnswer,
-} from "./protocol.ts";
+import type { OperatorAct, Page, PageRequest, ParkedPair } from "./protocol.ts";
 
 /** The statements that make its table, for the version of an object's schema that brings it. Never edited. */
 export const PARKINGS_SCHEMA: readonly string[] = [

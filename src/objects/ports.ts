@@ -1,6 +1,7 @@
 // What an object's logic needs of the world. The shells fill it with the platform, the simulator with its own.
 import type { Sha256 } from "../core/ledger.ts";
 import type { MakeId } from "../core/messages.ts";
+import type { JournalSlice } from "./protocol.ts";
 
 /** What a column holds or a statement is bound to; amounts go through core/money.ts. */
 export type SqlValue = string | number | null;
@@ -32,16 +33,4 @@ export interface JournalQueue {
   send: (slice: JournalSlice) => Promise<void>;
   /** Asks for a flush in a short while: many commits go as one slice. */
   wake: () => void;
-}
-
-/** Journal rows as they are sent to the read model. `from` and `to` are stream numbers; rows follow each other. */
-export interface JournalSlice {
-  v: 1;
-  object: "account" | "market";
-  name: string;
-  epoch: number;
-  from: number;
-  to: number;
-  /** Each row's body as stored: core/codec.ts decodes it. */
-  events: string[];
 }

@@ -1,85 +1,25 @@
-// What objects answer to each other and to the Worker: messages and the interfaces of their remote calls.
+// What objects answer to the Worker, and the interfaces of their remote calls.
 
 import type { OrderRequest } from "../core/account/admission.ts";
 import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/account/state.ts";
 import type { Channel } from "../core/account/stream.ts";
 import type { LedgerEntry } from "../core/ledger.ts";
-import type { Command, Mark, Report, Told } from "../core/messages.ts";
 import type { Order, Side } from "../core/order.ts";
 import type { Spend, Standing } from "../core/policies.ts";
 import type { Position } from "../core/positions.ts";
 import type { Rate, Taken } from "../core/rate.ts";
 import type { Answered, Refusal, Result } from "../core/result.ts";
+import type {
+  ExchangeAnswer,
+  ExchangeCall,
+  HandshakeAnswer,
+  HandshakeCall,
+  ReportAnswer,
+  ReportCall,
+} from "./calls.ts";
 
 /** An act that happens once is answered to HTTP and by objects in one shape. */
 export type { Answered };
-
-/** Whose answer it is: the epoch of the object that speaks. The version before leaves it out of some answers. */
-interface Spoken {
-  epoch?: number;
-}
-
-/** A market's answer to a call of an account: its record of that account. `later`: ask again; `bug`: park this pair. */
-export type ExchangeAnswer = Spoken &
-  (
-    | { outcome: "applied"; cseq: number; reports: Report[] }
-    | { outcome: "gap"; expected: number }
-    | { outcome: "later" }
-    | { outcome: "bug"; detail: string }
-  );
-
-/** An account's call to a market: commands not yet acknowledged, lowest first, and the last report it has applied. */
-export interface ExchangeCall {
-  v: 1;
-  account: string;
-  epoch: number;
-  /** The market's epoch that it is meant for; null before the first contact. The version before leaves it out. */
-  to?: number | null;
-  rseq: number;
-  commands: Command[];
-}
-
-/**
- * An account's call to a market when one of them has been restored: what it has counted, the report that it has under
- * `rseq`, and reports that the market has forgotten, lowest first. `to`: the market's epoch, null while it is not known.
- */
-export interface HandshakeCall {
-  v: 1;
-  account: string;
-  epoch: number;
-  to: number | null;
-  cseq: number;
-  rseq: number;
-  last: Mark | null;
-  told: Told[];
-}
-
-/**
- * A market's answer to it. `behind`: tell the reports after `rseq`. `known`: it knows all that the account does, here is
- * what the account has not (`told`, up to `rseq`, in parts); commands up to `cseq` are done with. `conflict`: one number
- * means different things to them.
- */
-export type HandshakeAnswer = Spoken &
-  (
-    | { outcome: "behind"; rseq: number; last: Mark | null }
-    | { outcome: "known"; cseq: number; rseq: number; told: Told[] }
-    | { outcome: "later" }
-    | { outcome: "conflict" | "bug"; detail: string }
-  );
-
-/** A market's push to an account: reports not yet acknowledged, lowest first. */
-export interface ReportCall {
-  v: 1;
-  symbol: string;
-  epoch: number;
-  reports: Report[];
-  /** The market has been restored, and waits for this account's hand. */
-  hello?: true;
-}
-
-/** An account's answer to a push: the last report that it has applied. `later`: push again; `bug`: park this pair. */
-export type ReportAnswer = Spoken &
-  ({ outcome: "applied"; rseq: number } | { outcome: "later" } | { outcome: "bug"; detail: string });
 
 /** A pair that an object has parked: the other end, why, since when (ms), and how many messages it has for it. */
 export interface ParkedPair {
@@ -100,10 +40,14 @@ export interface OperatorAct {
   reason: string;
 }
 
-/** What an object is restored from: the first events of its journal, as stored, and the epoch of its next life. */
+/**
+ * What an object is restored from: the first events of its journal, as stored, and the epoch of its next life. `replace`:
+ * what it has stored is thrown away for them; the version before leaves it out.
+ */
 export interface Snapshot {
   epoch: number;
   journal: string[];
+  replace?: boolean;
 }
 
 /** How far a restore has come: whether new orders are refused, with whom hands are to be shaken, and what is broken. */
@@ -185,6 +129,37 @@ export interface JournalHead {
   seq: number;
 }
 
+/** Journal rows as they are sent to the read model. `from` and `to` are stream numbers; rows follow each other. */
+export interface JournalSlice {
+  v: 1;
+  object: "account" | "market";
+  name: string;
+  epoch: number;
+  from: number;
+  to: number;
+  /** Each row's body as stored: core/codec.ts decodes it. */
+  events: string[];
+}
+
+/**
+ * A message of the journal queue that says whose journal is to be fetched from its object, from where the read model is. Of
+ * version 2, so that a reader of slices alone leaves it for a newer one.
+ */
+export interface JournalPull {
+  v: 2;
+  kind: "pull";
+  object: "account" | "market";
+  name: string;
+  epoch: number;
+}
+
+/** What those who look after the read model ask of an object. */
+export interface JournalRpc {
+  head(): Promise<JournalHead>;
+  /** The events from a stream number on, in at most `bytesMax`, but at least one; null at the end. */
+  journalFrom(fromSeq: number, bytesMax: number): Promise<JournalSlice | null>;
+}
+
 /** A request's Idempotency-Key, and its id, under which the first answer is replayed. */
 export interface Idempotency {
   key: string;
@@ -192,7 +167,7 @@ export interface Idempotency {
 }
 
 /** The account object's remote calls. Refusals are values; a throw is a bug. */
-export interface AccountRpc {
+export interface AccountRpc extends JournalRpc {
   admit(caller: Caller): Promise<Counted<null>>;
   placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
   refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;
@@ -225,15 +200,16 @@ export interface AccountRpc {
   parked(query: PageRequest): Promise<ParkedView>;
   /** Sends a parked market what waits for it. Refuses `not_found` when it is not parked. */
   unpark(symbol: string, act: OperatorAct): Promise<Result<null>>;
-  /** Begins the next life of an object without a journal, or of one whose storage was brought back (`journal` empty). */
+  /**
+   * Begins the next life of an object without a journal, of one whose storage was brought back (`journal` empty), or of one
+   * that is to forget what it has stored (`replace`).
+   */
   restore(snapshot: Snapshot, act: OperatorAct): Promise<Result<null>>;
   restoration(): Promise<RestoreView>;
   /** Opens a restored object though it still waits for others. */
   reopen(act: OperatorAct): Promise<Result<null>>;
-  head(): Promise<JournalHead>;
   /** The journal as it is stored, oldest first: what a restore begins from. */
   journal(query: PageRequest): Promise<Page<string>>;
-  replay(fromSeq: number): Promise<JournalHead>;
 }
 
 /** One price of a book and all that rests there, in units. */
@@ -251,10 +227,11 @@ export interface BookView {
 }
 
 /** The market object's remote calls. */
-export interface MarketRpc {
+export interface MarketRpc extends JournalRpc {
   exchange(call: ExchangeCall): Promise<ExchangeAnswer>;
   shake(call: HandshakeCall): Promise<HandshakeAnswer>;
-  book(depth: number): Promise<BookView>;
+  /** Null while what is stored cannot be read. */
+  book(depth: number): Promise<BookView | null>;
   /** The accounts that this market pushes nothing to; their own calls are answered. */
   parked(query: PageRequest): Promise<ParkedView>;
   /** Pushes to a parked account what waits for it. Refuses `not_found` when it is not parked. */
@@ -263,10 +240,8 @@ export interface MarketRpc {
   restore(snapshot: Snapshot, expected: string[], act: OperatorAct): Promise<Result<null>>;
   restoration(): Promise<RestoreView>;
   reopen(act: OperatorAct): Promise<Result<null>>;
-  head(): Promise<JournalHead>;
   /** The journal as it is stored, oldest first: what a restore begins from. */
   journal(query: PageRequest): Promise<Page<string>>;
-  replay(fromSeq: number): Promise<JournalHead>;
 }
 
 /** A limiter's remote calls, for the one key that it is named after: an address, a person, a name that nobody has. */

@@ -1,5 +1,5 @@
 // An object's tables, version by version: each version only adds, so that the code of the version before can still use them.
-import type { ObjectPorts } from "./ports.ts";
+import type { ObjectPorts, Sql } from "./ports.ts";
 
 /** Brings an object's tables to the newest version. `versions[0]` makes version 1; each runs once, as one transaction. */
 export function migrate(
@@ -16,4 +16,15 @@ export function migrate(
       ports.sql("INSERT INTO schema_version (version, at) VALUES (?, ?)", done + index + 1, ports.now());
     });
   });
+}
+
+/**
+ * Empties every table but the list of versions, whatever is in them. Belongs in the transaction that writes them anew.
+ * Without a condition no row is looked at, so that a body that SQLite itself cannot read is in nobody's way.
+ */
+export function emptyTables(sql: Sql): void {
+  const tables = sql<{ name: string }>(
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB 'sqlite_*' AND name NOT GLOB '_cf_*' AND name <> 'schema_version'",
+  );
+  for (const { name } of tables) sql(`DELETE FROM "${name}"`);
 }

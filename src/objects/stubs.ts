@@ -1,8 +1,13 @@
 // The only doorway to the objects and to the queue that they fill: names are made here, and faults are told apart here.
 import type { DurableObject } from "cloudflare:workers";
+import { JOURNAL_CALL_TIMEOUT_MS } from "../core/limits.ts";
 import type { Standing } from "../core/policies.ts";
 import { type Answered, ok, type Result, refuse } from "../core/result.ts";
-import type { AccountRpc, Caller, Counted, LimiterRpc, MarketRpc } from "./protocol.ts";
+import { log } from "../log.ts";
+import type { AccountRpc, Caller, Counted, JournalPull, JournalRpc, LimiterRpc, MarketRpc } from "./protocol.ts";
+
+/** The platform takes no more messages in one call. */
+const SEND_BATCH_MAX = 100;
 
 /** The bindings that the objects live behind. */
 export interface ObjectBindings {
@@ -31,6 +36,53 @@ export function limiterStub(env: Pick<ObjectBindings, "LIMITER">, key: string) {
 /** The queue that carries journals to the read model. */
 export function journalQueue(env: ObjectBindings): Queue {
   return env.JOURNAL;
+}
+
+/** Whose journal it is. A market's name has its venue in front. */
+export type Journalled = Pick<JournalPull, "object" | "name">;
+
+/**
+ * What an object says of its journal; null, with a line in the log, when it has no answer within
+ * {@link JOURNAL_CALL_TIMEOUT_MS}. The name must be an object's own, since asking makes one.
+ */
+export async function askJournal<T>(
+  env: Pick<ObjectBindings, "ACCOUNT" | "MARKET">,
+  { object, name }: Journalled,
+  ask: (journal: JournalRpc) => Promise<T>,
+): Promise<T | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error("no answer in time")), JOURNAL_CALL_TIMEOUT_MS);
+  });
+  try {
+    const journal: JournalRpc = object === "account" ? env.ACCOUNT.getByName(name) : env.MARKET.getByName(name);
+    return await Promise.race([ask(journal), timeout]);
+  } catch (error) {
+    log("error", "journal_unreachable", { object, name, message: String(error) });
+    return null;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Has the read model fetch these journals from where it is. False, with a line in the log, when the queue takes it not. */
+export async function sendPulls(
+  env: Pick<ObjectBindings, "JOURNAL">,
+  sources: readonly Pick<JournalPull, "object" | "name" | "epoch">[],
+): Promise<boolean> {
+  const messages = sources.map(({ object, name, epoch }) => {
+    const body: JournalPull = { v: 2, kind: "pull", object, name, epoch };
+    return { body };
+  });
+  try {
+    for (let at = 0; at < messages.length; at += SEND_BATCH_MAX) {
+      await env.JOURNAL.sendBatch(messages.slice(at, at + SEND_BATCH_MAX));
+    }
+    return true;
+  } catch (error) {
+    log("error", "queue_failed", { message: String(error) });
+    return false;
+  }
 }
 
 /**

@@ -164,7 +164,7 @@ function selectRows<T extends SQLiteTable>(table: T, rows: StepRows<T>, fits: SQ
   );
   const columns = sql.raw(keys.map((_, index) => `value ->> ${index}`).join(", "));
   const step = sql.raw(`value ->> ${keys.length}`);
-  return sql`SELECT ${columns} FROM json_each(${JSON.stringify(values)}) WHERE ${step} IN ${fits}`;
+  return sql`SELECT ${columns} FROM jsonb_each(${JSON.stringify(values)}) WHERE ${step} IN ${fits}`;
 }
 
 /** Rows that never change: what is there already stays. */

@@ -3,9 +3,10 @@ import { sql } from "drizzle-orm";
 import { typeId } from "../core/ids.ts";
 import { DEAD_LETTER_RETRY_SECONDS } from "../core/limits.ts";
 import { type Database, database, type Guarded, guardD1 } from "../db/client.ts";
+import { sourceKey } from "../db/heads.ts";
 import { deadLetters } from "../db/read-model.ts";
 import { log } from "../log.ts";
-import { readSlice, subjectOf } from "./slice.ts";
+import { readMessage, subjectOf } from "./slice.ts";
 
 /** A message that could not be applied, and why. `subject` null: it does not say whose it is. */
 export interface DeadLetter {
@@ -51,8 +52,10 @@ export async function consumeDeadLetters(batch: MessageBatch, env: { DB: D1Datab
 /** Whose a message is and why it died, as far as it says so: the queues of others are not this file's to read. */
 function judged(queue: string, body: unknown): Pick<DeadLetter, "subject" | "reason"> {
   if (!queue.includes("journal")) return { subject: null, reason: "not done in all its tries" };
-  const read = readSlice(body);
-  if (read.kind === "slice") return { subject: subjectOf(read.slice), reason: "not applied in all its tries" };
+  const read = readMessage(body);
+  const reason = "not applied in all its tries";
+  if (read.kind === "slice") return { subject: subjectOf(read.slice), reason };
+  if (read.kind === "pull") return { subject: sourceKey(read.source), reason };
   return { subject: read.kind === "invalid" ? read.subject : null, reason: read.reason };
 }
 

@@ -2,53 +2,18 @@ import { describe, expect, it } from "vitest";
 import { applyReports, understands } from "../../src/core/account/reports.ts";
 import { type AccountEvent, accountStateHash, applyAccountEvent, balanceOf } from "../../src/core/account/state.ts";
 import { streamMessages } from "../../src/core/account/stream.ts";
-import { SUBMIT_DEADLINE_MS } from "../../src/core/limits.ts";
+import { OPEN_ORDERS_MAX, SUBMIT_DEADLINE_MS } from "../../src/core/limits.ts";
 import { applyCommands } from "../../src/core/market/decide.ts";
 import { marketStateHash } from "../../src/core/market/state.ts";
 import type { Report } from "../../src/core/messages.ts";
 import { UNITS_MAX } from "../../src/core/money.ts";
 import type { Order } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
-import type { Result } from "../../src/core/result.ts";
-import { countingIds, listed, NOON, SEED, sha256, units } from "../support/book.ts";
+import { countingIds, listed, NOON, SEED, sha256 } from "../support/book.ts";
 import { CoreWorld } from "../support/core-world.ts";
+import { money, now, pair, placed, sol, usd, value } from "../support/pair.ts";
 
 const SOL = listed("SOL-USD");
-const usd = (text: string) => units(text, 6);
-const sol = (text: string) => units(text, 8);
-
-/** Two accounts with 10,000 USD and 10 SOL each, at a market where the house has not quoted yet and the price is about 180. */
-function pair(): CoreWorld {
-  const world = new CoreWorld(["ann", "bob"], [SOL]);
-  for (const id of ["ann", "bob"]) {
-    world.transfer(id, "deposit", "USD", usd("10000"));
-    world.transfer(id, "deposit", "SOL", sol("10"));
-  }
-  // The house would stand between the two.
-  world.venue("SOL-USD").state.step = Number.MAX_SAFE_INTEGER;
-  return world;
-}
-
-function value<T>(result: Result<T>): T {
-  if (!result.ok) throw new Error(`refused: ${JSON.stringify(result.refusal)}`);
-  return result.value;
-}
-
-/** Available and held, as `USD 9500 + 500`. */
-function money(world: CoreWorld, id: string, asset: "USD" | "SOL"): string {
-  const { state } = world.customer(id);
-  const scale = asset === "USD" ? 1e6 : 1e8;
-  const [available, held] = ["available", "held"].map((account) => Number(balanceOf(state, account, asset)) / scale);
-  expect(world.breaks(false)).toEqual([]);
-  return `${asset} ${available} + ${held}`;
-}
-
-function now(world: CoreWorld, id: string, order: Order): Order {
-  const found = world.customer(id).orders.get(order.id);
-  if (found === undefined) throw new Error(`${id} never had ${order.id}`);
-  return found;
-}
-
 function commands(world: CoreWorld, id: string) {
   return world.customer(id).state.peers.get("SOL-USD")?.pending ?? [];
 }
@@ -74,6 +39,7 @@ describe("placing an order", () => {
     const world = pair();
     const order = value(world.place("ann", { qty: sol("3"), limitPrice: usd("180.1") }));
     expect(order).toMatchObject({ status: "pending_new", hold: usd("541.3806"), credit: sol("3"), fee: 0n });
+    expect(world.accountEvents("ann").at(-1)).toMatchObject({ kind: "order_accepted", first: order.seq });
     expect(money(world, "ann", "USD")).toBe("USD 9458.6194 + 541.3806");
     expect(commands(world, "ann")).toMatchObject([
       { kind: "submit", cseq: 1, order: { id: order.id, budget: order.hold } },
@@ -100,6 +66,7 @@ describe("placing an order", () => {
       { type: "market", timeInForce: "ioc", limitPrice: null },
       NOON + SUBMIT_DEADLINE_MS,
     ],
+    ["five seconds for one that says gtc, too", { type: "market", limitPrice: null }, NOON + SUBMIT_DEADLINE_MS],
     ["five seconds for ioc", { timeInForce: "ioc" }, NOON + SUBMIT_DEADLINE_MS],
     ["five seconds for fok", { timeInForce: "fok" }, NOON + SUBMIT_DEADLINE_MS],
     ["its own time for gtd", { timeInForce: "gtd", expiresAt: NOON + 90_000 }, NOON + 90_000],
@@ -205,6 +172,32 @@ describe("a fill", () => {
   });
 });
 
+describe("an event says which of the customer's balances it changes, and what they are after it:", () => {
+  it("both parts of each, once for each asset, in the order of its postings", () => {
+    const world = pair();
+    placed(world, "ann", { qty: sol("3"), limitPrice: usd("181") });
+    placed(world, "bob", { side: "sell", qty: sol("1"), limitPrice: usd("181") });
+    const order = placed(world, "ann", { side: "sell", qty: sol("2"), limitPrice: usd("190") });
+    world.cancel("ann", order);
+    world.settle();
+    const told = world
+      .accountEvents("ann")
+      .map((event) => event.balances.map((b) => `${b.asset} ${b.available} + ${b.held}`).join(", "));
+    const rest = usd("362.724");
+    expect(told).toEqual([
+      `USD ${usd("10000")} + 0`,
+      `SOL ${sol("10")} + 0`,
+      `USD ${usd("9455.914")} + ${usd("544.086")}`,
+      "",
+      `USD ${usd("10000") - usd("181.181") - rest} + ${rest}, SOL ${sol("11")} + 0`,
+      `SOL ${sol("9")} + ${sol("2")}`,
+      "",
+      "",
+      `SOL ${sol("11")} + 0`,
+    ]);
+  });
+});
+
 describe("the end of an order releases all that it holds, once", () => {
   it.each<[string, (world: CoreWorld, order: Order) => unknown, object]>([
     [
@@ -247,8 +240,20 @@ describe("a cancel", () => {
     const asked = world.cancel("ann", now(world, "ann", order));
     expect(asked).toMatchObject({ status: "new", cancelRequested: true, hold: order.hold });
     expect(world.cancel("ann", asked)).toBe(asked);
-    expect(commands(world, "ann")).toHaveLength(1);
+    expect(commands(world, "ann")).toEqual([{ kind: "cancel", cseq: 2, orderId: order.id }]);
     expect(money(world, "ann", "USD")).toBe("USD 9458.92 + 541.08");
+  });
+
+  it("stays asked for while its order is filled in parts, and no longer than the order is open", () => {
+    const world = pair();
+    const order = placed(world, "ann", { qty: sol("2") });
+    value(world.place("bob", { side: "sell", qty: sol("0.5"), limitPrice: usd("180") }));
+    world.sendCommands("bob", "SOL-USD");
+    world.cancel("ann", order);
+    world.sendReports("ann", "SOL-USD");
+    expect(now(world, "ann", order)).toMatchObject({ status: "partially_filled", cancelRequested: true });
+    world.settle();
+    expect(now(world, "ann", order)).toMatchObject({ status: "canceled", cancelRequested: false });
   });
 
   it("that comes too late leaves the order as its market filled it", () => {
@@ -292,6 +297,21 @@ describe("a market whose rules have changed", () => {
     expect(money(world, "ann", "USD")).toBe("USD 10000 + 0");
   });
 
+  it("judges one by notional by the quantity that it has become, which is in the lots of then", () => {
+    const world = pair();
+    world.changeRules("SOL-USD", { lotSize: sol("0.01") });
+    const [odd, even] = ["99", "90.18"].map((notional) =>
+      value(world.place("ann", { notional: usd(notional), limitPrice: usd("180") })),
+    );
+    expect([odd?.qty, even?.qty]).toEqual([sol("0.5489"), sol("0.5")]);
+    world.settle();
+    const ends = [odd, even].map((order) => order && now(world, "ann", order));
+    expect(ends).toMatchObject([
+      { status: "rejected", reason: "off_lot" },
+      { status: "new", qty: sol("0.5") },
+    ]);
+  });
+
   it("does not refuse it for its own hold, nor for its own credit", () => {
     const world = pair();
     world.changeRules("SOL-USD", { takerFeeBps: 20 });
@@ -305,6 +325,17 @@ describe("a market whose rules have changed", () => {
     expect(now(world, "ann", order)).toMatchObject({ status: "new", reason: null });
   });
 
+  it("does not refuse it for its own place among the open orders", () => {
+    const world = pair();
+    world.changeRules("SOL-USD", { takerFeeBps: 50 });
+    const { orders } = world.customer("ann").state;
+    const order = value(world.place("ann", { qty: sol("1"), limitPrice: usd("180") }));
+    for (let others = 1; others < OPEN_ORDERS_MAX; others += 1) orders.set(`ord_other_${others}`, order);
+    expect(world.place("ann", { qty: sol("1") })).toMatchObject({ refusal: { code: "too_many_open_orders" } });
+    world.settle();
+    expect(now(world, "ann", order)).toMatchObject({ status: "new" });
+  });
+
   it("does not lose a cancel that was sent before it had judged the order", () => {
     const world = pair();
     world.changeRules("SOL-USD", { takerFeeBps: 50 });
@@ -312,6 +343,11 @@ describe("a market whose rules have changed", () => {
     world.cancel("ann", order);
     world.settle();
     expect(now(world, "ann", order)).toMatchObject({ status: "canceled", reason: "user" });
+    const late = world.accountEvents("ann").find((event) => event.kind === "report" && event.rseq === 2);
+    expect(late).toMatchObject({
+      execType: "cancel_rejected",
+      command: { kind: "cancel", cseq: 4, orderId: order.id },
+    });
     expect(money(world, "ann", "USD")).toBe("USD 10000 + 0");
     expect(world.breaks(true)).toEqual([]);
   });
@@ -403,6 +439,43 @@ describe("a report", () => {
     expect(world.customer("ann").state.orders.size).toBe(0);
   });
 
+  it("that changes an order is its last change: time and place in the stream; one that changes none leaves both", () => {
+    const world = pair();
+    world.changeRules("SOL-USD", { takerFeeBps: 50 });
+    const order = value(world.place("ann", { qty: sol("1"), limitPrice: usd("180") }));
+    const cancel = world.cancel("ann", order);
+    expect(cancel).toMatchObject({ seq: order.seq, updatedAt: NOON });
+    world.now = NOON + 1_000;
+    world.settle();
+    const reports = world.accountEvents("ann").flatMap((event) => (event.kind === "report" ? [event] : []));
+    expect(reports.map(({ execType, order: { updatedAt } }) => [execType, updatedAt])).toEqual([
+      ["rules_changed", NOON],
+      ["cancel_rejected", NOON],
+      ["new", NOON + 1_000],
+      ["canceled", NOON + 1_000],
+    ]);
+    expect(reports.map(({ first, order: { seq } }) => seq - first === 0)).toEqual([false, false, true, true]);
+    expect(reports.slice(0, 2).map(({ order: { seq } }) => seq)).toEqual([order.seq, order.seq]);
+  });
+
+  it("finds an order that others before it in the same turn have ended", () => {
+    const world = pair();
+    const [one, other] = ["180", "179"].map((price) => placed(world, "ann", { qty: sol("1"), limitPrice: usd(price) }));
+    if (one === undefined || other === undefined) throw new Error("ann has no orders");
+    value(world.place("bob", { side: "sell", qty: sol("2"), limitPrice: usd("179") }));
+    world.sendCommands("bob", "SOL-USD");
+    for (const order of [one, other]) world.cancel("ann", order);
+    world.settle();
+    const ends = world.accountEvents("ann").flatMap((event) => (event.kind === "report" ? [event] : []));
+    expect(ends.slice(-4).map(({ execType, order }) => [execType, order.id, order.status, order.hold])).toEqual([
+      ["fill", one.id, "filled", 0n],
+      ["fill", other.id, "filled", 0n],
+      ["cancel_rejected", one.id, "filled", 0n],
+      ["cancel_rejected", other.id, "filled", 0n],
+    ]);
+    expect(money(world, "ann", "SOL")).toBe("SOL 12 + 0");
+  });
+
   const fill = {
     executionId: "exe_x",
     tradeId: "trd_x",
@@ -436,6 +509,8 @@ describe("a report", () => {
       "done too early",
     ],
     ["of a step that no order takes", { execType: "canceled" }, "pending_new to canceled"],
+    ["of a fill that does not say what was filled", { execType: "fill" }, "a fill report comes with its fill"],
+    ["of changed rules without the rules", { execType: "rules_changed" }, "changed rules come with the report"],
   ])("%s stops the account before anything is kept", (_what, report, message) => {
     const world = pair();
     const order = value(world.place("ann", { qty: sol("1"), limitPrice: usd("180") }));
@@ -453,6 +528,29 @@ describe("money in and out", () => {
     expect(deposit).toMatchObject({ status: "settled", kind: "deposit", amount: usd("5.5") });
     expect(money(world, "ann", "USD")).toBe("USD 10005.5 + 0");
     expect(balanceOf(world.customer("ann").state, "external", "USD")).toBe(-usd("10005.5"));
+  });
+
+  it("moves with an entry that says why, and for what", () => {
+    const world = pair();
+    const bid = placed(world, "ann", { qty: sol("2") });
+    placed(world, "bob", { side: "sell", qty: sol("1") });
+    world.cancel("ann", now(world, "ann", bid));
+    world.settle();
+    const paid = value(world.transfer("ann", "withdrawal", "USD", usd("1")));
+    const events = world.accountEvents("ann").slice(2);
+    const [fill] = events.flatMap((event) => (event.kind === "report" && event.fill ? [event.fill] : []));
+    const entries = events.flatMap((event) => ("entry" in event && event.entry ? [event.entry] : []));
+    const all = world.accountEvents("ann").flatMap((event) => ("entry" in event && event.entry ? [event] : []));
+    expect(all.map(({ entry }) => entry?.seq)).toEqual(all.map(({ first }) => first));
+    expect(all.map(({ entry }) => entry?.id)).toEqual(all.map(() => expect.stringMatching(/^ent_\d+$/)));
+    expect(paid.id).toMatch(/^wdr_/);
+    expect(world.accountEvents("ann")[0]).toMatchObject({ transfer: { id: expect.stringMatching(/^dep_/) } });
+    expect(entries.map(({ kind, ref }) => [kind, ref])).toEqual([
+      ["hold", bid.id],
+      ["fill", fill?.id],
+      ["release", bid.id],
+      ["withdrawal", paid.id],
+    ]);
   });
 
   it("takes out all that is available and not one unit more; what is held stays", () => {
@@ -475,12 +573,30 @@ describe("money in and out", () => {
     const world = pair();
     for (const kind of ["deposit", "withdrawal"] as const) {
       for (const amount of [most + 1_000n, UNITS_MAX + 1n, 10n ** 26n]) {
-        expect(world.transfer("ann", kind, asset, amount)).toMatchObject({ refusal: { code: "amount_out_of_range" } });
+        const detail = "At most 10,000,000 USD at a time.";
+        expect(world.transfer("ann", kind, asset, amount)).toMatchObject({
+          refusal: { code: "amount_out_of_range", detail },
+        });
         expect(world.accountEvents("ann").at(-1)).toMatchObject({ kind: "refused" });
       }
     }
     value(world.transfer("ann", "deposit", asset, most));
     value(world.transfer("ann", "withdrawal", asset, most));
+  });
+
+  it("never lets a balance past its bound, counting what is held and what open orders may bring in", () => {
+    const world = pair();
+    placed(world, "ann", { side: "sell", qty: sol("1"), limitPrice: usd("190") });
+    // It may bring in twice its worth at the reference.
+    const credit = 2n * referencePrice(SOL, SEED, NOON);
+    world.depositInParts("ann", "USD", UNITS_MAX - usd("10000") - credit, usd("10000000"));
+    expect(world.transfer("ann", "deposit", "USD", 1n)).toMatchObject({ refusal: { code: "amount_out_of_range" } });
+    placed(world, "ann", { qty: sol("1"), limitPrice: usd("170") });
+    expect(world.transfer("ann", "deposit", "USD", 1n)).toMatchObject({ refusal: { code: "amount_out_of_range" } });
+  });
+
+  it("of nothing is a bug", () => {
+    expect(() => pair().transfer("ann", "deposit", "USD", 0n)).toThrow(/transfer dep_\d+ moves nothing/);
   });
 
   it("never lets a balance past its bound; what has come in altogether may pass it", () => {

@@ -197,7 +197,8 @@ describe("an order that could carry a balance past its bound is refused before i
     put(state, room);
     expect(codeOf(buy, state)).toBe("ok");
     put(state, room + 1n);
-    expect(codeOf(buy, state)).toBe("amount_out_of_range");
+    const refusal = { code: "amount_out_of_range", detail: "SOL could pass its bound" };
+    expect(judge(buy, state)).toEqual({ ok: false, refusal });
   });
 
   it("a sell counts with twice its worth at the reference: a resting price cannot be higher", () => {

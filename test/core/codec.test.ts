@@ -46,19 +46,21 @@ describe("data is written as JSON", () => {
     expect(encode(value)).toBe(text);
   });
 
+  const NOT_PLAIN = "only plain data can be encoded";
+
   it.each([
-    ["undefined", undefined],
-    ["NaN", Number.NaN],
-    ["Infinity", { a: Number.POSITIVE_INFINITY }],
-    ["a function", [() => 1]],
-    ["a symbol", Symbol("s")],
-    ["a Map", new Map([["a", 1]])],
-    ["a Set", { a: new Set([1]) }],
-    ["a Date", new Date(0)],
-    ["bytes", new Uint8Array(2)],
-  ])("but %s is a bug", (_, value) => {
-    expect(() => encode(value)).toThrow(TypeError);
-    expect(() => canonical(value)).toThrow(TypeError);
+    ["undefined", undefined, "a undefined cannot be encoded"],
+    ["NaN", Number.NaN, "NaN cannot be encoded"],
+    ["Infinity", { a: Number.POSITIVE_INFINITY }, "Infinity cannot be encoded"],
+    ["a function", [() => 1], "a function cannot be encoded"],
+    ["a symbol", Symbol("s"), "a symbol cannot be encoded"],
+    ["a Map", new Map([["a", 1]]), NOT_PLAIN],
+    ["a Set", { a: new Set([1]) }, NOT_PLAIN],
+    ["a Date", new Date(0), NOT_PLAIN],
+    ["bytes", new Uint8Array(2), NOT_PLAIN],
+  ])("but %s is a bug", (_, value, message) => {
+    expect(() => encode(value)).toThrow(new TypeError(message));
+    expect(() => canonical(value)).toThrow(new TypeError(message));
   });
 });
 
@@ -102,6 +104,10 @@ describe("what was written is read back", () => {
       expect(() => decode(text)).toThrow(SyntaxError);
     },
   );
+
+  it("and an integer that was never written is named", () => {
+    expect(() => decode('{"a":"$0x10"}')).toThrow('"$0x10" is not an encoded integer');
+  });
 });
 
 describe("the canonical form", () => {

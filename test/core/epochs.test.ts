@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { anotherEpoch, isRestored, strangeEpoch } from "../../src/core/epochs.ts";
-import { type InvariantError, invariant, onBreak } from "../../src/core/result.ts";
+import { ConflictError, type InvariantError, invariant, onBreak, orConflict } from "../../src/core/result.ts";
 
 describe("what is said in an epoch", () => {
   it.each([
@@ -52,5 +52,21 @@ describe("an act that breaks an invariant", () => {
         throw new TypeError("a bug");
       }, broken),
     ).toThrow(TypeError);
+  });
+});
+
+describe("what another object tells", () => {
+  it("and cannot be true is a conflict, which is no bug of whoever hears it; every other throw is one", () => {
+    const told = (work: () => string) => () => orConflict(work);
+    expect(told(() => "done")()).toBe("done");
+    const untrue = told(() => {
+      invariant(false, "order ord_1 is open already");
+      return "done";
+    });
+    expect(untrue).toThrow(new ConflictError("conflict: order ord_1 is open already"));
+    const bug = told(() => {
+      throw new TypeError("a bug");
+    });
+    expect(bug).toThrow(new TypeError("a bug"));
   });
 });

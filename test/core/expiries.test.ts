@@ -80,16 +80,19 @@ describe("the ends of orders", () => {
     expect([expiries.earliest(), expiries.size]).toEqual([30, 1]);
   });
 
-  it("may be very many: the next one is found without looking at all, deleted ones are not kept", () => {
+  it("may be very many: the next one is found without looking at all, deleted ones are not kept", {
+    timeout: 30_000,
+  }, () => {
     const expiries = new Expiries();
     for (let index = 0; index < 300_000; index += 1) expiries.set(`o${index}`, 1_000_000 - index);
     expect(expiries.earliest()).toBe(700_001);
     const startedAt = performance.now();
     for (let turn = 0; turn < 10_000; turn += 1) {
-      expect(expiries.due(700_000).length).toBe(0);
+      const due = expiries.due(700_000).length;
       expiries.set("young", 900_000);
       expiries.delete("young");
-      if (expiries.earliest() !== 700_001) throw new Error("another one is first");
+      // One `expect` for each of so many turns would take longer than they do.
+      if (due !== 0 || expiries.earliest() !== 700_001) throw new Error("another one is first");
     }
     // Looking at all would take minutes.
     expect(performance.now() - startedAt).toBeLessThan(5_000);

@@ -155,6 +155,16 @@ describe("a checker that never speaks proves nothing:", () => {
     const states = [...world.customers.values()].map(({ state }) => state);
     expect(crossBreaks(states, world.venue("SOL-USD").state).join("\n")).toMatch(sentence);
   });
+
+  it("and one that speaks of another market's orders and money would never be silent", () => {
+    const world = new CoreWorld(["ann"], [SOL, listed("DOGE-USD")]);
+    world.transfer("ann", "deposit", "USD", units("1000", 6));
+    world.place("ann", { qty: units("1", 8), limitPrice: units("175", 6) });
+    world.place("ann", { symbol: "DOGE-USD", type: "market", timeInForce: "ioc", notional: units("100", 6) });
+    world.settle();
+    expect(world.customer("ann").state.orders.size).toBe(1);
+    expect(world.breaks(true)).toEqual([]);
+  });
 });
 
 function add(world: CoreWorld, key: string, amount: bigint): void {

@@ -3,11 +3,13 @@ import {
   applyEntry,
   type Balances,
   balanceKey,
+  entriesBreak,
   entryText,
   formatUnits,
   GENESIS_HASH,
   isCustomerMoney,
   keyParts,
+  type LedgerEntry,
   type Movement,
   makeEntry,
 } from "../../src/core/ledger.ts";
@@ -228,5 +230,72 @@ describe("a position", () => {
 
   it("withdrawn realises nothing and takes its cost along", () => {
     expect(takeFromPosition(held, 15n, null)).toEqual({ symbol: "SOL-USD", qty: 0n, costBasis: 0n, realizedPnl: 0n });
+  });
+});
+
+describe("entries that follow each other", () => {
+  /** Three deposits, and the balances after them. */
+  function chain(): { entries: LedgerEntry[]; balances: Balances } {
+    const balances: Balances = new Map();
+    const entries: LedgerEntry[] = [];
+    for (const seq of [1, 2, 3]) {
+      const facts = { ...FACTS, id: `ent_${seq}`, seq };
+      const moved: Movement[] = [
+        ["available", "USD", BigInt(seq)],
+        ["external", "USD", -BigInt(seq)],
+      ];
+      const entry = makeEntry(balances, entries.at(-1)?.hash ?? GENESIS_HASH, facts, moved, sha256);
+      if (entry === null) throw new Error("an entry moves something");
+      applyEntry(balances, entry);
+      entries.push(entry);
+    }
+    return { entries, balances };
+  }
+
+  it("are whole from the first, and from any of them whose hash is believed", () => {
+    const { entries, balances } = chain();
+    expect(entriesBreak(GENESIS_HASH, entries, balances, sha256)).toBeUndefined();
+    expect(entriesBreak(null, entries.slice(1), balances, sha256)).toBeUndefined();
+    expect(entriesBreak(entries[0]?.hash ?? "", entries.slice(1), balances, sha256)).toBeUndefined();
+    expect(entriesBreak(GENESIS_HASH, [], new Map(), sha256)).toBeUndefined();
+  });
+
+  it.each<[string, (entries: LedgerEntry[]) => void, string]>([
+    ["a reference", ([, two]) => two && Object.assign(two, { ref: "dep_2" }), "the hash of entry 2 is another's"],
+    ["a hash", ([one]) => one && Object.assign(one, { hash: GENESIS_HASH }), "the hash of entry 2 is another's"],
+    ["the last hash", (entries) => entries[2] && Object.assign(entries[2], { hash: "" }), "the hash of entry 3"],
+    ["an entry that is gone", (entries) => entries.splice(0, 1), "the hash of entry 2 is another's"],
+    [
+      "an amount",
+      ([, , three]) => three?.postings[0] && Object.assign(three.postings[0], { amount: 7n }),
+      "the hash of entry 3 is another's",
+    ],
+    [
+      "a running balance",
+      ([, two]) => two?.postings[0] && Object.assign(two.postings[0], { balance: 4n }),
+      "available|USD is 3 after entry 2, which says 4",
+    ],
+  ])("are broken by %s", (_, spoil, says) => {
+    const { entries, balances } = chain();
+    spoil(entries);
+    expect(entriesBreak(GENESIS_HASH, entries, balances, sha256)).toContain(says);
+  });
+
+  it("lead to the balances that are stored, also to one that is not", () => {
+    const { entries, balances } = chain();
+    balances.set(balanceKey("available", "USD"), 7n);
+    expect(entriesBreak(GENESIS_HASH, entries, balances, sha256)).toBe(
+      "available|USD is 7 after entry 3, which says 6",
+    );
+    expect(entriesBreak(GENESIS_HASH, entries, new Map(), sha256)).toBe(
+      "available|USD is 0 after entry 3, which says 6",
+    );
+  });
+
+  it("that begin in the middle do not vouch for the first one's text", () => {
+    const { entries, balances } = chain();
+    const [first] = entries.splice(1, 1, { ...(entries[1] as LedgerEntry), ref: "dep_2" });
+    expect(first?.ref).toBe("dep_1");
+    expect(entriesBreak(null, entries.slice(1), balances, sha256)).toBeUndefined();
   });
 });

@@ -141,6 +141,17 @@ describe("the house", () => {
     ]);
   });
 
+  it("has a quote no longer when a resting order wants more than it has; the order keeps the rest", () => {
+    const { ask } = houseBest(NOON);
+    const desk = new Desk();
+    desk.send(`a1 buy 500 @ ${ask}`);
+    const [quote] = houseQuotes(RULES, desk.reference).filter(({ side }) => side === "sell");
+    const size = quote?.qty ?? 0n;
+    expect(desk.advance()[0]).toMatch(`a1 fill ${formatDecimal(size, RULES.baseScale)} @ ${ask}, maker`);
+    expect(desk.state.book.sell.levels.has(desk.price(ask))).toBe(false);
+    expect(desk.state.orders.get("a1")?.leaves).toBe(desk.qty("500") - size);
+  });
+
   it("leaves no crossed book behind, however many orders it meets", () => {
     const { ask } = houseBest(NOON);
     const desk = new Desk();

@@ -320,7 +320,7 @@ describe("a stream that was cut off", () => {
     await expect.poll(() => sentSeq(stub)).toBe(1);
     const seq = 1 + STREAM_REPLAY_EVENTS_MAX + 5;
     await runInDurableObject(stub, (_, { storage }) => {
-      storage.sql.exec("UPDATE journal SET seq = ?", seq);
+      storage.sql.exec("UPDATE journal SET seq = ?1, body = json_set(body, '$.seq', ?1)", seq);
       storage.sql.exec("INSERT OR REPLACE INTO outbox (id, sent_seq) VALUES (1, ?)", seq);
     });
     await evictDurableObject(stub);

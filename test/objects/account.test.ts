@@ -2,7 +2,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { BACKOFF_FIRST_MS, SAFETY_NET_MS } from "../../src/core/limits.ts";
-import type { ExchangeAnswer, ExchangeCall, ReportCall } from "../../src/objects/protocol.ts";
+import type { ExchangeAnswer, ExchangeCall, ReportCall } from "../../src/objects/calls.ts";
 import { Timers } from "../../src/objects/timers.ts";
 import { AccountObject, MarketObject } from "../../src/worker.ts";
 import {

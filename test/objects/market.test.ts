@@ -5,12 +5,13 @@ import { nextCrossingStep } from "../../src/core/house.ts";
 import { SAFETY_NET_MS } from "../../src/core/limits.ts";
 import type { Command } from "../../src/core/messages.ts";
 import { STEP_MS } from "../../src/core/prices.ts";
-import type { ExchangeCall, ReportAnswer } from "../../src/objects/protocol.ts";
+import type { ExchangeCall, ReportAnswer } from "../../src/objects/calls.ts";
 import { AccountObject, MarketObject } from "../../src/worker.ts";
 import {
   accountOf,
   alarmAt,
   atMarket,
+  bookOf,
   callerOf,
   checkEverything,
   crash,
@@ -154,16 +155,16 @@ describe("evicted with a resting book", () => {
     }
     await place(maker, limit("MSFT-USD", "sell", { limitPrice: middle("MSFT-USD") + tickSize }));
     await place(await openAccount(), atMarket("MSFT-USD", "buy", { qty: rulesFor("MSFT-USD").lotSize * 300n }));
-    const book = await marketOf("MSFT-USD").book(500);
+    const book = await bookOf("MSFT-USD", 500);
     const { storedHash } = await marketTables("MSFT-USD");
     await evict(marketOf("MSFT-USD"));
-    expect(await marketOf("MSFT-USD").book(500)).toEqual(book);
+    expect(await bookOf("MSFT-USD", 500)).toEqual(book);
     expect((await marketTables("MSFT-USD")).storedHash).toBe(storedHash);
   });
 
   it("a customer behind the house's quote at a price stays behind it", async () => {
     const maker = await openAccount();
-    const [best] = (await marketOf("ETH-USD").book(1)).bids;
+    const [best] = (await bookOf("ETH-USD", 1)).bids;
     const behind = limit("ETH-USD", "buy", { limitPrice: best?.price ?? 0n });
     await place(maker, behind);
     await evict(marketOf("ETH-USD"));
@@ -173,11 +174,11 @@ describe("evicted with a resting book", () => {
   });
 
   it("what was taken from the house's quotes stays taken", async () => {
-    const [before] = (await marketOf("AAPL-USD").book(1)).asks;
+    const [before] = (await bookOf("AAPL-USD", 1)).asks;
     const taker = await openAccount();
     const { filledQty } = await place(taker, atMarket("AAPL-USD", "buy"));
     await evict(marketOf("AAPL-USD"));
-    const [after] = (await marketOf("AAPL-USD").book(1)).asks;
+    const [after] = (await bookOf("AAPL-USD", 1)).asks;
     expect(after).toEqual({ price: before?.price, qty: (before?.qty ?? 0n) - filledQty });
   });
 });
@@ -185,28 +186,28 @@ describe("evicted with a resting book", () => {
 describe("the house", () => {
   it("quotes once in a second that somebody looks at, and an idle market sleeps and writes nothing", async () => {
     const market = marketOf("TSLA-USD");
-    const first = await market.book(10);
+    const first = await bookOf("TSLA-USD", 10);
     expect(first.bids).toHaveLength(10);
     expect(first.asks).toHaveLength(10);
-    expect(await market.book(10)).toEqual(first);
+    expect(await bookOf("TSLA-USD", 10)).toEqual(first);
     passTime(899);
-    expect(await market.book(10)).toEqual(first);
+    expect(await bookOf("TSLA-USD", 10)).toEqual(first);
     passTime(1);
-    expect((await market.book(10)).seq).toBe(first.seq + 1);
+    expect((await bookOf("TSLA-USD", 10)).seq).toBe(first.seq + 1);
     expect(await sql(market, "SELECT kind FROM journal WHERE seq > ?", first.seq)).toEqual([{ kind: "requote" }]);
     expect(await alarmAt(market)).toBeNull();
     passTime(3_600_000);
     await evict(market);
     expect((await market.head()).seq).toBe(first.seq + 1);
     expect(await alarmAt(market)).toBeNull();
-    expect((await market.book(10)).seq).toBe(first.seq + 2);
+    expect((await bookOf("TSLA-USD", 10)).seq).toBe(first.seq + 2);
   });
 
   it("wakes for a resting order when its price comes by, and trades at the resting price", async () => {
     const symbol = "BTC-USD";
     const rules = rulesFor(symbol);
     const maker = await openAccount();
-    const [best] = (await marketOf(symbol).book(1)).bids;
+    const [best] = (await bookOf(symbol, 1)).bids;
     const request = limit(symbol, "buy", { limitPrice: (best?.price ?? 0n) + rules.tickSize });
     await place(maker, request);
     const placedIn = Math.floor(Date.now() / STEP_MS);
@@ -242,10 +243,10 @@ describe("the house", () => {
     const market = marketOf("BTC-USD");
     const maker = await openAccount();
     const resting = await place(maker, limit("BTC-USD", "buy", { limitPrice: faraway("BTC-USD", "buy") }));
-    const book = await market.book(5);
+    const book = await bookOf("BTC-USD", 5);
     await stopObject(market, "broken by a test");
     passTime(6_000);
-    expect(await market.book(5)).toEqual(book);
+    expect(await bookOf("BTC-USD", 5)).toEqual(book);
     const call = { v: 1 as const, account: maker, epoch: 1, rseq: 1, commands: [] };
     expect(await market.exchange(call)).toEqual({ outcome: "later", epoch: 1 });
     await ring(market);
@@ -257,7 +258,7 @@ describe("the house", () => {
     await stopObject(market, null);
     passTime(30_000);
     await ring(market);
-    expect((await market.book(5)).seq).toBeGreaterThan(book.seq);
+    expect((await bookOf("BTC-USD", 5)).seq).toBeGreaterThan(book.seq);
     expect((await orderBy(maker, limit("BTC-USD", "buy", { clientOrderId: resting.clientOrderId }))).id).toBe(
       resting.id,
     );
@@ -303,7 +304,7 @@ describe("a broken invariant", () => {
     expect(answers).toEqual(["later"]);
     expect(await stoppedBy("TSLA-USD")).toContain("past its budget");
     expect(await journalLength(marketOf("TSLA-USD"))).toBe(events);
-    expect((await marketOf("TSLA-USD").book(1)).asks).toMatchObject([{ qty: request.qty }]);
+    expect((await bookOf("TSLA-USD", 1)).asks).toMatchObject([{ qty: request.qty }]);
     heard.mockRestore();
     await repair();
     passTime(1_000);
@@ -314,15 +315,15 @@ describe("a broken invariant", () => {
 
   it("met by a look at the book stops the market, and the look still gets the book as it stood", async () => {
     const { maker, request, repair } = await corruptMaker("AAPL-USD");
-    const before = await marketOf("AAPL-USD").book(500);
+    const before = await bookOf("AAPL-USD", 500);
     const step = Math.floor(Date.now() / STEP_MS);
     const rules = rulesFor("AAPL-USD");
     const crossing = nextCrossingStep(rules, Number(env.PRICE_SEED), step, null, request.limitPrice, 86_400);
     passTime(crossing * STEP_MS - Date.now());
-    expect(await marketOf("AAPL-USD").book(500)).toEqual(before);
+    expect(await bookOf("AAPL-USD", 500)).toEqual(before);
     expect(await stoppedBy("AAPL-USD")).toContain("past its budget");
     await repair();
-    expect((await marketOf("AAPL-USD").book(1)).seq).toBeGreaterThan(before.seq);
+    expect((await bookOf("AAPL-USD", 1)).seq).toBeGreaterThan(before.seq);
     await eventually(async () => expect(await orderBy(maker, request)).toMatchObject({ status: "filled" }));
   });
 
@@ -332,7 +333,7 @@ describe("a broken invariant", () => {
     const throwing = async () => await marketOf("MSFT-USD").exchange(call);
     await expect(throwing()).rejects.toThrow(TypeError);
     expect(await stoppedBy("MSFT-USD")).toBeNull();
-    expect((await marketOf("MSFT-USD").book(1)).bids).toHaveLength(1);
+    expect((await bookOf("MSFT-USD", 1)).bids).toHaveLength(1);
   });
 });
 

@@ -2,8 +2,9 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { decode } from "../../src/core/codec.ts";
-import { SLICE_BYTES_MAX } from "../../src/core/limits.ts";
-import type { JournalSlice } from "../../src/objects/ports.ts";
+import { FLUSH_SLICES_MAX, SLICE_BYTES_MAX } from "../../src/core/limits.ts";
+import { Outbox } from "../../src/objects/outbox.ts";
+import type { JournalSlice } from "../../src/objects/protocol.ts";
 import {
   accountOf,
   asked,
@@ -95,20 +96,47 @@ describe("the journal goes to the queue", () => {
 
   it("many events together, but no slice above 100 KB and so no message above the queue's 128 KB", async () => {
     const id = await openAccount();
+    await toldAll(accountOf(id), id);
+    const { seq: before } = await accountOf(id).head();
+    queue.mockRejectedValue(new Error("Queue is overloaded. Please back off."));
     const deposit = { kind: "deposit", asset: "USD", amount: 1n } as const;
     for (let from = 0; from < 400; from += 100) {
       await Promise.all(Array.from({ length: 100 }, () => accountOf(id).transfer(callerOf(id), deposit, null)));
     }
-    await toldAll(accountOf(id), id);
+    queue.mockRestore();
+    queue = takeAll();
     taken = [];
-    await accountOf(id).replay(1);
+    await evict(accountOf(id));
     await toldAll(accountOf(id), id);
     const slices = slicesOf(id);
-    expectContiguous(slices);
+    expectContiguous(slices, before + 1);
     expect(slices.length).toBeGreaterThan(1);
     expect(slices.length).toBeLessThan(20);
     for (const slice of slices) expect(JSON.stringify(slice).length).toBeLessThanOrEqual(SLICE_BYTES_MAX);
-    expect(slices.flatMap(({ events }) => events)).toEqual(await bodies(accountOf(id)));
+    expect(slices.flatMap(({ events }) => events)).toEqual(await bodies(accountOf(id), before + 1));
+  });
+
+  it("a few slices at a time, however much there is: the rest after a pause", async () => {
+    const rows = Array.from({ length: 2_000 }, (_, at) => ({ first: at + 1, seq: at + 1, body: "x".repeat(1_000) }));
+    const sql = (query: string, ...[after, limit]: unknown[]) =>
+      query.includes("FROM journal") ? rows.slice(Number(after), Number(after) + Number(limit)) : [];
+    const sent: JournalSlice[] = [];
+    let woken = 0;
+    const send = async (slice: JournalSlice) => void sent.push(slice);
+    const wake = () => {
+      woken += 1;
+    };
+    const ports = { name: "acc_1", sql: sql as never, queue: { send, wake } };
+    const outbox = new Outbox(ports, { object: "account", epoch: () => 1, first: "first", seq: () => rows.length });
+    expect(woken).toBe(1);
+    for (const flush of [1, 2, 3]) {
+      await outbox.flush();
+      expect(sent.length).toBe(flush * FLUSH_SLICES_MAX);
+      expect(woken).toBe(1 + flush);
+    }
+    while (sent.at(-1)?.to !== rows.length) await outbox.flush();
+    expect(sent.flatMap(({ events }) => events).length).toBe(rows.length);
+    for (const [index, { from }] of sent.entries()) expect(from).toBe((sent[index - 1]?.to ?? 0) + 1);
   });
 });
 
@@ -138,60 +166,49 @@ describe("the cursor", () => {
   });
 });
 
-describe("replay", () => {
-  it("sends everything from a stream number on again, as it was", async () => {
+describe("a page of the journal", () => {
+  it("has everything from a stream number on as it was, whatever the queue has been told", async () => {
     const id = await openAccount();
     const order = await place(id, atMarket("SOL-USD", "buy"));
     await toldAll(accountOf(id), id);
-    const all = await bodies(accountOf(id));
-    taken = [];
-    const from = order.seq;
-    const first =
-      (await sql<{ first: number }>(accountOf(id), "SELECT first FROM journal WHERE seq >= ? LIMIT 1", from))[0]
-        ?.first ?? 0;
-    const head = await accountOf(id).replay(first);
-    expect(head).toEqual(await accountOf(id).head());
-    await toldAll(accountOf(id), id);
-    expectContiguous(slicesOf(id), first);
-    expect(slicesOf(id).flatMap(({ events }) => events)).toEqual(
-      all.slice(-slicesOf(id).flatMap((s) => s.events).length),
-    );
-    expect(slicesOf(id).at(-1)?.to).toBe(head.seq);
-  });
-
-  it("of what has not been sent, or beyond the head, changes nothing", async () => {
-    const id = await openAccount();
-    await toldAll(accountOf(id), id);
     const { seq } = await accountOf(id).head();
     taken = [];
-    expect(await accountOf(id).replay(seq + 1)).toEqual({ epoch: 1, seq });
-    expect(await accountOf(id).replay(seq + 1_000)).toEqual({ epoch: 1, seq });
+    const page = await accountOf(id).journalFrom(order.seq, SLICE_BYTES_MAX);
+    expect(page).toMatchObject({ v: 1, object: "account", name: id, epoch: 1, to: seq });
+    expect(page?.events).toEqual(await bodies(accountOf(id), order.seq));
     await scheduler.wait(300);
     expect(slicesOf(id)).toEqual([]);
+    expect(await sql(accountOf(id), "SELECT sent_seq FROM outbox")).toEqual([{ sent_seq: seq }]);
+  });
+
+  it("is as small as was asked for, but never empty before the end, and the next follows it", async () => {
+    const id = await openAccount({ ETH: 5_000_000_000n });
+    await place(id, atMarket("ETH-USD", "buy"));
+    const pages: JournalSlice[] = [];
+    for (let from = 1; ; from = (pages.at(-1)?.to ?? 0) + 1) {
+      const page = await accountOf(id).journalFrom(from, 10);
+      if (page === null) break;
+      expect(page.events).toHaveLength(1);
+      pages.push(page);
+    }
+    expectContiguous(pages);
+    expect(pages.flatMap(({ events }) => events)).toEqual(await bodies(accountOf(id)));
+    const { seq } = await accountOf(id).head();
+    expect(await accountOf(id).journalFrom(seq + 1_000, SLICE_BYTES_MAX)).toBeNull();
   });
 
   it.each([
     ["from before the beginning", true],
     ["from a number in the middle of an event", false],
-  ])("%s sends whole events, once", async (_, fromZero) => {
+  ])("%s begins with a whole event", async (_, fromZero) => {
     const id = await openAccount();
     await place(id, atMarket("SOL-USD", "buy"));
-    await toldAll(accountOf(id), id);
     const [spread] = await sql<{ first: number; seq: number }>(
       accountOf(id),
       "SELECT first, seq FROM journal WHERE seq > first LIMIT 1",
     );
-    taken = [];
-    // Should it not end, it must not fill the memory: ten slices are enough to tell.
-    queue.mockImplementation(async (body) => {
-      taken.push(body as JournalSlice);
-      if (taken.length > 10) throw new Error("without end");
-      return { metadata: { metrics: { backlogCount: 0, backlogBytes: 0 } } };
-    });
-    await accountOf(id).replay(fromZero ? 0 : (spread?.seq ?? 0));
-    await toldAll(accountOf(id), id);
-    await scheduler.wait(300);
-    expect(slicesOf(id)).toHaveLength(1);
-    expectContiguous(slicesOf(id), fromZero ? 1 : (spread?.first ?? 0));
+    const page = await accountOf(id).journalFrom(fromZero ? 0 : (spread?.seq ?? 0), SLICE_BYTES_MAX);
+    expectContiguous(page === null ? [] : [page], fromZero ? 1 : (spread?.first ?? 0));
+    expect(page).not.toBeNull();
   });
 });

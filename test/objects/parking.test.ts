@@ -1,7 +1,7 @@
 // A pair of which one end calls the other's words a bug, or does not know the life that speaks: it is parked, on disk, and
 // only that pair, in that direction; until an operator resumes it.
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import type { ExchangeCall, ReportAnswer } from "../../src/objects/protocol.ts";
+import type { ExchangeCall, ReportAnswer } from "../../src/objects/calls.ts";
 import { AccountObject, MarketObject } from "../../src/worker.ts";
 import {
   accountOf,

@@ -1,15 +1,14 @@
 // One object brought back from the first part of its journal: the other end still knows what it has forgotten, and tells it.
-import { runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { BODY_BYTES_MAX } from "../../src/core/limits.ts";
 import {
   accountOf,
   asked,
   atMarket,
+  bookOf,
   callerOf,
   checkEverything,
   eventually,
-  evict,
   faraway,
   limit,
   marketOf,
@@ -46,20 +45,14 @@ async function journalOf(stub: Stub): Promise<string[]> {
   return rows.map(({ body }) => body);
 }
 
-/** Takes everything that an object has stored away. */
-async function wipe(stub: Stub): Promise<void> {
-  await runInDurableObject(stub as DurableObjectStub, (_, { storage }) => storage.deleteAll());
-  await evict(stub);
-}
-
 async function restoreAccount(id: string, journal: string[]): Promise<void> {
-  await wipe(accountOf(id));
-  expect(await accountOf(id).restore({ epoch: 2, journal }, ACT)).toEqual({ ok: true, value: null });
+  const snapshot = { epoch: 2, journal, replace: true };
+  expect(await accountOf(id).restore(snapshot, ACT)).toEqual({ ok: true, value: null });
 }
 
-async function restoreMarket(symbol: string, journal: string[], expected: string[]): Promise<void> {
-  await wipe(marketOf(symbol));
-  expect(await marketOf(symbol).restore({ epoch: 2, journal }, expected, ACT)).toEqual({ ok: true, value: null });
+async function restoreMarket(symbol: string, journal: string[], expected: string[], epoch = 2): Promise<void> {
+  const snapshot = { epoch, journal, replace: true };
+  expect(await marketOf(symbol).restore(snapshot, expected, ACT)).toEqual({ ok: true, value: null });
 }
 
 async function opened(stub: Stub): Promise<void> {
@@ -146,10 +139,10 @@ describe("a market behind its accounts", () => {
     const bid = limit("XRP-USD", "buy", { limitPrice: faraway("XRP-USD", "buy") });
     await place(taker, bid);
     await restoreMarket("XRP-USD", snapshot, [maker, taker]);
-    expect(await marketOf("XRP-USD").book(5)).toMatchObject({ bids: [], asks: [{ qty: sell.qty }] });
+    expect(await bookOf("XRP-USD", 5)).toMatchObject({ bids: [], asks: [{ qty: sell.qty }] });
     await ring(marketOf("XRP-USD"));
     await opened(marketOf("XRP-USD"));
-    const { asks, bids } = await marketOf("XRP-USD").book(1_000);
+    const { asks, bids } = await bookOf("XRP-USD", 1_000);
     const left = rulesFor("XRP-USD").lotSize * 600n;
     expect([...asks, ...bids].filter(({ price }) => price === sell.limitPrice || price === bid.limitPrice)).toEqual([
       { price: sell.limitPrice, qty: left },
@@ -174,7 +167,8 @@ describe("a market behind its accounts", () => {
     });
     expect(await accountOf(id).restoration()).toMatchObject({ breaks: [expect.stringContaining("ADA-USD: conflict")] });
     expect(await marketOf("ADA-USD").restoration()).toMatchObject({ restoring: true, unmet: [id] });
-    await restoreMarketAgain("ADA-USD", snapshot, [id, other]);
+    await restoreMarket("ADA-USD", snapshot, [id, other], 3);
+    await ring(marketOf("ADA-USD"));
     await accountOf(id).unpark("ADA-USD", ACT);
     await eventually(async () => expect(await marketOf("ADA-USD").restoration()).toMatchObject({ restoring: false }));
   });
@@ -193,9 +187,13 @@ describe("over HTTP", () => {
     const journal = await exported(operator, `/v1/admin/accounts/${customer.accountId}`);
     expect(journal).toEqual(await journalOf(accountOf(customer.accountId)));
     expect(JSON.stringify(journal).length).toBeGreaterThan(BODY_BYTES_MAX);
-    await wipe(accountOf(customer.accountId));
     const path = `/v1/admin/accounts/${customer.accountId}/restoration`;
-    const wish = { json: { epoch: 2, journal: journal.slice(0, -1), reason: "its disk is gone" } };
+    const wish = { json: { epoch: 2, journal: journal.slice(0, -1), replace: true, reason: "its disk is gone" } };
+    expectProblem(
+      await operator.call("POST", path, { json: { ...wish.json, replace: false } }),
+      422,
+      "validation_failed",
+    );
     expectProblem(await customer.call("POST", path, wish), 403, "forbidden");
     expectProblem(await operator.call("POST", path, { json: { epoch: 2 } }), 422, "validation_failed");
     expect((await operator.call("POST", path, wish)).status).toBe(204);
@@ -233,11 +231,4 @@ async function exported(operator: Awaited<ReturnType<typeof trader>>, path: stri
     cursor = page.next_cursor;
   }
   return events;
-}
-
-/** The right snapshot after a wrong one: a life of its own. */
-async function restoreMarketAgain(symbol: string, journal: string[], expected: string[]): Promise<void> {
-  await wipe(marketOf(symbol));
-  expect(await marketOf(symbol).restore({ epoch: 3, journal }, expected, ACT)).toEqual({ ok: true, value: null });
-  await ring(marketOf(symbol));
 }

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { formatDecimal } from "../../src/core/decimal.ts";
 import { SETTLE_WAIT_MS, SUBMIT_DEADLINE_MS } from "../../src/core/limits.ts";
-import type { ExchangeAnswer } from "../../src/objects/protocol.ts";
+import type { ExchangeAnswer } from "../../src/objects/calls.ts";
 import { MarketObject } from "../../src/worker.ts";
 import {
   accountOf,

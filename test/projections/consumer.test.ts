@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import { toColumn } from "../../src/core/money.ts";
 import { database } from "../../src/db/client.ts";
-import type { JournalSlice } from "../../src/objects/ports.ts";
+import type { JournalSlice } from "../../src/objects/protocol.ts";
 import { applySlices } from "../../src/projections/apply.ts";
 import { consumeJournal, retrySeconds } from "../../src/projections/consumer.ts";
 import { readSlice } from "../../src/projections/slice.ts";
@@ -234,7 +234,7 @@ describe("all or nothing", () => {
     let away = true;
     const db = faultyD1(() => away);
     const { batch, fates } = batchOf(inOrder, "tradepost-journal", 3);
-    await consumeJournal(batch, { DB: db });
+    await consumeJournal(batch, { ...env, DB: db });
     expect(fates.map(({ outcome }) => outcome)).toEqual(inOrder.map(() => "retried"));
     expect(new Set(fates.map(({ delaySeconds }) => delaySeconds))).toEqual(new Set([retrySeconds(3)]));
     expect((await dump()).orders).toEqual([]);
@@ -254,7 +254,7 @@ describe("all or nothing", () => {
     let left: unknown[] = inOrder;
     for (let round = 0; round < 40 && left.length > 0; round += 1) {
       const { batch, fates } = batchOf(left, "tradepost-journal", round + 1);
-      await consumeJournal(batch, { DB: db });
+      await consumeJournal(batch, { ...env, DB: db });
       left = fates.filter(({ outcome }) => outcome === "retried").map(({ body }) => body);
     }
     expect(left).toEqual([]);

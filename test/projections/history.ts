@@ -18,7 +18,7 @@ import { toColumn } from "../../src/core/money.ts";
 import type { Order } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
 import { sha256 } from "../../src/objects/platform.ts";
-import type { JournalSlice } from "../../src/objects/ports.ts";
+import type { JournalSlice } from "../../src/objects/protocol.ts";
 import { type Random, randomOf } from "../support/random.ts";
 
 const START_MS = 1_800_000_000_000;

@@ -1,7 +1,8 @@
 // A queue in the hand of a test: messages that remember what became of them, and the read model's tables to look at.
 import { env } from "cloudflare:workers";
-import type { JournalSlice } from "../../src/objects/ports.ts";
-import { consumeJournal } from "../../src/projections/consumer.ts";
+import type { JournalRpc, JournalSlice } from "../../src/objects/protocol.ts";
+import { type ConsumerBindings, consumeJournal } from "../../src/projections/consumer.ts";
+import { type Journal, sliceOf } from "./history.ts";
 
 /** A message and what its consumer said about it first. */
 export interface Fate {
@@ -36,8 +37,76 @@ export function batchOf(bodies: unknown[], queue = QUEUE, attempts = 1): { batch
 /** Delivers slices in one batch and says what became of each. */
 export async function deliver(slices: unknown[], db: D1Database = env.DB, attempts = 1): Promise<Fate["outcome"][]> {
   const { batch, fates } = batchOf(slices, QUEUE, attempts);
-  await consumeJournal(batch, { DB: db });
+  await consumeJournal(batch, { ...env, DB: db });
   return fates.map((fate) => fate.outcome);
+}
+
+/** How the objects of {@link keepersOf} fail: who gives no answer, how long a page is at most, and what becomes of one. */
+interface Manner {
+  unreachable?: readonly string[];
+  bytesMax?: number;
+  page?: (slice: JournalSlice) => JournalSlice;
+}
+
+/**
+ * Bindings whose objects keep these journals, and no others any: `asked` tells whose head was asked for, `pages` what was
+ * fetched, `most` how many at once. What is put into their queue waits in `queued`.
+ */
+export function keepersOf(journals: readonly Journal[], manner: Manner = {}) {
+  const seen = { asked: [] as string[], pages: [] as JournalSlice[], queued: [] as unknown[], most: 0 };
+  let flying = 0;
+  const reach = (name: string) => {
+    if (manner.unreachable?.includes(name)) throw new Error("no route to object");
+  };
+  const stub = (name: string): JournalRpc => {
+    const journal = journals.find((one) => one.name === name);
+    return {
+      head: async () => {
+        seen.asked.push(name);
+        reach(name);
+        return { epoch: 1, seq: journal?.events.at(-1)?.seq ?? 0 };
+      },
+      journalFrom: async (fromSeq, bytesMax) => {
+        reach(name);
+        flying += 1;
+        seen.most = Math.max(seen.most, flying);
+        await scheduler.wait(1);
+        flying -= 1;
+        const slice = journal && pageOf(journal, fromSeq, Math.min(bytesMax, manner.bytesMax ?? bytesMax));
+        if (!slice) return null;
+        seen.pages.push(slice);
+        return manner.page?.(slice) ?? slice;
+      },
+    };
+  };
+  const getByName = stub as never;
+  const sendBatch = async (messages: { body: unknown }[]) => {
+    seen.queued.push(...messages.map(({ body }) => body));
+  };
+  const bindings: ConsumerBindings = {
+    ...env,
+    ACCOUNT: { getByName } as never,
+    MARKET: { getByName } as never,
+    JOURNAL: { sendBatch } as never,
+  };
+  /** Delivers what is queued, and what is queued by that, until nothing is left; answers how many batches it was. */
+  const settle = async (db: D1Database = env.DB) => {
+    let batches = 0;
+    for (; seen.queued.length > 0; batches += 1) {
+      await consumeJournal(batchOf(seen.queued.splice(0)).batch, { ...bindings, DB: db });
+    }
+    return batches;
+  };
+  return Object.assign(seen, { settle, env: bindings });
+}
+
+function pageOf(journal: Journal, fromSeq: number, bytesMax: number): JournalSlice | null {
+  const { events } = journal;
+  const at = events.findIndex(({ seq }) => seq >= fromSeq);
+  if (at < 0) return null;
+  let to = at + 1;
+  while (to < events.length && JSON.stringify(sliceOf(journal, at, to + 1)).length <= bytesMax) to += 1;
+  return sliceOf(journal, at, to);
 }
 
 const TABLES = {

@@ -8,7 +8,7 @@ import { MARKETS } from "../../src/core/listings.ts";
 import { sweep } from "../../src/domains/ops/scheduled.ts";
 import { accountStub } from "../../src/objects/stubs.ts";
 import { type Journal, play, sliceOf, slicesOf, spanOf } from "./history.ts";
-import { deliver, dump, faultyD1, rows, wipe } from "./queue.ts";
+import { deliver, dump, faultyD1, keepersOf, rows, wipe } from "./queue.ts";
 
 const NOW = 1_800_000_000_000;
 const [alice, bob] = play(5, 30).journals as [Journal, Journal];
@@ -25,30 +25,8 @@ async function addAccounts(ids: string[]): Promise<void> {
   ]);
 }
 
-/** Objects that tell what they were asked; the journals given are theirs, the others have none. */
-function fakeObjects(journals: Journal[], unreachable: string[] = []) {
-  const asked: string[] = [];
-  const replays: string[] = [];
-  const stub = (name: string) => ({
-    head: async () => {
-      asked.push(name);
-      if (unreachable.includes(name)) throw new Error("no route to object");
-      const journal = journals.find((one) => one.name === name);
-      return { epoch: 1, seq: journal === undefined ? 0 : lastSeq(journal) };
-    },
-    replay: async (fromSeq: number) => {
-      replays.push(`${name} ${fromSeq}`);
-      const journal = journals.find((one) => one.name === name);
-      if (journal !== undefined) {
-        const at = journal.events.findIndex((event) => spanOf(event).first === fromSeq);
-        await deliver([sliceOf(journal, at, journal.events.length)]);
-      }
-      return { epoch: 1, seq: 0 };
-    },
-  });
-  const namespace = { getByName: stub } as unknown as never;
-  return { asked, replays, env: { ...env, ACCOUNT: namespace, MARKET: namespace } };
-}
+/** The message that has an account's journal fetched. */
+const pullOf = ({ name }: Journal) => ({ v: 2, kind: "pull", object: "account", name, epoch: 1 });
 
 beforeEach(async () => {
   await wipe();
@@ -56,13 +34,15 @@ beforeEach(async () => {
 });
 
 describe("repair", () => {
-  it("asks an object for what was lost, from the first number that D1 lacks", async () => {
+  it("has fetched from an object what was lost, from the first number that D1 lacks", async () => {
     await addAccounts([alice.name, bob.name]);
     const slices = slicesOf(alice, 6);
     await deliver([...slices.filter((_, index) => index !== 1), ...slicesOf(bob, 50)]);
-    const objects = fakeObjects([alice, bob]);
+    const objects = keepersOf([alice, bob]);
     const report = await sweep(objects.env, NOW, 1);
-    expect(objects.replays).toEqual([`${alice.name} ${(slices[0]?.to ?? 0) + 1}`]);
+    expect(objects.queued).toEqual([pullOf(alice)]);
+    await objects.settle();
+    expect(objects.pages[0]?.from).toBe((slices[0]?.to ?? 0) + 1);
     expect(report).toEqual({ looked: MARKETS.length + 2, unreachable: 0, behind: 1, replayed: 1 });
     const repaired = await dump();
     await wipe();
@@ -70,15 +50,15 @@ describe("repair", () => {
     expect(repaired).toEqual(await dump());
   });
 
-  it("asks nothing again of an object whose slices are on their way, or that D1 has whole", async () => {
+  it("fetches nothing from an object whose slices are on their way, or that D1 has whole", async () => {
     await addAccounts([alice.name, bob.name]);
     await deliver([...slicesOf(alice, 6).slice(0, 1), ...slicesOf(bob, 50)]);
-    const objects = fakeObjects([alice, bob]);
+    const objects = keepersOf([alice, bob]);
     const sweeping = sweep(objects.env, NOW, 400);
     await new Promise((resolve) => setTimeout(resolve, 100));
     await deliver(slicesOf(alice, 6).slice(0, 2));
     expect(await sweeping).toMatchObject({ behind: 1, replayed: 0 });
-    expect(objects.replays).toEqual([]);
+    expect(objects.queued).toEqual([]);
   });
 
   it("forgets kept slices that came in another way", async () => {
@@ -86,13 +66,23 @@ describe("repair", () => {
     await deliver(slices.slice(1, 3));
     await deliver([sliceOf(alice, 0, alice.events.length)]);
     expect((await rows("SELECT * FROM projection_slices")).length).toBeGreaterThan(0);
-    await sweep(fakeObjects([]).env, NOW, 1);
+    await sweep(keepersOf([]).env, NOW, 1);
     expect(await rows("SELECT * FROM projection_slices")).toEqual([]);
+  });
+
+  it("fetches nothing while the queue takes nothing, and says so", async () => {
+    await addAccounts([alice.name]);
+    const { env: bindings } = keepersOf([alice]);
+    const sendBatch = async () => {
+      throw new Error("Queue is overloaded. Please back off.");
+    };
+    const away = { ...bindings, JOURNAL: { sendBatch } as never };
+    expect(await sweep(away, NOW, 1)).toMatchObject({ behind: 1, replayed: 0 });
   });
 
   it("goes on when an object cannot be reached, and ends when D1 cannot", async () => {
     await addAccounts([alice.name, bob.name]);
-    const objects = fakeObjects([alice, bob], [bob.name, `main/${MARKETS[0]?.symbol}`]);
+    const objects = keepersOf([alice, bob], { unreachable: [bob.name, `main/${MARKETS[0]?.symbol}`] });
     expect(await sweep(objects.env, NOW, 1)).toMatchObject({ unreachable: 2, behind: 1, replayed: 1 });
     const away = { ...objects.env, DB: faultyD1(() => true) };
     expect(await sweep(away, NOW, 1)).toMatchObject({ looked: 0 });
@@ -103,7 +93,7 @@ describe("turns", () => {
   it("comes to every account, from the first again after the last", async () => {
     const ids = Array.from({ length: 450 }, (_, index) => typeId("acc", NOW + index, new Uint8Array(10)));
     await addAccounts(ids);
-    const objects = fakeObjects([]);
+    const objects = keepersOf([]);
     for (let round = 0; round < 3; round += 1) {
       const report = await sweep(objects.env, NOW + round, 1);
       expect(report.looked).toBeLessThanOrEqual(SWEEP_OBJECTS_MAX);
@@ -119,14 +109,15 @@ describe("turns", () => {
     const ids = Array.from({ length: 300 }, (_, index) => typeId("acc", index, new Uint8Array(10)));
     await addAccounts([...ids, alice.name]);
     await deliver(slicesOf(alice, 6).slice(1));
-    const objects = fakeObjects([alice]);
+    const objects = keepersOf([alice]);
     expect(await sweep(objects.env, NOW, 1)).toMatchObject({ replayed: 1 });
+    await objects.settle();
     expect((await dump()).projection_heads).toMatchObject([{ name: alice.name, applied_seq: lastSeq(alice) }]);
   });
 });
 
 describe("the real objects", () => {
-  it("send again what D1 has lost", async () => {
+  it("are asked for what D1 has lost", async () => {
     const id = typeId("acc", Date.now(), crypto.getRandomValues(new Uint8Array(10)));
     const caller = { accountId: id, sessionId: "ses_1", issuedAtMs: Date.now() };
     const wish = { kind: "deposit" as const, asset: "USD", amount: 5_000_000n };

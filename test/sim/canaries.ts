@@ -13,6 +13,9 @@ export const CANARIES = {
     query.startsWith("INSERT INTO ledger_accounts") ? bindings.map(oneUnitShort) : bindings,
   /** A market forgets the orders that rest in its book. */
   forgotten_order: (query, bindings) => (query.startsWith("INSERT INTO orders (id, rests") ? null : bindings),
+  /** An object starts without a look at the hashes of its ledger. */
+  unchecked_ledger: (query, bindings) =>
+    query.startsWith("SELECT seq, at, body FROM journal WHERE") ? null : bindings,
 } as const satisfies Record<string, Tamper>;
 
 export type Canary = keyof typeof CANARIES;

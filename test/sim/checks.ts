@@ -4,7 +4,7 @@ import { decode } from "../../src/core/codec.ts";
 import { accountBreaks, crossBreaks, marketBreaks } from "../../src/core/invariants.ts";
 import { findMarket } from "../../src/core/listings.ts";
 import { applyMarketEvent, emptyMarket, type MarketEvent, marketStateHash } from "../../src/core/market/state.ts";
-import { consumeJournal } from "../../src/projections/consumer.ts";
+import { type ConsumerBindings, consumeJournal } from "../../src/projections/consumer.ts";
 import { SimulatedD1 } from "./d1.ts";
 import { sha256 } from "./object.ts";
 import type { Clients } from "./workload.ts";
@@ -89,7 +89,9 @@ export async function projectionBreaks(world: World): Promise<string[]> {
     ack: () => undefined,
     retry: () => undefined,
   }));
-  await consumeJournal({ queue: "rebuild", messages } as unknown as MessageBatch, { DB: d1.binding });
+  // Slices alone: nobody is asked for more.
+  const env = { DB: d1.binding } as ConsumerBindings;
+  await consumeJournal({ queue: "rebuild", messages } as unknown as MessageBatch, env);
   const [found, wanted] = [world.d1.readModel(), d1.readModel()];
   d1.close();
   const heads = wanted["projection_heads"]?.length ?? 0;

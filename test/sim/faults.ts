@@ -40,6 +40,10 @@ export interface FaultRates {
   otherBody: number;
   /** How likely one object is lost with all that it has stored, and restored from the first part of its journal. */
   restored: number;
+  /** How likely one stored row of one object is changed or cut, in a seed where no object is lost. */
+  corrupted: number;
+  /** How likely a message, or a row of a journal, is one of the version before or after, where no object is restored. */
+  versions: number;
 }
 
 export const NO_FAULTS: FaultRates = {
@@ -71,6 +75,8 @@ export const NO_FAULTS: FaultRates = {
   storm: 0,
   otherBody: 0,
   restored: 0,
+  corrupted: 0,
+  versions: 0,
 };
 
 const HOUR_MS = 3_600_000;
@@ -108,5 +114,7 @@ export function faultsOf(seed: number): FaultRates {
     storm: rate(0.1),
     otherBody: rate(0.2),
     restored: rate(1),
+    corrupted: rate(1),
+    versions: rate(0.5),
   };
 }

@@ -4,7 +4,8 @@ import { createHash } from "node:crypto";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { typeId } from "../../src/core/ids.ts";
 import { SLICE_DELAY_MS } from "../../src/core/limits.ts";
-import type { JournalSlice, ObjectPorts, SqlValue } from "../../src/objects/ports.ts";
+import type { ObjectPorts, SqlValue } from "../../src/objects/ports.ts";
+import type { JournalSlice } from "../../src/objects/protocol.ts";
 import type { FaultRates } from "./faults.ts";
 import { Crash, type Timeline } from "./timeline.ts";
 
@@ -82,6 +83,13 @@ export class SimulatedObject<L extends Logic> {
     this.#life += 1;
     this.#alarmAt = null;
     return bodies;
+  }
+
+  /** Lets something happen to what it has stored, of which it hears nothing; then its life ends. */
+  spoil<T>(work: (db: DatabaseSync) => T | null): T | null {
+    const done = work(this.#db);
+    if (done !== null) this.crash();
+    return done;
   }
 
   /** Its journal, oldest first, as stored. */

@@ -1,7 +1,6 @@
 // The journal queue of a simulated run: at least once, in any order, late, sometimes not at all; with its dead letters.
-import { consumeJournal } from "../../src/projections/consumer.ts";
+import { type ConsumerBindings, consumeJournal } from "../../src/projections/consumer.ts";
 import { consumeDeadLetters } from "../../src/projections/dead-letters.ts";
-import type { SimulatedD1 } from "./d1.ts";
 import type { World } from "./world.ts";
 
 const BATCH_MAX = 100;
@@ -16,13 +15,13 @@ type Outcome = { kind: "acked" } | { kind: "retried"; delaySeconds: number };
 
 export class SimulatedQueue {
   readonly #world: World;
-  readonly #d1: SimulatedD1;
+  readonly #bindings: () => ConsumerBindings;
   readonly #waiting: Parcel[] = [];
   #ringing = false;
 
-  constructor(world: World, d1: SimulatedD1) {
+  constructor(world: World, bindings: () => ConsumerBindings) {
     this.#world = world;
-    this.#d1 = d1;
+    this.#bindings = bindings;
   }
 
   /** Takes a message; what becomes of it is the world's to draw. */
@@ -88,7 +87,7 @@ export class SimulatedQueue {
     });
     const batch = { queue, messages } as unknown as MessageBatch;
     const consume = queue.endsWith("-dlq") ? consumeDeadLetters : consumeJournal;
-    await consume(batch, { DB: this.#d1.binding });
+    await consume(batch, this.#bindings());
     return outcomes;
   }
 

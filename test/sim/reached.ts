@@ -20,8 +20,12 @@ export const SOMETIMES = [
   ...["client_retry", "same_key_again", "storm", "other_body_refused"],
   ...["answered_by_key", "key_in_flight", "key_unanswered"],
   ...["queue_lost", "queue_duplicated", "queue_spoiled", "queue_retried", "queue_unanswered", "queue_dead_letter"],
-  ...["consumer_died", "d1_failed", "d1_answer_lost", "d1_outage", "swept"],
+  ...["consumer_died", "d1_failed", "d1_answer_lost", "d1_outage", "swept", "pulled"],
   ...["restored_account_behind", "restored_market_behind", "booked_again"],
+  ...["corrupted_entry_changed", "corrupted_entry_cut", "corrupted_hash_changed", "corrupted_order_cut"],
+  ...["corrupted_balance_changed", "safe_halt_entered", "alerted_unreadable", "replaced_account", "replaced_market"],
+  ...["said_by_version_before", "said_by_version_after", "stored_by_version_after"],
+  ...["said_unknown_kind", "answered_unknown_kind"],
   ...["parked_by_account", "parked_by_market", "resumed"],
   ...[
     "rested",

@@ -2,6 +2,7 @@
 // books money again of which no journal is left.
 import { type AccountEvent, balanceOf } from "../../src/core/account/state.ts";
 import { decode } from "../../src/core/codec.ts";
+import type { Snapshot } from "../../src/objects/protocol.ts";
 import { NO_FAULTS } from "./faults.ts";
 import { Crash } from "./timeline.ts";
 import { ACCOUNT_IDS, type Clients, SYMBOLS, transfer } from "./workload.ts";
@@ -10,52 +11,56 @@ import type { World } from "./world.ts";
 const ACT = { by: "usr_operator", reason: "its disk is gone" };
 const LOOK_MS = 5_000;
 
-/** Has one object be lost within `spanMs`, and an operator look after it until `untilMs`. */
-export function scheduleRestore(world: World, clients: Clients, spanMs: number, untilMs: number): void {
+/** Has one object be lost within `spanMs`. */
+export function scheduleRestore(world: World, clients: Clients, spanMs: number): void {
   const isMarket = world.random.once(2);
   const key = world.random.pick(isMarket ? SYMBOLS : ACCOUNT_IDS);
   const part = world.random.unit();
-  world.later(world.random.unit() * spanMs, () => {
-    if (isMarket) restoreMarket(world, key, part);
-    else restoreAccount(world, key, part, clients);
-  });
+  world.later(world.random.unit() * spanMs, () =>
+    loseAndRestore(world, isMarket ? "market" : "account", key, part, clients),
+  );
+}
+
+/** Has an operator look after what has been restored until `untilMs`. */
+export function lookAfter(world: World, clients: Clients, untilMs: number): void {
   for (let at = LOOK_MS; at < untilMs; at += LOOK_MS) world.later(at, () => bookAgain(world, clients, at));
   world.later(untilMs, () => world.rebuild(ACT), "awaited");
 }
 
 /** The operator does it as one act: nobody calls the object while it is empty. */
-function undisturbed(world: World, work: () => void): void {
+export function undisturbed(world: World, work: () => void): void {
   const { faults } = world;
   world.faults = NO_FAULTS;
   work();
   world.faults = faults;
 }
 
-function restoreMarket(world: World, symbol: string, part: number): void {
+function loseAndRestore(world: World, kind: "account" | "market", key: string, part: number, clients: Clients): void {
   undisturbed(world, () => {
-    const { journal, epoch } = world.lose("market", symbol);
+    const { journal, epoch } = world.lose(kind, key);
     const kept = journal.slice(0, Math.floor(part * (journal.length + 1)));
-    const done = world.market(symbol).restore({ epoch: epoch + 1, journal: kept }, ACCOUNT_IDS, ACT);
-    if (!done.ok) world.alerts.push(`${symbol} is not restored: ${JSON.stringify(done.refusal)}`);
-    world.count("restored_market");
-    if (kept.length < journal.length) world.count("restored_market_behind");
+    restoreWith(world, kind, key, { epoch: epoch + 1, journal: kept });
+    if (kind === "account") forget(key, journal.slice(kept.length), clients);
+    world.count(`restored_${kind}`);
+    if (kept.length < journal.length) world.count(`restored_${kind}_behind`);
   });
 }
 
-function restoreAccount(world: World, id: string, part: number, clients: Clients): void {
-  undisturbed(world, () => {
-    const { journal, epoch } = world.lose("account", id);
-    const kept = journal.slice(0, Math.floor(part * (journal.length + 1)));
-    const done = world.account(id).operations.restore({ epoch: epoch + 1, journal: kept }, ACT);
-    if (!done.ok) world.alerts.push(`${id} is not restored: ${JSON.stringify(done.refusal)}`);
-    for (const body of journal.slice(kept.length)) forget(id, decode<AccountEvent>(body), clients);
-    world.count("restored_account");
-    if (kept.length < journal.length) world.count("restored_account_behind");
-  });
+/** Restores an object, which must not be refused. */
+export function restoreWith(world: World, kind: "account" | "market", key: string, snapshot: Snapshot): void {
+  const done =
+    kind === "account"
+      ? world.account(key).operations.restore(snapshot, ACT)
+      : world.market(key).restore(snapshot, ACCOUNT_IDS, ACT);
+  if (!done.ok) world.alerts.push(`${key} is not restored: ${JSON.stringify(done.refusal)}`);
 }
 
 /** What clients were told after the snapshot is lost by definition: money for good, orders unless their market knows them. */
-function forget(account: string, event: AccountEvent, clients: Clients): void {
+export function forget(account: string, bodies: readonly string[], clients: Clients): void {
+  for (const body of bodies) forgetEvent(account, decode<AccountEvent>(body), clients);
+}
+
+function forgetEvent(account: string, event: AccountEvent, clients: Clients): void {
   if (!("once" in event)) return;
   for (const { scope, key } of event.once) {
     if (scope === "client_order_id") clients.forgotten.add(`${account} ${key}`);

@@ -1,11 +1,12 @@
 // One simulated run: faults on while clients act, then healed; then everything must have come to rest and add up.
 import { CANARIES, type Canary } from "./canaries.ts";
 import { acknowledgedBreaks, isUnderWay, journalBreaks, projectionBreaks, restBreaks } from "./checks.ts";
+import { scheduleCorruption } from "./corrupt.ts";
 import { faultsOf } from "./faults.ts";
 import { parkedBreaks, scheduleParking } from "./parking.ts";
 import { countReached } from "./reached.ts";
-import { restoreBreaks, scheduleRestore } from "./restore.ts";
-import { ACCOUNT_IDS, schedule } from "./workload.ts";
+import { lookAfter, restoreBreaks, scheduleRestore } from "./restore.ts";
+import { ACCOUNT_IDS, type Clients, schedule } from "./workload.ts";
 import { World } from "./world.ts";
 
 const SPAN_MS = 20_000;
@@ -28,8 +29,8 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
   const world = new World(seed, faultsOf(seed), canary === null ? undefined : CANARIES[canary]);
   world.d1.enroll(ACCOUNT_IDS);
   const clients = schedule(world, COMMANDS, SPAN_MS);
-  const { bug, clockJumpMsMax, restored } = world.faults;
-  if (world.chance(restored)) scheduleRestore(world, clients, SPAN_MS, SPAN_MS + HEAL_MS / 2);
+  const { bug, clockJumpMsMax } = world.faults;
+  scheduleLoss(world, clients);
   if (bug > 0) scheduleParking(world, SPAN_MS, SPAN_MS + HEAL_MS / 2);
   const stopped = world.clock();
   await world.run(world.now + SPAN_MS + 2_000);
@@ -53,6 +54,17 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
   const { counts } = world;
   world.close();
   return { seed, breaks, counts };
+}
+
+/** One object is lost, or has a row spoiled, or neither. The version before has known the first life of an object alone. */
+function scheduleLoss(world: World, clients: Clients): void {
+  const { restored, corrupted } = world.faults;
+  const lost = world.chance(restored);
+  if (lost) scheduleRestore(world, clients, SPAN_MS);
+  else if (world.chance(corrupted)) scheduleCorruption(world, clients, SPAN_MS);
+  else return;
+  lookAfter(world, clients, SPAN_MS + HEAL_MS / 2);
+  world.faults = { ...world.faults, versions: 0 };
 }
 
 /** Adds one run's counts to another's. */

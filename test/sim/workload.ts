@@ -116,6 +116,7 @@ function cancelSome(world: World, account: string): void {
   const which = world.random.unit();
   untilDone(world, 0, () => {
     const logic = world.account(account);
+    if (!logic.admitCaller(callerOf(account)).ok) return again(world, "refused_unavailable");
     const open = [...logic.state.orders.keys()];
     const chosen = open[Math.floor(which * open.length)];
     if (chosen === undefined) return undefined;

@@ -1,50 +1,69 @@
 // A world in one thread and one seed: the real object logic, the real consumer and sweeper, over simulated storage, calls,
 // alarms, queue, D1 and clock. Every fault is drawn from the seed, so a seed is a whole run.
 import type { AccountEvent } from "../../src/core/account/state.ts";
-import { CALL_TIMEOUT_MS } from "../../src/core/limits.ts";
 import { findMarket } from "../../src/core/listings.ts";
 import { rebuildReadModel } from "../../src/domains/ops/repair.ts";
 import { sweep } from "../../src/domains/ops/scheduled.ts";
 import { AccountLogic } from "../../src/objects/account/logic.ts";
 import { MarketLogic } from "../../src/objects/market/logic.ts";
-import type { JournalSlice } from "../../src/objects/ports.ts";
-import type { OperatorAct } from "../../src/objects/protocol.ts";
+import type { SqlValue } from "../../src/objects/ports.ts";
+import type { JournalRpc, JournalSlice, OperatorAct } from "../../src/objects/protocol.ts";
+import type { ConsumerBindings } from "../../src/projections/consumer.ts";
 import { type D1Fate, SimulatedD1 } from "./d1.ts";
 import { type FaultRates, NO_FAULTS } from "./faults.ts";
 import { Follower } from "./follower.ts";
+import { Network } from "./network.ts";
 import { type LivePorts, type Logic, type Platform, SimulatedObject, type Tamper } from "./object.ts";
 import { SimulatedQueue } from "./queue.ts";
 import { Timeline } from "./timeline.ts";
+import { Versions } from "./versions.ts";
 
 export const PRICE_SEED = 7;
 
 const VENUE = "main";
 const D1_OUTAGE_MS_MAX = 60_000;
 const SWEEP_MS = 60_000;
-const LATE_MS_MAX = 20_000;
 const CLOCK_MS = 500;
+/** Pages of a few events, so that a simulated journal has many. */
+const PAGE_BYTES_MAX = 10_000;
+
+/** What is stored, under the object's feet. `run` answers how many rows it changed. */
+export interface SpoiledDb {
+  rows: (query: string) => { seq: number; kind: string; body: string }[];
+  run: (query: string, ...bindings: SqlValue[]) => number;
+}
 
 export class World extends Timeline implements Platform {
   faults: FaultRates;
   readonly d1: SimulatedD1;
-  /** Who calls everything that whom says a bug: `<sender>><receiver>`. */
-  readonly bugs = new Set<string>();
   readonly #queue: SimulatedQueue;
+  readonly #versions = new Versions(this, () => this.faults.versions);
+  readonly #network = new Network(this, this.#versions);
   readonly #tamper: Tamper;
   readonly #accounts = new Map<string, SimulatedObject<AccountLogic>>();
   readonly #markets = new Map<string, SimulatedObject<MarketLogic>>();
   readonly #followers = new Map<string, Follower>();
+  /** Objects whose rows have been spoiled, by name. */
+  readonly #spoiled = new Set<string>();
   #d1AwayUntil = 0;
   #clockSkew = 0;
 
   constructor(seed: number, faults: FaultRates, tamper: Tamper = (_, bindings) => bindings) {
     super(seed);
     this.faults = faults;
-    this.#tamper = tamper;
+    this.#tamper = (query, bindings) => {
+      const stored = tamper(query, bindings);
+      return stored === null ? null : this.#versions.stored(query, stored);
+    };
     this.d1 = new SimulatedD1(() => this.#d1Fate());
-    this.#queue = new SimulatedQueue(this, this.d1);
+    this.#queue = new SimulatedQueue(this, () => this.#bindings());
     this.later(SWEEP_MS, () => this.#sweep(), "awaited");
     if (faults.clockJumps > 0 || faults.evicted > 0) this.later(CLOCK_MS, () => this.#disturb());
+  }
+
+  /** Who calls everything that whom says a bug: `<sender>><receiver>`. */
+  get bugs(): Set<string> {
+    return this.#network.bugs;
   }
 
   /** Ends all faults: what is broken may come to rest now. */
@@ -75,16 +94,41 @@ export class World extends Timeline implements Platform {
 
   /** Takes an object and all that it has stored away; the next call makes an empty one. Answers its journal and epoch. */
   lose(kind: "account" | "market", key: string): { journal: string[]; epoch: number } {
-    const objects: Map<string, SimulatedObject<AccountLogic | MarketLogic>> = kind === "account"
-      ? this.#accounts
-      : this.#markets;
+    const objects = this.#known(kind);
     const object = objects.get(key);
     if (object === undefined) return { journal: [], epoch: 1 };
     const { epoch } = object.logic.journal.head();
     objects.delete(key);
-    // Its streams end with it: who resumes is told of a gap, and begins anew.
-    this.#followers.delete(key);
+    this.forgetStream(key);
     return { journal: object.lose(), epoch };
+  }
+
+  /** An object's journal, oldest first, as stored. */
+  journalOf(kind: "account" | "market", key: string): string[] {
+    return this.#known(kind).get(key)?.journal() ?? [];
+  }
+
+  /** Has something happen to what an object has stored; when it does, the object's life ends. Null when nothing did. */
+  spoil<T>(kind: "account" | "market", key: string, work: (db: SpoiledDb) => T | null): T | null {
+    const object = this.#known(kind).get(key);
+    if (object === undefined) return null;
+    const done = object.spoil((db) =>
+      work({
+        rows: (query) => db.prepare(query).all() as never,
+        run: (query, ...bindings) => Number(db.prepare(query).run(...bindings).changes),
+      }),
+    );
+    if (done !== null) this.#spoiled.add(object.name);
+    return done;
+  }
+
+  /** Its streams end: who resumes is told of a gap, and begins anew. */
+  forgetStream(key: string): void {
+    this.#followers.delete(key);
+  }
+
+  #known(kind: "account" | "market"): Map<string, SimulatedObject<AccountLogic | MarketLogic>> {
+    return kind === "account" ? this.#accounts : this.#markets;
   }
 
   /** Every object's journal, oldest first, as stored. */
@@ -111,6 +155,7 @@ export class World extends Timeline implements Platform {
 
   alerted(name: string, message: string): void {
     if (message.startsWith("parked ")) this.count(name.startsWith(VENUE) ? "parked_by_market" : "parked_by_account");
+    else if (message.includes(" is unreadable: ") && this.#spoiled.has(name)) this.count("alerted_unreadable");
     else if (!message.includes("SQLITE_")) this.alerts.push(`${name}: ${message}`);
   }
 
@@ -134,24 +179,28 @@ export class World extends Timeline implements Platform {
   }
 
   #accountPorts(id: string, ports: LivePorts) {
-    const follower =
-      this.#followers.get(id) ?? new Follower(id, (from) => this.account(id).reads.eventsAfter(from, 10_000));
-    this.#followers.set(id, follower);
     return {
       ...ports,
       priceSeed: PRICE_SEED,
       send: {
         exchange: (symbol: string, call: Parameters<MarketLogic["exchange"]>[0]) =>
-          this.#call(ports.alive, id, symbol, () => this.market(symbol).exchange(structuredClone(call))),
+          this.#network.call(ports.alive, id, symbol, call, (said) => this.market(symbol).exchange(said)),
         shake: (symbol: string, call: Parameters<MarketLogic["shake"]>[0]) =>
-          this.#call(ports.alive, id, symbol, () => this.market(symbol).shake(structuredClone(call))),
+          this.#network.call(ports.alive, id, symbol, call, (said) => this.market(symbol).shake(said)),
       },
       sockets: {
-        publish: (events: readonly AccountEvent[]) => follower.hear(events),
+        publish: (events: readonly AccountEvent[]) => this.#follower(id).hear(events),
         closeSession: () => undefined,
         closeExpired: () => null,
       },
     };
+  }
+
+  #follower(id: string): Follower {
+    const follower =
+      this.#followers.get(id) ?? new Follower(id, (from) => this.account(id).reads.eventsAfter(from, 10_000));
+    this.#followers.set(id, follower);
+    return follower;
   }
 
   #marketPorts(symbol: string, ports: LivePorts) {
@@ -163,47 +212,9 @@ export class World extends Timeline implements Platform {
       listed,
       send: {
         report: (account: string, call: Parameters<AccountLogic["report"]>[0]) =>
-          this.#call(ports.alive, symbol, account, () => this.account(account).report(structuredClone(call))),
+          this.#network.call(ports.alive, symbol, account, call, (said) => this.account(account).report(said)),
       },
     };
-  }
-
-  /** A call over a network that loses, doubles, delays and gives up: the effect may happen without the answer. */
-  #call<T>(alive: () => void, sender: string, receiver: string, work: () => T): Promise<T> {
-    return new Promise((resolve, reject) => {
-      alive();
-      const { faults } = this;
-      const delay = () => this.random.unit() * faults.delayMsMax;
-      const arrive = (afterMs: number, answer: (value: T) => void) =>
-        this.later(afterMs, () => {
-          try {
-            const value = structuredClone(this.#judged(sender, receiver, work)) as T;
-            const lost = this.strikes("answer_lost", faults.answerLost);
-            this.later(delay(), () => (lost ? reject(new Error("answer lost")) : answer(value)));
-          } catch (error) {
-            this.later(delay(), () => reject(error));
-          }
-        });
-      const nobody = () => undefined;
-      if (this.strikes("overloaded", faults.overloaded)) {
-        this.later(delay(), () => reject(Object.assign(new Error("overloaded"), { overloaded: true, remote: true })));
-      } else if (this.strikes("request_lost", faults.requestLost)) {
-        this.later(delay(), () => reject(new Error("request lost")));
-      } else if (this.strikes("late", faults.late)) {
-        arrive(CALL_TIMEOUT_MS + this.random.unit() * LATE_MS_MAX, nobody);
-        this.later(CALL_TIMEOUT_MS, () => reject(new Error("object call timed out")));
-      } else {
-        arrive(delay(), resolve);
-        if (this.strikes("duplicated", faults.duplicated)) arrive(delay() + this.random.unit() * 2_000, nobody);
-      }
-    });
-  }
-
-  /** What the receiver answers: while it is faulty `bug`, whether it has done what it was asked or not. */
-  #judged<T>(sender: string, receiver: string, work: () => T): T | { outcome: "bug"; detail: string } {
-    if (!this.bugs.has(`${sender}>${receiver}`)) return work();
-    if (this.chance(0.5)) work();
-    return { outcome: "bug", detail: "simulated" };
   }
 
   /** Now and then the clock jumps, and an object is evicted for no reason. */
@@ -245,13 +256,18 @@ export class World extends Timeline implements Platform {
     await rebuildReadModel(this.#bindings(), act, this.now);
   }
 
-  #bindings() {
-    const journals = (logic: () => AccountLogic | MarketLogic) => ({
+  /** What the Worker has: sweeper and consumer ask objects for their journals. */
+  #bindings(): ConsumerBindings {
+    const journals = (logic: () => AccountLogic | MarketLogic): JournalRpc => ({
       head: async () => logic().journal.head(),
-      replay: async (fromSeq: number) => logic().journal.replay(fromSeq),
+      journalFrom: async (fromSeq, bytesMax) => {
+        const slice = logic().journal.sliceFrom(fromSeq, Math.min(bytesMax, PAGE_BYTES_MAX));
+        if (slice !== null) this.count("pulled");
+        return slice;
+      },
     });
-    const asleep = { head: async () => ({ epoch: 1, seq: 0 }), replay: async () => ({ epoch: 1, seq: 0 }) };
-    const env = {
+    const asleep: JournalRpc = { head: async () => ({ epoch: 1, seq: 0 }), journalFrom: async () => null };
+    return {
       DB: this.d1.binding,
       VENUE,
       ACCOUNT: { getByName: (id: string) => journals(() => this.account(id)) },
@@ -261,7 +277,11 @@ export class World extends Timeline implements Platform {
           return this.#markets.has(symbol) ? journals(() => this.market(symbol)) : asleep;
         },
       },
-    };
-    return env as never;
+      JOURNAL: {
+        sendBatch: async (messages: { body: unknown }[]) => {
+          for (const { body } of messages) this.#queue.send(body);
+        },
+      },
+    } as unknown as ConsumerBindings;
   }
 }

@@ -11,6 +11,7 @@ import {
   accountStateHash,
   applyAccountEvent,
   emptyAccount,
+  type OnceKey,
   type Transfer,
 } from "../../src/core/account/state.ts";
 import { decode, encode } from "../../src/core/codec.ts";
@@ -60,6 +61,8 @@ export const PLAIN_ORDER: OrderRequest = {
   clientOrderId: null,
 };
 
+const BODY_HASH = "body";
+
 export class CoreWorld {
   readonly customers = new Map<string, Customer>();
   readonly venues = new Map<string, Venue>();
@@ -87,20 +90,24 @@ export class CoreWorld {
   }
 
   place(id: string, wish: Partial<OrderRequest>): Result<Order> {
-    return this.#accountTurn(id, (turn) => placeOrder(turn, { ...PLAIN_ORDER, ...wish }, "body", []));
+    const request = { ...PLAIN_ORDER, ...wish };
+    const { clientOrderId: key } = request;
+    const once: OnceKey[] =
+      key === null ? [] : [{ scope: "client_order_id", key, bodyHash: BODY_HASH, requestId: null }];
+    return this.atAccount(id, (turn) => placeOrder(turn, request, BODY_HASH, once));
   }
 
   cancel(id: string, order: Order): Order {
-    return this.#accountTurn(id, (turn) => requestCancel(turn, turn.state.orders.get(order.id) ?? order));
+    return this.atAccount(id, (turn) => requestCancel(turn, turn.state.orders.get(order.id) ?? order));
   }
 
   transfer(id: string, kind: Transfer["kind"], asset: string, amount: bigint): Result<Transfer> {
-    return this.#accountTurn(id, (turn) => transfer(turn, { kind, asset, amount }, []));
+    return this.atAccount(id, (turn) => transfer(turn, { kind, asset, amount }, []));
   }
 
   /** Journals something that an operator or a sign-out has done to an account. */
   happen(id: string, event: Parameters<typeof emit>[1]): void {
-    this.#accountTurn(id, (turn) => emit(turn, event));
+    this.atAccount(id, (turn) => emit(turn, event));
   }
 
   /** Brings in more than one deposit may be worth, in as many as it takes. */
@@ -113,7 +120,7 @@ export class CoreWorld {
   /** Gives a market everything that an account has to say to it. */
   sendCommands(id: string, symbol: string): void {
     const peer = accountPeer(this.customer(id).state, symbol);
-    this.#marketTurn(symbol, (turn) => {
+    this.atMarket(symbol, (turn) => {
       advance(turn);
       applyCommands(turn, id, peer.pending);
     });
@@ -125,7 +132,7 @@ export class CoreWorld {
   sendReports(id: string, symbol: string): void {
     const { state, orders } = this.customer(id);
     const peer = peerOf(this.venue(symbol).state, id);
-    const applied = this.#accountTurn(id, (turn) =>
+    const applied = this.atAccount(id, (turn) =>
       applyReports(turn, symbol, peer.unacknowledged, (order) => orders.get(order)),
     );
     expect(applied).toBe(peer.rseq);
@@ -135,7 +142,7 @@ export class CoreWorld {
 
   /** Lets a market come to its present without a command. */
   wake(symbol: string): void {
-    this.#marketTurn(symbol, advance);
+    this.atMarket(symbol, advance);
   }
 
   /** Every market comes to this moment. */
@@ -146,7 +153,7 @@ export class CoreWorld {
 
   /** The market goes by other rules from now on, one version later. */
   changeRules(symbol: string, change: Partial<MarketRules>): void {
-    this.#marketTurn(symbol, (turn) => {
+    this.atMarket(symbol, (turn) => {
       const { state } = turn;
       const rules = { ...state.rules, ...change, version: state.rules.version + 1 };
       const event: MarketEvent = { kind: "rules", rules, seq: state.seq + 1, v: 1, at: Math.max(this.now, state.at) };
@@ -221,7 +228,8 @@ export class CoreWorld {
     return read;
   }
 
-  #accountTurn<T>(id: string, act: (turn: AccountTurn) => T): T {
+  /** One turn at an account; its events are journalled. */
+  atAccount<T>(id: string, act: (turn: AccountTurn) => T): T {
     const customer = this.customer(id);
     const ctx = { now: this.now, makeId: this.#makeId, sha256, priceSeed: SEED };
     const turn: AccountTurn = { state: customer.state, ctx, events: [] };
@@ -233,7 +241,8 @@ export class CoreWorld {
     return answer;
   }
 
-  #marketTurn(symbol: string, act: (turn: MarketTurn) => void): void {
+  /** One turn at a market; its events are journalled. */
+  atMarket(symbol: string, act: (turn: MarketTurn) => void): void {
     const venue = this.venue(symbol);
     const ctx = { now: this.now, makeId: this.#makeId, sha256, priceSeed: SEED };
     const turn: MarketTurn = { state: venue.state, ctx, events: [] };

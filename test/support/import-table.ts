@@ -24,6 +24,7 @@ const SCHEMA = ["zod", "@hono/zod-openapi"];
 /** What all objects share: messages, the ports' types, and the pieces that work over them. */
 const OBJECT_PIECES = [
   "objects/protocol.ts",
+  "objects/calls.ts",
   "objects/ports.ts",
   "objects/schema.ts",
   "objects/timers.ts",
@@ -31,6 +32,8 @@ const OBJECT_PIECES = [
   "objects/parking.ts",
   "objects/handshakes.ts",
   "objects/balances.ts",
+  "objects/memory.ts",
+  "objects/stored.ts",
 ];
 const PLATFORM = ["cloudflare:workers", "node:crypto"];
 
@@ -40,7 +43,8 @@ type Row = readonly [file: string, may: readonly string[]];
 const TABLE: readonly Row[] = [
   ["core/**", ["core/**", "zod"]],
 
-  ["objects/protocol.ts", ["core/**", "zod"]],
+  ["objects/calls.ts", ["core/**"]],
+  ["objects/protocol.ts", ["core/**", "zod", "objects/calls.ts"]],
   ["objects/stubs.ts", ["core/**", "zod", "objects/protocol.ts", "cloudflare:workers"]],
   ["objects/platform.ts", ["core/**", ...OBJECT_PIECES, ...PLATFORM]],
   ["objects/*.ts", ["core/**", "zod", ...OBJECT_PIECES]],

@@ -27,10 +27,11 @@ import type { Order, Side } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
 import type { Result } from "../../src/core/result.ts";
 import { AccountStore } from "../../src/objects/account/store.ts";
+import type { ExchangeAnswer } from "../../src/objects/calls.ts";
 import { MarketStore } from "../../src/objects/market/store.ts";
 import { sha256 } from "../../src/objects/platform.ts";
 import type { SqlValue } from "../../src/objects/ports.ts";
-import type { Answered, Caller, ExchangeAnswer } from "../../src/objects/protocol.ts";
+import type { Answered, BookView, Caller } from "../../src/objects/protocol.ts";
 import { MarketObject } from "../../src/worker.ts";
 
 type AnyStub = ReturnType<typeof env.ACCOUNT.getByName> | ReturnType<typeof env.MARKET.getByName>;
@@ -80,6 +81,13 @@ export function accountOf(id: string) {
 export function marketOf(symbol: string) {
   markets.add(symbol);
   return env.MARKET.getByName(`${env.VENUE}/${symbol}`);
+}
+
+/** A market's book; the test fails when it has none to show. */
+export async function bookOf(symbol: string, depth: number): Promise<BookView> {
+  const book = await marketOf(symbol).book(depth);
+  if (book === null) throw new Error(`${symbol} has no book to show`);
+  return book;
 }
 
 export function rulesFor(symbol: string): MarketRules {

@@ -38,7 +38,6 @@ export function admit(
   const broken = brokenRule(terms, rules, reference, now);
   if (broken !== null) return refuse(broken);
   const { hold, credit } = stakeOf(terms, rules, reference);
-  if (hold > UNITS_MAX || credit > UNITS_MAX) return refuse({ code: "amount_out_of_range" });
   const { held, credited } = assetsOf(rules, terms.side);
   const room = balanceOf(state, "available", credited) + balanceOf(state, "held", credited) + creditOf(state, credited);
   if (room + credit > UNITS_MAX)
@@ -66,7 +65,7 @@ function brokenRule(terms: OrderTerms, rules: MarketRules, reference: bigint, no
   const price = limitPrice ?? reference;
   if (rules.status !== "open") return { code: "market_not_open" };
   if (limitPrice !== null && (limitPrice <= 0n || limitPrice % rules.tickSize !== 0n)) return { code: "off_tick" };
-  const value = terms.notional ?? lotsWorth(qty, price, rules);
+  const value = worthOf(terms, price, rules);
   if (value === null) return { code: "off_lot" };
   if (limitPrice !== null) {
     const band = bandOf(reference, rules.priceBandBps, rules.tickSize);
@@ -78,10 +77,12 @@ function brokenRule(terms: OrderTerms, rules: MarketRules, reference: bigint, no
   return null;
 }
 
-/** What a quantity is worth; null for none, for nothing, and for what is not in whole lots. */
-function lotsWorth(qty: bigint | null, price: bigint, rules: MarketRules): bigint | null {
-  if (qty === null || qty <= 0n || qty % rules.lotSize !== 0n) return null;
-  return notionalOf(price, qty, rules.baseScale);
+/** What an order is worth; null for nothing, and for a quantity that is not in whole lots. */
+function worthOf({ qty, notional }: OrderTerms, price: bigint, rules: MarketRules): bigint | null {
+  // An order by notional has its quantity when it is judged again, perhaps under another lot.
+  if (qty !== null && qty % rules.lotSize !== 0n) return null;
+  if (notional !== null) return notional;
+  return qty === null || qty <= 0n ? null : notionalOf(price, qty, rules.baseScale);
 }
 
 function notionalQty(value: bigint, price: bigint, rules: MarketRules): bigint {

@@ -98,7 +98,7 @@ export type AccountEvent =
 export type RestoreEvent =
   /** The journal up to here is a snapshot: from here on another life speaks, cancel-only. */
   | (EventHead & { kind: "restored"; epoch: number; by: string; reason: string })
-  /** An order that was forgotten, as its market told it; its reports follow. */
+  /** An order that was forgotten, as its market told it; its reports follow. No entry: it had ended when it was told. */
   | (EventHead & { kind: "reimported"; order: Order; entry: LedgerEntry | null; once: OnceKey[] })
   /** Money that must have come in after the snapshot (positive), or has been found again (negative). */
   | (EventHead & { kind: "suspense"; asset: string; amount: bigint; entry: LedgerEntry; position: Position | null })

@@ -2,6 +2,7 @@
 import type { BookOrder } from "../book.ts";
 import type { Fill, Mark, Origin, Report, Told } from "../messages.ts";
 import type { Order } from "../order.ts";
+import { invariant } from "../result.ts";
 import {
   type AccountTurn,
   emit,
@@ -91,7 +92,8 @@ function moveSuspense(turn: AccountTurn, asset: string, amount: bigint): void {
     ["available", asset, amount],
     ["suspense", asset, -amount],
   ]);
-  if (entry !== null) emit(turn, { kind: "suspense", asset, amount, entry, position });
+  invariant(entry !== null, "what is moved in suspense is not nothing");
+  emit(turn, { kind: "suspense", asset, amount, entry, position });
 }
 
 /** What is still owed to suspense, in units by asset: money that no journal explains any more. */

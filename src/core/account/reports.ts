@@ -3,7 +3,7 @@
 import { balanceKey, type Movement } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
 import type { Fill, Report } from "../messages.ts";
-import { feeOfFill, limitBuyReserve, notionalOf, type Order } from "../order.ts";
+import { feeOfFill, leavesOf, limitBuyReserve, notionalOf, type Order } from "../order.ts";
 import { addToPosition, flatPosition, type Position, takeFromPosition } from "../positions.ts";
 import { invariant } from "../result.ts";
 import { admit } from "./admission.ts";
@@ -58,8 +58,8 @@ export function applyReports(
 
 /** An order that this very turn has closed: what is stored is still the order before it. */
 function closedInTurn(turn: AccountTurn, id: string): Order | undefined {
-  const closing = turn.events.findLast((event) => event.kind === "report" && event.order.id === id);
-  return closing?.kind === "report" ? closing.order : undefined;
+  const reports = turn.events.filter((event) => event.kind === "report");
+  return reports.findLast(({ order }) => order.id === id)?.order;
 }
 
 function effectOf(turn: AccountTurn, order: Order, report: Report, retold: boolean): Effect {
@@ -103,14 +103,13 @@ function closeEffect(
 
 /** The market answered that its rules are newer: the same order is judged again under them, its hold as it is. */
 function rulesEffect(turn: AccountTurn, order: Order, rules: MarketRules): Effect {
-  // Judged as if its hold were free and it were not yet there: it must not be refused for its own money or credit.
-  const others = new Map([...turn.state.orders].filter(([id]) => id !== order.id));
+  // Judged as if its hold were free and it were not yet there: it must not be refused for its own money, credit or place.
   const { held, credited } = assetsOf(rules, order.side);
   const balances = new Map(turn.state.balances);
   balances.set(balanceKey("available", held), balanceOf(turn.state, "available", held) + order.hold);
   const credits = new Map(turn.state.credits);
   credits.set(credited, creditOf(turn.state, credited) - order.credit);
-  const without = { ...turn.state, orders: others, balances, credits };
+  const without = { ...turn.state, orders: new Map(), balances, credits };
   const judged = admit(without, order, rules, referenceFor(turn, rules), turnTime(turn));
   if (!judged.ok) return { ...closeEffect(turn, order, "rejected", judged.refusal.code), rules };
   return { order, rules, command: submitCommand(turn, order, rules) };
@@ -158,8 +157,8 @@ function fillEffect(turn: AccountTurn, order: Order, fill: Fill, at: number): Ef
 
 /** A limit buy keeps what its rest may cost at its limit; the others keep what they have until they are done. */
 function reserveAfter(order: Order, left: bigint, rules: MarketRules): bigint {
-  if (order.side === "sell" || order.limitPrice === null || order.qty === null) return left;
-  return limitBuyReserve(order, order.limitPrice, order.qty - order.filledQty, rules.baseScale);
+  if (order.side === "sell" || order.limitPrice === null) return left;
+  return limitBuyReserve(order, order.limitPrice, leavesOf(order), rules.baseScale);
 }
 
 function fillMovements(
@@ -182,8 +181,7 @@ function fillMovements(
     ];
   }
   return [
-    ["held", base, -(qty + released)],
-    ["available", base, released],
+    ["held", base, -qty],
     [clearing, base, qty],
     ["available", quote, notional - fee],
     [fees, quote, fee],

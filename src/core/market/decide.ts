@@ -84,17 +84,9 @@ function cancel(turn: MarketTurn, account: string, command: Command & { kind: "c
 function submit(turn: MarketTurn, account: string, command: Command & { kind: "submit" }): void {
   const { state } = turn;
   const { cseq } = command;
-  const { origin = null, ...terms } = command.order;
+  const { origin = null, limitPrice: price, qty: leaves, postOnly, ...terms } = command.order;
   const orderId = terms.id;
-  const order: BookOrder = {
-    ...terms,
-    account,
-    price: terms.limitPrice,
-    leaves: terms.qty,
-    feeNumerator: 0n,
-    fee: 0n,
-    seq: 0,
-  };
+  const order: BookOrder = { ...terms, account, price, leaves, feeNumerator: 0n, fee: 0n, seq: 0 };
   if (command.rulesVersion !== state.rules.version) {
     report(turn, account, { orderId, execType: "rules_changed", rules: state.rules }, { cseq, order, origin });
     return;
@@ -102,7 +94,7 @@ function submit(turn: MarketTurn, account: string, command: Command & { kind: "s
   const limit = order.price ?? protectionPrice(turn, order.side);
   const late = command.notAfter !== null && Math.max(turn.ctx.now, state.at) > command.notAfter;
   const plan = planMatch(state.book, order, limit, state.rules);
-  const reason = late ? "submitted_too_late" : refusalOf(turn, order, terms.postOnly, limit, plan);
+  const reason = late ? "submitted_too_late" : refusalOf(turn, order, postOnly, limit, plan);
   if (reason !== null) {
     report(turn, account, { orderId, execType: "rejected", reason }, { cseq, order, origin });
     return;

@@ -1,5 +1,5 @@
 // A restored market takes back what its accounts still know, and opens again when all have told (protocol rule 15).
-import { type BookOrder, type BookSide, opposite, type RestingOrder } from "../book.ts";
+import { type BookOrder, type BookSide, levelAt, opposite, type RestingOrder } from "../book.ts";
 import type { Mark, Report, Told, Trade } from "../messages.ts";
 import { notionalOf } from "../order.ts";
 import { STEP_MS } from "../prices.ts";
@@ -39,7 +39,8 @@ function effectOf(turn: MarketTurn, account: string, { report: { execType, fill,
   invariant(order.account === account, `order ${order.id} is of ${order.account}, not of ${account}`);
   if (execType === "new") return { order, origin, rests: mayRest(order) };
   if (execType === "rejected" || execType === "rules_changed") return { order, origin };
-  if (execType !== "fill" || fill === null) return {};
+  if (execType !== "fill") return {};
+  invariant(fill !== null, "a fill report comes with its fill");
   const { price, qty, fee, liquidity } = fill;
   const side = liquidity === "taker" ? order.side : opposite(order.side);
   const trade: Trade = { id: fill.tradeId, price, qty, side, at };
@@ -80,7 +81,7 @@ function laterOfCrossed({ state: { book } }: MarketTurn): BookOrder | null {
 /** A market that is not open has no quotes of the house: whoever stands first is a customer. */
 function first(side: BookSide): RestingOrder | undefined {
   const best = side.prices[0];
-  return best === undefined ? undefined : side.levels.get(best)?.orders.values().next().value;
+  return best === undefined ? undefined : levelAt(side, best).orders.values().next().value;
 }
 
 /** A report as this market tells it to an account that has forgotten it. */

@@ -42,10 +42,13 @@ export function readMarket(ctx: PriceContext, symbol: string): Result<MarketNow>
   return ok({ rules, reference: referencePrice(rules, ctx.priceSeed, ctx.nowMs) });
 }
 
-/** The book of a market. Refuses `not_found`; an unknown symbol never wakes an object. */
+/** The book of a market. Refuses `not_found`, and `unavailable`; an unknown symbol never wakes an object. */
 export async function readBook(env: ObjectBindings, symbol: string, depth: number): Promise<Result<BookView>> {
   if (findMarket(symbol) === undefined) return refuse({ code: "not_found" });
-  return callObject(async () => ok(await marketStub(env, symbol).book(depth)));
+  return callObject(async () => {
+    const book = await marketStub(env, symbol).book(depth);
+    return book === null ? refuse({ code: "unavailable", detail: "This market is halted." }) : ok(book);
+  });
 }
 
 /** A market as the contract shows it. */

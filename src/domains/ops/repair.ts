@@ -18,24 +18,18 @@ import {
 } from "../../db/read-model.ts";
 import { log } from "../../log.ts";
 import type { OperatorAct } from "../../objects/protocol.ts";
-import { journalQueue, type ObjectBindings } from "../../objects/stubs.ts";
-import { asked, journalled } from "./journals.ts";
+import { askJournal, type Journalled, journalQueue, type ObjectBindings, sendPulls } from "../../objects/stubs.ts";
+import { keepsJournal } from "./journals.ts";
 import { sweep } from "./scheduled.ts";
 
-type RepairBindings = ObjectBindings & DatabaseBinding & MailBinding;
-
-/** Whose journal is to be sent again, and from which stream number; null: from the first that D1 has not applied. */
-export interface ReplayWish {
-  object: "account" | "market";
-  name: string;
-  fromSeq: number | null;
-}
+type RepairBindings = ObjectBindings & DatabaseBinding;
+type LetterBindings = RepairBindings & MailBinding;
 
 /**
  * Puts a dead letter into the queue that it comes from once more; it stays listed, with the time. Applying it twice changes nothing; if
  * it dies again, its count says so. Refuses `not_found`, and `unavailable` while queue or D1 are away.
  */
-export async function replayDeadLetter(env: RepairBindings, id: string, act: OperatorAct, nowMs: number) {
+export async function replayDeadLetter(env: LetterBindings, id: string, act: OperatorAct, nowMs: number) {
   const db = database(env);
   const found = await guardD1(
     db.select({ queue: deadLetters.queue, body: deadLetters.body }).from(deadLetters).where(eq(deadLetters.id, id)),
@@ -51,7 +45,12 @@ export async function replayDeadLetter(env: RepairBindings, id: string, act: Ope
   return ok({ id, replayed_at: wireTime(nowMs) });
 }
 
-async function sendAgain(env: RepairBindings, letter: { queue: string; body: string }): Promise<Result<null>> {
+const QUEUE_AWAY = refuse({
+  code: "unavailable",
+  detail: "The queue does not take messages at the moment.",
+});
+
+async function sendAgain(env: LetterBindings, letter: { queue: string; body: string }): Promise<Result<null>> {
   // Named tradepost-mail-dlq, or as a deployment names it: what is not mail is the journal's.
   const queue = letter.queue.includes("-mail") ? mailQueue(env) : journalQueue(env);
   try {
@@ -59,35 +58,31 @@ async function sendAgain(env: RepairBindings, letter: { queue: string; body: str
     return ok(null);
   } catch (error) {
     log("error", "queue_failed", { message: String(error) });
-    return refuse({ code: "unavailable", detail: "The queue does not take messages at the moment." });
+    return QUEUE_AWAY;
   }
 }
 
 /**
- * Has an object send its journal again. Refuses `not_found` for what keeps no journal, and `unavailable` while the object,
- * or D1 when it has to be asked, is away.
+ * Has an object's journal fetched, from the first event that D1 has not applied. Refuses `not_found` for what keeps no
+ * journal, and `unavailable` while the object, D1 or the queue is away.
  */
-export async function replayJournal(env: RepairBindings, wish: ReplayWish, act: OperatorAct) {
-  const source = journalled(env, wish);
-  if (source === null) return refuse({ code: "not_found" });
-  const away = refuse({ code: "unavailable", detail: "The object cannot be reached at the moment." });
-  const head = await asked(source, source.head);
-  if (head === null) return away;
+export async function replayJournal(env: RepairBindings, journalled: Journalled, act: OperatorAct) {
+  if (!keepsJournal(env, journalled)) return refuse({ code: "not_found" });
+  const head = await askJournal(env, journalled, (journal) => journal.head());
+  if (head === null) return refuse({ code: "unavailable", detail: "The object cannot be reached at the moment." });
   // An object that was never used has been made by the question; it has nothing to send.
   if (head.seq === 0) return refuse({ code: "not_found" });
-  const { object, name } = source;
-  const heads = await readHeads(database(env), [{ object, name, epoch: head.epoch }]);
+  const source = { object: journalled.object, name: journalled.name, epoch: head.epoch };
+  const heads = await readHeads(database(env), [source]);
   if (!heads.ok) return heads;
-  const appliedSeq = heads.value[0] ?? 0;
-  const fromSeq = wish.fromSeq ?? appliedSeq + 1;
-  if ((await asked(source, () => source.replay(fromSeq))) === null) return away;
-  logAct("journal_replayed", act, { object, name, fromSeq });
-  return ok({ object, name, epoch: head.epoch, seq: head.seq, applied_seq: appliedSeq, from_seq: fromSeq });
+  if (!(await sendPulls(env, [source]))) return QUEUE_AWAY;
+  logAct("journal_replayed", act, { ...source });
+  return ok({ ...source, seq: head.seq, applied_seq: heads.value[0] ?? 0 });
 }
 
 /**
- * Empties what journals have made of D1, in one batch, and has the objects send all of it again: the first two hundred now,
- * the others as the sweeper comes to them. Until then lists are short; nothing else is touched. Refuses `unavailable`.
+ * Empties what journals have made of D1, in one batch, and has all of them fetched again: those of the first two hundred
+ * objects now, the others as the sweeper comes to them. Until then lists are short; nothing else is touched. Refuses `unavailable`.
  */
 export async function rebuildReadModel(env: RepairBindings, act: OperatorAct, nowMs: number) {
   const db = database(env);

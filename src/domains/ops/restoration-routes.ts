@@ -46,7 +46,7 @@ const restoreOf = <P extends string, S extends Params>(path: P, params: S) =>
     audit: "object.restore",
     tags,
     summary: "Begin an object's next life from a snapshot of its journal",
-    description: `Cancel-only until hands are shaken. An object that has a journal keeps it: then leave \`journal\` out. At most ${SNAPSHOT_BYTES_MAX} bytes.`,
+    description: `Cancel-only until hands are shaken. An object that has a journal keeps it: then leave \`journal\` out; or, with \`replace\`, all that it has stored is thrown away for the snapshot, also when it cannot be read any more. At most ${SNAPSHOT_BYTES_MAX} bytes.`,
     request: { params, body: body(restoreIn) },
     responses: { 204: { description: "Begun" }, ...problems(...ACTING_CODES, "not_found") },
   });

@@ -80,9 +80,8 @@ const replayJournalRoute = operation({
   access,
   audit: "journal.replay",
   tags,
-  summary: "Have an object send its journal to the read model again",
-  description:
-    "From the first event that D1 has not applied, or from `from_seq`. Markets are named `<venue>/<symbol>`.",
+  summary: "Fetch into the read model what it lacks of an object's journal",
+  description: "From the first event after `applied_seq`. Markets are named `<venue>/<symbol>`.",
   request: { body: body(replayIn) },
   responses: { 202: answer(replayOut, "Asked"), ...problems(...ACTING_CODES, "not_found") },
 });
@@ -95,7 +94,7 @@ const rebuildRoute = operation({
   tags,
   summary: "Empty the read model and fill it again from all journals",
   description:
-    "`replayed` objects were asked at once; the cron's sweeper asks the others. Lists are short until then; orders, money and streams do not notice.",
+    "`replayed` journals are fetched at once; the cron's sweeper comes to the others. Lists are short until then; orders, money and streams do not notice.",
   request: { body: body(reasonBody) },
   responses: { 202: answer(rebuildOut, "Begun"), ...problems(...ACTING_CODES) },
 });
@@ -173,9 +172,8 @@ export const opsRouter = createRouter()
     return send(c, await replayDeadLetter(c.env, c.req.valid("param").id, act, Date.now()), asItIs, 202);
   })
   .openapi(replayJournalRoute, async (c) => {
-    const { object, name, from_seq, reason } = c.req.valid("json");
-    const wish = { object, name, fromSeq: from_seq ?? null };
-    return send(c, await replayJournal(c.env, wish, actOf(c, reason)), asItIs, 202);
+    const { object, name, reason } = c.req.valid("json");
+    return send(c, await replayJournal(c.env, { object, name }, actOf(c, reason)), asItIs, 202);
   })
   .openapi(rebuildRoute, async (c) => {
     const act = actOf(c, c.req.valid("json").reason);

@@ -1,5 +1,5 @@
 // The sweeper. "The queue has taken it" is not "D1 has it": it compares the objects' journals with the read model, and asks
-// an object whose slices have been lost to send them again. It applies nothing itself.
+// the consumer to fetch from an object what has been lost. It applies nothing itself.
 import { asc, eq, gt, sql } from "drizzle-orm";
 import { SWEEP_GAPS_MAX, SWEEP_LAG_MS, SWEEP_OBJECTS_MAX } from "../../core/limits.ts";
 import { MARKETS } from "../../core/listings.ts";
@@ -8,10 +8,10 @@ import { readHeads, type Source } from "../../db/heads.ts";
 import { projectionHeads, projectionSlices, sweepCursors } from "../../db/read-model.ts";
 import { accounts } from "../../db/tables.ts";
 import { log } from "../../log.ts";
-import type { ObjectBindings } from "../../objects/stubs.ts";
-import { asked, inLanes, type Journalled, journalledAccount, journalledMarket } from "./journals.ts";
+import { askJournal, type Journalled, type ObjectBindings, sendPulls } from "../../objects/stubs.ts";
+import { inLanes, journalledMarkets } from "./journals.ts";
 
-/** What one sweep saw: objects asked, those without an answer, those behind, those told to send again. */
+/** What one sweep saw: objects asked, those without an answer, those behind, those to be fetched. */
 export interface SweepReport {
   looked: number;
   unreachable: number;
@@ -20,7 +20,6 @@ export interface SweepReport {
 }
 
 interface Seen {
-  swept: Journalled;
   source: Source;
   seq: number;
   applied: number;
@@ -31,7 +30,7 @@ const CURSOR = "accounts";
 /**
  * Looks at every market, at accounts with a gap and at the next ones in turn, {@link SWEEP_OBJECTS_MAX} objects in all. One
  * that D1 is behind is looked at again after `pauseMs`, since its slices may simply be on their way; one of which nothing
- * has arrived by then is told to send again. Never throws; a D1 that is away ends the sweep, an object that is away does not.
+ * has arrived by then is fetched by the consumer. Never throws; a D1 that is away ends the sweep, an object that is away does not.
  */
 export async function sweep(
   env: ObjectBindings & { DB: D1Database },
@@ -46,21 +45,16 @@ export async function sweep(
   const next = await nextAccounts(db, SWEEP_OBJECTS_MAX - MARKETS.length - gaps.value.length, now);
   if (!next.ok) return report;
   const ids = [...new Set([...gaps.value, ...next.value])];
-  const all = [
-    ...MARKETS.map(({ symbol }) => journalledMarket(env, symbol)),
-    ...ids.map((id) => journalledAccount(env, id)),
-  ];
-  const seen = await lookAt(all, report);
+  const all = [...journalledMarkets(env), ...ids.map((name): Journalled => ({ object: "account", name }))];
+  const seen = await lookAt(env, all, report);
   const behind = await stillBehind(db, seen);
   report.behind = behind.length;
   if (behind.length > 0) {
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
-    const before = new Map(behind.map(({ swept, applied }) => [swept, applied]));
-    const stuck = (await stillBehind(db, behind)).filter(({ swept, applied }) => applied === before.get(swept));
-    await inLanes(stuck, async ({ swept, applied }) => {
-      const told = await asked(swept, () => swept.replay(applied + 1));
-      if (told !== null) report.replayed += 1;
-    });
+    const before = new Map(behind.map(({ source, applied }) => [source, applied]));
+    const stuck = (await stillBehind(db, behind)).filter(({ source, applied }) => applied === before.get(source));
+    const pulls = stuck.map(({ source }) => source);
+    if (await sendPulls(env, pulls)) report.replayed = pulls.length;
   }
   if (report.behind > 0 || report.unreachable > 0) log("warn", "sweep", { ...report });
   return report;
@@ -112,19 +106,13 @@ async function nextAccounts(db: Database, rowsMax: number, now: number): Promise
   return moved.ok ? { ok: true, value: ids } : moved;
 }
 
-async function lookAt(all: readonly Journalled[], report: SweepReport): Promise<Seen[]> {
+async function lookAt(env: ObjectBindings, all: readonly Journalled[], report: SweepReport): Promise<Seen[]> {
   const seen: Seen[] = [];
-  await inLanes(all, async (swept) => {
+  await inLanes(all, async (one) => {
     report.looked += 1;
-    const head = await asked(swept, swept.head);
+    const head = await askJournal(env, one, (journal) => journal.head());
     if (head === null) report.unreachable += 1;
-    else
-      seen.push({
-        swept,
-        source: { object: swept.object, name: swept.name, epoch: head.epoch },
-        seq: head.seq,
-        applied: 0,
-      });
+    else seen.push({ source: { ...one, epoch: head.epoch }, seq: head.seq, applied: 0 });
   });
   return seen;
 }

@@ -70,22 +70,29 @@ export const restorationOut = z
 /** One event of an object's journal, as it is stored. */
 export const journalEventOut = z.string().openapi("JournalEvent");
 
-/** `journal`: the snapshot's events as stored; left out, the object's own storage was brought back. */
+/**
+ * `journal`: the snapshot's events as stored; left out, the object's own storage was brought back. `replace`: what the object
+ * has stored is thrown away for them.
+ */
 export const restoreIn = z
-  .strictObject({ epoch: z.int().min(2), journal: z.array(z.string().min(1)).default([]), reason: reasonIn })
+  .strictObject({
+    epoch: z.int().min(2),
+    journal: z.array(z.string().min(1)).default([]),
+    replace: z.boolean().default(false),
+    reason: reasonIn,
+  })
   .openapi("RestoreIn");
 
-/** `from_seq` left out: from the first stream number that the read model has not applied. */
+/** Whose journal: an account by its id, a market as `<venue>/<symbol>`. */
 export const replayIn = z
   .strictObject({
     object: z.enum(["account", "market"]),
     name: z.string().min(1).max(128),
-    from_seq: z.int().min(1).optional(),
     reason: reasonIn,
   })
   .openapi("JournalReplayIn");
 
-/** Where the object's journal and the read model are, and from which number it is sent again. */
+/** Where the object's journal is, and the read model before what follows is fetched. */
 export const replayOut = z
   .object({
     object: z.enum(["account", "market"]),
@@ -93,11 +100,10 @@ export const replayOut = z
     epoch: z.int(),
     seq: z.int(),
     applied_seq: z.int(),
-    from_seq: z.int(),
   })
   .openapi("JournalReplay");
 
 export const deadLetterPath = z.object({ id: z.string().min(1).max(64) });
 export const replayedOut = z.object({ id: z.string(), replayed_at: timestampOut }).openapi("DeadLetterReplay");
-/** How many journals are sent again. */
+/** How many journals are fetched. */
 export const rebuildOut = z.object({ replayed: z.int() }).openapi("ReadModelRebuild");

@@ -1,24 +1,19 @@
 // How an account's act becomes durable and known: one transaction of state and journal, then sockets, markets and waiters.
 import type { AccountTurn } from "../../core/account/decide.ts";
 import { applyReports } from "../../core/account/reports.ts";
-import { type AccountEvent, type AccountState, accountPeer } from "../../core/account/state.ts";
+import { type AccountEvent, type AccountState, accountPeer, emptyAccount } from "../../core/account/state.ts";
+import { FIRST_EPOCH } from "../../core/epochs.ts";
 import { BACKOFF_FIRST_MS } from "../../core/limits.ts";
 import { isOpen, type Order } from "../../core/order.ts";
-import { InvariantError, onBreak, type Result, refuse } from "../../core/result.ts";
-import { Handshakes } from "../handshakes.ts";
+import { type Result, refuse } from "../../core/result.ts";
+import type { ExchangeAnswer, ExchangeCall, HandshakeAnswer, HandshakeCall } from "../calls.ts";
+import type { Handshakes } from "../handshakes.ts";
+import { Memory } from "../memory.ts";
 import { Outbox } from "../outbox.ts";
-import { Parking } from "../parking.ts";
 import type { ObjectPorts } from "../ports.ts";
-import type {
-  ExchangeAnswer,
-  ExchangeCall,
-  HandshakeAnswer,
-  HandshakeCall,
-  OperatorAct,
-  PageRequest,
-  ParkedView,
-} from "../protocol.ts";
-import { type Timer, Timers } from "../timers.ts";
+import type { OperatorAct, PageRequest, ParkedView } from "../protocol.ts";
+import { checkStored } from "../stored.ts";
+import type { Timer } from "../timers.ts";
 import { MarketLinks, type Said } from "./markets.ts";
 import { AccountRestoring } from "./restoring.ts";
 import { AccountStore } from "./store.ts";
@@ -52,117 +47,106 @@ export const SETTLED: Promise<void> = Promise.resolve();
 export class AccountEngine {
   readonly #ports: AccountPorts;
   readonly store: AccountStore;
-  #timers: Timers;
-  #parking: Parking;
-  #handshakes: Handshakes;
+  readonly #memory: Memory<AccountState>;
   /** Restore, and the handshakes after it. */
   readonly restoring: AccountRestoring;
   /** The journal as the read model gets it. */
   readonly journal: Outbox;
   readonly #links: MarketLinks;
   readonly #waiters = new Map<string, (() => void)[]>();
-  #state: AccountState;
-  #stopped: string | null;
 
   constructor(ports: AccountPorts) {
     this.#ports = ports;
     this.store = new AccountStore(ports);
-    this.#state = this.store.load();
-    this.#stopped = this.store.meta("stopped") ?? null;
-    this.#timers = new Timers(ports);
-    this.#parking = new Parking(ports);
-    this.#handshakes = new Handshakes(ports);
-    this.restoring = new AccountRestoring(this);
+    this.#memory = new Memory({
+      ...ports,
+      title: `account ${ports.name}`,
+      load: () => this.#load(),
+      empty: () => emptyAccount(ports.name, FIRST_EPOCH),
+      meta: (key) => this.store.meta(key),
+      setMeta: (key, value) => this.store.setMeta(key, value),
+    });
+    this.restoring = new AccountRestoring(this, ports);
     this.journal = new Outbox(ports, {
       object: "account",
-      epoch: () => this.#state.epoch,
+      epoch: () => this.state.epoch,
       first: "first",
-      seq: () => this.#state.seq,
+      seq: () => this.readable?.seq ?? 0,
     });
     this.#links = new MarketLinks({
       now: ports.now,
-      tx: (work) => this.#tx(work),
+      tx: (work) => this.#memory.tx(work),
       alert: ports.alert,
       send: ports.send,
       restoring: this.restoring,
-      isUnmet: (symbol) => this.#handshakes.has(symbol),
-      timers: () => this.#timers,
-      parking: () => this.#parking,
-      identity: () => ({ account: ports.name, epoch: this.#state.epoch }),
-      peer: (symbol) => accountPeer(this.#state, symbol),
+      isUnmet: (symbol) => this.handshakes.has(symbol),
+      timers: () => this.#memory.timers,
+      parking: () => this.#memory.parking,
+      identity: () => ({ account: ports.name, epoch: this.state.epoch }),
+      peer: (symbol) => accountPeer(this.state, symbol),
       applied: (symbol, said) => this.apply(symbol, said),
-      isStopped: () => this.#stopped !== null,
+      isStopped: () => this.stopped !== null,
     });
   }
 
-  /** The state as the last act left it. */
+  #load(): AccountState {
+    const state = this.store.load();
+    checkStored(this.#ports, "entry_kind IS NOT NULL", state);
+    return state;
+  }
+
+  /** The state as the last act left it. Throws InvariantError while what is stored cannot be read. */
   get state(): Readonly<AccountState> {
-    return this.#state;
+    return this.#memory.kept;
+  }
+
+  /** As {@link state}; null while what is stored cannot be read. */
+  get readable(): Readonly<AccountState> | null {
+    return this.#memory.readable;
   }
 
   /** Why this object takes no commands any more; null while it does. */
   get stopped(): string | null {
-    return this.#stopped;
+    return this.#memory.stopped;
   }
 
   /** With which markets hands are to be shaken. */
   get handshakes(): Handshakes {
-    return this.#handshakes;
+    return this.#memory.handshakes;
   }
 
   /** The order as it is now, open or closed. */
   order(id: string): Order | undefined {
-    return this.#state.orders.get(id) ?? this.store.findOrder(id);
+    return this.state.orders.get(id) ?? this.store.findOrder(id);
   }
 
-  /** One act: decide, write state and journal together, then tell. A broken invariant writes nothing and stops the object. */
-  commit<T>(work: (turn: AccountTurn) => T): T {
+  /**
+   * One act: decide, write state and journal together, then tell. A broken invariant writes nothing and stops the object.
+   * `anew`: all that is stored is thrown away first.
+   */
+  commit<T>(work: (turn: AccountTurn) => T, anew = false): T {
     const { now, makeId, sha256, priceSeed } = this.#ports;
-    const turn: AccountTurn = { state: this.#state, ctx: { now: now(), makeId, sha256, priceSeed }, events: [] };
-    const value = this.#tx(() => {
+    const events: AccountEvent[] = [];
+    const value = this.#memory.tx(() => {
+      if (anew) this.#memory.forget();
+      const turn: AccountTurn = { state: this.state, ctx: { now: now(), makeId, sha256, priceSeed }, events };
       const answer = work(turn);
-      this.store.write(turn.state, turn.events);
-      for (const event of turn.events) {
+      this.store.write(turn.state, events);
+      for (const event of events) {
         if ("command" in event && event.command !== null) this.#links.arm(event.order.symbol);
       }
       return answer;
     });
-    if (turn.events.length > 0) {
-      this.#ports.sockets.publish(turn.events);
+    if (events.length > 0) {
+      this.#ports.sockets.publish(events);
       this.#ports.queue.wake();
     }
     return value;
   }
 
-  /** One transaction, of whatever this object keeps in memory and on disk. */
-  #tx<T>(work: () => T): T {
-    try {
-      return this.#ports.tx(work);
-    } catch (error) {
-      // Memory ran ahead of what was rolled back: a pair that is parked in it alone would never be resumed.
-      this.#state = this.store.load();
-      this.#timers = new Timers(this.#ports);
-      this.#parking = new Parking(this.#ports);
-      this.#handshakes = new Handshakes(this.#ports);
-      if (error instanceof InvariantError) this.#stop(error);
-      throw error;
-    }
-  }
-
   /** Does one act. One that breaks an invariant stops this object, and is refused like all that will follow it. */
   act<T>(work: () => Result<T>): Result<T> {
-    return onBreak(work, (broken) => {
-      this.#stop(broken);
-      return HALTED;
-    });
-  }
-
-  /** Takes no more commands, until a person has looked at what is broken. */
-  #stop(broken: InvariantError): void {
-    if (this.#stopped !== null) return;
-    this.#stopped = broken.message;
-    this.store.setMeta("stopped", broken.message);
-    this.#ports.alert(`account ${this.#ports.name} stopped: ${broken.message}`);
+    return this.#memory.act(work, () => HALTED);
   }
 
   /**
@@ -197,13 +181,13 @@ export class AccountEngine {
 
   /** Whether a market is parked: it is sent nothing, and takes no new orders. */
   isParked(symbol: string): boolean {
-    return this.#parking.has(symbol);
+    return this.#memory.parking.has(symbol);
   }
 
   /** The markets that are parked, and whether this object is stopped. */
   parked(query: PageRequest): ParkedView {
-    const waiting = (symbol: string) => accountPeer(this.#state, symbol).pending.length;
-    return { stopped: this.#stopped, ...this.#parking.page(query, waiting) };
+    const waiting = (symbol: string) => this.readable?.peers.get(symbol)?.pending.length ?? 0;
+    return { stopped: this.stopped, ...this.#memory.parking.page(query, waiting) };
   }
 
   /** Takes a parked market up again and sends it what waits. False when it was not parked. */
@@ -223,7 +207,7 @@ export class AccountEngine {
 
   /** Answers who waits for an order, if its market has spoken. */
   wake(orderId: string): void {
-    const order = this.#state.orders.get(orderId);
+    const order = this.state.orders.get(orderId);
     if (order !== undefined && isWaiting(order)) return;
     for (const resolve of this.#waiters.get(orderId) ?? []) resolve();
     this.#waiters.delete(orderId);
@@ -231,15 +215,17 @@ export class AccountEngine {
 
   /** Rings what is due. Never throws: the platform drops an alarm after six failures. */
   async alarm(): Promise<void> {
+    // Nobody may be told anything, and ringing on would find the same until an operator restores the object.
+    if (this.readable === null) return;
     try {
-      const due = this.#timers.due(this.#ports.now());
+      const due = this.#memory.timers.due(this.#ports.now());
       const rung = await Promise.allSettled(due.map((timer) => this.#ring(timer)));
       for (const one of rung) if (one.status === "rejected") this.#alarmFailed(one.reason);
       this.journal.wakeIfBehind();
     } catch (error) {
       this.#alarmFailed(error);
     } finally {
-      this.#timers.rearm(this.#ports.now() + BACKOFF_FIRST_MS);
+      this.#memory.timers.rearm(this.#ports.now() + BACKOFF_FIRST_MS);
     }
   }
 
@@ -250,16 +236,17 @@ export class AccountEngine {
   async #ring({ kind, ref }: Timer): Promise<void> {
     if (kind !== TOKEN_TIMER) return this.#links.ring(ref);
     const next = this.#ports.sockets.closeExpired();
-    this.#tx(() => {
-      if (next === null) this.#timers.clear(TOKEN_TIMER, "");
-      else this.#timers.arm(TOKEN_TIMER, "", next);
+    this.#memory.tx(() => {
+      const { timers } = this.#memory;
+      if (next === null) timers.clear(TOKEN_TIMER, "");
+      else timers.arm(TOKEN_TIMER, "", next);
     });
   }
 
   /** Has the sockets looked at when a token runs out, at `at` in ms. An earlier look stays: it finds the next. */
   awaitExpiry(at: number): void {
-    const due = this.#timers.dueAt(TOKEN_TIMER, "");
-    if (due === undefined || at < due) this.#tx(() => this.#timers.arm(TOKEN_TIMER, "", at));
+    const due = this.#memory.timers.dueAt(TOKEN_TIMER, "");
+    if (due === undefined || at < due) this.#memory.tx(() => this.#memory.timers.arm(TOKEN_TIMER, "", at));
   }
 }
 

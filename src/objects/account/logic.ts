@@ -7,8 +7,9 @@ import { canonical } from "../../core/codec.ts";
 import { isRestored, strangeEpoch } from "../../core/epochs.ts";
 import { isOpen, type Order, type Side } from "../../core/order.ts";
 import { invariant, ok, type Result, refuse } from "../../core/result.ts";
+import type { ReportAnswer, ReportCall } from "../calls.ts";
 import type { Outbox } from "../outbox.ts";
-import type { AccountView, Answered, Caller, Idempotency, ReportAnswer, ReportCall, UnreadOrder } from "../protocol.ts";
+import type { AccountView, Answered, Caller, Idempotency, UnreadOrder } from "../protocol.ts";
 import { AccountEngine, type AccountPorts, HALTED, SETTLED } from "./engine.ts";
 import { AccountOperations } from "./operations.ts";
 import { type Asked, type Placed, Placing, RESTORING } from "./placing.ts";
@@ -39,9 +40,10 @@ export class AccountLogic {
 
   /**
    * Whether a caller's session still counts here: this object hears of a logout before anyone else.
-   * Refuses `session_revoked`.
+   * Refuses `session_revoked`, and `unavailable` while what is stored cannot be read: nobody is shown a figure of it.
    */
   admitCaller(caller: Caller): Result<null> {
+    if (this.#engine.readable === null) return HALTED;
     const revoked = this.state.revokedSessions.has(caller.sessionId) || caller.issuedAtMs < this.state.tokensValidFrom;
     return revoked ? refuse({ code: "session_revoked" }) : ok(null);
   }
@@ -171,9 +173,10 @@ export class AccountLogic {
    * `bug` when the market speaks from a life that has ended; from a new one, hands are shaken first.
    */
   report(call: ReportCall): ReportAnswer {
-    const { epoch } = this.state;
+    const epoch = this.#engine.readable?.epoch;
     const done = this.#engine.act(() => ok(this.#report(call)));
-    return { ...(done.ok ? done.value : { outcome: "later" }), epoch };
+    const answer: ReportAnswer = done.ok ? done.value : { outcome: "later" };
+    return epoch === undefined ? answer : { ...answer, epoch };
   }
 
   #report(call: ReportCall): ReportAnswer {

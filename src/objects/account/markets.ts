@@ -11,8 +11,9 @@ import {
   SAFETY_NET_MS,
 } from "../../core/limits.ts";
 import type { Report } from "../../core/messages.ts";
+import type { ExchangeAnswer, HandshakeAnswer } from "../calls.ts";
 import { type Parking, reasonToPark } from "../parking.ts";
-import type { ExchangeAnswer, HandshakeAnswer, OperatorAct } from "../protocol.ts";
+import type { OperatorAct } from "../protocol.ts";
 import type { Timers } from "../timers.ts";
 import type { AccountPorts } from "./engine.ts";
 import type { AccountRestoring } from "./restoring.ts";
@@ -111,6 +112,8 @@ export class MarketLinks {
   async #shake(symbol: string): Promise<boolean> {
     const call = this.#ports.restoring.call(symbol);
     const answer = await this.#answerTo(() => this.#ports.send.shake(symbol, call));
+    // What was asked in a life before says nothing of this one.
+    if (this.#ports.identity().epoch !== call.epoch) return true;
     if (this.#mustPark(symbol, answer, call.to)) return false;
     const shaken = this.#ports.isStopped() ? null : this.#ports.restoring.take(symbol, answer);
     if (shaken === null) {

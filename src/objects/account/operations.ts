@@ -3,7 +3,7 @@ import { emit } from "../../core/account/decide.ts";
 import type { AccountStatus } from "../../core/account/state.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type { OperatorAct, PageRequest, ParkedView, RestoreView, Snapshot } from "../protocol.ts";
-import type { AccountEngine } from "./engine.ts";
+import { type AccountEngine, HALTED } from "./engine.ts";
 
 /** The acts of operators on one account. */
 export class AccountOperations {
@@ -29,6 +29,7 @@ export class AccountOperations {
 
   /** Sends a parked market what waits for it. Refuses `not_found` when it is not parked. */
   unpark(symbol: string, act: OperatorAct): Result<null> {
+    if (this.#engine.readable === null) return HALTED;
     return this.#engine.unpark(symbol, act) ? ok(null) : refuse({ code: "not_found", detail: "This is not parked." });
   }
 

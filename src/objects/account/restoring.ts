@@ -2,14 +2,17 @@
 import type { AccountTurn } from "../../core/account/decide.ts";
 import { emit } from "../../core/account/decide.ts";
 import { markOf, meetMarket, owedToSuspense, reimport, repaySuspense, toldOf } from "../../core/account/reimport.ts";
-import { type AccountEvent, accountPeer, applyAccountEvent } from "../../core/account/state.ts";
-import { decode } from "../../core/codec.ts";
+import { type AccountEvent, accountPeer, applyAccountEvent, emptyAccount } from "../../core/account/state.ts";
+import { FIRST_EPOCH } from "../../core/epochs.ts";
 import { formatUnits } from "../../core/ledger.ts";
 import { REPORTS_PER_CALL_MAX } from "../../core/limits.ts";
 import { MARKETS } from "../../core/listings.ts";
 import { conflictOf } from "../../core/messages.ts";
 import { ConflictError, ok, orConflict, type Result, refuse } from "../../core/result.ts";
-import type { HandshakeAnswer, HandshakeCall, OperatorAct, RestoreView, Snapshot } from "../protocol.ts";
+import type { HandshakeAnswer, HandshakeCall } from "../calls.ts";
+import type { ObjectPorts } from "../ports.ts";
+import type { OperatorAct, RestoreView, Snapshot } from "../protocol.ts";
+import { invalid, readSnapshot } from "../stored.ts";
 import type { AccountEngine } from "./engine.ts";
 
 /** What came of one call of a handshake. `again`: the next call is of use now; `met`: hands are shaken. */
@@ -27,8 +30,11 @@ export class AccountRestoring {
   readonly #engine: AccountEngine;
   readonly #progress = new Map<string, Progress>();
 
-  constructor(engine: AccountEngine) {
+  readonly #ports: Pick<ObjectPorts, "name" | "sha256">;
+
+  constructor(engine: AccountEngine, ports: Pick<ObjectPorts, "name" | "sha256">) {
     this.#engine = engine;
+    this.#ports = ports;
   }
 
   /** Holds a pair until hands are shaken: the market has said that it lives anew. Belongs to no transaction. */
@@ -111,18 +117,23 @@ export class AccountRestoring {
 
   /**
    * Begins the next life: writes the snapshot's journal, raises the epoch, and holds every pair until hands are shaken. A
-   * second time with the same epoch changes nothing. Refuses `validation_failed` for an epoch that is not higher, and for a
-   * journal where there is one already.
+   * second time with the same epoch changes nothing. `replace`: what is stored, readable or not, is thrown away. Refuses
+   * `validation_failed` for an epoch that is not higher, for a journal that is none, and for one where there is one already.
    */
-  restore({ epoch, journal }: Snapshot, act: OperatorAct): Result<null> {
-    const { state } = this.#engine;
-    if (epoch === state.epoch && state.restoring) return ok(null);
-    if (epoch <= state.epoch) return invalid("/epoch", `must be higher than ${state.epoch}`);
-    if (journal.length > 0 && state.seq > 0) return invalid("/journal", "this object has a journal");
-    const events = journal.map((body) => decode<AccountEvent>(body));
+  restore({ epoch, journal, replace = false }: Snapshot, act: OperatorAct): Result<null> {
+    const engine = this.#engine;
+    const stored = replace ? engine.readable : engine.state;
+    const known = stored?.epoch ?? engine.store.epoch();
+    if (epoch === known && stored?.restoring === true) return ok(null);
+    if (epoch <= known) return invalid("/epoch", `must be higher than ${known}`);
+    if (!replace && journal.length > 0 && engine.state.seq > 0) return invalid("/journal", "this object has a journal");
+    const empty = emptyAccount(this.#ports.name, FIRST_EPOCH);
+    const read = readSnapshot<AccountEvent, typeof empty>(journal, empty, applyAccountEvent, this.#ports.sha256);
+    if (!read.ok) return read;
+    const events = read.value;
     if (events.some((event) => event.kind === "restored" && event.epoch >= epoch))
       return invalid("/epoch", "the journal has it already");
-    this.#engine.commit((turn) => {
+    engine.commit((turn) => {
       for (const event of events) {
         applyAccountEvent(turn.state, event);
         turn.events.push(event);
@@ -130,15 +141,17 @@ export class AccountRestoring {
       emit(turn, { kind: "restored", epoch, ...act });
       for (const { symbol } of MARKETS) this.#hold(symbol);
       this.#engine.journal.restart();
-    });
+    }, replace);
     this.#progress.clear();
     for (const { symbol } of MARKETS) this.#engine.tell(symbol);
     return ok(null);
   }
 
-  /** How far it has come. */
+  /** How far it has come; of an object whose rows cannot be read, that it needs to be restored. */
   view(): RestoreView {
-    const { state, handshakes } = this.#engine;
+    const { readable: state, handshakes, stopped, store } = this.#engine;
+    if (state === null)
+      return { epoch: store.epoch(), restoring: false, unmet: [...handshakes.unmet], breaks: [stopped ?? ""] };
     const owed = owedToSuspense(state).map(([asset, units]) => {
       return `${formatUnits(units, asset)} ${asset} in suspense: spent, and no journal says where it came from`;
     });
@@ -154,8 +167,4 @@ export class AccountRestoring {
     this.#engine.commit((turn) => emit(turn, { kind: "opened", ...act }));
     return ok(null);
   }
-}
-
-function invalid(pointer: string, detail: string): Result<never> {
-  return refuse({ code: "validation_failed", errors: [{ pointer, code: "invalid", detail }] });
 }

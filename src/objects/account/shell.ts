@@ -5,6 +5,7 @@ import type { AccountStatus, Transfer } from "../../core/account/state.ts";
 import { SETTLE_WAIT_MS } from "../../core/limits.ts";
 import type { Order, Side } from "../../core/order.ts";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
+import type { ReportAnswer, ReportCall } from "../calls.ts";
 import { platformPorts, waitAtMost, withTimeout } from "../platform.ts";
 import type {
   AccountRpc,
@@ -13,14 +14,13 @@ import type {
   Counted,
   Idempotency,
   JournalHead,
+  JournalSlice,
   LedgerQuery,
   OperatorAct,
   OrderQuery,
   Page,
   PageRequest,
   ParkedView,
-  ReportAnswer,
-  ReportCall,
   RestoreView,
   Snapshot,
   StreamCaller,
@@ -217,8 +217,8 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
     return this.#logic.journal.page(query);
   }
 
-  async replay(fromSeq: number): Promise<JournalHead> {
-    return this.#logic.journal.replay(fromSeq);
+  async journalFrom(fromSeq: number, bytesMax: number): Promise<JournalSlice | null> {
+    return this.#logic.journal.sliceFrom(fromSeq, bytesMax);
   }
 
   override async alarm(): Promise<void> {

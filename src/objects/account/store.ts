@@ -20,6 +20,7 @@ import type { Refusal } from "../../core/result.ts";
 import { loadBalances, writeBalances } from "../balances.ts";
 import type { ObjectPorts, Sql } from "../ports.ts";
 import { migrate } from "../schema.ts";
+import { readBody, readEpoch } from "../stored.ts";
 import { ACCOUNT_VERSIONS } from "./tables.ts";
 
 /**
@@ -45,10 +46,10 @@ export class AccountStore {
     migrate(ports, ACCOUNT_VERSIONS);
   }
 
-  /** The state as the tables have it. */
+  /** The state as the tables have it. Throws InvariantError for a row that does not decode. */
   load(): AccountState {
     const sql = this.#sql;
-    const state = emptyAccount(this.#name, Number(this.meta("epoch")));
+    const state = emptyAccount(this.#name, this.epoch());
     state.restoring = this.meta("restoring") === "1";
     const [last] = sql<{ seq: number; at: number }>("SELECT seq, at FROM journal ORDER BY seq DESC LIMIT 1");
     state.seq = last?.seq ?? 0;
@@ -58,14 +59,16 @@ export class AccountStore {
     state.tokensValidFrom = Number(this.meta("tokens_valid_from") ?? "0");
     state.balances = loadBalances(this.#sql);
     for (const row of sql<{ symbol: string; body: string }>("SELECT symbol, body FROM positions")) {
-      state.positions.set(row.symbol, decode<Position>(row.body));
+      state.positions.set(row.symbol, readBody<Position>(row.body, `position ${row.symbol}`));
     }
     for (const row of sql<{ session_id: string; until: number }>("SELECT session_id, until FROM revoked_sessions")) {
       state.revokedSessions.set(row.session_id, row.until);
     }
     this.#loadPeers(state);
-    for (const row of sql<{ body: string }>("SELECT body FROM orders WHERE open = 1 ORDER BY placed_seq")) {
-      const order = decode<Order>(row.body);
+    for (const row of sql<{ id: string; body: string }>(
+      "SELECT id, body FROM orders WHERE open = 1 ORDER BY placed_seq",
+    )) {
+      const order = readBody<Order>(row.body, `order ${row.id}`);
       state.orders.set(order.id, order);
       const { credited } = assetsOf(rulesOf(state, order.symbol), order.side);
       state.credits.set(credited, (state.credits.get(credited) ?? 0n) + order.credit);
@@ -74,10 +77,10 @@ export class AccountStore {
   }
 
   #ledgerHead(): string {
-    const [row] = this.#sql<{ body: string }>(
-      "SELECT body FROM journal WHERE entry_kind IS NOT NULL ORDER BY seq DESC LIMIT 1",
+    const [row] = this.#sql<{ seq: number; body: string }>(
+      "SELECT seq, body FROM journal WHERE entry_kind IS NOT NULL ORDER BY seq DESC LIMIT 1",
     );
-    const event = row === undefined ? null : decode<AccountEvent>(row.body);
+    const event = row === undefined ? null : readBody<AccountEvent>(row.body, `journal row ${row.seq}`);
     return event !== null && "entry" in event && event.entry !== null ? event.entry.hash : GENESIS_HASH;
   }
 
@@ -96,14 +99,14 @@ export class AccountStore {
       peer.cseq = row.cseq;
       peer.acknowledged = row.acknowledged;
       peer.rseq = row.rseq;
-      if (row.rules !== null) state.rules.set(row.symbol, decode<MarketRules>(row.rules));
-      const commands = this.#sql<{ body: string }>(
-        "SELECT body FROM journal WHERE symbol = ? AND cseq > ? ORDER BY cseq",
+      if (row.rules !== null) state.rules.set(row.symbol, readBody<MarketRules>(row.rules, `rules of ${row.symbol}`));
+      const commands = this.#sql<{ seq: number; body: string }>(
+        "SELECT seq, body FROM journal WHERE symbol = ? AND cseq > ? ORDER BY cseq",
         row.symbol,
         row.acknowledged,
       );
-      for (const { body } of commands) {
-        const command = commandOf(decode<AccountEvent>(body));
+      for (const { seq, body } of commands) {
+        const command = commandOf(readBody<AccountEvent>(body, `journal row ${seq}`));
         if (command !== null) peer.pending.push(command);
       }
     }
@@ -251,6 +254,11 @@ export class AccountStore {
       limit,
     );
     return rows.map(({ body }) => decode<ReportApplied>(body));
+  }
+
+  /** Which life this is; 0 when that cannot be read. */
+  epoch(): number {
+    return readEpoch(this.meta("epoch"));
   }
 
   /** One value of the object's own, or undefined. */

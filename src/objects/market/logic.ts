@@ -1,31 +1,25 @@
 // A market: the one place that matches. Commands and reports are one transaction; makers are told after it.
 import { assertUncrossed, depthOf } from "../../core/book.ts";
-import { anotherEpoch } from "../../core/epochs.ts";
+import { anotherEpoch, FIRST_EPOCH } from "../../core/epochs.ts";
 import { BACKOFF_FIRST_MS, COMMANDS_PER_CALL_MAX, REPORTS_PER_CALL_MAX } from "../../core/limits.ts";
 import type { MarketRules } from "../../core/listings.ts";
 import { advance, applyCommands } from "../../core/market/decide.ts";
-import { type MarketState, peerOf } from "../../core/market/state.ts";
+import { emptyMarket, type MarketEvent, type MarketState, peerOf } from "../../core/market/state.ts";
 import type { MarketTurn } from "../../core/market/turn.ts";
-import { InvariantError, ok, onBreak, type Result, refuse } from "../../core/result.ts";
-import { Handshakes } from "../handshakes.ts";
-import { Outbox } from "../outbox.ts";
-import { Parking } from "../parking.ts";
-import type { ObjectPorts } from "../ports.ts";
+import { ok, type Result, refuse } from "../../core/result.ts";
 import type {
-  BookView,
   ExchangeAnswer,
   ExchangeCall,
   HandshakeAnswer,
   HandshakeCall,
-  OperatorAct,
-  PageRequest,
-  ParkedView,
   ReportAnswer,
   ReportCall,
-  RestoreView,
-  Snapshot,
-} from "../protocol.ts";
-import { Timers } from "../timers.ts";
+} from "../calls.ts";
+import { Memory } from "../memory.ts";
+import { Outbox } from "../outbox.ts";
+import type { ObjectPorts } from "../ports.ts";
+import type { BookView, OperatorAct, PageRequest, ParkedView, RestoreView, Snapshot } from "../protocol.ts";
+import { checkStored } from "../stored.ts";
 import { MarketClock } from "./clock.ts";
 import { Pushes } from "./pushes.ts";
 import { GREET_TIMER, MarketRestoring } from "./restoring.ts";
@@ -38,56 +32,57 @@ export interface MarketPorts extends ObjectPorts {
   send: { report: (account: string, call: ReportCall) => Promise<ReportAnswer> };
 }
 
-/** The epoch of an object that has never been restored. */
-const FIRST_EPOCH = 1;
+/** What a market keeps of its tables: its state, what it knows of accounts beside it, and whom it owes reports. */
+interface Kept {
+  state: MarketState;
+  records: Map<string, PeerRecord>;
+  owing: Set<string>;
+}
+
 const halted = () => refuse({ code: "unavailable", detail: "This market is halted." });
 
 /** Everything that may be asked of a market: it applies commands in order, quotes for the house, and tells each account. */
 export class MarketLogic {
   readonly #ports: MarketPorts;
   readonly #store: MarketStore;
-  #timers: Timers;
-  #parking: Parking;
-  #handshakes: Handshakes;
+  readonly #memory: Memory<Kept>;
   /** The journal as the read model gets it. */
   readonly journal: Outbox;
   readonly #pushes: Pushes;
-  #state: MarketState;
-  #records: Map<string, PeerRecord>;
-  readonly #owing = new Set<string>();
-  #stopped: string | null;
   readonly #clock: MarketClock;
   readonly #restoring: MarketRestoring;
 
   constructor(ports: MarketPorts) {
     this.#ports = ports;
     this.#store = new MarketStore(ports);
-    this.#state = this.#store.load(ports.listed);
-    this.#records = this.#store.peers();
-    this.#stopped = this.#store.meta("stopped") ?? null;
-    this.#timers = new Timers(ports);
-    this.#parking = new Parking(ports);
-    this.#handshakes = new Handshakes(ports);
-    const tx = <T>(work: () => T): T => this.#tx(work);
-    this.#clock = new MarketClock({ ...ports, tx, timers: () => this.#timers, state: () => this.#state });
+    const tx = <T>(work: () => T): T => this.#memory.tx(work);
+    const timers = () => this.#memory.timers;
+    this.#clock = new MarketClock({ ...ports, tx, timers, state: () => this.#state });
+    this.#memory = new Memory({
+      ...ports,
+      title: `market ${ports.listed.symbol}`,
+      load: () => this.#load(),
+      empty: () => ({ state: emptyMarket(ports.listed, FIRST_EPOCH), records: new Map(), owing: new Set<string>() }),
+      meta: (key) => this.#store.meta(key),
+      setMeta: (key, value) => this.#store.setMeta(key, value),
+    });
     this.journal = new Outbox(ports, {
       object: "market",
       epoch: () => this.#state.epoch,
       first: "seq",
-      seq: () => this.#state.seq,
+      seq: () => this.#memory.readable?.state.seq ?? 0,
     });
-    for (const [account, peer] of this.#state.peers) if (peer.unacknowledged.length > 0) this.#owing.add(account);
     this.#pushes = new Pushes({
       now: ports.now,
       tx,
       alert: ports.alert,
       report: ports.send.report,
-      timers: () => this.#timers,
-      parking: () => this.#parking,
+      timers,
+      parking: () => this.#memory.parking,
       epochOf: (account) => this.#records.get(account)?.epoch ?? null,
       identity: () => ({ symbol: this.#state.symbol, epoch: this.#state.epoch }),
       owed: (account) => this.#state.peers.get(account)?.unacknowledged ?? [],
-      owing: () => this.#owing,
+      owing: () => this.#memory.kept.owing,
       acknowledge: (account, rseq) => this.#acknowledge(account, rseq),
     });
     this.#restoring = new MarketRestoring({
@@ -96,14 +91,32 @@ export class MarketLogic {
       report: ports.send.report,
       store: this.#store,
       journal: this.journal,
-      timers: () => this.#timers,
-      handshakes: () => this.#handshakes,
+      timers,
+      handshakes: () => this.#memory.handshakes,
       state: () => this.#state,
+      readable: () => this.#memory.readable?.state ?? null,
       records: () => this.#records,
+      stopped: () => this.#memory.stopped,
       acknowledge: (account, rseq) => this.#acknowledge(account, rseq),
       commit: (work) => void this.#pushes.push(this.#commit(work)),
-      begin: (work) => void this.#commit(work, false),
+      begin: (work, anew) => void this.#commit(work, anew ? "anew" : "restores"),
     });
+  }
+
+  #load(): Kept {
+    this.#clock.forget();
+    const state = this.#store.load(this.#ports.listed);
+    checkStored(this.#ports, "kind = 'report'", state);
+    const owing = [...state.peers].filter(([, peer]) => peer.unacknowledged.length > 0);
+    return { state, records: this.#store.peers(), owing: new Set(owing.map(([account]) => account)) };
+  }
+
+  get #state(): MarketState {
+    return this.#memory.kept.state;
+  }
+
+  get #records(): Map<string, PeerRecord> {
+    return this.#memory.kept.records;
   }
 
   /** The state, for reads and checks; nobody outside may change it. */
@@ -117,20 +130,24 @@ export class MarketLogic {
    * stopped this object; `bug`: never like this.
    */
   exchange(call: ExchangeCall): ExchangeAnswer {
-    const answer = this.#act<ExchangeAnswer>(
-      () => this.#exchange(call),
-      () => ({ outcome: "later" }),
-    );
-    return { ...answer, epoch: this.#state.epoch };
+    const later = (): ExchangeAnswer => ({ outcome: "later" });
+    return this.#spoken(this.#memory.act(() => this.#exchange(call), later));
+  }
+
+  /** An answer with the epoch of who speaks, where that can be read. */
+  #spoken<Answer extends { epoch?: number }>(answer: Answer): Answer {
+    const epoch = this.#memory.readable?.state.epoch;
+    return epoch === undefined ? answer : { ...answer, epoch };
   }
 
   #exchange(call: ExchangeCall): ExchangeAnswer {
-    if (call.v !== 1 || this.#stopped !== null || call.commands.some((command) => !isKnown(command.kind)))
+    if (call.v !== 1 || this.#memory.stopped !== null || call.commands.some((command) => !isKnown(command.kind)))
       return { outcome: "later" };
     const record = this.#records.get(call.account);
     // Meant for another life, or from one who must shake hands first. The version before has known the first life alone.
     const to = call.to === undefined ? FIRST_EPOCH : call.to;
-    if (this.#handshakes.has(call.account) || (to !== null && to !== this.#state.epoch)) return { outcome: "later" };
+    if (this.#memory.handshakes.has(call.account) || (to !== null && to !== this.#state.epoch))
+      return { outcome: "later" };
     const stranger = anotherEpoch("account", record?.epoch ?? null, call.epoch);
     if (stranger !== null) return { outcome: "bug", detail: stranger };
     const peer = peerOf(this.#state, call.account);
@@ -150,13 +167,13 @@ export class MarketLogic {
   /** Takes an account's hand after one of the two has been restored: see {@link MarketRestoring}. */
   shake(call: HandshakeCall): HandshakeAnswer {
     const later = (): HandshakeAnswer => ({ outcome: "later" });
-    const answer = this.#act(() => (this.#stopped === null ? this.#restoring.shake(call) : later()), later);
-    return { ...answer, epoch: this.#state.epoch };
+    const shake = () => (this.#memory.stopped === null ? this.#restoring.shake(call) : later());
+    return this.#spoken(this.#memory.act(shake, later));
   }
 
   /** Begins this market's next life, from a snapshot. Refuses `validation_failed` for one that does not fit. */
   restore(snapshot: Snapshot, expected: readonly string[], act: OperatorAct): Result<null> {
-    return this.#act<Result<null>>(() => this.#restoring.restore(snapshot, expected, act), halted);
+    return this.#memory.act<Result<null>>(() => this.#restoring.restore(snapshot, expected, act), halted);
   }
 
   /** How far a restore has come. */
@@ -166,29 +183,31 @@ export class MarketLogic {
 
   /** Opens a restored market though accounts are unmet. Refuses `not_found` when it is not restoring. */
   reopen(act: OperatorAct): Result<null> {
-    return this.#act<Result<null>>(() => this.#restoring.reopen(act), halted);
+    return this.#memory.act<Result<null>>(() => this.#restoring.reopen(act), halted);
   }
 
   /** The accounts that this market pushes nothing to, and whether it is stopped. */
   parked(query: PageRequest): ParkedView {
-    const waiting = (account: string) => this.#state.peers.get(account)?.unacknowledged.length ?? 0;
-    return { stopped: this.#stopped, ...this.#parking.page(query, waiting) };
+    const { readable, parking, stopped } = this.#memory;
+    const waiting = (account: string) => readable?.state.peers.get(account)?.unacknowledged.length ?? 0;
+    return { stopped, ...parking.page(query, waiting) };
   }
 
   /** Pushes to a parked account what waits for it. Refuses `not_found` when it is not parked. */
   unpark(account: string, act: OperatorAct): Result<null> {
+    if (this.#memory.readable === null) return halted();
     if (!this.#pushes.resume(account, act)) return refuse({ code: "not_found", detail: "This is not parked." });
     return ok(null);
   }
 
-  /** The book as it stands now, best first; as it stood when this object was stopped, also by this very look. */
-  book(depth: number): BookView {
-    if (this.#stopped === null) {
-      this.#act(
-        () => this.#comeToNow(),
-        () => undefined,
-      );
-    }
+  /**
+   * The book as it stands now, best first; as it stood when this object was stopped, also by this very look. Null while what
+   * is stored cannot be read.
+   */
+  book(depth: number): BookView | null {
+    const halted = () => undefined;
+    if (this.#memory.stopped === null) this.#memory.act(() => this.#comeToNow(), halted);
+    if (this.#memory.readable === null) return null;
     const { symbol, seq, book } = this.#state;
     const { bids, asks } = depthOf(book, depth);
     const levels = (side: [bigint, bigint][]) => side.map(([price, qty]) => ({ price, qty }));
@@ -211,73 +230,45 @@ export class MarketLogic {
     // Kept in memory until the next row is written: forgetting it only means telling the account once more.
     record.acknowledged = Math.min(rseq, peer.rseq);
     peer.unacknowledged = peer.unacknowledged.filter((report) => report.rseq > rseq);
-    if (peer.unacknowledged.length === 0) this.#owing.delete(account);
+    if (peer.unacknowledged.length === 0) this.#memory.kept.owing.delete(account);
   }
 
   /**
    * One act: bring the market to now, decide, write state and journal together. Answers the accounts that got reports. The
-   * act that restores it must find it as it is: for that one the clock does not tick.
+   * act that restores it must find it as it is: for that one the clock does not tick. `anew`: it finds nothing.
    */
-  #commit(work: (turn: MarketTurn) => void, ticks = true): Set<string> {
+  #commit(work: (turn: MarketTurn) => void, how: "ticks" | "restores" | "anew" = "ticks"): Set<string> {
     const { now, makeId, sha256, priceSeed } = this.#ports;
-    const turn: MarketTurn = { state: this.#state, ctx: { now: now(), makeId, sha256, priceSeed }, events: [] };
+    const events: MarketEvent[] = [];
     const touched = new Set<string>();
-    this.#tx(() => {
-      if (ticks) advance(turn);
+    this.#memory.tx(() => {
+      if (how === "anew") this.#memory.forget();
+      const turn: MarketTurn = { state: this.#state, ctx: { now: now(), makeId, sha256, priceSeed }, events };
+      if (how === "ticks") advance(turn);
       work(turn);
-      if (turn.events.length === 0) return;
+      if (events.length === 0) return;
       // What accounts tell after a restore comes in parts: an order may be there before what it has met.
       if (!turn.state.restoring) assertUncrossed(turn.state.book);
       // History is owed to nobody: an account that counts as owing for it would keep the timer busy for ever.
-      for (const event of turn.events)
+      for (const event of events)
         if (event.kind === "report" && this.#isOwed(event.account)) touched.add(event.account);
-      this.#store.write(turn.state, turn.events, this.#records);
+      this.#store.write(turn.state, events, this.#records);
       if (touched.size > 0) this.#pushes.arm();
       this.#clock.arm();
     });
-    for (const account of touched) this.#owing.add(account);
-    if (turn.events.length > 0) this.#ports.queue.wake();
+    for (const account of touched) this.#memory.kept.owing.add(account);
+    if (events.length > 0) this.#ports.queue.wake();
     return touched;
-  }
-
-  /** One transaction, of whatever this object keeps in memory and on disk. */
-  #tx<T>(work: () => T): T {
-    try {
-      return this.#ports.tx(work);
-    } catch (error) {
-      // Memory ran ahead of what was rolled back: a pair that is parked in it alone would never be resumed.
-      this.#state = this.#store.load(this.#ports.listed);
-      this.#records = this.#store.peers();
-      this.#timers = new Timers(this.#ports);
-      this.#parking = new Parking(this.#ports);
-      this.#handshakes = new Handshakes(this.#ports);
-      this.#clock.forget();
-      if (error instanceof InvariantError) this.#stop(error);
-      throw error;
-    }
-  }
-
-  /** Does one act. One that breaks an invariant stops this object, and is answered like all that will follow it. */
-  #act<T>(work: () => T, halted: () => T): T {
-    return onBreak(work, (broken) => {
-      this.#stop(broken);
-      return halted();
-    });
-  }
-
-  #stop(broken: InvariantError): void {
-    if (this.#stopped !== null) return;
-    this.#stopped = broken.message;
-    this.#store.setMeta("stopped", broken.message);
-    this.#ports.alert(`market ${this.#state.symbol} stopped: ${broken.message}`);
   }
 
   /** Rings what is due. Never throws: the platform drops an alarm after six failures. */
   async alarm(): Promise<void> {
+    // Nobody may be told anything, and ringing on would find the same until an operator restores the object.
+    if (this.#memory.readable === null) return;
     try {
-      const kinds = new Set(this.#timers.due(this.#ports.now()).map((timer) => timer.kind));
+      const kinds = new Set(this.#memory.timers.due(this.#ports.now()).map((timer) => timer.kind));
       if (kinds.has("house") || kinds.has("expiry")) {
-        const stands = this.#stopped !== null || this.#state.restoring;
+        const stands = this.#memory.stopped !== null || this.#state.restoring;
         if (stands) this.#clock.postpone(kinds);
         else this.#clock.wake(() => this.#comeToNow());
       }
@@ -286,9 +277,9 @@ export class MarketLogic {
       if (kinds.has("push")) void this.#pushes.ring();
       this.journal.wakeIfBehind();
     } catch (error) {
-      this.#ports.alert(`alarm of ${this.#state.symbol}: ${String(error)}`);
+      this.#ports.alert(`alarm of ${this.#ports.listed.symbol}: ${String(error)}`);
     } finally {
-      this.#timers.rearm(this.#ports.now() + BACKOFF_FIRST_MS);
+      this.#memory.timers.rearm(this.#ports.now() + BACKOFF_FIRST_MS);
     }
   }
 }

@@ -8,8 +8,9 @@ import {
   SAFETY_NET_MS,
 } from "../../core/limits.ts";
 import type { Report } from "../../core/messages.ts";
+import type { ReportAnswer, ReportCall } from "../calls.ts";
 import { type Parking, reasonToPark } from "../parking.ts";
-import type { OperatorAct, ReportAnswer, ReportCall } from "../protocol.ts";
+import type { OperatorAct } from "../protocol.ts";
 import type { Timers } from "../timers.ts";
 
 /** What this needs of the market: whom it owes what, and how to send it. */

@@ -1,41 +1,39 @@
 // A market that is restored, or whose account is: it begins a new life, takes hands, and opens again (protocol rule 15).
-import { decode } from "../../core/codec.ts";
-import { strangeEpoch } from "../../core/epochs.ts";
+import { FIRST_EPOCH, strangeEpoch } from "../../core/epochs.ts";
 import { DESTINATIONS_PER_TURN_MAX, REPORTS_PER_CALL_MAX, SAFETY_NET_MS } from "../../core/limits.ts";
+import type { MarketRules } from "../../core/listings.ts";
 import { markOf, meetAccount, openMarket, reimport, toldOf, wholeTrades } from "../../core/market/reimport.ts";
-import { applyMarketEvent, type MarketEvent, type MarketState, peerOf } from "../../core/market/state.ts";
+import { applyMarketEvent, emptyMarket, type MarketEvent, type MarketState, peerOf } from "../../core/market/state.ts";
 import { emit, type MarketTurn } from "../../core/market/turn.ts";
 import { conflictOf, type Mark } from "../../core/messages.ts";
 import { ConflictError, ok, orConflict, type Result, refuse } from "../../core/result.ts";
+import type { HandshakeAnswer, HandshakeCall, ReportAnswer, ReportCall } from "../calls.ts";
 import type { Handshakes } from "../handshakes.ts";
 import type { Outbox } from "../outbox.ts";
 import type { ObjectPorts } from "../ports.ts";
-import type {
-  HandshakeAnswer,
-  HandshakeCall,
-  OperatorAct,
-  ReportAnswer,
-  ReportCall,
-  RestoreView,
-  Snapshot,
-} from "../protocol.ts";
+import type { OperatorAct, RestoreView, Snapshot } from "../protocol.ts";
+import { invalid, readSnapshot } from "../stored.ts";
 import type { Timers } from "../timers.ts";
 import type { MarketStore, PeerRecord } from "./store.ts";
 
 /** What this needs of the market. What a function answers may be read anew between two calls. */
-export interface RestoringPorts extends Pick<ObjectPorts, "now" | "tx" | "alert"> {
+export interface RestoringPorts extends Pick<ObjectPorts, "now" | "tx" | "alert" | "sha256"> {
+  listed: MarketRules;
   report: (account: string, call: ReportCall) => Promise<ReportAnswer>;
   store: MarketStore;
   journal: Outbox;
   timers: () => Timers;
   handshakes: () => Handshakes;
   state: () => MarketState;
+  /** The state; null while what is stored cannot be read. */
+  readable: () => MarketState | null;
+  stopped: () => string | null;
   records: () => Map<string, PeerRecord>;
   acknowledge: (account: string, rseq: number) => void;
   /** One act, and the reports that it made pushed. */
   commit: (work: (turn: MarketTurn) => void) => void;
-  /** The act that restores: before it, the clock does not tick. */
-  begin: (work: (turn: MarketTurn) => void) => void;
+  /** The act that restores: before it, the clock does not tick. `anew`: all that is stored is thrown away first. */
+  begin: (work: (turn: MarketTurn) => void, anew: boolean) => void;
 }
 
 export const GREET_TIMER = "greet";
@@ -121,20 +119,28 @@ export class MarketRestoring {
 
   /**
    * Begins the next life: writes the snapshot's journal, raises the epoch, and waits for the hand of every account that
-   * has traded or is expected. A second time with the same epoch changes nothing. Refuses `validation_failed` for an epoch
-   * that is not higher, and for a journal where there is one already.
+   * has traded or is expected. A second time with the same epoch changes nothing. `replace`: what is stored, readable or
+   * not, is thrown away. Refuses `validation_failed` for an epoch that is not higher, for a journal that is none, and for one
+   * where there is one already.
    */
-  restore({ epoch, journal }: Snapshot, expected: readonly string[], act: OperatorAct): Result<null> {
-    const state = this.#ports.state();
-    if (epoch === state.epoch && state.restoring) return ok(null);
-    if (epoch <= state.epoch) return invalid("/epoch", `must be higher than ${state.epoch}`);
-    if (journal.length > 0 && state.peers.size > 0) return invalid("/journal", "this object has a journal");
-    const events = wholeTrades(journal.map((body) => decode<MarketEvent>(body)));
+  restore(snapshot: Snapshot, expected: readonly string[], act: OperatorAct): Result<null> {
+    const { epoch, journal, replace = false } = snapshot;
+    const stored = replace ? this.#ports.readable() : this.#ports.state();
+    const known = stored?.epoch ?? this.#ports.store.epoch();
+    if (epoch === known && stored?.restoring === true) return ok(null);
+    if (epoch <= known) return invalid("/epoch", `must be higher than ${known}`);
+    if (!replace && journal.length > 0 && this.#ports.state().peers.size > 0)
+      return invalid("/journal", "this object has a journal");
+    const { listed, sha256 } = this.#ports;
+    const empty = emptyMarket(listed, FIRST_EPOCH);
+    const read = readSnapshot<MarketEvent, MarketState>(journal, empty, applyMarketEvent, sha256);
+    if (!read.ok) return read;
+    const events = wholeTrades(read.value);
     if (events.some((event) => event.kind === "restored" && event.epoch >= epoch))
       return invalid("/epoch", "the journal has it already");
     this.#ports.begin((turn) => {
       // Whoever looked at the book of a wiped market has made it quote.
-      if (events.length > 0) Object.assign(turn.state, this.#ports.store.forgetQuotes(turn.state));
+      if (events.length > 0 && !replace) Object.assign(turn.state, this.#ports.store.forgetQuotes(turn.state));
       for (const event of events) {
         applyMarketEvent(turn.state, event);
         turn.events.push(event);
@@ -144,7 +150,7 @@ export class MarketRestoring {
       for (const account of new Set([...turn.state.peers.keys(), ...expected])) this.#ports.handshakes().add(account);
       this.#ports.timers().arm(GREET_TIMER, "", this.#ports.now());
       this.#ports.journal.restart();
-    });
+    }, replace);
     return ok(null);
   }
 
@@ -176,10 +182,12 @@ export class MarketRestoring {
     }
   }
 
-  /** How far it has come. */
+  /** How far it has come; of an object whose rows cannot be read, that it needs to be restored. */
   view(): RestoreView {
-    const { epoch, restoring } = this.#ports.state();
-    return { epoch, restoring, unmet: [...this.#ports.handshakes().unmet], breaks: [] };
+    const { readable, handshakes, stopped, store } = this.#ports;
+    const { epoch, restoring } = readable() ?? { epoch: store.epoch(), restoring: false };
+    const breaks = readable() === null ? [stopped() ?? ""] : [];
+    return { epoch, restoring, unmet: [...handshakes().unmet], breaks };
   }
 
   /** Opens though accounts are unmet: what they know and this market does not stays a conflict with them. */
@@ -188,8 +196,4 @@ export class MarketRestoring {
     this.#ports.commit((turn) => openMarket(turn, act.by, act.reason));
     return ok(null);
   }
-}
-
-function invalid(pointer: string, detail: string): Result<never> {
-  return refuse({ code: "validation_failed", errors: [{ pointer, code: "invalid", detail }] });
 }

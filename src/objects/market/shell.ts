@@ -2,14 +2,12 @@
 import { DurableObject } from "cloudflare:workers";
 import { findMarket } from "../../core/listings.ts";
 import type { Result } from "../../core/result.ts";
+import type { ExchangeAnswer, ExchangeCall, HandshakeAnswer, HandshakeCall } from "../calls.ts";
 import { platformPorts, withTimeout } from "../platform.ts";
 import type {
   BookView,
-  ExchangeAnswer,
-  ExchangeCall,
-  HandshakeAnswer,
-  HandshakeCall,
   JournalHead,
+  JournalSlice,
   MarketRpc,
   OperatorAct,
   Page,
@@ -58,7 +56,7 @@ export class MarketObject extends DurableObject<Env> implements MarketRpc {
     return this.#logic.reopen(act);
   }
 
-  async book(depth: number): Promise<BookView> {
+  async book(depth: number): Promise<BookView | null> {
     return this.#logic.book(depth);
   }
 
@@ -78,8 +76,8 @@ export class MarketObject extends DurableObject<Env> implements MarketRpc {
     return this.#logic.journal.page(query);
   }
 
-  async replay(fromSeq: number): Promise<JournalHead> {
-    return this.#logic.journal.replay(fromSeq);
+  async journalFrom(fromSeq: number, bytesMax: number): Promise<JournalSlice | null> {
+    return this.#logic.journal.sliceFrom(fromSeq, bytesMax);
   }
 
   override async alarm(): Promise<void> {

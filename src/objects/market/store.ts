@@ -20,6 +20,7 @@ import { HANDSHAKES_SCHEMA } from "../handshakes.ts";
 import { PARKINGS_SCHEMA } from "../parking.ts";
 import type { ObjectPorts, Sql } from "../ports.ts";
 import { migrate } from "../schema.ts";
+import { readBody, readEpoch } from "../stored.ts";
 
 /** What stored objects have is never edited: a change is a version of its own. */
 const VERSION_1 = [
@@ -46,6 +47,15 @@ export interface PeerRecord {
   acknowledged: number;
 }
 
+interface JournalRow extends Record<string, string | number> {
+  seq: number;
+  body: string;
+}
+
+function read<Event>({ seq, body }: JournalRow): Event {
+  return readBody<Event>(body, `journal row ${seq}`);
+}
+
 /** The one writer of a market's journal, orders, counters and own values. What reads here is what is stored. */
 export class MarketStore {
   readonly #sql: Sql;
@@ -55,13 +65,16 @@ export class MarketStore {
     migrate(ports, [VERSION_1, PARKINGS_SCHEMA, BALANCES_BEYOND, HANDSHAKES_SCHEMA]);
   }
 
-  /** The state as the tables have it, under the last rules journalled, else those of the listing. */
+  /**
+   * The state as the tables have it, under the last rules journalled, else those of the listing. Throws InvariantError for
+   * a row that does not decode.
+   */
   load(listed: MarketRules): MarketState {
-    const [rulesRow] = this.#sql<{ body: string }>(
-      "SELECT body FROM journal WHERE kind = 'rules' ORDER BY seq DESC LIMIT 1",
+    const [rulesRow] = this.#sql<JournalRow>(
+      "SELECT seq, body FROM journal WHERE kind = 'rules' ORDER BY seq DESC LIMIT 1",
     );
-    const rules = rulesRow === undefined ? null : decode<MarketEvent>(rulesRow.body);
-    const state = emptyMarket(rules?.kind === "rules" ? rules.rules : listed, Number(this.meta("epoch")));
+    const rules = rulesRow === undefined ? null : read<MarketEvent>(rulesRow);
+    const state = emptyMarket(rules?.kind === "rules" ? rules.rules : listed, this.epoch());
     state.restoring = this.meta("restoring") === "1";
     const [last] = this.#sql<{ seq: number; at: number }>("SELECT seq, at FROM journal ORDER BY seq DESC LIMIT 1");
     state.seq = last?.seq ?? 0;
@@ -78,8 +91,10 @@ export class MarketStore {
   /** Reads the customers' open orders; answers those that rest. */
   #loadOrders(state: MarketState): RestingOrder[] {
     const resting: RestingOrder[] = [];
-    for (const row of this.#sql<{ rests: number; body: string }>("SELECT rests, body FROM orders ORDER BY seq")) {
-      const order = decode<BookOrder>(row.body);
+    for (const row of this.#sql<{ id: string; rests: number; body: string }>(
+      "SELECT id, rests, body FROM orders ORDER BY seq",
+    )) {
+      const order = readBody<BookOrder>(row.body, `order ${row.id}`);
       state.orders.set(order.id, order);
       if (order.expiresAt !== null) state.expiring.set(order.id, order.expiresAt);
       if (row.rests === 0) continue;
@@ -92,25 +107,25 @@ export class MarketStore {
 
   /** The house's quotes are the last requote less what has been taken since; they have no rows of their own. */
   #loadQuotes(state: MarketState): RestingOrder[] {
-    const [row] = this.#sql<{ seq: number; body: string }>(
+    const [row] = this.#sql<JournalRow>(
       "SELECT seq, body FROM journal WHERE kind = 'requote' ORDER BY seq DESC LIMIT 1",
     );
-    const [since] = this.#sql<{ body: string }>(
-      "SELECT body FROM journal WHERE kind IN ('restored', 'opened') AND seq > ? ORDER BY seq DESC LIMIT 1",
+    const [since] = this.#sql<JournalRow>(
+      "SELECT seq, body FROM journal WHERE kind IN ('restored', 'opened') AND seq > ? ORDER BY seq DESC LIMIT 1",
       row?.seq ?? 0,
     );
-    const event = row === undefined ? null : decode<MarketEvent>(row.body);
-    const opened = since === undefined ? null : decode<MarketEvent>(since.body);
+    const event = row === undefined ? null : read<MarketEvent>(row);
+    const opened = since === undefined ? null : read<MarketEvent>(since);
     // A market restored from before its first quotes has been opened at a step all the same: it must not come twice.
     for (const one of [event, opened]) if (one !== null && "step" in one) state.step = Math.max(state.step, one.step);
     // A restore takes the house's quotes out of the book.
     if (row === undefined || event?.kind !== "requote" || since !== undefined) return [];
     const taken = new Map<string, bigint>();
-    for (const later of this.#sql<{ body: string }>(
-      "SELECT body FROM journal WHERE seq > ? AND kind = 'report'",
+    for (const later of this.#sql<JournalRow>(
+      "SELECT seq, body FROM journal WHERE seq > ? AND kind = 'report'",
       row.seq,
     )) {
-      const { house, report } = decode<ReportEvent>(later.body);
+      const { house, report } = read<ReportEvent>(later);
       if (house === null || report.fill === null) continue;
       const id = houseOrderId(house.side, house.price);
       taken.set(id, (taken.get(id) ?? 0n) + report.fill.qty);
@@ -128,20 +143,22 @@ export class MarketStore {
       const peer = peerOf(state, row.account);
       peer.cseq = row.cseq;
       peer.rseq = row.rseq;
-      const reports = this.#sql<{ body: string }>(
-        "SELECT body FROM journal WHERE account = ? AND rseq > ? ORDER BY rseq",
+      const reports = this.#sql<JournalRow>(
+        "SELECT seq, body FROM journal WHERE account = ? AND rseq > ? ORDER BY rseq",
         row.account,
         row.acknowledged,
       );
-      peer.unacknowledged = reports.map(({ body }) => decode<ReportEvent>(body).report);
+      peer.unacknowledged = reports.map((one) => read<ReportEvent>(one).report);
     }
   }
 
   #loadLastTrade(state: MarketState): void {
-    const [row] = this.#sql<{ body: string }>(
-      "SELECT body FROM journal WHERE kind = 'report' AND body ->> '$.trade.id' IS NOT NULL ORDER BY seq DESC LIMIT 1",
+    // A body that is no JSON is answered too: SQLite would not say which row it is.
+    const [row] = this.#sql<JournalRow>(
+      `SELECT seq, body FROM journal WHERE kind = 'report'
+        AND CASE WHEN json_valid(body) THEN body ->> '$.trade.id' IS NOT NULL ELSE true END ORDER BY seq DESC LIMIT 1`,
     );
-    const event = row === undefined ? null : decode<ReportEvent>(row.body);
+    const event = row === undefined ? null : read<ReportEvent>(row);
     state.ledgerHead = event?.entry?.hash ?? state.ledgerHead;
     state.lastPrice = event?.trade?.price ?? null;
   }
@@ -236,6 +253,11 @@ export class MarketStore {
       limit,
     );
     return rows.map(({ body }) => decode<ReportEvent>(body));
+  }
+
+  /** Which life this is; 0 when that cannot be read. */
+  epoch(): number {
+    return readEpoch(this.meta("epoch"));
   }
 
   /** One value of the object's own, or undefined. */

@@ -1,0 +1,188 @@
+// Whatever three accounts did in two markets: one of the five is lost and brought back from any first part of its journal,
+// and learns the rest from the others.
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { listed, units } from "../support/book.ts";
+import { CoreWorld } from "../support/core-world.ts";
+import { open, promisedBy, recover, restoreAccount, restoreMarket } from "../support/restore.ts";
+
+const SOL = listed("SOL-USD");
+const DOGE = listed("DOGE-USD");
+const NAMES = ["ann", "bob", "cat"];
+const PRICES = { "SOL-USD": units("180", 6), "DOGE-USD": units("0.2", 6) };
+
+const orders = fc.record({
+  kind: fc.constant("place" as const),
+  id: fc.constantFrom(...NAMES),
+  rules: fc.constantFrom(SOL, SOL, DOGE),
+  side: fc.constantFrom("buy" as const, "sell" as const),
+  timeInForce: fc.constantFrom("gtc", "gtc", "gtc", "ioc", "fok", "gtd", "day", "market") as fc.Arbitrary<
+    "gtc" | "ioc" | "fok" | "gtd" | "day" | "market"
+  >,
+  ticks: fc.bigInt({ min: -6n, max: 6n }),
+  lots: fc.bigInt({ min: 600n, max: 20_000n }),
+  notional: fc.boolean(),
+  postOnly: fc.boolean(),
+});
+const cancels = fc.record({ kind: fc.constant("cancel" as const), id: fc.constantFrom(...NAMES), which: fc.nat(7) });
+const transfers = fc.record({
+  kind: fc.constantFrom("deposit" as const, "withdrawal" as const),
+  id: fc.constantFrom(...NAMES),
+  asset: fc.constantFrom("USD", "SOL", "DOGE"),
+  amount: fc.bigInt({ min: 1n, max: 900_000_000n }),
+});
+const delays = fc.record({ kind: fc.constant("time" as const), ms: fc.nat(4_000) });
+const deliveries = fc.record({
+  kind: fc.constantFrom("commands" as const, "reports" as const),
+  id: fc.constantFrom(...NAMES),
+  symbol: fc.constantFrom(SOL.symbol, DOGE.symbol),
+});
+const commonActs = [
+  { arbitrary: orders, weight: 8 },
+  { arbitrary: cancels, weight: 2 },
+  { arbitrary: delays, weight: 1 },
+];
+type Of<A> = A extends fc.Arbitrary<infer V> ? V : never;
+type Act = Of<typeof orders> | Of<typeof cancels> | Of<typeof transfers> | Of<typeof delays> | Of<typeof deliveries>;
+
+/** Who is lost, and how much of its journal is left, as a part of the whole. */
+const losses = fc.record({ who: fc.constantFrom(...NAMES, SOL.symbol, DOGE.symbol), part: fc.nat(1_000) });
+
+function beginning(): CoreWorld {
+  const world = new CoreWorld(NAMES, [SOL, DOGE]);
+  for (const id of NAMES) {
+    world.transfer(id, "deposit", "USD", units("20000", 6));
+    world.transfer(id, "deposit", "SOL", units("50", 8));
+    world.transfer(id, "deposit", "DOGE", units("40000", 6));
+  }
+  return world;
+}
+
+function act(world: CoreWorld, one: Act): void {
+  switch (one.kind) {
+    case "place":
+      place(world, one);
+      break;
+    case "cancel":
+      cancel(world, one);
+      break;
+    case "time":
+      world.now += one.ms;
+      break;
+    case "commands":
+      world.sendCommands(one.id, one.symbol);
+      break;
+    case "reports":
+      world.sendReports(one.id, one.symbol);
+      break;
+    default:
+      world.transfer(one.id, one.kind, one.asset, one.amount);
+  }
+}
+
+function cancel(world: CoreWorld, { id, which }: Of<typeof cancels>): void {
+  const open = [...world.customer(id).state.orders.values()];
+  const order = open[which % Math.max(1, open.length)];
+  if (order !== undefined) world.cancel(id, order);
+}
+
+function place(world: CoreWorld, wish: Of<typeof orders>): void {
+  const { id, rules, side, ticks, lots, notional, postOnly } = wish;
+  const isMarket = wish.timeInForce === "market";
+  const limitPrice = PRICES[rules.symbol as keyof typeof PRICES] + ticks * rules.tickSize;
+  const byNotional = notional && isMarket && side === "buy";
+  const timeInForce = wish.timeInForce === "market" ? "ioc" : wish.timeInForce;
+  world.place(id, {
+    ...{ symbol: rules.symbol, side, timeInForce, type: isMarket ? "market" : "limit" },
+    qty: byNotional ? null : lots * rules.lotSize * (rules === SOL ? 1n : 3n),
+    notional: byNotional ? lots * 10_000n : null,
+    limitPrice: isMarket ? null : limitPrice,
+    postOnly: postOnly && timeInForce === "gtc",
+    expiresAt: timeInForce === "gtd" ? world.now + 3_000 : null,
+    clientOrderId: `${id}-${world.customer(id).journal.length}`,
+  });
+}
+
+/** Loses one of them, but for the first `from` events of an account's journal and some part of the rest. */
+function lose(world: CoreWorld, { who, part }: Of<typeof losses>, from: number): void {
+  const isAccount = NAMES.includes(who);
+  const { length } = isAccount ? world.customer(who).journal : world.venue(who).journal;
+  const first = isAccount ? from : 0;
+  const kept = first + Math.floor(((length - first) * part) / 1_000);
+  if (isAccount) restoreAccount(world, who, kept);
+  else restoreMarket(world, who, kept);
+}
+
+describe("whoever is lost, and wherever its journal ends,", () => {
+  const acts = fc.array(fc.oneof(...commonActs), { minLength: 1, maxLength: 40, size: "max" });
+
+  it("has the same money, orders, fills and positions again when nothing was under way", { timeout: 120_000 }, () => {
+    fc.assert(
+      fc.property(acts, fc.array(losses, { minLength: 1, maxLength: 3 }), (story, oneByOne) => {
+        const world = beginning();
+        const deposits = world.customer("ann").journal.length;
+        for (const one of story) {
+          act(world, one);
+          world.settle();
+        }
+        const wanted = promisedBy(world);
+        for (const loss of oneByOne) {
+          lose(world, loss, deposits);
+          recover(world);
+          expect(promisedBy(world)).toEqual(wanted);
+        }
+        expect(world.breaks(true)).toEqual([]);
+        world.expectReplays();
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it("agrees with all others again, whatever was under way: nothing pending, each sum zero", {
+    timeout: 120_000,
+  }, () => {
+    const disturbed = fc.array(
+      fc.oneof(...commonActs, { arbitrary: deliveries, weight: 8 }, { arbitrary: transfers, weight: 2 }),
+      { minLength: 1, maxLength: 60, size: "max" },
+    );
+    fc.assert(
+      fc.property(disturbed, losses, (story, loss) => {
+        const world = beginning();
+        for (const one of story) act(world, one);
+        lose(world, loss, 0);
+        recover(world);
+        for (const id of NAMES) bookAgain(world, id);
+        // Whoever is restored goes on: its next second, its next commands.
+        world.now += 60_000;
+        for (const { symbol } of [SOL, DOGE]) world.wake(symbol);
+        world.settle();
+        expect(world.breaks(true)).toEqual([]);
+        const states = [...world.customers.values()].map(({ state }) => state);
+        expect(states.some((state) => state.restoring)).toBe(false);
+        expect(states.flatMap((state) => [...state.orders.values()]).filter(isHalfDone)).toEqual([]);
+        expect(executions(world)).toEqual([...new Set(executions(world))]);
+        world.expectReplays();
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
+
+function isHalfDone({ status, cancelRequested }: { status: string; cancelRequested: boolean }): boolean {
+  return status === "pending_new" || cancelRequested;
+}
+
+function executions(world: CoreWorld): string[] {
+  return NAMES.flatMap((id) =>
+    world.accountEvents(id).flatMap((event) => (event.kind === "report" && event.fill ? [event.fill.id] : [])),
+  );
+}
+
+/** Money that no journal explains is deposited again, as an operator would, until the account opens. */
+function bookAgain(world: CoreWorld, id: string): void {
+  const { state } = world.customer(id);
+  for (const [key, units] of [...state.balances]) {
+    if (key.startsWith("suspense|") && units < 0n) world.transfer(id, "deposit", key.slice("suspense|".length), -units);
+  }
+  open(world);
+}
