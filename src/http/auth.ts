@@ -39,8 +39,9 @@ export interface CallerDoor {
 
 /**
  * Lets only callers through who are signed in (401), may call this (403) and have not called too often (429), and sets
- * `principal`. Whether the session has ended and how often it calls only its account knows. Where the act asks that anyway,
- * only what was refused without it is asked for here: such a caller must learn nothing else, and pays for the refusal.
+ * `principal`. Whether the session has ended and how often it calls only its account knows; it need not be woken for one that
+ * KV knows to have ended. Where the act asks the account anyway, only what was refused without it is asked for here: such a
+ * caller must learn nothing else, and pays for the refusal.
  */
 export function requireCaller({ access, spends, asksAccount }: CallerDoor): MiddlewareHandler<AppEnv> {
   return async function requireCaller(c, next) {
