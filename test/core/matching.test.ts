@@ -387,6 +387,7 @@ describe("fees and the market's ledger", () => {
       ["x1", true, true],
       ["c1", false, false],
     ]);
+    expect(reports.map(({ at, report }) => [at, report.at])).toEqual(reports.map(() => [NOON, NOON]));
     const taken = reports[2];
     expect(taken?.trade).toMatchObject({ id: expect.stringMatching(/^trd_/), at: NOON, side: "buy" });
     expect(taken?.entry).toMatchObject({
