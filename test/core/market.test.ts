@@ -146,7 +146,12 @@ describe("the house", () => {
     desk.send(`a1 ${side} 2 @ ${price}`);
     expect(desk.advance()).toEqual([expect.stringContaining(`a1 filled 2 @ ${price}, maker`)]);
     expect(marketBalance(desk.state, "house", "SOL")).toBe(BigInt(sol) * desk.qty("1"));
-    expect(marketBalance(desk.state, "house", "USD")).toBe(BigInt(sign) * 2n * desk.price(price));
+    const worth = 2n * desk.price(price);
+    const fee = worth / 1_000n;
+    expect(marketBalance(desk.state, "house", "USD")).toBe(BigInt(sign) * worth);
+    expect(marketBalance(desk.state, "clearing", "SOL")).toBe(-BigInt(sol) * desk.qty("1"));
+    expect(marketBalance(desk.state, "clearing", "USD")).toBe(-BigInt(sign) * worth - fee);
+    expect(marketBalance(desk.state, "fees", "USD")).toBe(fee);
   });
 
   it("fills the best resting order first, level by level, until its quotes no longer cross", () => {

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { BookOrder } from "../../src/core/book.ts";
+import { formatDecimal } from "../../src/core/decimal.ts";
 import { FILLS_PER_COMMAND_MAX } from "../../src/core/limits.ts";
 import { planMatch } from "../../src/core/matching.ts";
 import { InvariantError } from "../../src/core/result.ts";
-import { Desk, deskWith, expectBook, listed, marketBalance } from "../support/book.ts";
+import { Desk, deskWith, expectBook, listed, marketBalance, NOON } from "../support/book.ts";
 
 // SOL-USD: a tick is 0.01 USD, a lot 0.0001 SOL, maker 10 bps, taker 20 bps. The band is 10 % around about 180.
 const TWO_SIDES = `
@@ -373,6 +374,42 @@ describe("fees and the market's ledger", () => {
     const rounded = desk.send("x1 buy 0.0005 @ 180.17").filter((sentence) => sentence.startsWith("x1 fill"));
     // One lot is worth 18,017 units; 20 bps are 36.034. Rounded each time it would be 5 × 37 = 185, in one it is 181.
     expect(rounded.map((sentence) => sentence.slice(-3))).toEqual(["037", "036", "036", "036", "036"]);
+  });
+
+  it("a trade is posted once, by its first report, at the market's time, which never goes back", () => {
+    const desk = deskWith("| 180.1 | c1:3");
+    desk.now = NOON - 60_000;
+    desk.send("x1 buy 2 @ 180.1");
+    const reports = desk.journal.flatMap((event) => (event.kind === "report" ? [event] : []));
+    expect(reports.map(({ report, trade, entry }) => [report.orderId, trade !== null, entry !== null])).toEqual([
+      ["c1", false, false],
+      ["x1", false, false],
+      ["x1", true, true],
+      ["c1", false, false],
+    ]);
+    expect(reports.map(({ at, report }) => [at, report.at])).toEqual(reports.map(() => [NOON, NOON]));
+    const taken = reports[2];
+    expect(taken?.trade).toMatchObject({ id: expect.stringMatching(/^trd_/), at: NOON, side: "buy" });
+    expect(taken?.entry).toMatchObject({
+      ...{ id: expect.stringMatching(/^ent_/), seq: taken?.seq, at: NOON, kind: "trade", ref: taken?.trade?.id },
+    });
+    const executions = reports.slice(2).map(({ report }) => report.fill);
+    for (const fill of executions) {
+      expect(fill).toMatchObject({ executionId: expect.stringMatching(/^exe_/), tradeId: taken?.trade?.id });
+    }
+  });
+
+  it.each([
+    ["x1 buy $500 market", ["319.5398", "139.0796"]],
+    ["x1 sell 3 market", ["2", "1"]],
+  ])("what stays held after each fill of %s is what it has not spent", (sentence, budgets) => {
+    const desk = deskWith("c2:1 c3:1 | 180 |\n| 180.1 | c1:1 d1:1");
+    const before = desk.journal.length;
+    desk.send(sentence);
+    const mine = desk.journal.slice(before).flatMap((event) => (event.kind === "report" ? [event] : []));
+    const scale = sentence.includes("buy") ? 6 : 8;
+    const left = mine.flatMap(({ report, budget }) => (report.orderId === "x1" && budget !== null ? [budget] : []));
+    expect(left.map((units) => formatDecimal(units, scale))).toEqual(budgets);
   });
 
   it("a trade of two customers leaves the market with the fees alone", () => {

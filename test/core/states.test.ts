@@ -253,9 +253,12 @@ describe("a market does not apply", () => {
       /the house's quote is gone/,
     ],
     [
-      "quotes of a second that has been",
-      (world) => ({ ...opened(world), kind: "requote", step: NOON / 1_000, reference: 1n, quotes: [] }),
-      /step \d+ after \d+/,
+      "quotes of a second for which it has quotes",
+      (world) => {
+        const { step } = world.venue(SYMBOL).state;
+        return { ...opened(world), kind: "requote", step, reference: 1n, quotes: [] };
+      },
+      /step (\d+) after \1/,
     ],
   ])("%s", (_what, forge, message) => {
     const world = busy();

@@ -10,7 +10,10 @@ import { type MarketTurn, report } from "./turn.ts";
 
 type Amounts = Pick<PlannedFill, "qty" | "notional">;
 
-/** What one side of a trade moves in the market's ledger; `account` is the other end: the customers in sum, or the house. */
+/**
+ * What one side of a trade moves in the market's ledger; `account` is the customers in sum, or the house. It balances with
+ * the other side's.
+ */
 function movementsOf(turn: MarketTurn, account: string, side: Side, fill: Amounts, fee: bigint): Movement[] {
   const { base, quote } = turn.state.rules;
   const sign = side === "buy" ? 1n : -1n;
@@ -18,12 +21,10 @@ function movementsOf(turn: MarketTurn, account: string, side: Side, fill: Amount
     [account, quote, -sign * fill.notional - fee],
     ["fees", quote, fee],
     [account, base, sign * fill.qty],
-    ["counter", quote, sign * fill.notional],
-    ["counter", base, -sign * fill.qty],
   ];
 }
 
-/** The trade's one ledger entry. The two sides' counter movements cancel, so no counter account is ever posted. */
+/** The trade's one ledger entry: both of its sides. */
 function tradeEntry(turn: MarketTurn, trade: Trade, movements: Movement[]) {
   const { state, ctx } = turn;
   const seq = state.seq + 1;
@@ -54,20 +55,19 @@ export function fillTaker(turn: MarketTurn, takerId: string, fill: PlannedFill, 
   const charged = feeOfFill(order, fill.notional, order.takerFeeBps);
   const trade = newTrade(turn, order.side, fill);
   const { maker } = fill;
-  const makerFee = maker.account === HOUSE ? 0n : feeOfFill(maker, fill.notional, maker.makerFeeBps).fee;
+  const makerFee = feeOfFill(maker, fill.notional, maker.makerFeeBps).fee;
   const counterparty = maker.account === HOUSE ? HOUSE : "clearing";
   const entry = tradeEntry(turn, trade, [
     ...movementsOf(turn, "clearing", order.side, fill, charged.fee),
     ...movementsOf(turn, counterparty, maker.side, fill, makerFee),
   ]);
   const house = maker.account === HOUSE ? { side: maker.side, price: fill.price } : null;
-  const spent = order.side === "buy" ? fill.notional + charged.fee : fill.qty;
   report(
     turn,
     order.account,
     { orderId: order.id, execType: "fill", fill: executionOf(turn, trade, charged.fee, "taker", done) },
     {
-      budget: budgetAfter(turn, order, fill.qty, spent, charged),
+      budget: budgetAfter(turn, order, fill, charged),
       feeNumerator: charged.feeNumerator,
       house,
       trade,
@@ -97,14 +97,13 @@ function reportMaker(
 ): void {
   const { maker } = fill;
   const charged = feeOfFill(maker, fill.notional, maker.makerFeeBps);
-  const spent = maker.side === "buy" ? fill.notional + charged.fee : fill.qty;
   const done = fill.qty === maker.leaves;
   report(
     turn,
     maker.account,
     { orderId: maker.id, execType: "fill", fill: executionOf(turn, trade, charged.fee, "maker", done) },
     {
-      budget: budgetAfter(turn, maker, fill.qty, spent, charged),
+      budget: budgetAfter(turn, maker, fill, charged),
       feeNumerator: charged.feeNumerator,
       house,
       trade: house === null ? null : trade,
@@ -117,11 +116,11 @@ function reportMaker(
 function budgetAfter(
   turn: MarketTurn,
   order: BookOrder,
-  qty: bigint,
-  spent: bigint,
+  { qty, notional }: Amounts,
   charged: { feeNumerator: bigint; fee: bigint },
 ): bigint {
-  if (order.side === "sell" || order.price === null || order.leaves === null) return order.budget - spent;
+  if (order.side === "sell") return order.budget - qty;
+  if (order.price === null || order.leaves === null) return order.budget - notional - charged.fee;
   const after = { ...order, feeNumerator: charged.feeNumerator, fee: order.fee + charged.fee };
   return limitBuyReserve(after, order.price, order.leaves - qty, turn.state.rules.baseScale);
 }
