@@ -178,22 +178,27 @@ describe("an event says which of the customer's balances it changes, and what th
     placed(world, "ann", { qty: sol("3"), limitPrice: usd("181") });
     placed(world, "bob", { side: "sell", qty: sol("1"), limitPrice: usd("181") });
     const order = placed(world, "ann", { side: "sell", qty: sol("2"), limitPrice: usd("190") });
-    world.cancel("ann", order);
+    placed(world, "bob", { qty: sol("1"), limitPrice: usd("190") });
+    world.cancel("ann", now(world, "ann", order));
     world.settle();
+    world.transfer("ann", "deposit", "USD", usd("1"));
     const told = world
       .accountEvents("ann")
       .map((event) => event.balances.map((b) => `${b.asset} ${b.available} + ${b.held}`).join(", "));
     const rest = usd("362.724");
+    const left = usd("10000") - usd("181.181") - rest;
     expect(told).toEqual([
       `USD ${usd("10000")} + 0`,
       `SOL ${sol("10")} + 0`,
       `USD ${usd("9455.914")} + ${usd("544.086")}`,
       "",
-      `USD ${usd("10000") - usd("181.181") - rest} + ${rest}, SOL ${sol("11")} + 0`,
+      `USD ${left} + ${rest}, SOL ${sol("11")} + 0`,
       `SOL ${sol("9")} + ${sol("2")}`,
       "",
+      `SOL ${sol("9")} + ${sol("1")}, USD ${left + usd("189.81")} + ${rest}`,
       "",
-      `SOL ${sol("11")} + 0`,
+      `SOL ${sol("10")} + 0`,
+      `USD ${left + usd("190.81")} + ${rest}`,
     ]);
   });
 });

@@ -377,7 +377,8 @@ describe("two sides that give different names to one report have a conflict", ()
 
   it.each<[string, Partial<Mark>, string]>([
     ["another order", { orderId: "ord_2" }, "fill of ord_2 exe_1"],
-    ["another kind", { execType: "canceled", executionId: null }, "canceled of ord_1"],
+    ["another kind", { execType: "canceled" }, "canceled of ord_1 exe_1"],
+    ["another kind, of which nothing was executed", { execType: "canceled", executionId: null }, "canceled of ord_1"],
     ["another execution", { executionId: "exe_2" }, "fill of ord_1 exe_2"],
   ])("with %s", (_what, other, name) => {
     expect(conflictOf(mark, { ...mark, ...other })).toBe(
