@@ -61,6 +61,8 @@ const TABLE: readonly Row[] = [
     "projections/**",
     ["projections/**", "core/**", "objects/protocol.ts", "objects/stubs.ts", "db/**", "zod", ...DRIZZLE],
   ],
+  // The one place that speaks OAuth, and judges what comes from there.
+  ["adapters/oauth/**", ["adapters/**", "core/**", "config.ts", "bindings/**", "zod", "oauth4webapi"]],
   ["adapters/**", ["adapters/**", "core/**", "config.ts", "bindings/**"]],
   ["http/**", ["http/**", "core/**", "config.ts", "bindings/**", ...HONO, "jose", ...SCHEMA]],
 
