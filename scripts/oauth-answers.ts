@@ -81,14 +81,14 @@ export interface State {
 }
 
 /** Answers with JSON. */
-export function json(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(body));
+export function json(response: ServerResponse, status: number, body: unknown): ServerResponse {
+  return response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(body));
 }
 
 /** Answers with a page. */
-export function html(response: ServerResponse, status: number, body: string): void {
+export function html(response: ServerResponse, status: number, body: string): ServerResponse {
   const page = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Test provider</title>${body}</html>`;
-  response.writeHead(status, { "Content-Type": "text/html; charset=utf-8" }).end(page);
+  return response.writeHead(status, { "Content-Type": "text/html; charset=utf-8" }).end(page);
 }
 
 /** Who somebody is: what their name says, unless it was arranged otherwise. */
@@ -145,17 +145,16 @@ export async function token(state: State, dialect: Dialect, request: IncomingMes
   return giveToken(state, grant, response);
 }
 
-async function giveToken(state: State, grant: Grant, response: ServerResponse): Promise<void> {
+async function giveToken(state: State, grant: Grant, response: ServerResponse): Promise<ServerResponse> {
   const { fault } = personOf(state, grant.as);
   switch (fault) {
     case "token_silent":
-      return;
+      return response;
     case "token_drips":
       response.writeHead(200, { "Content-Type": "application/json" }).write("{");
-      return;
+      return response;
     case "token_hangs_up":
-      response.destroy();
-      return;
+      return response.destroy();
     case "token_500":
       return json(response, 500, { error: "server_error" });
     case "token_html":
@@ -166,8 +165,7 @@ async function giveToken(state: State, grant: Grant, response: ServerResponse): 
         .end(`{"access_token":"${"x".repeat(2_000_000)}"}`);
       return;
     case "token_redirect":
-      response.writeHead(307, { Location: `${state.url}/google/token` }).end();
-      return;
+      return response.writeHead(307, { Location: `${state.url}/google/token` }).end();
     case "token_empty":
       return json(response, 200, {});
     default: {
@@ -195,7 +193,7 @@ async function idTokenOf(state: State, { as, nonce }: Grant): Promise<{ id_token
 }
 
 /** What GitHub's API says of whoever the access token is of. */
-export function api(state: State, emails: boolean, request: IncomingMessage, response: ServerResponse): void {
+export function api(state: State, emails: boolean, request: IncomingMessage, response: ServerResponse): ServerResponse {
   const token = /^Bearer (\S+)$/.exec(request.headers.authorization ?? "")?.[1];
   const as = state.tokens.get(token ?? "");
   if (as === undefined) return json(response, 401, { message: "Bad credentials" });
@@ -204,7 +202,7 @@ export function api(state: State, emails: boolean, request: IncomingMessage, res
   const { email, verified, fault } = personOf(state, as);
   if (fault === "api_500") return json(response, 500, { message: "Server Error" });
   if (fault === "api_html") return html(response, 200, "<p>Unicorn!");
-  if (fault === "api_redirect") return void response.writeHead(302, { Location: `${state.url}/github/api/user` }).end();
+  if (fault === "api_redirect") return response.writeHead(302, { Location: `${state.url}/github/api/user` }).end();
   if (fault === "api_other_shape") return json(response, 200, emails ? { email } : { id: "1", login: as });
   if (!emails) return json(response, 200, { id: subjectOf(as), login: as.split("@")[0], email: null });
   const other = { email: `other-${email}`, primary: false, verified: true, visibility: null };

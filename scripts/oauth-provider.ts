@@ -42,7 +42,7 @@ export async function startProvider(options: ProviderOptions): Promise<Provider>
   return { url: state.url, heard: state.heard, close };
 }
 
-async function serve(state: State, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function serve(state: State, request: IncomingMessage, response: ServerResponse): Promise<unknown> {
   const url = new URL(request.url ?? "/", state.url);
   switch (`${request.method} ${url.pathname}`) {
     case "GET /google/.well-known/openid-configuration":
@@ -80,7 +80,7 @@ function discovery({ url }: State) {
 }
 
 /** Strict about who asks and where the answer goes: without both it answers nobody but the person. */
-function authorize(state: State, dialect: Dialect, asked: URLSearchParams, response: ServerResponse): void {
+function authorize(state: State, dialect: Dialect, asked: URLSearchParams, response: ServerResponse): ServerResponse {
   const { clientId, redirectUris } = state.options;
   const redirectUri = asked.get("redirect_uri");
   if (asked.get("client_id") !== clientId) return html(response, 400, "<p>No such client.");
@@ -108,7 +108,11 @@ interface Return {
   response: ServerResponse;
 }
 
-function sendBack(state: State, { dialect, redirectUri, asked, response }: Return, fields: Record<string, string>) {
+function sendBack(
+  state: State,
+  { dialect, redirectUri, asked, response }: Return,
+  fields: Record<string, string>,
+): ServerResponse {
   const to = new URL(redirectUri);
   for (const [name, value] of Object.entries(fields)) to.searchParams.set(name, value);
   const sent = asked.get("state");
@@ -117,7 +121,7 @@ function sendBack(state: State, { dialect, redirectUri, asked, response }: Retur
   const iss = fault === "answer_other_iss" ? `${state.url}/other` : `${state.url}/google`;
   const names = dialect === "google" ? fault !== "answer_no_iss" : fault === "answer_other_iss";
   if (names) to.searchParams.set("iss", iss);
-  response.writeHead(302, { Location: to.href }).end();
+  return response.writeHead(302, { Location: to.href }).end();
 }
 
 /** The page where one says who one is. */

@@ -123,3 +123,7 @@ export const PROVIDER_WAIT_MS = 6_000;
 export const PROVIDER_BYTES_MAX = 262_144;
 /** How long an isolate goes by what a provider says of its addresses. */
 export const PROVIDER_METADATA_AGE_MS = 3_600_000;
+/** How long a sign-in waits for its code: long enough to find one's telephone. */
+export const MFA_TOKEN_TTL_MS = 300_000;
+/** How long a password or a code counts for what asks for a fresh one: the field's usual ten minutes. */
+export const STEP_UP_MS = 600_000;

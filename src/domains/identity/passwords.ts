@@ -34,7 +34,11 @@ export async function changePassword(
   if (!right.ok) return right;
   if (!right.value) return wrongPassword(ctx, caller);
   const hashed = await oneHashAtATime(() => hashPassword(wish.next, ctx.config.passwordPeppers.current));
-  return hashed.ok ? replaceHash(ctx, caller, user.passwordHash, hashed.value) : hashed;
+  if (!hashed.ok) return hashed;
+  // Nobody without a password has given a right one.
+  return user.passwordHash === null
+    ? wrongPassword(ctx, caller)
+    : replaceHash(ctx, caller, user.passwordHash, hashed.value);
 }
 
 function wrongPassword(ctx: IdentityContext, caller: Principal): Result<never> {

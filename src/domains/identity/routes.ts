@@ -1,9 +1,8 @@
 // Identity over HTTP.
 
-import type { Result } from "../../core/result.ts";
 import { wireTime } from "../../core/wire.ts";
 import { send, sendNothing, sendPublic } from "../../http/answer.ts";
-import { callerOf, type RequestContext } from "../../http/context.ts";
+import { callerOf } from "../../http/context.ts";
 import {
   answer,
   BODY_CODES,
@@ -15,7 +14,7 @@ import {
   problems,
   TOKEN_CODES,
 } from "../../http/openapi.ts";
-import { dropToken, keepToken, presentedToken, usesCookie } from "../../http/refresh-cookie.ts";
+import { dropToken, presentedToken } from "../../http/refresh-cookie.ts";
 import { publicJwksOf } from "../../http/tokens.ts";
 import { emailRoutes } from "./email-routes.ts";
 import { logout, logoutAll } from "./ending.ts";
@@ -23,6 +22,7 @@ import { passwordRoutes } from "./password-routes.ts";
 import { contextOf, originOf } from "./request.ts";
 import {
   jwksAnswer,
+  loginAnswer,
   loginBody,
   refreshBody,
   registerBody,
@@ -32,7 +32,8 @@ import {
 } from "./schema.ts";
 import { login, readProfile, register } from "./service.ts";
 import { sessionRoutes } from "./session-routes.ts";
-import { refresh, SESSION_IDLE_MS, type Tokens } from "./sessions.ts";
+import { refresh } from "./sessions.ts";
+import { sendEntered, sendTokens } from "./token-answer.ts";
 import type { User } from "./user.ts";
 
 const tags = ["Identity"];
@@ -62,7 +63,7 @@ const loginRoute = operation({
   refreshCookie: true,
   request: { headers: transportHeaders, body: body(loginBody) },
   responses: {
-    200: answer(tokensAnswer, "A new session's tokens"),
+    200: answer(loginAnswer, "A new session's tokens, or what the second factor's code is to be given with"),
     ...problems(...BODY_CODES, "invalid_credentials", "unavailable"),
   },
 });
@@ -124,7 +125,7 @@ const JWKS_MAX_AGE_SECONDS = 300;
 const personRoutes = createRouter()
   .openapi(registerRoute, async (c) => send(c, await register(contextOf(c), c.req.valid("json")), renderUser, 201))
   .openapi(loginRoute, async (c) => {
-    return sendTokens(c, await login(contextOf(c), c.req.valid("json"), originOf(c)));
+    return sendEntered(c, await login(contextOf(c), c.req.valid("json"), originOf(c)));
   })
   .openapi(refreshRoute, async (c) => {
     const token = presentedToken(c, c.req.valid("json").refresh_token);
@@ -164,31 +165,5 @@ function renderUser(user: User) {
       account_id: user.accountId,
       created_at: wireTime(user.createdAtMs),
     },
-  };
-}
-
-/** Refusals of a refresh token that will never be good again: a browser need not keep it. */
-const ENDED: ReadonlySet<string> = new Set([
-  "unauthenticated",
-  "token_expired",
-  "session_revoked",
-  "refresh_token_reused",
-]);
-
-/** Answers with a session's tokens: the refresh token in the cookie where that was asked for, else in the body. */
-function sendTokens(c: RequestContext, tokens: Result<Tokens>) {
-  const inCookie = usesCookie(c);
-  if (inCookie && tokens.ok) keepToken(c, tokens.value.refreshToken, SESSION_IDLE_MS / 1_000);
-  if (inCookie && !tokens.ok && ENDED.has(tokens.refusal.code)) dropToken(c);
-  return send(c, tokens, (value) => renderTokens(value, inCookie), 200);
-}
-
-function renderTokens(tokens: Tokens, inCookie: boolean) {
-  return {
-    access_token: tokens.accessToken,
-    token_type: "Bearer" as const,
-    expires_in: tokens.expiresInSeconds,
-    ...(inCookie ? {} : { refresh_token: tokens.refreshToken }),
-    session_id: tokens.sessionId,
   };
 }

@@ -115,6 +115,17 @@ export const tokensAnswer = z
   })
   .openapi("Tokens");
 
+/** A sign-in whose user has a second factor: no tokens yet. */
+export const loginAnswer = z.union([
+  tokensAnswer,
+  z
+    .object({
+      mfa_required: z.literal(true),
+      mfa_token: z.string().openapi({ description: "For `POST /v1/auth/mfa/verify`, once, within five minutes" }),
+    })
+    .openapi("MfaRequired"),
+]);
+
 export const jwksAnswer = z.object({
   keys: z.array(
     z.object({

@@ -5,10 +5,10 @@ import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { type Database, guardD1 } from "../../db/client.ts";
 import { accounts, sessions, users } from "../../db/tables.ts";
 import type { Principal } from "../../http/context.ts";
+import { type Entered, enter } from "./enter.ts";
 import { hashPassword, needsRehash } from "./password.ts";
 import { checkPassword } from "./password-check.ts";
 import { judgePassword } from "./password-strength.ts";
-import { openSession, type Tokens } from "./sessions.ts";
 import { oneHashAtATime } from "./turnstile.ts";
 import { canonicalEmail, type IdentityContext, keptUser, newId, type Origin, type User, userOf } from "./user.ts";
 
@@ -72,14 +72,14 @@ async function requireFree(db: Database, emailCanonical: string, username: strin
 }
 
 /**
- * Opens a session for an e-mail address or username and its password. Unknown names cost the same hash and get the
+ * Lets somebody in by an e-mail address or username and its password ({@link enter}). Unknown names cost the same hash and get the
  * same `invalid_credentials` as a wrong password, and are locked like known ones: `rate_limited`, without a hash.
  */
 export async function login(
   ctx: IdentityContext,
   input: { login: string; password: string },
   origin: Origin,
-): Promise<Result<Tokens>> {
+): Promise<Result<Entered>> {
   const name = input.login.toLowerCase();
   const found = await guardD1(
     ctx.db
@@ -95,20 +95,16 @@ export async function login(
   const whose = row?.user.id ?? `login/${name}`;
   const right = await checkPassword(ctx, whose, input.password, row?.user.passwordHash ?? null);
   if (!right.ok) return right;
-  if (row === undefined || !right.value) {
+  const stored = row?.user.passwordHash ?? null;
+  if (row === undefined || stored === null || !right.value) {
     // A name that nobody has is not written down: people type their passwords there.
     ctx.audit({ act: "session.login", target: row?.user.id ?? "", outcome: WRONG_LOGIN.code });
     return refuse(WRONG_LOGIN);
   }
-  const stored = row.user.passwordHash;
   if (needsRehash(stored, ctx.config.passwordPeppers.current)) {
     ctx.later(rehash(ctx, row.user.id, stored, input.password));
   }
-  const opened = await openSession(ctx, userOf(row.user, row.accountId), origin);
-  if (opened.ok) {
-    ctx.audit({ act: "session.login", actor: row.user.id, target: opened.value.sessionId, outcome: "ok" });
-  }
-  return opened;
+  return enter(ctx, userOf(row.user, row.accountId), origin);
 }
 
 /** Replaces the hash of a password that was right; not when it has been changed meanwhile. The next login tries again. */

@@ -32,7 +32,8 @@ export interface Tokens {
 const NOT_OURS: Refusal = { code: "unauthenticated", detail: "This is not a refresh token." };
 const EXPIRED: Refusal = { code: "token_expired", detail: "The session has expired; sign in again." };
 const REVOKED: Refusal = { code: "session_revoked", detail: "This session has ended; sign in again." };
-/** Opens a session for a user whose password was right. */
+
+/** Opens a session for a user who has shown all that is asked of them: only `enter` and a right code end here. */
 export async function openSession(ctx: IdentityContext, user: User, origin: Origin): Promise<Result<Tokens>> {
   const session = {
     id: newId("ses", ctx.nowMs),
@@ -44,6 +45,7 @@ export async function openSession(ctx: IdentityContext, user: User, origin: Orig
     createdAt: ctx.nowMs,
     rotatedAt: ctx.nowMs,
     expiresAt: ctx.nowMs + SESSION_TTL_MS,
+    authAt: ctx.nowMs,
   };
   const written = await guardD1(ctx.db.insert(sessions).values(session));
   if (!written.ok) return refuse(written.refusal);

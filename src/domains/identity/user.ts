@@ -54,7 +54,10 @@ export function canonicalEmail(email: string): string {
 }
 
 /** A row of the users table as the owner sees it: without its hash. */
-export function userOf(row: Omit<typeof users.$inferSelect, "passwordHash">, accountId: string): User {
+export function userOf(
+  row: Pick<typeof users.$inferSelect, "id" | "email" | "username" | "emailVerified" | "roles" | "createdAt">,
+  accountId: string,
+): User {
   return {
     id: row.id,
     email: row.email,
