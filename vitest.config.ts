@@ -1,9 +1,28 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { startProvider } from "./scripts/oauth-provider.ts";
+import { OAUTH_CLIENT, PEOPLE, REDIRECT_URIS } from "./test/support/oauth.ts";
 import { TEST_SECRETS } from "./test/support/secrets.ts";
 
 // A fresh clone has no .dev.vars yet, and wrangler warns of every secret it finds nowhere.
 Object.assign(process.env, TEST_SECRETS);
+
+/** Whom the Worker under test signs people in with; a process has one, which ends with it. */
+let provider: ReturnType<typeof startProvider> | undefined;
+async function oauthVars() {
+  provider ??= startProvider({ ...OAUTH_CLIENT, redirectUris: REDIRECT_URIS, people: PEOPLE });
+  const { url } = await provider;
+  const { clientId, clientSecret } = OAUTH_CLIENT;
+  return {
+    OAUTH_GOOGLE_CLIENT_ID: clientId,
+    OAUTH_GOOGLE_CLIENT_SECRET: clientSecret,
+    OAUTH_GOOGLE_ISSUER: `${url}/google`,
+    OAUTH_GITHUB_CLIENT_ID: clientId,
+    OAUTH_GITHUB_CLIENT_SECRET: clientSecret,
+    OAUTH_GITHUB_URL: `${url}/github`,
+    OAUTH_GITHUB_API_URL: `${url}/github/api`,
+  };
+}
 
 // Four projects, from fast to slow: the pure core, the simulator, everything that needs the real runtime, and the built
 // Worker in a process of its own.
@@ -30,6 +49,7 @@ export default defineConfig({
               // A line for each request would bury what a test says.
               bindings: {
                 ...TEST_SECRETS,
+                ...(await oauthVars()),
                 LOG_LEVEL: "error",
                 ALLOWED_ORIGINS: "https://app.example.com,http://localhost:5173",
                 D1_MIGRATIONS: await readD1Migrations("./migrations"),

@@ -160,10 +160,7 @@ async function giveToken(state: State, grant: Grant, response: ServerResponse): 
     case "token_html":
       return html(response, 200, "<p>Welcome to the hotel.");
     case "token_huge":
-      response
-        .writeHead(200, { "Content-Type": "application/json" })
-        .end(`{"access_token":"${"x".repeat(2_000_000)}"}`);
-      return;
+      return json(response, 200, { access_token: "x".repeat(2_000_000) });
     case "token_redirect":
       return response.writeHead(307, { Location: `${state.url}/google/token` }).end();
     case "token_empty":

@@ -9,7 +9,8 @@ export interface MailBinding {
 export type MailSubject =
   | { kind: "verify_email"; userId: string }
   | { kind: "reset_password"; email: string }
-  | { kind: "password_changed"; userId: string };
+  | { kind: "password_changed"; userId: string }
+  | { kind: "identity_linked" | "identity_unlinked"; userId: string; provider: "google" | "github" };
 
 /** A message of the queue. `id` makes it once, however often it is delivered; its token is made of `seed` and a secret. */
 export type MailWish = { v: 1; id: string; seed: string } & MailSubject;

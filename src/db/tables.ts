@@ -1,7 +1,7 @@
 // Identity's tables in D1. Times are milliseconds since 1970; the read model that queues fill is in read-model.ts.
 
 import { sql } from "drizzle-orm";
-import { check, index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { check, index, integer, sqliteTable, text, unique } from "drizzle-orm/sqlite-core";
 import { SESSION_END_REASONS } from "../core/session-ends.ts";
 
 /** What somebody wants to be told of by e-mail; what concerns their security is told in any case. */
@@ -165,4 +165,37 @@ export const mfaChallenges = sqliteTable(
     usedAt: integer("used_at"),
   },
   (table) => [index("mfa_challenges_user").on(table.userId), index("mfa_challenges_expires").on(table.expiresAt)],
+);
+
+/** One row an identity at a provider that somebody may sign in with: who they are there, and which user here. */
+export const oauthIdentities = sqliteTable(
+  "oauth_identities",
+  {
+    id: text("id").primaryKey(),
+    provider: text("provider", { enum: ["google", "github"] }).notNull(),
+    /** Who vouches, and under which name there: nobody is ever found by an address. */
+    issuer: text("issuer").notNull(),
+    subject: text("subject").notNull(),
+    userId: text("user_id")
+      .notNull()
+      .references(() => users.id),
+    /** The address that the provider had verified when this was linked, to recognise it by. */
+    email: text("email"),
+    createdAt: integer("created_at").notNull(),
+    lastUsedAt: integer("last_used_at").notNull(),
+  },
+  (table) => [
+    unique("oauth_identities_subject").on(table.issuer, table.subject),
+    unique("oauth_identities_user").on(table.userId, table.provider),
+  ],
+);
+
+/** Sign-ins with a provider that have been used, by the SHA-256 of their state, for as long as their cookie is good. */
+export const oauthUsedStates = sqliteTable(
+  "oauth_used_states",
+  {
+    hash: text("hash").primaryKey(),
+    expiresAt: integer("expires_at").notNull(),
+  },
+  (table) => [index("oauth_used_states_expires").on(table.expiresAt)],
 );

@@ -52,7 +52,9 @@ export async function call<T = Record<string, unknown>>(
   if (options.token !== undefined) headers.set("Authorization", `Bearer ${options.token}`);
   if (options.json !== undefined && !headers.has("Content-Type")) headers.set("Content-Type", "application/json");
   const body = options.raw ?? (options.json === undefined ? null : JSON.stringify(options.json));
-  const response = await exports.default.fetch(new Request(ORIGIN + path, { method, headers, body }));
+  const response = await exports.default.fetch(
+    new Request(ORIGIN + path, { method, headers, body, redirect: "manual" }),
+  );
   const text = await response.text();
   return { status: response.status, headers: response.headers, text, body: text === "" ? {} : JSON.parse(text) };
 }

@@ -11,7 +11,14 @@ import { type Database, type DatabaseBinding, database, guardD1 } from "../../db
 import { mails, mailTokens, users } from "../../db/tables.ts";
 import type { Config } from "../../http/context.ts";
 import { log } from "../../log.ts";
-import { type Letter, passwordChangedLetter, resetPasswordLetter, verifyEmailLetter } from "./mail-texts.ts";
+import {
+  identityLinkedLetter,
+  identityUnlinkedLetter,
+  type Letter,
+  passwordChangedLetter,
+  resetPasswordLetter,
+  verifyEmailLetter,
+} from "./mail-texts.ts";
 import { mailTokenHash, mailTokenOf } from "./mail-wish.ts";
 import { mailWish } from "./schema.ts";
 import { canonicalEmail } from "./user.ts";
@@ -99,6 +106,8 @@ async function recipientOf(db: Database, wish: MailWish): Promise<Result<UserRow
 async function write({ db, config }: Work, wish: MailWish, user: UserRow, nowMs: number): Promise<Result<Letter>> {
   const { username, id: userId, emailCanonical: email } = user;
   if (wish.kind === "password_changed") return ok(passwordChangedLetter(username, config.publicUrl));
+  if (wish.kind === "identity_linked") return ok(identityLinkedLetter(username, config.publicUrl, wish.provider));
+  if (wish.kind === "identity_unlinked") return ok(identityUnlinkedLetter(username, config.publicUrl, wish.provider));
   const { kind } = wish;
   const token = mailTokenOf(wish, config.refreshSecret);
   const hash = mailTokenHash(token);

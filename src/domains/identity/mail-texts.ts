@@ -44,6 +44,30 @@ export function passwordChangedLetter(username: string, publicUrl: string): Lett
   });
 }
 
+const PROVIDERS = { google: "Google", github: "GitHub" };
+
+/** Tells the owner of an account that one may sign in to it with a provider now. */
+export function identityLinkedLetter(username: string, publicUrl: string, provider: keyof typeof PROVIDERS): Letter {
+  const name = PROVIDERS[provider];
+  return letter(username, {
+    subject: `You can sign in with ${name} now`,
+    before: `an identity at ${name} has been linked to your account: whoever has it can sign in.`,
+    link: { label: "It was not you? Choose a new password", href: `${publicUrl}/forgot-password` },
+    after: "If it was you, there is nothing to do. If not, unlink it too.",
+  });
+}
+
+/** Tells the owner of an account that one may sign in to it with a provider no more. */
+export function identityUnlinkedLetter(username: string, publicUrl: string, provider: keyof typeof PROVIDERS): Letter {
+  const name = PROVIDERS[provider];
+  return letter(username, {
+    subject: `You cannot sign in with ${name} any more`,
+    before: `the identity at ${name} has been unlinked from your account.`,
+    link: { label: "It was not you? Choose a new password", href: `${publicUrl}/forgot-password` },
+    after: "If it was you, there is nothing to do.",
+  });
+}
+
 /** After the #: a browser sends that part to nobody, so that no log and no referrer has the token. */
 function link(publicUrl: string, page: string, token: string): string {
   return `${publicUrl}/${page}#token=${token}`;

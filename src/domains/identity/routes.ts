@@ -18,6 +18,7 @@ import { dropToken, presentedToken } from "../../http/refresh-cookie.ts";
 import { publicJwksOf } from "../../http/tokens.ts";
 import { emailRoutes } from "./email-routes.ts";
 import { logout, logoutAll } from "./ending.ts";
+import { oauthRoutes } from "./oauth-routes.ts";
 import { passwordRoutes } from "./password-routes.ts";
 import { contextOf, originOf } from "./request.ts";
 import {
@@ -152,7 +153,8 @@ export const identityRouter = createRouter()
   .route("/", personRoutes)
   .route("/", sessionRoutes)
   .route("/", passwordRoutes)
-  .route("/", emailRoutes);
+  .route("/", emailRoutes)
+  .route("/", oauthRoutes);
 
 function renderUser(user: User) {
   return {
