@@ -60,7 +60,22 @@ const wished = { v: z.literal(1), id: z.string().min(1).max(64), seed: z.string(
 export const mailWish = z.discriminatedUnion("kind", [
   z.object({ ...wished, kind: z.literal("verify_email"), userId: z.string() }),
   z.object({ ...wished, kind: z.literal("reset_password"), email: z.string() }),
-  z.object({ ...wished, kind: z.literal("password_changed"), userId: z.string() }),
+  z.object({
+    ...wished,
+    kind: z.enum(["password_changed", "mfa_on", "mfa_off", "email_change_asked"]),
+    userId: z.string(),
+  }),
+  z.object({ ...wished, kind: z.literal("recovery_code_used"), userId: z.string(), left: z.int() }),
+  z.object({
+    ...wished,
+    kind: z.literal("new_device"),
+    userId: z.string(),
+    device: z.string(),
+    ip: z.string(),
+    at: z.int(),
+  }),
+  z.object({ ...wished, kind: z.literal("change_email"), userId: z.string(), email: z.string() }),
+  z.object({ ...wished, kind: z.literal("email_changed"), userId: z.string(), email: z.string() }),
 ]);
 
 export const mailboxQuery = pageQuery.extend({ to: z.string().max(EMAIL_CHARS_MAX).optional() });
