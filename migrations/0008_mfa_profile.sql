@@ -13,11 +13,11 @@ CREATE TABLE `mfa_factors` (
 	`user_id` text PRIMARY KEY NOT NULL,
 	`seed` text NOT NULL,
 	`last_step` integer DEFAULT 0 NOT NULL,
-	`recovery` text DEFAULT '[]' NOT NULL,
+	`recovery` text DEFAULT '{}' NOT NULL,
 	`created_at` integer NOT NULL,
 	`confirmed_at` integer,
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE no action,
-	CONSTRAINT "mfa_factors_recovery_json" CHECK(json_type("mfa_factors"."recovery") = 'array')
+	CONSTRAINT "mfa_factors_recovery_json" CHECK(json_type("mfa_factors"."recovery") = 'object')
 );
 --> statement-breakpoint
 ALTER TABLE `users` RENAME COLUMN `password_hash` TO `password_hash_before`;--> statement-breakpoint

@@ -127,3 +127,5 @@ export const PROVIDER_METADATA_AGE_MS = 3_600_000;
 export const MFA_TOKEN_TTL_MS = 300_000;
 /** How long a password or a code counts for what asks for a fresh one: the field's usual ten minutes. */
 export const STEP_UP_MS = 600_000;
+/** Earlier sign-ins that a new one is compared with: a year of one a day, and more than anybody has devices. */
+export const DEVICES_REMEMBERED_MAX = 400;

@@ -134,7 +134,7 @@ export const mails = sqliteTable(
 
 /**
  * One row a user with a second factor, or on the way to one. `seed` is sealed; `lastStep` is the last step of 30 s whose code
- * was taken; `recovery` has the SHA-256 of each recovery code that is left.
+ * was taken; `recovery` has the SHA-256 of each recovery code, and when it was used: 0 for not yet.
  */
 export const mfaFactors = sqliteTable(
   "mfa_factors",
@@ -144,12 +144,12 @@ export const mfaFactors = sqliteTable(
       .references(() => users.id),
     seed: text("seed").notNull(),
     lastStep: integer("last_step").notNull().default(0),
-    recovery: text("recovery", { mode: "json" }).$type<string[]>().notNull().default([]),
+    recovery: text("recovery", { mode: "json" }).$type<Record<string, number>>().notNull().default({}),
     createdAt: integer("created_at").notNull(),
     /** Since when it is asked for; null until a first code has shown that the user has the seed. */
     confirmedAt: integer("confirmed_at"),
   },
-  (table) => [check("mfa_factors_recovery_json", sql`json_type(${table.recovery}) = 'array'`)],
+  (table) => [check("mfa_factors_recovery_json", sql`json_type(${table.recovery}) = 'object'`)],
 );
 
 /** One row a sign-in that waits for its code, by the SHA-256 of its token; good once. */

@@ -4,7 +4,7 @@ import { and, desc, eq, gt, isNotNull, isNull, lt, type SQL, sql } from "drizzle
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { wireTime } from "../../core/wire.ts";
 import { guardD1 } from "../../db/client.ts";
-import { accounts, mails, mailTokens, sessions, users } from "../../db/tables.ts";
+import { accounts, mails, mailTokens, mfaChallenges, sessions, users } from "../../db/tables.ts";
 import type { Principal } from "../../http/context.ts";
 import { idCursor, type PageWish, pageById } from "../../http/page.ts";
 import { log } from "../../log.ts";
@@ -134,6 +134,8 @@ async function replaceByToken(
         .where(sql`${users.id} = (${owner})`)
         .returning({ id: users.id }),
       endStatement(ctx, sql`${sessions.userId} = (${owner})`, { reason: "password_reset", by: userId }),
+      // A sign-in that waits for its code began with the password before.
+      ctx.db.delete(mfaChallenges).where(sql`${mfaChallenges.userId} = (${owner})`),
       useUp(ctx, good),
     ]),
   );

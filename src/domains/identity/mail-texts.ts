@@ -7,7 +7,8 @@ export interface Letter {
   html: string;
 }
 
-interface Said {
+/** What a letter says, paragraph by paragraph. */
+export interface Said {
   subject: string;
   before: string;
   link?: { label: string; href: string };
@@ -34,37 +35,14 @@ export function resetPasswordLetter(username: string, publicUrl: string, token: 
   });
 }
 
-/** Tells the owner of an account that its password is another one now. */
-export function passwordChangedLetter(username: string, publicUrl: string): Letter {
+/** Asks the owner of an address to say that it is to be this user's. */
+export function changeEmailLetter(username: string, publicUrl: string, token: string): Letter {
   return letter(username, {
-    subject: "Your password has been changed",
-    before: "the password of your account has been changed, and other sessions have ended.",
-    link: { label: "It was not you? Choose a new password", href: `${publicUrl}/forgot-password` },
-    after: "If it was you, there is nothing to do.",
-  });
-}
-
-const PROVIDERS = { google: "Google", github: "GitHub" };
-
-/** Tells the owner of an account that one may sign in to it with a provider now. */
-export function identityLinkedLetter(username: string, publicUrl: string, provider: keyof typeof PROVIDERS): Letter {
-  const name = PROVIDERS[provider];
-  return letter(username, {
-    subject: `You can sign in with ${name} now`,
-    before: `an identity at ${name} has been linked to your account: whoever has it can sign in.`,
-    link: { label: "It was not you? Choose a new password", href: `${publicUrl}/forgot-password` },
-    after: "If it was you, there is nothing to do. If not, unlink it too.",
-  });
-}
-
-/** Tells the owner of an account that one may sign in to it with a provider no more. */
-export function identityUnlinkedLetter(username: string, publicUrl: string, provider: keyof typeof PROVIDERS): Letter {
-  const name = PROVIDERS[provider];
-  return letter(username, {
-    subject: `You cannot sign in with ${name} any more`,
-    before: `the identity at ${name} has been unlinked from your account.`,
-    link: { label: "It was not you? Choose a new password", href: `${publicUrl}/forgot-password` },
-    after: "If it was you, there is nothing to do.",
+    subject: "Confirm your new e-mail address",
+    before:
+      "please confirm that this is to be the e-mail address of your account. Until then the one before stays in force.",
+    link: { label: "Confirm the address", href: link(publicUrl, "verify-email", token) },
+    after: "The link is good once, for 24 hours. If you have no account at Tradepost, ignore this e-mail.",
   });
 }
 
@@ -73,7 +51,8 @@ function link(publicUrl: string, page: string, token: string): string {
   return `${publicUrl}/${page}#token=${token}`;
 }
 
-function letter(username: string, { subject, before, link, after }: Said): Letter {
+/** A letter in both forms. Whatever is put into it is escaped. */
+export function letter(username: string, { subject, before, link, after }: Said): Letter {
   const greeting = `Hello ${username},`;
   const lines = link === undefined ? [] : [`${link.label}:\n${link.href}`];
   const anchor = link === undefined ? "" : `<p><a href="${escaped(link.href)}">${escaped(link.label)}</a></p>\n`;

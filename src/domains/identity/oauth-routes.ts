@@ -8,7 +8,6 @@ import { keepToken } from "../../http/refresh-cookie.ts";
 import { dropFlow, type Flow, keepFlow, readFlow } from "../../http/sign-in-cookie.ts";
 import { beginLink, beginSignIn, type Landing, land } from "./oauth.ts";
 import { listIdentities, unlinkIdentity } from "./oauth-identities.ts";
-import { contextOf, originOf } from "./request.ts";
 import {
   authorizationAnswer,
   callbackQuery,
@@ -16,7 +15,8 @@ import {
   identityPath,
   providerPath,
   returnToQuery,
-} from "./schema.ts";
+} from "./oauth-schema.ts";
+import { contextOf, originOf } from "./request.ts";
 import { SESSION_IDLE_MS } from "./sessions.ts";
 
 const tags = ["Identity"];
@@ -54,10 +54,11 @@ const linkRoute = operation({
   summary: "Begin to link an identity at a provider, to sign in with",
   description: "From a browser, whose page then goes to `authorization_url`: the answer's cookie must go along.",
   access: "live_session",
+  stepUp: true,
   request: { params: providerPath, query: returnToQuery },
   responses: {
     200: answer(authorizationAnswer, "Where to go"),
-    ...problems(...TOKEN_CODES, "email_not_verified", "not_found", "identity_taken"),
+    ...problems(...TOKEN_CODES, "step_up_required", "email_not_verified", "not_found", "identity_taken"),
   },
 });
 
@@ -77,8 +78,12 @@ const unlinkRoute = operation({
   summary: "Unlink an identity",
   description: "Not the last way to sign in. Sessions that it has opened stay.",
   access: "live_session",
+  stepUp: true,
   request: { params: identityPath },
-  responses: { 204: { description: "Unlinked" }, ...problems(...TOKEN_CODES, "not_found", "last_sign_in") },
+  responses: {
+    204: { description: "Unlinked" },
+    ...problems(...TOKEN_CODES, "step_up_required", "not_found", "last_sign_in"),
+  },
 });
 
 const asItIs = <T>(value: T): T => value;

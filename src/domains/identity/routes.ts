@@ -18,6 +18,7 @@ import { dropToken, presentedToken } from "../../http/refresh-cookie.ts";
 import { publicJwksOf } from "../../http/tokens.ts";
 import { emailRoutes } from "./email-routes.ts";
 import { logout, logoutAll } from "./ending.ts";
+import { mfaRoutes } from "./mfa-routes.ts";
 import { oauthRoutes } from "./oauth-routes.ts";
 import { passwordRoutes } from "./password-routes.ts";
 import { contextOf, originOf } from "./request.ts";
@@ -34,7 +35,7 @@ import {
 import { login, readProfile, register } from "./service.ts";
 import { sessionRoutes } from "./session-routes.ts";
 import { refresh } from "./sessions.ts";
-import { sendEntered, sendTokens } from "./token-answer.ts";
+import { sendEntered, sendRefreshed } from "./token-answer.ts";
 import type { User } from "./user.ts";
 
 const tags = ["Identity"];
@@ -130,7 +131,7 @@ const personRoutes = createRouter()
   })
   .openapi(refreshRoute, async (c) => {
     const token = presentedToken(c, c.req.valid("json").refresh_token);
-    return sendTokens(c, token.ok ? await refresh(contextOf(c), token.value) : token);
+    return sendRefreshed(c, token.ok ? await refresh(contextOf(c), token.value) : token);
   })
   .openapi(logoutRoute, async (c) => {
     const ended = await logout(contextOf(c), callerOf(c));
@@ -154,6 +155,7 @@ export const identityRouter = createRouter()
   .route("/", sessionRoutes)
   .route("/", passwordRoutes)
   .route("/", emailRoutes)
+  .route("/", mfaRoutes)
   .route("/", oauthRoutes);
 
 function renderUser(user: User) {

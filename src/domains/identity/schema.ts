@@ -59,18 +59,34 @@ export const forgotPasswordBody = z.strictObject({ email: emailIn });
 
 export const resetPasswordBody = z.strictObject({ token: mailToken, password });
 
-/** Whom people may sign in with. */
-const provider = z.enum(["google", "github"]);
-
 const wished = { v: z.literal(1), id: z.string().min(1).max(64), seed: z.string().min(32).max(64) };
 
 /** A message of the mail queue, which a version before or after may have written. */
 export const mailWish = z.discriminatedUnion("kind", [
   z.object({ ...wished, kind: z.literal("verify_email"), userId: z.string() }),
   z.object({ ...wished, kind: z.literal("reset_password"), email: z.string() }),
-  z.object({ ...wished, kind: z.literal("password_changed"), userId: z.string() }),
-  z.object({ ...wished, kind: z.literal("identity_linked"), userId: z.string(), provider }),
-  z.object({ ...wished, kind: z.literal("identity_unlinked"), userId: z.string(), provider }),
+  z.object({
+    ...wished,
+    kind: z.enum(["password_changed", "mfa_on", "mfa_off", "email_change_asked"]),
+    userId: z.string(),
+  }),
+  z.object({ ...wished, kind: z.literal("recovery_code_used"), userId: z.string(), left: z.int() }),
+  z.object({
+    ...wished,
+    kind: z.literal("new_device"),
+    userId: z.string(),
+    device: z.string(),
+    ip: z.string(),
+    at: z.int(),
+  }),
+  z.object({ ...wished, kind: z.literal("change_email"), userId: z.string(), email: z.string() }),
+  z.object({ ...wished, kind: z.literal("email_changed"), userId: z.string(), email: z.string() }),
+  z.object({
+    ...wished,
+    kind: z.enum(["identity_linked", "identity_unlinked"]),
+    userId: z.string(),
+    provider: z.enum(["google", "github"]),
+  }),
 ]);
 
 export const mailboxQuery = pageQuery.extend({ to: z.string().max(EMAIL_CHARS_MAX).optional() });
@@ -135,43 +151,6 @@ export const loginAnswer = z.union([
     })
     .openapi("MfaRequired"),
 ]);
-
-export const providerPath = z.object({ provider });
-
-/** Where a sign-in comes back to. */
-export const returnToQuery = z.object({
-  return_to: z.string().optional().openapi({
-    description: "A path, or a URL of this or a listed origin, without a fragment; `PUBLIC_URL` when left out",
-    example: "/markets",
-  }),
-});
-
-/** What a provider sends a browser back with. Others may stand beside it; the provider's adapter judges all of it. */
-export const callbackQuery = z.looseObject({
-  code: z.string().optional(),
-  state: z.string().optional(),
-  iss: z.string().optional(),
-  error: z.string().optional(),
-});
-
-export const authorizationAnswer = z
-  .object({ authorization_url: z.string().openapi({ description: "Where to send this browser" }) })
-  .openapi("Authorization");
-
-export const identityPath = z.object({ id: z.string().refine((text) => isTypeId("idn", text)) });
-
-/** One of each provider at most, so that there is one page. */
-export const identitiesAnswer = pageOf(
-  z
-    .object({
-      id: z.string(),
-      provider,
-      email: z.string().nullable().openapi({ description: "As the provider had it when this was linked" }),
-      created_at: timestampOut,
-      last_used_at: timestampOut,
-    })
-    .openapi("Identity"),
-);
 
 export const jwksAnswer = z.object({
   keys: z.array(

@@ -5,7 +5,7 @@ import { send } from "../../http/answer.ts";
 import type { RequestContext } from "../../http/context.ts";
 import { dropToken, keepToken, usesCookie } from "../../http/refresh-cookie.ts";
 import type { Entered } from "./enter.ts";
-import { SESSION_IDLE_MS, type Tokens } from "./sessions.ts";
+import { type AccessToken, SESSION_IDLE_MS, type Tokens } from "./sessions.ts";
 
 /** Refusals of a refresh token that will never be good again: a browser need not keep it. */
 const ENDED: ReadonlySet<string> = new Set([
@@ -15,11 +15,16 @@ const ENDED: ReadonlySet<string> = new Set([
   "refresh_token_reused",
 ]);
 
+/** Answers a refresh, and has the browser forget a token that will never be good again. */
+export function sendRefreshed(c: RequestContext, tokens: Result<Tokens>) {
+  if (usesCookie(c) && !tokens.ok && ENDED.has(tokens.refusal.code)) dropToken(c);
+  return sendTokens(c, tokens);
+}
+
 /** Answers with a session's tokens: the refresh token in the cookie where that was asked for, else in the body. */
 export function sendTokens(c: RequestContext, tokens: Result<Tokens>) {
   const inCookie = usesCookie(c);
   if (inCookie && tokens.ok) keep(c, tokens.value);
-  if (inCookie && !tokens.ok && ENDED.has(tokens.refusal.code)) dropToken(c);
   return send(c, tokens, (value) => renderTokens(value, inCookie), 200);
 }
 
@@ -40,11 +45,16 @@ function keep(c: RequestContext, tokens: Tokens): void {
 }
 
 function renderTokens(tokens: Tokens, inCookie: boolean) {
+  const { session_id, ...rest } = renderAccessToken(tokens);
+  return { ...rest, ...(inCookie ? {} : { refresh_token: tokens.refreshToken }), session_id };
+}
+
+/** An access token as it is answered alone. */
+export function renderAccessToken(token: AccessToken) {
   return {
-    access_token: tokens.accessToken,
+    access_token: token.accessToken,
     token_type: "Bearer" as const,
-    expires_in: tokens.expiresInSeconds,
-    ...(inCookie ? {} : { refresh_token: tokens.refreshToken }),
-    session_id: tokens.sessionId,
+    expires_in: token.expiresInSeconds,
+    session_id: token.sessionId,
   };
 }
