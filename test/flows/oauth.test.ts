@@ -349,6 +349,19 @@ describe("identities", () => {
   });
 });
 
+describe("a closed account", () => {
+  it("leaves its identity free: who signs in with it is somebody new", async () => {
+    const browser = new Browser();
+    await signIn(browser, "google", "closer");
+    const { token, user } = await page(browser);
+    const closed = await call("DELETE", "/v1/me", { token, json: {} });
+    expect(closed.status, closed.text).toBe(204);
+    const again = new Browser();
+    expect(await signIn(again, "google", "closer")).toBe(HOME);
+    expect((await page(again)).user.id).not.toBe(user.id);
+  });
+});
+
 describe("T9: a second factor", () => {
   it("is asked for after a provider has vouched: no session yet, and its token only after the #", async () => {
     const browser = new Browser();

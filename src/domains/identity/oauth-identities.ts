@@ -1,6 +1,6 @@
 // The identities that a user may sign in with: linked, listed, unlinked.
 
-import { and, eq, exists, isNotNull, isNull, ne, or } from "drizzle-orm";
+import { and, eq, exists, isNotNull, isNull, ne, or, type SQL, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/sqlite-core";
 import type { ProviderName } from "../../adapters/oauth/provider.ts";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
@@ -42,14 +42,12 @@ export async function linkIdentity(
   { userId, sessionId }: { userId: string; sessionId: string },
   who: Somebody,
 ): Promise<Result<null>> {
-  const live = and(eq(sessions.id, sessionId), eq(sessions.userId, userId), isNull(sessions.endedAt));
-  const found = await guardD1(ctx.db.select({ id: sessions.id }).from(sessions).where(live).limit(1));
-  if (!found.ok) return found;
-  if (found.value.length === 0) return refuse(ENDED);
   const row = identityOf(ctx, who, userId);
-  const written = await guardD1(ctx.db.insert(oauthIdentities).values(row));
+  const live = and(eq(sessions.id, sessionId), eq(sessions.userId, userId), isNull(sessions.endedAt));
+  const written = await guardD1(ctx.db.insert(oauthIdentities).select(rowWhile(row, live)).returning());
   const told = { act: "identity.link", actor: userId };
   if (written.ok) {
+    if (written.value.length === 0) return refuse(ENDED);
     ctx.audit({ ...told, target: `${userId}/${who.name}/${row.id}`, outcome: "ok" });
     ctx.later(ctx.mail({ kind: "identity_linked", userId, provider: who.name }));
     return ok(null);
@@ -59,6 +57,13 @@ export async function linkIdentity(
   if (!own.ok || own.value) return own.ok ? ok(null) : own;
   ctx.audit({ ...told, target: `${userId}/${who.name}`, outcome: TAKEN.code });
   return refuse(TAKEN);
+}
+
+/** The row out of a session that is there: judged and written in one statement, so that whoever ends it meanwhile wins. */
+function rowWhile(row: ReturnType<typeof identityOf>, live: SQL | undefined): SQL {
+  const { id, provider, issuer, subject, userId, email, createdAt, lastUsedAt } = row;
+  return sql`SELECT ${id}, ${provider}, ${issuer}, ${subject}, ${userId}, ${email}, ${createdAt}, ${lastUsedAt}
+    FROM ${sessions} WHERE ${live}`;
 }
 
 async function isOwn(ctx: IdentityContext, userId: string, { issuer, subject }: Somebody): Promise<Result<boolean>> {

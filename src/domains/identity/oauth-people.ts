@@ -7,7 +7,15 @@ import { guardD1 } from "../../db/client.ts";
 import { accounts, oauthIdentities, users } from "../../db/tables.ts";
 import { type Entered, enter } from "./enter.ts";
 import { isEmail } from "./schema.ts";
-import { canonicalEmail, type IdentityContext, newId, type Origin, type User, userOf } from "./user.ts";
+import {
+  canonicalEmail,
+  type IdentityContext,
+  newId,
+  type Origin,
+  PROFILE_AT_FIRST,
+  type User,
+  userOf,
+} from "./user.ts";
 import { usernameFrom } from "./username.ts";
 
 /** Names tried for somebody new: all but the first have 30 random bits of their own. */
@@ -88,6 +96,7 @@ async function requireNewAddress(ctx: IdentityContext, email: string): Promise<R
 async function make(ctx: IdentityContext, who: Somebody, email: string, attempt: number): Promise<Result<User | null>> {
   const at = ctx.nowMs;
   const user = {
+    ...PROFILE_AT_FIRST,
     id: newId("usr", at),
     email,
     emailCanonical: canonicalEmail(email),

@@ -1,6 +1,5 @@
 // Identity over HTTP.
 
-import { wireTime } from "../../core/wire.ts";
 import { send, sendNothing, sendPublic } from "../../http/answer.ts";
 import { callerOf } from "../../http/context.ts";
 import {
@@ -21,6 +20,7 @@ import { logout, logoutAll } from "./ending.ts";
 import { mfaRoutes } from "./mfa-routes.ts";
 import { oauthRoutes } from "./oauth-routes.ts";
 import { passwordRoutes } from "./password-routes.ts";
+import { profileRoutes, renderUser } from "./profile-routes.ts";
 import { contextOf, originOf } from "./request.ts";
 import {
   jwksAnswer,
@@ -32,11 +32,10 @@ import {
   transportHeaders,
   userAnswer,
 } from "./schema.ts";
-import { login, readProfile, register } from "./service.ts";
+import { login, register } from "./service.ts";
 import { sessionRoutes } from "./session-routes.ts";
 import { refresh } from "./sessions.ts";
 import { sendEntered, sendRefreshed } from "./token-answer.ts";
-import type { User } from "./user.ts";
 
 const tags = ["Identity"];
 
@@ -103,15 +102,6 @@ const logoutAllRoute = operation({
   responses: { 204: { description: "Every session has ended" }, ...problems(...TOKEN_CODES) },
 });
 
-const meRoute = operation({
-  method: "get",
-  path: "/v1/me",
-  tags,
-  summary: "Read one's own profile",
-  access: "live_session",
-  responses: { 200: answer(userAnswer, "The caller"), ...problems(...TOKEN_CODES) },
-});
-
 const jwksRoute = operation({
   method: "get",
   path: "/.well-known/jwks.json",
@@ -143,7 +133,6 @@ const personRoutes = createRouter()
     if (ended.ok) dropToken(c);
     return sendNothing(c, ended);
   })
-  .openapi(meRoute, async (c) => send(c, await readProfile(contextOf(c), callerOf(c)), renderUser, 200))
   .openapi(jwksRoute, (c) => {
     const keys = publicJwksOf(c.get("config"));
     return sendPublic(c, { ok: true, value: keys }, (value) => ({ keys: value }), JWKS_MAX_AGE_SECONDS);
@@ -156,18 +145,5 @@ export const identityRouter = createRouter()
   .route("/", passwordRoutes)
   .route("/", emailRoutes)
   .route("/", mfaRoutes)
+  .route("/", profileRoutes)
   .route("/", oauthRoutes);
-
-function renderUser(user: User) {
-  return {
-    user: {
-      id: user.id,
-      email: user.email,
-      username: user.username,
-      email_verified: user.emailVerified,
-      roles: user.roles,
-      account_id: user.accountId,
-      created_at: wireTime(user.createdAtMs),
-    },
-  };
-}

@@ -18,7 +18,8 @@ const password = z
   // A lone surrogate has no UTF-8 form: two different passwords would have one hash.
   .refine((text) => text.isWellFormed(), "must be well-formed Unicode");
 
-const emailIn = z
+/** An address as it is typed. */
+export const emailIn = z
   .string()
   .max(EMAIL_CHARS_MAX)
   .regex(EMAIL, "must be an e-mail address")
@@ -123,8 +124,11 @@ const userOut = z
     email: z.string(),
     username: z.string(),
     email_verified: z.boolean(),
+    pending_email: z.string().nullable(),
     roles: z.array(z.string()),
     account_id: z.string(),
+    locale: z.string(),
+    notifications: z.object({ new_device: z.boolean(), orders: z.boolean(), news: z.boolean() }),
     created_at: timestampOut,
   })
   .openapi("User");

@@ -1,16 +1,23 @@
-// Who people are: sign-up, login and the profile. Sessions and their tokens are in sessions.ts.
+// Who people are: sign-up and login. The profile is in profile.ts, sessions and their tokens in sessions.ts.
 
-import { and, eq, isNull, or } from "drizzle-orm";
+import { and, eq, or } from "drizzle-orm";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { type Database, guardD1 } from "../../db/client.ts";
-import { accounts, sessions, users } from "../../db/tables.ts";
-import type { Principal } from "../../http/context.ts";
+import { accounts, users } from "../../db/tables.ts";
 import { type Entered, enter } from "./enter.ts";
 import { hashPassword, needsRehash } from "./password.ts";
 import { checkPassword } from "./password-check.ts";
 import { judgePassword } from "./password-strength.ts";
 import { oneHashAtATime } from "./turnstile.ts";
-import { canonicalEmail, type IdentityContext, keptUser, newId, type Origin, type User, userOf } from "./user.ts";
+import {
+  canonicalEmail,
+  type IdentityContext,
+  newId,
+  type Origin,
+  PROFILE_AT_FIRST,
+  type User,
+  userOf,
+} from "./user.ts";
 
 const EMAIL_TAKEN: Refusal = { code: "email_taken", detail: "This e-mail address has an account already." };
 const USERNAME_TAKEN: Refusal = { code: "username_taken", detail: "This username is taken." };
@@ -33,6 +40,7 @@ export async function register(
   if (!passwordHash.ok) return passwordHash;
   const at = ctx.nowMs;
   const user = {
+    ...PROFILE_AT_FIRST,
     id: newId("usr", at),
     email: input.email,
     emailCanonical,
@@ -113,27 +121,4 @@ async function rehash(ctx: IdentityContext, userId: string, stored: string, pass
   if (!hashed.ok) return;
   const same = and(eq(users.id, userId), eq(users.passwordHash, stored));
   await guardD1(ctx.db.update(users).set({ passwordHash: hashed.value }).where(same));
-}
-
-/**
- * The caller's own profile; while D1 is away as KV has kept it, which is as old as the access token at most. The account
- * has been asked before. Refuses with `session_revoked` once D1 has the end of the caller's session.
- */
-export async function readProfile(ctx: IdentityContext, caller: Principal): Promise<Result<User>> {
-  const found = await guardD1(
-    ctx.db
-      .select({ user: users, accountId: accounts.id })
-      .from(sessions)
-      .innerJoin(users, eq(users.id, sessions.userId))
-      .innerJoin(accounts, eq(accounts.id, sessions.accountId))
-      .where(and(eq(sessions.id, caller.sessionId), eq(users.id, caller.userId), isNull(sessions.endedAt)))
-      .limit(1),
-  );
-  if (!found.ok) {
-    const kept = keptUser(await ctx.edge.read(caller.sessionId));
-    return kept?.id === caller.userId ? ok(kept) : found;
-  }
-  const row = found.value[0];
-  if (row === undefined) return refuse({ code: "session_revoked", detail: "This session has ended; sign in again." });
-  return ok(userOf(row.user, row.accountId));
 }
