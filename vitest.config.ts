@@ -1,6 +1,8 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
-import { dependencies } from "./package.json" with { type: "json" };
+import manifest from "./package.json" with { type: "json" };
+import { startProvider } from "./scripts/oauth-provider.ts";
+import { OAUTH_CLIENT, PEOPLE, REDIRECT_URIS } from "./test/support/oauth.ts";
 import { TEST_SECRETS } from "./test/support/secrets.ts";
 import { importsOf, readSources } from "./test/support/source.ts";
 
@@ -9,8 +11,25 @@ Object.assign(process.env, TEST_SECRETS);
 
 /** What src imports of its libraries, bundled once for all files: module by module it would take half of the whole run. */
 const LIBRARIES = [...new Set(readSources(import.meta.dirname).flatMap(importsOf))].filter((target) =>
-  Object.keys(dependencies).some((name) => target === name || target.startsWith(`${name}/`)),
+  Object.keys(manifest.dependencies).some((name) => target === name || target.startsWith(`${name}/`)),
 );
+
+/** Whom the Worker under test signs people in with; a process has one, which ends with it. */
+let provider: ReturnType<typeof startProvider> | undefined;
+async function oauthVars() {
+  provider ??= startProvider({ ...OAUTH_CLIENT, redirectUris: REDIRECT_URIS, people: PEOPLE });
+  const { url } = await provider;
+  const { clientId, clientSecret } = OAUTH_CLIENT;
+  return {
+    OAUTH_GOOGLE_CLIENT_ID: clientId,
+    OAUTH_GOOGLE_CLIENT_SECRET: clientSecret,
+    OAUTH_GOOGLE_ISSUER: `${url}/google`,
+    OAUTH_GITHUB_CLIENT_ID: clientId,
+    OAUTH_GITHUB_CLIENT_SECRET: clientSecret,
+    OAUTH_GITHUB_URL: `${url}/github`,
+    OAUTH_GITHUB_API_URL: `${url}/github/api`,
+  };
+}
 
 // Four projects, from fast to slow: the pure core, the simulator, everything that needs the real runtime, and the built
 // Worker in a process of its own.
@@ -37,6 +56,7 @@ export default defineConfig({
               // A line for each request would bury what a test says.
               bindings: {
                 ...TEST_SECRETS,
+                ...(await oauthVars()),
                 LOG_LEVEL: "error",
                 ALLOWED_ORIGINS: "https://app.example.com,http://localhost:5173",
                 D1_MIGRATIONS: await readD1Migrations("./migrations"),

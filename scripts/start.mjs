@@ -13,6 +13,10 @@ const PORT = Number(process.env.PORT ?? 8787);
 const ADDRESS = `http://${HOST}:${PORT}`;
 /** Where the local databases live; another folder makes another exchange. */
 const STATE = process.env.STATE_DIR ?? join(ROOT, ".wrangler", "state");
+/** Where the provider listens that one signs in with here. */
+const PROVIDER_PORT = PORT + 1_000;
+/** What this exchange is called there. The secret guards nothing: that provider believes whoever says a name. */
+const PROVIDER_CLIENT = { clientId: "tradepost-local", clientSecret: "not-a-secret" };
 const START_LIMIT_MS = 60_000;
 /** The cron of wrangler.toml: a local server has no clock of its own for it. */
 const CRON_EVERY_MS = 60_000;
@@ -45,12 +49,13 @@ async function main() {
   if (!(await portIsFree())) {
     fail(`Port ${PORT} is taken. Stop what uses it, or choose another: PORT=8788 npm start`);
   }
-  const pepper = localSecrets().PASSWORD_PEPPER;
+  const secrets = localSecrets();
   console.log("Preparing the database …");
   wrangler(["d1", "migrations", "apply", "DB", "--local", "--persist-to", STATE]);
-  await seedDatabase(pepper);
+  await seedDatabase(secrets.PASSWORD_PEPPER);
   console.log("Starting the server …");
-  const server = startServer();
+  const providers = await testProvider(secrets);
+  const server = startServer(providers.vars);
   await untilHealthy(server);
   for (const user of DEMO_USERS) if (!user.roles.includes("operator")) await fund(user.username);
   watch(server);
@@ -58,6 +63,9 @@ async function main() {
   console.log(`\nTradepost listens on ${ADDRESS}\n\nDemo logins (password "${DEMO_PASSWORD}"):`);
   for (const user of DEMO_USERS) console.log(`  ${user.username.padEnd(8)} ${user.roles.join(", ")}`);
   console.log(`\nE-mails that it sends: ${ADDRESS}/v1/dev/mailbox`);
+  for (const name of providers.names) {
+    console.log(`Sign-in with a test ${name}: ${ADDRESS}/v1/auth/oauth/${name}/start?return_to=/v1/markets`);
+  }
   console.log("\nCtrl-C stops it; what it knows is kept.");
 }
 
@@ -81,6 +89,7 @@ function localSecrets() {
   const made = {};
   if (!found.JWT_PRIVATE_JWK) made.JWT_PRIVATE_JWK = signingKey();
   if (!found.REFRESH_SECRET) made.REFRESH_SECRET = randomBytes(32).toString("base64url");
+  if (!found.MFA_SECRET) made.MFA_SECRET = randomBytes(32).toString("base64url");
   if (!found.PASSWORD_PEPPER) made.PASSWORD_PEPPER = randomBytes(32).toString("base64url");
   const lines = Object.entries(made).map(([name, value]) => `${name}='${value}'\n`);
   if (lines.length > 0) {
@@ -150,9 +159,39 @@ function quoted(text) {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
+/**
+ * Starts the provider that stands in for Google and GitHub, but for those that .dev.vars names a client of. An exchange
+ * whose provider finds its port taken starts all the same: nobody signs in with one there.
+ */
+async function testProvider(secrets) {
+  const names = ["google", "github"].filter((name) => !secrets[`OAUTH_${name.toUpperCase()}_CLIENT_ID`]);
+  if (names.length === 0) return { names, vars: {} };
+  const { startProvider } = await import("./oauth-provider.ts");
+  const callback = (name) => `${ADDRESS}/v1/auth/oauth/${name}/callback`;
+  const redirectUris = { google: callback("google"), github: callback("github") };
+  try {
+    const { url } = await startProvider({ ...PROVIDER_CLIENT, port: PROVIDER_PORT, redirectUris });
+    const places = {
+      google: { ISSUER: `${url}/google` },
+      github: { URL: `${url}/github`, API_URL: `${url}/github/api` },
+    };
+    const { clientId: CLIENT_ID, clientSecret: CLIENT_SECRET } = PROVIDER_CLIENT;
+    const vars = names.flatMap((name) => {
+      const all = Object.entries({ CLIENT_ID, CLIENT_SECRET, ...places[name] });
+      return all.map(([key, value]) => [`OAUTH_${name.toUpperCase()}_${key}`, value]);
+    });
+    return { names, vars: Object.fromEntries(vars) };
+  } catch (error) {
+    console.warn(`Warning: no sign-in with Google or GitHub: port ${PROVIDER_PORT} cannot be had (${error.code}).`);
+    return { names: [], vars: {} };
+  }
+}
+
 /** Starts the server and makes sure that it ends with us. */
-function startServer() {
-  const place = ["--ip", HOST, "--port", String(PORT), "--persist-to", STATE, "--var", `PUBLIC_URL:${ADDRESS}`];
+function startServer(vars) {
+  const settings = Object.entries({ PUBLIC_URL: ADDRESS, ...vars });
+  const place = ["--ip", HOST, "--port", String(PORT), "--persist-to", STATE];
+  for (const [name, value] of settings) place.push("--var", `${name}:${value}`);
   const args = ["dev", "-c", join(ROOT, "wrangler.toml"), ...place, "--show-interactive-dev-session=false"];
   const server = spawn(process.execPath, [wranglerBin(), ...args], {
     cwd: ROOT,

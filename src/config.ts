@@ -3,6 +3,7 @@
 
 import { z } from "zod";
 import { POLICY_NAMES, type Rates, ratesOf } from "./core/policies.ts";
+import { mayCall } from "./core/urls.ts";
 import type { Level } from "./log.ts";
 
 const base64url32 = z.string().regex(/^[A-Za-z0-9_-]{43}$/, "must be 32 bytes in base64url");
@@ -60,6 +61,14 @@ function isOrigin(text: string): boolean {
   return origin === text && (protocol === "https:" || near);
 }
 
+const url = z.url({ protocol: /^https?$/ }).transform((text) => text.replace(/\/+$/, ""));
+/** Empty is as good as absent: a variable in wrangler.toml cannot be left out by one environment. */
+const optionalText = z
+  .string()
+  .max(500)
+  .transform((text) => (text === "" ? undefined : text))
+  .optional();
+
 const schema = z.object({
   ENVIRONMENT: z.enum(["local", "staging", "production"]),
   VENUE: z.string().regex(/^[a-z0-9-]{1,32}$/),
@@ -72,13 +81,22 @@ const schema = z.object({
   JWT_PRIVATE_JWK: json.pipe(privateJwk),
   JWT_FURTHER_JWKS: json.default([]).pipe(furtherJwks.max(FURTHER_KEYS_MAX)),
   REFRESH_SECRET: base64url32,
+  MFA_SECRET: base64url32,
   PASSWORD_PEPPER: base64url32,
   PASSWORD_PEPPER_PREVIOUS: base64url32.optional(),
-  PUBLIC_URL: z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, "")),
+  PUBLIC_URL: url,
+  API_URL: url.optional(),
   MAIL_PROVIDER: z.enum(["mailbox", "resend"]),
   MAIL_FROM: z.string().regex(/^[^\r\n]{3,200}$/),
   MAIL_ENDPOINT: z.url({ protocol: /^https?$/ }).default("https://api.resend.com/emails"),
   MAIL_API_KEY: z.string().min(1).optional(),
+  OAUTH_GOOGLE_CLIENT_ID: optionalText,
+  OAUTH_GOOGLE_CLIENT_SECRET: optionalText,
+  OAUTH_GOOGLE_ISSUER: url.default("https://accounts.google.com"),
+  OAUTH_GITHUB_CLIENT_ID: optionalText,
+  OAUTH_GITHUB_CLIENT_SECRET: optionalText,
+  OAUTH_GITHUB_URL: url.default("https://github.com"),
+  OAUTH_GITHUB_API_URL: url.default("https://api.github.com"),
   RATE_LIMITS: changedRates.default({}),
   ALLOWED_ORIGINS: origins.default([]),
   LOG_LEVEL: z.enum(["info", "warn", "error"]).default("info"),
@@ -92,6 +110,14 @@ const environment = schema.superRefine((vars, context) => {
     wrong("MAIL_PROVIDER", "must be a real one: nobody reads the mailbox of a deployment");
   }
   if (vars.MAIL_PROVIDER === "resend" && vars.MAIL_API_KEY === undefined) wrong("MAIL_API_KEY", "is needed by resend");
+  for (const name of ["OAUTH_GOOGLE", "OAUTH_GITHUB"] as const) {
+    if (vars[`${name}_CLIENT_ID`] === undefined) continue;
+    if (vars[`${name}_CLIENT_SECRET`] === undefined) wrong(`${name}_CLIENT_SECRET`, "is needed beside the client id");
+  }
+  for (const name of ["OAUTH_GOOGLE_ISSUER", "OAUTH_GITHUB_URL", "OAUTH_GITHUB_API_URL"] as const) {
+    if (mayCall(new URL(vars[name]), vars.ENVIRONMENT === "local")) continue;
+    wrong(name, "must be https, of a host with a name");
+  }
 });
 
 /** An Ed25519 key that verifies access tokens, with its id. */
@@ -104,6 +130,23 @@ export type MailConfig =
   | { provider: "mailbox" }
   | { provider: "resend"; from: string; endpoint: string; apiKey: string };
 
+/** What this product is called at a provider, and how it proves that. */
+export interface OAuthClient {
+  clientId: string;
+  clientSecret: string;
+  /** Plain http on this machine is a provider too. */
+  local: boolean;
+}
+
+/** By provider, where it is and who we are there; null where people cannot sign in with it. */
+export interface OAuthConfig {
+  google: (OAuthClient & { issuer: string }) | null;
+  github: (OAuthClient & { url: string; apiUrl: string }) | null;
+}
+
+/** A provider's name, as it stands in the paths of the API. */
+export type ProviderName = keyof OAuthConfig;
+
 /** What the environment says, checked. */
 export interface Config {
   environment: "local" | "staging" | "production";
@@ -115,10 +158,15 @@ export interface Config {
   /** Keys that verify, and are published, beside the one that signs: its predecessors and its successor. */
   furtherJwks: VerifyingJwk[];
   refreshSecret: string;
+  /** Under which the seeds of second factors are sealed. */
+  mfaSecret: string;
   /** The pepper that new hashes get, and the one before it while hashes under that are still about. */
   passwordPeppers: { current: string; previous: string | null };
   /** Where the links in e-mails lead, without a slash at its end. */
   publicUrl: string;
+  /** Where this API is reached from outside: providers send browsers back there. */
+  apiUrl: string;
+  oauth: OAuthConfig;
   mail: MailConfig;
   rates: Rates;
   /** Whose pages may call and read answers, and act on the refresh cookie. */
@@ -149,8 +197,11 @@ export function parseConfig(source: object): Config {
     signingJwk: vars.JWT_PRIVATE_JWK,
     furtherJwks: vars.JWT_FURTHER_JWKS,
     refreshSecret: vars.REFRESH_SECRET,
+    mfaSecret: vars.MFA_SECRET,
     passwordPeppers: { current: vars.PASSWORD_PEPPER, previous: vars.PASSWORD_PEPPER_PREVIOUS ?? null },
     publicUrl: vars.PUBLIC_URL,
+    apiUrl: vars.API_URL ?? vars.PUBLIC_URL,
+    oauth: oauthConfig(vars),
     mail: mailConfig(vars),
     rates: ratesOf(vars.ENVIRONMENT === "local", vars.RATE_LIMITS),
     allowedOrigins: vars.ALLOWED_ORIGINS,
@@ -161,6 +212,19 @@ export function parseConfig(source: object): Config {
 function mailConfig(vars: z.output<typeof schema>): MailConfig {
   if (vars.MAIL_PROVIDER === "mailbox") return { provider: "mailbox" };
   return { provider: "resend", from: vars.MAIL_FROM, endpoint: vars.MAIL_ENDPOINT, apiKey: vars.MAIL_API_KEY ?? "" };
+}
+
+function oauthConfig(vars: z.output<typeof schema>): OAuthConfig {
+  const clientOf = (clientId: string | undefined, clientSecret: string | undefined): OAuthClient | null => {
+    if (clientId === undefined || clientSecret === undefined) return null;
+    return { clientId, clientSecret, local: vars.ENVIRONMENT === "local" };
+  };
+  const google = clientOf(vars.OAUTH_GOOGLE_CLIENT_ID, vars.OAUTH_GOOGLE_CLIENT_SECRET);
+  const github = clientOf(vars.OAUTH_GITHUB_CLIENT_ID, vars.OAUTH_GITHUB_CLIENT_SECRET);
+  return {
+    google: google === null ? null : { ...google, issuer: vars.OAUTH_GOOGLE_ISSUER },
+    github: github === null ? null : { ...github, url: vars.OAUTH_GITHUB_URL, apiUrl: vars.OAUTH_GITHUB_API_URL },
+  };
 }
 
 const parsedByEnv = new WeakMap<object, Config>();

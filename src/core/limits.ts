@@ -113,3 +113,19 @@ export const AUDIT_RETRIES_MAX = 95;
 export const ONCE_LEASE_MS = 60_000;
 /** How long a first answer is kept outside of accounts: the contract's day, and an hour for clocks that differ. */
 export const ONCE_KEPT_MS = 25 * 3_600_000;
+/** A sign-in with a provider that takes longer has been left: its cookie, and what it remembers of used ones, end then. */
+export const SIGN_IN_MAX_MS = 600_000;
+/** Where a page wants its visitor back: it travels in a cookie, of which browsers keep 4 KB. */
+export const RETURN_TO_CHARS_MAX = 500;
+/** All calls to a provider for one step of a sign-in: somebody waits in front of an empty page. */
+export const PROVIDER_WAIT_MS = 6_000;
+/** One answer of a provider: its documents and keys have a few KB. */
+export const PROVIDER_BYTES_MAX = 262_144;
+/** How long an isolate goes by what a provider says of its addresses. */
+export const PROVIDER_METADATA_AGE_MS = 3_600_000;
+/** How long a sign-in waits for its code: long enough to find one's telephone. */
+export const MFA_TOKEN_TTL_MS = 300_000;
+/** How long a password or a code counts for what asks for a fresh one: the field's usual ten minutes. */
+export const STEP_UP_MS = 600_000;
+/** Earlier sign-ins that a new one is compared with: a year of one a day, and more than anybody has devices. */
+export const DEVICES_REMEMBERED_MAX = 400;

@@ -2,6 +2,7 @@
 
 import type { Context, MiddlewareHandler } from "hono";
 import { edgeSessions } from "../bindings/kv.ts";
+import { STEP_UP_MS } from "../core/limits.ts";
 import type { Spend } from "../core/policies.ts";
 import type { Refusal, Result } from "../core/result.ts";
 import { type AppEnv, callerOf, later, type Principal } from "./context.ts";
@@ -24,6 +25,12 @@ export function bearerToken(authorization: string | undefined): string | undefin
   return /^Bearer +([A-Za-z0-9._~+/=-]+)$/i.exec(authorization ?? "")?.[1];
 }
 
+/** The refusal of a caller who has to show once more who they are; null for one who has within {@link STEP_UP_MS}. */
+export function staleness({ authAtMs }: Pick<Principal, "authAtMs">, nowMs = Date.now()): Refusal | null {
+  if (authAtMs !== null && nowMs - authAtMs <= STEP_UP_MS) return null;
+  return { code: "step_up_required", detail: "Give your password, or a code, to POST /v1/auth/step-up first." };
+}
+
 const SESSION_ENDED: Refusal = { code: "session_revoked", detail: "This session has ended; sign in again." };
 
 /** Answers that may have been given before the account was asked: refusals of form, fields, names and state. */
@@ -35,6 +42,8 @@ export interface CallerDoor {
   spends: Spend["policy"];
   /** The route's act asks the caller's account, which then judges the session and counts the call: no hop of its own. */
   asksAccount: boolean;
+  /** Only for who has given a password or a code within the last {@link STEP_UP_MS}: 403 `step_up_required` else. */
+  stepUp: boolean;
 }
 
 /**
@@ -43,7 +52,7 @@ export interface CallerDoor {
  * KV knows to have ended. Where the act asks the account anyway, only what was refused without it is asked for here: such a
  * caller must learn nothing else, and pays for the refusal.
  */
-export function requireCaller({ access, spends, asksAccount }: CallerDoor): MiddlewareHandler<AppEnv> {
+export function requireCaller({ access, spends, asksAccount, stepUp }: CallerDoor): MiddlewareHandler<AppEnv> {
   return async function requireCaller(c, next) {
     const token = bearerToken(c.req.header("authorization"));
     if (token === undefined) return problemResponse(c, NOT_SIGNED_IN);
@@ -52,7 +61,7 @@ export function requireCaller({ access, spends, asksAccount }: CallerDoor): Midd
     c.set("principal", verified.value);
     c.set("spend", { policy: spends, count: 1 });
     if (EDGE_JUDGED.has(access) && (await isBlacklisted(c))) return problemResponse(c, SESSION_ENDED);
-    const lacking = lackOf(access, verified.value);
+    const lacking = lackOf(access, verified.value) ?? (stepUp ? staleness(verified.value) : null);
     if (lacking === null && asksAccount) {
       await next();
       return judgeRefusal(c);

@@ -23,6 +23,8 @@ export interface Principal {
   emailVerified: boolean;
   issuedAtMs: number;
   expiresAtMs: number;
+  /** When a password or a code was last given in this session; null when nobody knows. */
+  authAtMs: number | null;
 }
 
 /** What the account knows of sessions: it hears of each end first. A failure to tell it means that the caller must answer 503. */

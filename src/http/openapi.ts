@@ -50,10 +50,16 @@ interface Cookied {
   refreshCookie?: true;
 }
 
+/** Whether the route is only for who has lately given a password or a code (403 `step_up_required`). */
+interface SteppedUp {
+  stepUp?: true;
+}
+
 type Declaration = Omit<RouteConfig, "path" | "security" | "middleware"> & { access: Access } & Limited &
   Audited &
   Once &
-  Cookied;
+  Cookied &
+  SteppedUp;
 
 /** A declaration as a router takes it. */
 export type Operation<R> = R & { getRoutingPath(): never };
@@ -64,12 +70,23 @@ export type Operation<R> = R & { getRoutingPath(): never };
  * refused with 422, unless the declared query is a loose object: a misspelt filter would answer something else.
  */
 export function operation<P extends string, R extends Declaration & { path: P }>(declaration: R): Operation<R> {
-  const { access, audit, once, refreshCookie, limits, spends, asksAccount, ...route }: Declaration & { path: P } =
-    declaration;
+  const {
+    access,
+    audit,
+    once,
+    refreshCookie,
+    limits,
+    spends,
+    asksAccount,
+    stepUp,
+    ...route
+  }: Declaration & {
+    path: P;
+  } = declaration;
   if (access === "operator" && route.method !== "get" && audit === undefined) {
     throw new InvariantError(`${route.method} ${route.path} has no name in the audit trail`);
   }
-  const guards = guardsOf(access, { limits, spends, asksAccount });
+  const guards = guardsOf(access, { limits, spends, asksAccount, stepUp });
   const trail = audit === undefined ? [] : [audited(audit)];
   const body = route.request?.body;
   const keyed = once === undefined || body === undefined ? [] : [onceByKey(once, schemaOf(body))];
@@ -100,11 +117,15 @@ function strictQuery(declared: Query): Query {
 
 type Whatever<T> = { [K in keyof T]: T[K] | undefined };
 
-function guardsOf(access: Access, { limits, spends, asksAccount }: Whatever<Limited>): MiddlewareHandler<AppEnv>[] {
+function guardsOf(
+  access: Access,
+  { limits, spends, asksAccount, stepUp }: Whatever<Limited & SteppedUp>,
+): MiddlewareHandler<AppEnv>[] {
   const further = limits ?? (access === "public" ? (["public"] as const) : []);
   const counters = further.length === 0 ? [] : [limited(further)];
   if (access === "public") return counters;
-  return [requireCaller({ access, spends: spends ?? "calls", asksAccount: asksAccount === true }), ...counters];
+  const door = { access, spends: spends ?? "calls", asksAccount: asksAccount === true, stepUp: stepUp === true };
+  return [requireCaller(door), ...counters];
 }
 
 /** A router whose routes refuse wrong input with the product's problem documents. */

@@ -172,6 +172,32 @@ describe("a fill", () => {
   });
 });
 
+describe("a report's messages on the account stream", () => {
+  const world = pair();
+  placed(world, "ann", { qty: sol("1"), limitPrice: usd("181") });
+  placed(world, "bob", { side: "sell", qty: sol("1"), limitPrice: usd("181") });
+  const told = world.accountEvents("bob").find((event) => event.kind === "report" && event.fill !== null);
+  if (told?.kind !== "report" || told.fill === null) throw new Error("bob got no fill");
+  const channels = (event: AccountEvent) => streamMessages(event).map(({ channel }) => channel);
+
+  it("are the order as it is now, its fill where there is one, and each balance", () => {
+    const [order, fill, ...balances] = streamMessages(told);
+    expect([order, fill]).toEqual([
+      { channel: "orders", execType: "fill", order: told.order },
+      { channel: "fills", fill: told.fill },
+    ]);
+    expect(balances).toEqual(told.balances.map((balance) => ({ channel: "balances", balance })));
+    expect(channels({ ...told, execType: "canceled", fill: null, balances: [] })).toEqual(["orders"]);
+  });
+
+  it.each(["cancel_rejected", "rules_changed"] as const)(
+    "say nothing of the order that has not changed: %s",
+    (execType) => {
+      expect(channels({ ...told, execType, balances: [] })).toEqual([]);
+    },
+  );
+});
+
 describe("an event says which of the customer's balances it changes, and what they are after it:", () => {
   it("both parts of each, once for each asset, in the order of its postings", () => {
     const world = pair();

@@ -61,6 +61,8 @@ const TABLE: readonly Row[] = [
     "projections/**",
     ["projections/**", "core/**", "objects/protocol.ts", "objects/stubs.ts", "db/**", "zod", ...DRIZZLE],
   ],
+  // The one place that speaks OAuth, and judges what comes from there.
+  ["adapters/oauth/**", ["adapters/**", "core/**", "config.ts", "bindings/**", "zod", "oauth4webapi"]],
   ["adapters/**", ["adapters/**", "core/**", "config.ts", "bindings/**"]],
   ["http/**", ["http/**", "core/**", "config.ts", "bindings/**", ...HONO, "jose", ...SCHEMA]],
 
@@ -95,12 +97,12 @@ function domainRows(name: string): Row[] {
     "objects/protocol.ts",
     "objects/stubs.ts",
   ];
-  // Passwords need scrypt, and the platform's own crypto has none.
-  const hashing = name === "identity" ? ["node:crypto"] : [];
+  // Passwords need scrypt, and the platform's own crypto has none; codes of apps are a library's work.
+  const hashing = name === "identity" ? ["node:crypto", "otpauth"] : [];
   return [
     // A route that saw the database would soon query it.
     ...["routes.ts", "*-routes.ts"].map((file): Row => [`domains/${name}/${file}`, [...below, ...HONO, ...SCHEMA]]),
-    [`domains/${name}/schema.ts`, [...below, ...SCHEMA]],
+    ...["schema.ts", "*-schema.ts"].map((file): Row => [`domains/${name}/${file}`, [...below, ...SCHEMA]]),
     [`domains/${name}/**`, [...below, "db/**", ...DRIZZLE, ...hashing]],
   ];
 }

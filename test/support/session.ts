@@ -52,7 +52,9 @@ export async function call<T = Record<string, unknown>>(
   if (options.token !== undefined) headers.set("Authorization", `Bearer ${options.token}`);
   if (options.json !== undefined && !headers.has("Content-Type")) headers.set("Content-Type", "application/json");
   const body = options.raw ?? (options.json === undefined ? null : JSON.stringify(options.json));
-  const response = await exports.default.fetch(new Request(ORIGIN + path, { method, headers, body }));
+  const response = await exports.default.fetch(
+    new Request(ORIGIN + path, { method, headers, body, redirect: "manual" }),
+  );
   const text = await response.text();
   return { status: response.status, headers: response.headers, text, body: text === "" ? {} : JSON.parse(text) };
 }
@@ -154,7 +156,11 @@ export async function trader(
   const at = Date.now();
   const ids = { userId: makeId("usr", at), accountId: makeId("acc", at), sessionId: makeId("ses", at) };
   const { roles = ["customer"], emailVerified = true, tokenAgeMs = 0 } = options;
-  const token = await signAccessToken(loadConfig(env), { ...ids, roles, emailVerified }, at - tokenAgeMs);
+  const token = await signAccessToken(
+    loadConfig(env),
+    { ...ids, roles, emailVerified, authAtMs: at - tokenAgeMs },
+    at - tokenAgeMs,
+  );
   const one = new Trader(ids, token);
   if (options.usd !== undefined) await one.deposit(options.usd);
   return one;
@@ -165,7 +171,11 @@ export async function secondSession(of: Trader): Promise<Trader> {
   const ids = { userId: of.userId, accountId: of.accountId, sessionId: makeId("ses", Date.now()) };
   return new Trader(
     ids,
-    await signAccessToken(loadConfig(env), { ...ids, roles: ["customer"], emailVerified: true }, Date.now()),
+    await signAccessToken(
+      loadConfig(env),
+      { ...ids, roles: ["customer"], emailVerified: true, authAtMs: Date.now() },
+      Date.now(),
+    ),
   );
 }
 

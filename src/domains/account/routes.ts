@@ -36,6 +36,7 @@ const createProblems = problems(
   "account_frozen",
   "idempotency_key_reused",
   "email_not_verified",
+  "step_up_required",
 );
 
 const account = operation({
@@ -61,6 +62,7 @@ const withdrawal = operation({
   path: "/v1/account/withdrawals",
   ...door,
   access: "verified_email",
+  stepUp: true,
   tags,
   summary: "Withdraw",
   request: transferRequest,
