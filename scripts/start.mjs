@@ -24,6 +24,7 @@ const DEMO_USERS = [
   { number: 1, username: "alice", roles: ["customer"] },
   { number: 2, username: "bob", roles: ["customer"] },
   { number: 3, username: "olivia", roles: ["customer", "operator"] },
+  { number: 4, username: "adam", roles: ["customer", "admin"] },
 ];
 /** Nothing leaves the machine, nothing is asked, nothing is advertised. */
 const QUIET_ENV = {
@@ -52,7 +53,7 @@ async function main() {
   console.log("Starting the server …");
   const server = startServer();
   await untilHealthy(server);
-  for (const user of DEMO_USERS) if (!user.roles.includes("operator")) await fund(user.username);
+  for (const user of DEMO_USERS) if (user.roles.length === 1) await fund(user.username);
   watch(server);
   setInterval(() => fetch(`${ADDRESS}/cdn-cgi/local/scheduled`).catch(() => {}), CRON_EVERY_MS).unref();
   console.log(`\nTradepost listens on ${ADDRESS}\n\nDemo logins (password "${DEMO_PASSWORD}"):`);

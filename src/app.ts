@@ -15,6 +15,7 @@ import { addressGate } from "./http/addresses.ts";
 import { sizeLimit } from "./http/body.ts";
 import { configuration, type Ports, requestContext } from "./http/context.ts";
 import { cors } from "./http/cors.ts";
+import { declaredRoutes } from "./http/declared.ts";
 import { notFound, onError } from "./http/fallback.ts";
 import { BEARER_SCHEME, createRouter } from "./http/openapi.ts";
 import { systemRoutes } from "./http/system.ts";
@@ -46,6 +47,8 @@ export function createApp(ports: Ports = PORTS) {
     "/",
     systemRoutes(() => openApiDocument(app)),
   );
+  // A route that says nothing of who may call it would be open to everybody.
+  declaredRoutes(app);
   app.notFound(notFound(app));
   return app;
 }

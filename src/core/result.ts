@@ -44,6 +44,7 @@ export type PlainCode =
   | "not_found"
   | "method_not_allowed"
   | "email_taken"
+  | "last_admin"
   | "username_taken"
   | "order_not_open"
   | "idempotency_in_flight"

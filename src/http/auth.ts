@@ -2,6 +2,7 @@
 
 import type { Context, MiddlewareHandler } from "hono";
 import { edgeSessions } from "../bindings/kv.ts";
+import { mayByRole, type Permission } from "../core/permissions.ts";
 import type { Spend } from "../core/policies.ts";
 import type { Refusal, Result } from "../core/result.ts";
 import { type AppEnv, callerOf, later, type Principal } from "./context.ts";
@@ -9,15 +10,8 @@ import { hear } from "./limits.ts";
 import { problemResponse } from "./problem.ts";
 import { NOT_SIGNED_IN, verifyAccessToken } from "./tokens.ts";
 
-/**
- * Who may call a route: everybody; who is signed in; who is signed in where no account object answers, so that the session is
- * judged before the act; who also has a verified e-mail address; or who has a role. Only {@link EDGE_JUDGED} read KV: the
- * way of an order does not.
- */
-export type Access = "public" | "signed_in" | "live_session" | "verified_email" | "operator";
-
-/** Routes whose sessions KV may refuse, and which answer nothing while the account cannot be asked. */
-const EDGE_JUDGED: ReadonlySet<Access> = new Set(["live_session", "operator"]);
+/** Who may call a route: everybody, or who has a permission (core/permissions.ts). */
+export type Access = "public" | Permission;
 
 /** The token of an `Authorization: Bearer …` header, if that is what it is. */
 export function bearerToken(authorization: string | undefined): string | undefined {
@@ -29,12 +23,21 @@ const SESSION_ENDED: Refusal = { code: "session_revoked", detail: "This session 
 /** Answers that may have been given before the account was asked: refusals of form, fields, names and state. */
 const REFUSALS: ReadonlySet<number> = new Set([400, 404, 409, 415, 422]);
 
-/** What a route behind a token demands, and what a call of it spends. */
+/** What a route that is not public demands, and what a call of it spends. */
 export interface CallerDoor {
-  access: Exclude<Access, "public">;
+  access: Permission;
   spends: Spend["policy"];
+  /** The caller's e-mail address must be verified, too. */
+  verifiedEmail: boolean;
   /** The route's act asks the caller's account, which then judges the session and counts the call: no hop of its own. */
   asksAccount: boolean;
+  /** The route's act tells the account that sessions end: KV need not be asked, and an account that is away is the act's to see. */
+  tellsAccount: boolean;
+}
+
+/** Whether KV may refuse the session of a route, and nothing is answered while the account cannot be asked. */
+function isEdgeJudged({ asksAccount, tellsAccount }: CallerDoor): boolean {
+  return !asksAccount && !tellsAccount;
 }
 
 /**
@@ -43,22 +46,22 @@ export interface CallerDoor {
  * KV knows to have ended. Where the act asks the account anyway, only what was refused without it is asked for here: such a
  * caller must learn nothing else, and pays for the refusal.
  */
-export function requireCaller({ access, spends, asksAccount }: CallerDoor): MiddlewareHandler<AppEnv> {
+export function requireCaller(door: CallerDoor): MiddlewareHandler<AppEnv> {
   return async function requireCaller(c, next) {
     const token = bearerToken(c.req.header("authorization"));
     if (token === undefined) return problemResponse(c, NOT_SIGNED_IN);
     const verified = await verifyAccessToken(c.get("config"), token, Date.now());
     if (!verified.ok) return problemResponse(c, verified.refusal);
     c.set("principal", verified.value);
-    c.set("spend", { policy: spends, count: 1 });
-    if (EDGE_JUDGED.has(access) && (await isBlacklisted(c))) return problemResponse(c, SESSION_ENDED);
-    const lacking = lackOf(access, verified.value);
-    if (lacking === null && asksAccount) {
+    c.set("spend", { policy: door.spends, count: 1 });
+    if (isEdgeJudged(door) && (await isBlacklisted(c))) return problemResponse(c, SESSION_ENDED);
+    const lacking = lackOf(door, verified.value);
+    if (lacking === null && door.asksAccount) {
       await next();
       return judgeRefusal(c);
     }
     const admitted = await admit(c);
-    const refusal = admitted.ok ? lacking : whatCounts(admitted.refusal, access, lacking);
+    const refusal = admitted.ok ? lacking : whatCounts(admitted.refusal, door, lacking);
     return refusal === null ? next() : problemResponse(c, refusal);
   };
 }
@@ -70,9 +73,9 @@ export function admit(c: Context<AppEnv>): Promise<Result<null>> {
 }
 
 /** 401 before 403 before 429. Where no act asks the account itself, one that is away lets nobody pass. */
-function whatCounts(refusal: Refusal, access: Access, lacking: Refusal | null): Refusal | null {
+function whatCounts(refusal: Refusal, door: CallerDoor, lacking: Refusal | null): Refusal | null {
   if (refusal.code === "session_revoked") return refusal;
-  if (refusal.code === "unavailable") return EDGE_JUDGED.has(access) ? refusal : lacking;
+  if (refusal.code === "unavailable") return isEdgeJudged(door) ? refusal : lacking;
   return lacking ?? refusal;
 }
 
@@ -95,8 +98,7 @@ async function isBlacklisted(c: Context<AppEnv>): Promise<boolean> {
   return true;
 }
 
-function lackOf(access: CallerDoor["access"], { emailVerified, roles }: Principal): Refusal | null {
-  if (access === "verified_email") return emailVerified ? null : { code: "email_not_verified" };
-  if (access !== "operator" || roles.includes(access)) return null;
-  return { code: "forbidden", detail: `This needs the role ${access}.` };
+function lackOf({ access, verifiedEmail }: CallerDoor, { emailVerified, roles }: Principal): Refusal | null {
+  if (!mayByRole(access, roles)) return { code: "forbidden", detail: `This needs the permission ${access}.` };
+  return verifiedEmail && !emailVerified ? { code: "email_not_verified" } : null;
 }

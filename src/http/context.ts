@@ -65,6 +65,8 @@ export interface AppEnv {
     json: unknown;
     /** Why an operator does this, once their act was read. */
     reason: string | undefined;
+    /** What they do it to, where the path does not say all of it. */
+    target: string | undefined;
     /** The code that the request was refused with, and what was thrown if it is a bug: both for the log. */
     refused: RefusalCode | undefined;
     uncaught: Error | undefined;

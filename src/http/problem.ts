@@ -27,6 +27,7 @@ export const CATALOGUE: Readonly<Record<RefusalCode, CatalogueEntry>> = {
   method_not_allowed: { status: 405, title: "Method not allowed" },
   email_taken: { status: 409, title: "E-mail address taken" },
   username_taken: { status: 409, title: "Username taken" },
+  last_admin: { status: 409, title: "Last admin" },
   order_not_open: { status: 409, title: "Order no longer open" },
   idempotency_in_flight: { status: 409, title: "Same request still running" },
   payload_too_large: { status: 413, title: "Payload too large" },

@@ -1,5 +1,6 @@
 // The account over HTTP: balances, money in and out, ledger, and the door to its stream.
 import type { Context } from "hono";
+import { mayByRole } from "../../core/permissions.ts";
 import { type Result, refuse } from "../../core/result.ts";
 import { wireEntry, wireTime, wireTransfer } from "../../core/wire.ts";
 import { send } from "../../http/answer.ts";
@@ -27,7 +28,8 @@ import { issueTicket, listLedger, listTransfers, makeTransfer, readAccount, wire
 import { openStream, redeemTicket } from "./stream.ts";
 
 const tags = ["Account"];
-const door = { access: "signed_in", asksAccount: true } as const;
+const reading = { access: "account:read", asksAccount: true } as const;
+const moving = { access: "funds:transfer", asksAccount: true } as const;
 const createProblems = problems(
   ...TOKEN_CODES,
   ...BODY_CODES,
@@ -41,7 +43,7 @@ const createProblems = problems(
 const account = operation({
   method: "get",
   path: "/v1/account",
-  ...door,
+  ...reading,
   tags,
   summary: "Balances and equity",
   responses: { 200: answer(accountOut, "The account"), ...problems(...TOKEN_CODES) },
@@ -50,7 +52,7 @@ const transferRequest = { headers: idempotencyHeaders, body: body(transferIn) };
 const deposit = operation({
   method: "post",
   path: "/v1/account/deposits",
-  ...door,
+  ...moving,
   tags,
   summary: "Deposit paper money",
   request: transferRequest,
@@ -59,8 +61,8 @@ const deposit = operation({
 const withdrawal = operation({
   method: "post",
   path: "/v1/account/withdrawals",
-  ...door,
-  access: "verified_email",
+  ...moving,
+  verifiedEmail: true,
   tags,
   summary: "Withdraw",
   request: transferRequest,
@@ -70,7 +72,7 @@ const listOf = (path: "/v1/account/deposits" | "/v1/account/withdrawals", summar
   operation({
     method: "get",
     path,
-    ...door,
+    ...reading,
     tags,
     summary,
     request: { query: pageQuery },
@@ -81,7 +83,7 @@ const withdrawals = listOf("/v1/account/withdrawals", "Your withdrawals");
 const ledger = operation({
   method: "get",
   path: "/v1/account/ledger",
-  ...door,
+  ...reading,
   tags,
   summary: "Every movement of your money, oldest first",
   request: { query: ledgerQuery },
@@ -90,7 +92,8 @@ const ledger = operation({
 const ticket = operation({
   method: "post",
   path: "/v1/stream/tickets",
-  ...door,
+  access: "stream:open",
+  asksAccount: true,
   tags,
   summary: "A ticket that opens one stream",
   responses: { 201: answer(ticketOut, "Good once, for 30 s"), ...problems(...TOKEN_CODES, "rate_limited") },
@@ -123,7 +126,9 @@ async function streamCaller(c: Context<AppEnv>, presented: string | undefined): 
   if (presented !== undefined) return redeemTicket(c.env, presented, c.get("config").refreshSecret);
   const token = bearerToken(c.req.header("authorization"));
   if (token === undefined) return refuse({ code: "unauthenticated" });
-  return verifyAccessToken(c.get("config"), token, Date.now());
+  const verified = await verifyAccessToken(c.get("config"), token, Date.now());
+  if (!verified.ok || mayByRole("stream:open", verified.value.roles)) return verified;
+  return refuse({ code: "forbidden", detail: "This needs the permission stream:open." });
 }
 
 export const accountRouter = createRouter()

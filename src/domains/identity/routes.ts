@@ -21,6 +21,7 @@ import { emailRoutes } from "./email-routes.ts";
 import { logout, logoutAll } from "./ending.ts";
 import { passwordRoutes } from "./password-routes.ts";
 import { contextOf, originOf } from "./request.ts";
+import { roleRoutes } from "./role-routes.ts";
 import {
   jwksAnswer,
   loginBody,
@@ -87,7 +88,8 @@ const logoutRoute = operation({
   path: "/v1/auth/logout",
   tags,
   summary: "End this session",
-  access: "signed_in",
+  access: "sessions:manage",
+  tellsAccount: true,
   responses: { 204: { description: "The session has ended" }, ...problems(...TOKEN_CODES) },
 });
 
@@ -96,7 +98,8 @@ const logoutAllRoute = operation({
   path: "/v1/auth/logout-all",
   tags,
   summary: "End all sessions",
-  access: "signed_in",
+  access: "sessions:manage",
+  tellsAccount: true,
   responses: { 204: { description: "Every session has ended" }, ...problems(...TOKEN_CODES) },
 });
 
@@ -105,7 +108,7 @@ const meRoute = operation({
   path: "/v1/me",
   tags,
   summary: "Read one's own profile",
-  access: "live_session",
+  access: "profile:read",
   responses: { 200: answer(userAnswer, "The caller"), ...problems(...TOKEN_CODES) },
 });
 
@@ -150,6 +153,7 @@ const personRoutes = createRouter()
 export const identityRouter = createRouter()
   .route("/", personRoutes)
   .route("/", sessionRoutes)
+  .route("/", roleRoutes)
   .route("/", passwordRoutes)
   .route("/", emailRoutes);
 
