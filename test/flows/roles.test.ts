@@ -1,24 +1,8 @@
 // Who gives roles, and what becomes of those who get others.
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { person } from "../support/people.ts";
 import { expectProblem, type Trader, trader } from "../support/session.ts";
-
-/** A person whom D1 knows, with a session. */
-async function person(roles: string[]): Promise<Trader> {
-  const who = await trader({ roles });
-  const { userId, accountId, sessionId } = who;
-  const at = Date.now();
-  await env.DB.batch([
-    env.DB.prepare(
-      "INSERT INTO users (id, email, email_canonical, username, password_hash, roles, created_at, updated_at) VALUES (?, ?1, ?1, ?1, '', ?, ?, ?3)",
-    ).bind(userId, JSON.stringify(roles), at),
-    env.DB.prepare("INSERT INTO accounts (id, user_id, created_at) VALUES (?, ?, ?)").bind(accountId, userId, at),
-    env.DB.prepare(
-      "INSERT INTO sessions (id, user_id, account_id, generation, device, ip, created_at, rotated_at, expires_at) VALUES (?, ?, ?, 1, '', '', ?, ?4, ?5)",
-    ).bind(sessionId, userId, accountId, at, at + 1_000_000),
-  ]);
-  return who;
-}
 
 const set = (by: Trader, who: Trader | string, roles: unknown, reason = "a drill") =>
   by.call("PUT", `/v1/admin/users/${typeof who === "string" ? who : who.userId}/roles`, { json: { roles, reason } });
