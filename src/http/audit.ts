@@ -35,10 +35,11 @@ const TEXT_CHARS_MAX = 500;
 
 /** Tells the audit trail of an act of this request, after the answer. */
 export function audit(c: Context<AppEnv>, act: AuditAct, actorKind?: AuditEvent["actorKind"]): void {
-  const actor = act.actor ?? c.get("principal")?.userId ?? "";
+  const keyId = c.get("apiKey")?.keyId;
+  const actor = act.actor ?? keyId ?? c.get("principal")?.userId ?? "";
   const written = c.get("ports").audit(c.env)({
     at: Date.now(),
-    actorKind: actorKind ?? (actor === "" ? "stranger" : "user"),
+    actorKind: actorKind ?? (actor === "" ? "stranger" : actor === keyId ? "key" : "user"),
     actor,
     act: act.act,
     target: act.target.slice(0, TEXT_CHARS_MAX),

@@ -1,12 +1,12 @@
 // Who may come in: the checks that stand before a route and before anything of the request is looked at.
 
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler, Next } from "hono";
 import { edgeSessions } from "../bindings/kv.ts";
-import { mayByRole, type Permission } from "../core/permissions.ts";
+import { mayByRole, PERMISSIONS, type Permission } from "../core/permissions.ts";
 import type { Spend } from "../core/policies.ts";
-import type { Refusal, Result } from "../core/result.ts";
-import { type AppEnv, callerOf, later, type Principal } from "./context.ts";
-import { hear } from "./limits.ts";
+import { invariant, type Refusal, type Result } from "../core/result.ts";
+import { API_KEY_HEADER, presentKey } from "./api-keys.ts";
+import { type AppEnv, accessOf, callerOf, type KeyOwner, later, type Principal } from "./context.ts";
 import { problemResponse } from "./problem.ts";
 import { NOT_SIGNED_IN, verifyAccessToken } from "./tokens.ts";
 
@@ -48,6 +48,8 @@ function isEdgeJudged({ asksAccount, tellsAccount }: CallerDoor): boolean {
  */
 export function requireCaller(door: CallerDoor): MiddlewareHandler<AppEnv> {
   return async function requireCaller(c, next) {
+    const key = c.req.header(API_KEY_HEADER);
+    if (key !== undefined) return enterByKey(c, next, door, key);
     const token = bearerToken(c.req.header("authorization"));
     if (token === undefined) return problemResponse(c, NOT_SIGNED_IN);
     const verified = await verifyAccessToken(c.get("config"), token, Date.now());
@@ -66,10 +68,35 @@ export function requireCaller(door: CallerDoor): MiddlewareHandler<AppEnv> {
   };
 }
 
-/** Has the caller's account judge the session and count the call. Refuses `session_revoked`, `rate_limited`, `unavailable`. */
-export function admit(c: Context<AppEnv>): Promise<Result<null>> {
+/** The same for a caller by key, of whom the account knows the most: where its act is not asked anyway, it is asked here. */
+async function enterByKey(c: Context<AppEnv>, next: Next, door: CallerDoor, text: string) {
+  const { scope } = PERMISSIONS[door.access];
+  const presented = await presentKey(c, text, scope);
+  if (!presented.ok) return problemResponse(c, presented.refusal);
+  c.set("apiKey", presented.value);
+  c.set("spend", { policy: door.spends, count: 1 });
+  if (scope !== null && door.asksAccount) {
+    await next();
+    return judgeRefusal(c);
+  }
+  const admitted = await admit(c);
+  if (!admitted.ok) return problemResponse(c, admitted.refusal);
+  // An account refuses every key where none is enough.
+  invariant(scope !== null && admitted.value !== null, `a key was let in by ${door.access}`);
+  const { accountId, keyId: sessionId } = presented.value;
+  const { userId } = admitted.value;
+  c.set("principal", { userId, accountId, sessionId, roles: [], emailVerified: false, issuedAtMs: -1, expiresAtMs: 0 });
+  return next();
+}
+
+/**
+ * Has the caller's account judge the session or key and count the call. Refuses `session_revoked`, what a key lacks,
+ * `rate_limited`, `unavailable`.
+ */
+export function admit(c: Context<AppEnv>): Promise<Result<KeyOwner>> {
   const authority = c.get("ports").sessionAuthority(c.env);
-  return authority.admit(callerOf(c), c.get("spend") ?? { policy: "calls", count: 1 }, (standing) => hear(c, standing));
+  const { caller, heard } = accessOf(c);
+  return authority.admit(caller, c.get("spend") ?? { policy: "calls", count: 1 }, heard);
 }
 
 /** 401 before 403 before 429. Where no act asks the account itself, one that is away lets nobody pass. */

@@ -6,7 +6,7 @@ import type { MiddlewareHandler } from "hono";
 import { every } from "hono/combine";
 import { PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX } from "../core/limits.ts";
 import { findAsset, findMarket } from "../core/listings.ts";
-import { isPermission, isStaffs } from "../core/permissions.ts";
+import { isPermission, isStaffs, PERMISSIONS, type Scope } from "../core/permissions.ts";
 import type { PolicyName } from "../core/policies.ts";
 import { InvariantError, type RefusalCode } from "../core/result.ts";
 import { audited } from "./audit.ts";
@@ -21,6 +21,8 @@ import { fieldErrors } from "./validation.ts";
 
 /** The name of the token scheme in the OpenAPI document. */
 export const BEARER_SCHEME = "bearer";
+/** The name of the scheme of API keys. */
+export const API_KEY_SCHEME = "api_key";
 
 /**
  * How often a route may be called. Behind a token every call costs its caller one of `spends` (calls), told to the account
@@ -92,7 +94,7 @@ export function operation<P extends string, R extends Declaration & { path: P }>
   const keyed = once === undefined || body === undefined ? [] : [onceByKey(once, schemaOf(body))];
   const cookies = refreshCookie === true ? [cookieDoor] : [];
   const middleware = [...cookies, ...guards, ...trail, ...(body === undefined ? [] : [jsonBody]), ...keyed];
-  const security = access === "public" ? [] : [{ [BEARER_SCHEME]: [] }];
+  const security = access === "public" ? [] : schemesOf(PERMISSIONS[access].scope);
   const combined: Pick<RouteConfig, "middleware"> = middleware.length === 0 ? {} : { middleware: every(...middleware) };
   const request = { ...route.request, query: strictQuery(route.request?.query) };
   // The caller's own type is handed back: what is added concerns the router and the document, not the handler.
@@ -103,6 +105,11 @@ export function operation<P extends string, R extends Declaration & { path: P }>
     ...combined,
     [PERMISSION_FIELD]: access,
   }) as unknown as Operation<R>;
+}
+
+function schemesOf(scope: Scope | null): Record<string, string[]>[] {
+  const bearer = { [BEARER_SCHEME]: [] };
+  return scope === null ? [bearer] : [bearer, { [API_KEY_SCHEME]: [scope] }];
 }
 
 type Body = NonNullable<NonNullable<RouteConfig["request"]>["body"]>;
@@ -199,6 +206,7 @@ export const TOKEN_CODES = [
   "unauthenticated",
   "token_expired",
   "session_revoked",
+  "missing_scope",
   "unavailable",
 ] as const satisfies RefusalCode[];
 

@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { z } from "@hono/zod-openapi";
 import type { DeclaredRoute } from "../../src/http/declared.ts";
 import { makeId } from "../../src/objects/platform.ts";
+import { newKey } from "./keys.ts";
 import { person } from "./people.ts";
 import { priceAt, qtyWorth, secondSession, type Trader } from "./session.ts";
 
@@ -12,6 +13,7 @@ export interface Things {
   order: string;
   clientOrderId: string;
   session: string;
+  key: string;
   user: string;
   account: string;
 }
@@ -83,6 +85,9 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   "post /v1/stream/tickets": { answers: 201 },
   "get /v1/positions/{symbol}": { params: symbol, answers: 200 },
 
+  "post /v1/api-keys": { body: () => ({ name: "another", scopes: ["read"] }), answers: 201 },
+  "delete /v1/api-keys/{id}": { params: ({ key }) => ({ id: key }), answers: 204, others: 404 },
+
   "get /v1/admin/sessions/{id}": { params: ({ session }) => ({ id: session }), answers: 200 },
   "post /v1/admin/sessions/{id}/revoke": { params: ({ session }) => ({ id: session }), body: because, answers: 204 },
   "put /v1/admin/users/{id}/roles": {
@@ -133,8 +138,9 @@ export async function makeThings(): Promise<Things> {
   )
     .bind(session, owner.userId, owner.accountId, at, at + 1_000_000)
     .run();
+  const key = (await newKey(owner)).id;
   const user = (await person()).userId;
-  return { owner, order: placed.body.id, clientOrderId, session, user, account: makeId("acc", at) };
+  return { owner, order: placed.body.id, clientOrderId, session, key, user, account: makeId("acc", at) };
 }
 
 /** The request of a route; throws for a route that has no sample, or one that no longer fits its schema. */

@@ -9,5 +9,6 @@ export const TEST_SECRETS = {
     d: "bAtr_DtRSeNCs9Wlg-chkKYGSPJDJOEZP6frkf_tmNE",
   }),
   REFRESH_SECRET: "2RT9meaZTUpxI8Qbaf70oZ7TDbCjWRMrI2dN5PkDUcM",
+  API_KEY_SECRET: "fE2zl0rPEjWnGsgkyT6eyUOC6d4wxhdZxaUkqEvrCyo",
   PASSWORD_PEPPER: "tlunnppMTSH31OJ5qm39_chdmmgR7fncbmw_LDWvQ4w",
 };

@@ -1,7 +1,7 @@
 // Roles: who is more than a customer. Only an admin says so, and never of themselves.
 
 import { and, eq, sql } from "drizzle-orm";
-import type { Role } from "../../core/permissions.ts";
+import { mayByRole, type Role } from "../../core/permissions.ts";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { guardD1 } from "../../db/client.ts";
 import { accounts, users } from "../../db/tables.ts";
@@ -46,6 +46,9 @@ export async function setRoles(
   );
   if (!written.ok) return refuse(written.refusal);
   if (written.value.length === 0) return refuse(LAST_ADMIN);
+  // What keys may do is no role's: they go with the right to make them.
+  const keys = mayByRole("keys:manage", wish.roles) ? ok(null) : await ctx.revoker.revokeKeys(account.id);
+  if (!keys.ok) return keys;
   const user = { userId: wish.id, accountId: account.id };
   const ended = await endAll(ctx, user, { reason: "operator", by: act.by, note: act.reason });
   return ended.ok ? ok(wish) : ended;

@@ -1,6 +1,7 @@
 // Who people are: sign-up, login and the profile. Sessions and their tokens are in sessions.ts.
 
 import { and, eq, isNull, or } from "drizzle-orm";
+import { isKeyId } from "../../core/api-keys.ts";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { type Database, guardD1 } from "../../db/client.ts";
 import { accounts, sessions, users } from "../../db/tables.ts";
@@ -120,10 +121,11 @@ async function rehash(ctx: IdentityContext, userId: string, stored: string, pass
 }
 
 /**
- * The caller's own profile; while D1 is away as KV has kept it, which is as old as the access token at most. The account
+ * The caller's own profile, by session or by key; while D1 is away as KV has kept it, which is as old as the access token at most. The account
  * has been asked before. Refuses with `session_revoked` once D1 has the end of the caller's session.
  */
 export async function readProfile(ctx: IdentityContext, caller: Principal): Promise<Result<User>> {
+  if (isKeyId(caller.sessionId)) return readKeyOwner(ctx, caller);
   const found = await guardD1(
     ctx.db
       .select({ user: users, accountId: accounts.id })
@@ -140,4 +142,12 @@ export async function readProfile(ctx: IdentityContext, caller: Principal): Prom
   const row = found.value[0];
   if (row === undefined) return refuse({ code: "session_revoked", detail: "This session has ended; sign in again." });
   return ok(userOf(row.user, row.accountId));
+}
+
+/** The profile of whose key it is. Refuses `unauthenticated` when there is no such user any more. */
+async function readKeyOwner(ctx: IdentityContext, { userId, accountId }: Principal): Promise<Result<User>> {
+  const found = await guardD1(ctx.db.select().from(users).where(eq(users.id, userId)).limit(1));
+  if (!found.ok) return found;
+  const [row] = found.value;
+  return row === undefined ? refuse({ code: "unauthenticated" }) : ok(userOf(row, accountId));
 }
