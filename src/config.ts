@@ -73,6 +73,7 @@ const schema = z.object({
   JWT_FURTHER_JWKS: json.default([]).pipe(furtherJwks.max(FURTHER_KEYS_MAX)),
   REFRESH_SECRET: base64url32,
   API_KEY_SECRET: base64url32,
+  MFA_SECRET: base64url32,
   PASSWORD_PEPPER: base64url32,
   PASSWORD_PEPPER_PREVIOUS: base64url32.optional(),
   PUBLIC_URL: z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, "")),
@@ -118,6 +119,8 @@ export interface Config {
   refreshSecret: string;
   /** What API keys are sealed with, and the secrets made from that their calls are signed with. */
   apiKeySecret: string;
+  /** Under which the seeds of second factors are sealed. */
+  mfaSecret: string;
   /** The pepper that new hashes get, and the one before it while hashes under that are still about. */
   passwordPeppers: { current: string; previous: string | null };
   /** Where the links in e-mails lead, without a slash at its end. */
@@ -153,6 +156,7 @@ export function parseConfig(source: object): Config {
     furtherJwks: vars.JWT_FURTHER_JWKS,
     refreshSecret: vars.REFRESH_SECRET,
     apiKeySecret: vars.API_KEY_SECRET,
+    mfaSecret: vars.MFA_SECRET,
     passwordPeppers: { current: vars.PASSWORD_PEPPER, previous: vars.PASSWORD_PEPPER_PREVIOUS ?? null },
     publicUrl: vars.PUBLIC_URL,
     mail: mailConfig(vars),

@@ -9,7 +9,12 @@ export interface MailBinding {
 export type MailSubject =
   | { kind: "verify_email"; userId: string }
   | { kind: "reset_password"; email: string }
-  | { kind: "password_changed"; userId: string };
+  | { kind: "password_changed" | "mfa_on" | "mfa_off" | "email_change_asked"; userId: string }
+  | { kind: "recovery_code_used"; userId: string; left: number }
+  | { kind: "new_device"; userId: string; device: string; ip: string; at: number }
+  /** To the address that is to be the user's; to the one that was. */
+  | { kind: "change_email"; userId: string; email: string }
+  | { kind: "email_changed"; userId: string; email: string };
 
 /** A message of the queue. `id` makes it once, however often it is delivered; its token is made of `seed` and a secret. */
 export type MailWish = { v: 1; id: string; seed: string } & MailSubject;

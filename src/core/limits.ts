@@ -125,3 +125,9 @@ export const AUDIT_RETRIES_MAX = 95;
 export const ONCE_LEASE_MS = 60_000;
 /** How long a first answer is kept outside of accounts: the contract's day, and an hour for clocks that differ. */
 export const ONCE_KEPT_MS = 25 * 3_600_000;
+/** How long a sign-in waits for its code: long enough to find one's telephone. */
+export const MFA_TOKEN_TTL_MS = 300_000;
+/** How long a password or a code counts for what asks for a fresh one: the field's usual ten minutes. */
+export const STEP_UP_MS = 600_000;
+/** Earlier sign-ins that a new one is compared with: a year of one a day, and more than anybody has devices. */
+export const DEVICES_REMEMBERED_MAX = 400;

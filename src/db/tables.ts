@@ -4,7 +4,20 @@ import { sql } from "drizzle-orm";
 import { check, index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { SESSION_END_REASONS } from "../core/session-ends.ts";
 
-/** One row a person. `emailCanonical` is what is unique and looked up; `email` is what was typed and gets the mail. */
+/** What somebody wants to be told of by e-mail; what concerns their security is told in any case. */
+export interface NotificationChoice {
+  new_device: boolean;
+  orders: boolean;
+  news: boolean;
+}
+
+/** What nobody has chosen yet. */
+const NOTIFICATIONS_AT_FIRST: NotificationChoice = { new_device: true, orders: true, news: false };
+
+/**
+ * One row a person. `emailCanonical` is what is unique and looked up; `email` is what was typed and gets the mail. Whoever
+ * only signs in elsewhere has no `passwordHash`. A closed row keeps its id, for the books, and no name or address.
+ */
 export const users = sqliteTable(
   "users",
   {
@@ -12,11 +25,19 @@ export const users = sqliteTable(
     email: text("email").notNull(),
     emailCanonical: text("email_canonical").notNull().unique(),
     username: text("username").notNull().unique(),
-    passwordHash: text("password_hash").notNull(),
+    passwordHash: text("password_hash"),
     roles: text("roles", { mode: "json" }).$type<string[]>().notNull().default(["customer"]),
     emailVerified: integer("email_verified", { mode: "boolean" }).notNull().default(false),
     createdAt: integer("created_at").notNull(),
     updatedAt: integer("updated_at").notNull(),
+    /** The address that is to follow `email`, once its owner has said that it is theirs. */
+    pendingEmail: text("pending_email"),
+    locale: text("locale").notNull().default("en"),
+    notifications: text("notifications", { mode: "json" })
+      .$type<NotificationChoice>()
+      .notNull()
+      .default(NOTIFICATIONS_AT_FIRST),
+    closedAt: integer("closed_at"),
   },
   (table) => [check("users_roles_json", sql`json_type(${table.roles}) = 'array'`)],
 );
@@ -64,6 +85,8 @@ export const sessions = sqliteTable(
     endedNote: text("ended_note"),
     /** Uses after its end that were refused by the blacklist in KV. */
     refusedUses: integer("refused_uses").notNull().default(0),
+    /** When its bearer last gave a password or a code; null in sessions from before this was kept. */
+    authAt: integer("auth_at"),
   },
   (table) => [
     index("sessions_user").on(table.userId),
@@ -78,7 +101,7 @@ export const mailTokens = sqliteTable(
   "mail_tokens",
   {
     hash: text("hash").primaryKey(),
-    kind: text("kind", { enum: ["verify_email", "reset_password"] }).notNull(),
+    kind: text("kind", { enum: ["verify_email", "reset_password", "change_email"] }).notNull(),
     userId: text("user_id")
       .notNull()
       .references(() => users.id),
@@ -107,4 +130,39 @@ export const mails = sqliteTable(
     html: text("html"),
   },
   (table) => [index("mails_user").on(table.userId)],
+);
+
+/**
+ * One row a user with a second factor, or on the way to one. `seed` is sealed; `lastStep` is the last step of 30 s whose code
+ * was taken; `recovery` has the SHA-256 of each recovery code, and when it was used: 0 for not yet.
+ */
+export const mfaFactors = sqliteTable(
+  "mfa_factors",
+  {
+    userId: text("user_id")
+      .primaryKey()
+      .references(() => users.id),
+    seed: text("seed").notNull(),
+    lastStep: integer("last_step").notNull().default(0),
+    recovery: text("recovery", { mode: "json" }).$type<Record<string, number>>().notNull().default({}),
+    createdAt: integer("created_at").notNull(),
+    /** Since when it is asked for; null until a first code has shown that the user has the seed. */
+    confirmedAt: integer("confirmed_at"),
+  },
+  (table) => [check("mfa_factors_recovery_json", sql`json_type(${table.recovery}) = 'object'`)],
+);
+
+/** One row a sign-in that waits for its code, by the SHA-256 of its token; good once. */
+export const mfaChallenges = sqliteTable(
+  "mfa_challenges",
+  {
+    hash: text("hash").primaryKey(),
+    userId: text("user_id")
+      .notNull()
+      .references(() => users.id),
+    createdAt: integer("created_at").notNull(),
+    expiresAt: integer("expires_at").notNull(),
+    usedAt: integer("used_at"),
+  },
+  (table) => [index("mfa_challenges_user").on(table.userId), index("mfa_challenges_expires").on(table.expiresAt)],
 );

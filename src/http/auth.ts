@@ -2,6 +2,7 @@
 
 import type { Context, MiddlewareHandler, Next } from "hono";
 import { edgeSessions } from "../bindings/kv.ts";
+import { STEP_UP_MS } from "../core/limits.ts";
 import { mayByRole, PERMISSIONS, type Permission } from "../core/permissions.ts";
 import type { Spend } from "../core/policies.ts";
 import { invariant, type Refusal, type Result } from "../core/result.ts";
@@ -16,6 +17,12 @@ export type Access = "public" | Permission;
 /** The token of an `Authorization: Bearer …` header, if that is what it is. */
 export function bearerToken(authorization: string | undefined): string | undefined {
   return /^Bearer +([A-Za-z0-9._~+/=-]+)$/i.exec(authorization ?? "")?.[1];
+}
+
+/** The refusal of a caller who has to show once more who they are; null for one who has within {@link STEP_UP_MS}. */
+export function staleness({ authAtMs }: Pick<Principal, "authAtMs">, nowMs = Date.now()): Refusal | null {
+  if (authAtMs !== null && nowMs - authAtMs <= STEP_UP_MS) return null;
+  return { code: "step_up_required", detail: "Give your password, or a code, to POST /v1/auth/step-up first." };
 }
 
 const SESSION_ENDED: Refusal = { code: "session_revoked", detail: "This session has ended; sign in again." };
@@ -33,6 +40,8 @@ export interface CallerDoor {
   asksAccount: boolean;
   /** The route's act tells the account that sessions end: KV need not be asked, and an account that is away is the act's to see. */
   tellsAccount: boolean;
+  /** Only for who has given a password or a code within the last {@link STEP_UP_MS}: 403 `step_up_required` else. No key can. */
+  stepUp: boolean;
 }
 
 /** Whether KV may refuse the session of a route, and nothing is answered while the account cannot be asked. */
@@ -57,7 +66,7 @@ export function requireCaller(door: CallerDoor): MiddlewareHandler<AppEnv> {
     c.set("principal", verified.value);
     c.set("spend", { policy: door.spends, count: 1 });
     if (isEdgeJudged(door) && (await isBlacklisted(c))) return problemResponse(c, SESSION_ENDED);
-    const lacking = lackOf(door, verified.value);
+    const lacking = lackOf(door, verified.value) ?? (door.stepUp ? staleness(verified.value) : null);
     if (lacking === null && door.asksAccount) {
       await next();
       return judgeRefusal(c);
@@ -85,7 +94,16 @@ async function enterByKey(c: Context<AppEnv>, next: Next, door: CallerDoor, text
   invariant(scope !== null && admitted.value !== null, `a key was let in by ${door.access}`);
   const { accountId, keyId: sessionId } = presented.value;
   const { userId } = admitted.value;
-  c.set("principal", { userId, accountId, sessionId, roles: [], emailVerified: false, issuedAtMs: -1, expiresAtMs: 0 });
+  c.set("principal", {
+    userId,
+    accountId,
+    sessionId,
+    roles: [],
+    emailVerified: false,
+    issuedAtMs: -1,
+    expiresAtMs: 0,
+    authAtMs: null,
+  });
   return next();
 }
 

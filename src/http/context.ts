@@ -25,6 +25,8 @@ export interface Principal {
   emailVerified: boolean;
   issuedAtMs: number;
   expiresAtMs: number;
+  /** When a password or a code was last given in this session; null when nobody knows. */
+  authAtMs: number | null;
 }
 
 /** A caller as their account is asked of them: by session, or by key, whose id then stands for a session's. */

@@ -42,6 +42,8 @@ interface Limited {
 interface Doored {
   verifiedEmail?: true;
   tellsAccount?: true;
+  /** Only for who has lately given a password or a code (403 `step_up_required`). */
+  stepUp?: true;
 }
 
 /** What an operator's act is called in the audit trail. Every one has a name: whatever operators change is told of there. */
@@ -81,14 +83,14 @@ export const PERMISSION_FIELD = "x-permission";
  */
 export function operation<P extends string, R extends Declaration & { path: P }>(declaration: R): Operation<R> {
   const { access, audit, once, refreshCookie, ...others }: Declaration & { path: P } = declaration;
-  const { limits, spends, asksAccount, verifiedEmail, tellsAccount, ...route } = others;
+  const { limits, spends, asksAccount, verifiedEmail, tellsAccount, stepUp, ...route } = others;
   if (access !== "public" && !isPermission(access)) {
     throw new InvariantError(`${route.method} ${route.path} does not declare who may call it`);
   }
   if (access !== "public" && isStaffs(access) && route.method !== "get" && audit === undefined) {
     throw new InvariantError(`${route.method} ${route.path} has no name in the audit trail`);
   }
-  const guards = guardsOf(access, { limits, spends, asksAccount, verifiedEmail, tellsAccount });
+  const guards = guardsOf(access, { limits, spends, asksAccount, verifiedEmail, tellsAccount, stepUp });
   const trail = audit === undefined ? [] : [audited(audit)];
   const body = route.request?.body;
   const keyed = once === undefined || body === undefined ? [] : [onceByKey(once, schemaOf(body))];
@@ -131,7 +133,7 @@ function strictQuery(declared: Query): Query {
 type Whatever<T> = { [K in keyof T]: T[K] | undefined };
 
 function guardsOf(access: Access, declared: Whatever<Limited & Doored>): MiddlewareHandler<AppEnv>[] {
-  const { limits, spends, asksAccount, verifiedEmail, tellsAccount } = declared;
+  const { limits, spends, asksAccount, verifiedEmail, tellsAccount, stepUp } = declared;
   const further = limits ?? (access === "public" ? (["public"] as const) : []);
   const counters = further.length === 0 ? [] : [limited(further)];
   if (access === "public") return counters;
@@ -141,6 +143,7 @@ function guardsOf(access: Access, declared: Whatever<Limited & Doored>): Middlew
     verifiedEmail: verifiedEmail === true,
     asksAccount: asksAccount === true,
     tellsAccount: tellsAccount === true,
+    stepUp: stepUp === true,
   };
   return [requireCaller(door), ...counters];
 }

@@ -26,6 +26,7 @@ const claimsSchema = z.object({
   email_verified: z.boolean(),
   iat: z.int(),
   iat_ms: z.int(),
+  auth_time: z.int().optional(),
   exp: z.int(),
 });
 
@@ -83,7 +84,7 @@ async function principalIn(config: Config, token: string, nowMs: number): Promis
     });
     const claims = claimsSchema.safeParse(payload);
     if (!claims.success) return refuse(NOT_SIGNED_IN);
-    const { sub, acc, sid, roles, email_verified, iat_ms, exp } = claims.data;
+    const { sub, acc, sid, roles, email_verified, iat_ms, exp, auth_time } = claims.data;
     return ok({
       userId: sub,
       accountId: acc,
@@ -91,6 +92,7 @@ async function principalIn(config: Config, token: string, nowMs: number): Promis
       roles,
       emailVerified: email_verified,
       issuedAtMs: iat_ms,
+      authAtMs: auth_time === undefined ? null : auth_time * 1_000,
       expiresAtMs: exp * 1_000,
     });
   } catch (error) {
@@ -119,11 +121,13 @@ function remember(token: string, principal: Principal): void {
 }
 
 /** What a new access token says of its bearer. */
-export type Subject = Pick<Principal, "userId" | "accountId" | "sessionId" | "roles" | "emailVerified">;
+export type Subject = Pick<Principal, "userId" | "accountId" | "sessionId" | "roles" | "emailVerified"> &
+  Partial<Pick<Principal, "authAtMs">>;
 
 /** Signs an access token for `subject` that is good for {@link ACCESS_TTL_SECONDS} from `nowMs`. */
 export async function signAccessToken(config: Config, subject: Subject, nowMs: number): Promise<string> {
   const issuedAt = Math.floor(nowMs / 1_000);
+  const { authAtMs = null } = subject;
   // iat has whole seconds, and "valid from" at the account is finer: a login right after logout-all must be good.
   return new SignJWT({
     acc: subject.accountId,
@@ -131,6 +135,7 @@ export async function signAccessToken(config: Config, subject: Subject, nowMs: n
     roles: [...subject.roles],
     email_verified: subject.emailVerified,
     iat_ms: nowMs,
+    ...(authAtMs === null ? {} : { auth_time: Math.floor(authAtMs / 1_000) }),
   })
     .setProtectedHeader({ alg: TOKEN_ALGORITHM, kid: config.signingJwk.kid, typ: TOKEN_TYPE })
     .setIssuer(config.issuer)

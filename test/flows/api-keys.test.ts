@@ -7,7 +7,16 @@ import { log } from "../../src/log.ts";
 import { makeId } from "../../src/objects/platform.ts";
 import { byKey, newKey, signatureOf, signed } from "../support/keys.ts";
 import { person } from "../support/people.ts";
-import { call, expectProblem, ORIGIN, type Trader, trader, type WireOrder, type WirePage } from "../support/session.ts";
+import {
+  anotherToken,
+  call,
+  expectProblem,
+  ORIGIN,
+  type Trader,
+  trader,
+  type WireOrder,
+  type WirePage,
+} from "../support/session.ts";
 
 afterEach(() => vi.useRealTimers());
 
@@ -116,6 +125,19 @@ describe("K2, K3: a key", () => {
     expectProblem(await byKey(all, "GET", "/v1/api-keys"), 403, "forbidden");
     expectProblem(await byKey(all, "DELETE", `/v1/api-keys/${all.id}`), 403, "forbidden");
     expectProblem(await create(await trader({ roles: ["operator"] }), {}), 403, "forbidden");
+  });
+});
+
+describe("T9: a key", () => {
+  it("is made only by who has lately given a password or a code", async () => {
+    const ada = await trader();
+    const json = { name: "n", scopes: ["read"] };
+    const stale = { token: await anotherToken(ada), json };
+    expectProblem(await call("POST", "/v1/api-keys", stale), 403, "step_up_required");
+    const manager = await newKey(await person(), { scopes: ["manage"] });
+    expect((await byKey(manager, "PATCH", "/v1/me", { json: { locale: "de" } })).status).toBe(200);
+    const email = { email: "eve@example.com" };
+    expectProblem(await byKey(manager, "PATCH", "/v1/me", { json: email }), 403, "step_up_required");
   });
 });
 

@@ -1,6 +1,7 @@
 // Who gives roles, and what becomes of those who get others.
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { byKey, newKey } from "../support/keys.ts";
 import { person } from "../support/people.ts";
 import { expectProblem, type Trader, trader } from "../support/session.ts";
 
@@ -35,6 +36,15 @@ describe("an admin", () => {
       outcome: "ok",
       reason: "joins the team",
     });
+  });
+
+  it("takes the keys of whom is no customer any more", async () => {
+    const [kept, lost] = [await newKey(ada), await newKey(await person())];
+    expect((await set(adam, ada, ["customer", "support"])).status).toBe(200);
+    expect((await byKey(kept, "GET", "/v1/account")).status).toBe(200);
+    expect((await set(adam, ada, ["support"])).status).toBe(200);
+    expectProblem(await byKey(kept, "GET", "/v1/account"), 401, "unauthenticated");
+    expect((await byKey(lost, "GET", "/v1/account")).status).toBe(200);
   });
 
   it("changes nobody's that is their own, and nobody's that nobody is", async () => {

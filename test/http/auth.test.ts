@@ -98,7 +98,7 @@ describe("a good token", () => {
     const nowMs = Date.now();
     const verified = await verifyAccessToken(config, await signAccessToken(config, SUBJECT, nowMs), nowMs);
     const expiresAtMs = (Math.floor(nowMs / 1_000) + 600) * 1_000;
-    expect(verified).toEqual(ok({ ...SUBJECT, issuedAtMs: nowMs, expiresAtMs }));
+    expect(verified).toEqual(ok({ ...SUBJECT, authAtMs: null, issuedAtMs: nowMs, expiresAtMs }));
   });
 
   it("ends with its time, also when it was remembered", async () => {

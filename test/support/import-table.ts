@@ -95,12 +95,12 @@ function domainRows(name: string): Row[] {
     "objects/protocol.ts",
     "objects/stubs.ts",
   ];
-  // Passwords need scrypt, and the platform's own crypto has none.
-  const hashing = name === "identity" ? ["node:crypto"] : [];
+  // Passwords need scrypt, and the platform's own crypto has none; codes of apps are a library's work.
+  const hashing = name === "identity" ? ["node:crypto", "otpauth"] : [];
   return [
     // A route that saw the database would soon query it.
     ...["routes.ts", "*-routes.ts"].map((file): Row => [`domains/${name}/${file}`, [...below, ...HONO, ...SCHEMA]]),
-    [`domains/${name}/schema.ts`, [...below, ...SCHEMA]],
+    ...["schema.ts", "*-schema.ts"].map((file): Row => [`domains/${name}/${file}`, [...below, ...SCHEMA]]),
     [`domains/${name}/**`, [...below, "db/**", ...DRIZZLE, ...hashing]],
   ];
 }

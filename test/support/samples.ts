@@ -69,6 +69,13 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   "get /v1/auth/token": { answers: 200, ended: 200 },
   "post /v1/auth/logout": { answers: 204, ends: true },
   "post /v1/auth/logout-all": { answers: 204, ends: true },
+  "post /v1/auth/mfa/verify": { body: () => ({ mfa_token: CODE, code: "123456" }), answers: 401 },
+  "post /v1/auth/mfa/totp": { body: () => ({ password: "wrong" }), answers: 422 },
+  "post /v1/auth/mfa/totp/confirm": { body: () => ({ code: "123456" }), answers: 404 },
+  "delete /v1/auth/mfa/totp": { body: () => ({ code: "123456" }), answers: 404 },
+  "post /v1/auth/step-up": { body: () => ({ password: "wrong" }), answers: 422 },
+  "patch /v1/me": { body: () => ({ locale: "de" }), answers: 200 },
+  "delete /v1/me": { body: () => ({ password: "wrong" }), answers: 422 },
   "delete /v1/auth/sessions/{id}": { params: ({ session }) => ({ id: session }), answers: 204, others: 404 },
 
   "post /v1/orders": { body: () => ({ symbol: "BTC-USD", side: "buy", type: "market", notional: "20" }), answers: 201 },

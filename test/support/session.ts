@@ -155,7 +155,11 @@ export async function trader(
   const at = Date.now();
   const ids = { userId: makeId("usr", at), accountId: makeId("acc", at), sessionId: makeId("ses", at) };
   const { roles = ["customer"], emailVerified = true, tokenAgeMs = 0 } = options;
-  const token = await signAccessToken(loadConfig(env), { ...ids, roles, emailVerified }, at - tokenAgeMs);
+  const token = await signAccessToken(
+    loadConfig(env),
+    { ...ids, roles, emailVerified, authAtMs: at - tokenAgeMs },
+    at - tokenAgeMs,
+  );
   const one = new Trader(ids, token);
   if (options.usd !== undefined) await one.deposit(options.usd);
   return one;
@@ -166,7 +170,11 @@ export async function secondSession(of: Trader): Promise<Trader> {
   const ids = { userId: of.userId, accountId: of.accountId, sessionId: makeId("ses", Date.now()) };
   return new Trader(
     ids,
-    await signAccessToken(loadConfig(env), { ...ids, roles: ["customer"], emailVerified: true }, Date.now()),
+    await signAccessToken(
+      loadConfig(env),
+      { ...ids, roles: ["customer"], emailVerified: true, authAtMs: Date.now() },
+      Date.now(),
+    ),
   );
 }
 

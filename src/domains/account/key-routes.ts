@@ -28,6 +28,7 @@ const create = operation({
   method: "post",
   path,
   ...door,
+  stepUp: true,
   once: "secret",
   tags,
   summary: "Make an API key",
@@ -37,7 +38,14 @@ const create = operation({
   request: { headers: idempotencyHeaders, body: body(keyIn) },
   responses: {
     201: answer(keyMade, "The key"),
-    ...problems(...TOKEN_CODES, ...BODY_CODES, ...KEY_CODES, "email_not_verified", "too_many_api_keys"),
+    ...problems(
+      ...TOKEN_CODES,
+      ...BODY_CODES,
+      ...KEY_CODES,
+      "email_not_verified",
+      "step_up_required",
+      "too_many_api_keys",
+    ),
   },
 });
 const list = operation({

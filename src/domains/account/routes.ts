@@ -41,6 +41,7 @@ const createProblems = problems(
   "account_frozen",
   "idempotency_key_reused",
   "email_not_verified",
+  "step_up_required",
 );
 
 const account = operation({
@@ -66,6 +67,7 @@ const withdrawal = operation({
   path: "/v1/account/withdrawals",
   ...moving,
   verifiedEmail: true,
+  stepUp: true,
   tags,
   summary: "Withdraw",
   request: transferRequest,

@@ -11,13 +11,20 @@ import { type Database, type DatabaseBinding, database, guardD1 } from "../../db
 import { mails, mailTokens, users } from "../../db/tables.ts";
 import type { Config } from "../../http/context.ts";
 import { log } from "../../log.ts";
-import { type Letter, passwordChangedLetter, resetPasswordLetter, verifyEmailLetter } from "./mail-texts.ts";
+import { addressInUseLetter, noticeLetter } from "./mail-notices.ts";
+import { changeEmailLetter, type Letter, resetPasswordLetter, verifyEmailLetter } from "./mail-texts.ts";
 import { mailTokenHash, mailTokenOf } from "./mail-wish.ts";
 import { mailWish } from "./schema.ts";
 import { canonicalEmail } from "./user.ts";
 
 /** How long the tokens of e-mails are good. */
-const TOKEN_TTL_MS = { verify_email: 24 * 3_600_000, reset_password: 30 * 60_000 };
+const TOKEN_TTL_MS = { verify_email: 24 * 3_600_000, reset_password: 30 * 60_000, change_email: 24 * 3_600_000 };
+const LETTERS = {
+  verify_email: verifyEmailLetter,
+  reset_password: resetPasswordLetter,
+  change_email: changeEmailLetter,
+};
+type TokenKind = keyof typeof LETTERS;
 
 interface Work {
   db: Database;
@@ -59,7 +66,9 @@ async function deliver(work: Work, body: unknown, nowMs: number): Promise<number
   if (found.value === null) return null;
   const letter = await write(work, wish, found.value, nowMs);
   if (!letter.ok) return undefined;
-  const { id: userId, email: recipient } = found.value;
+  const { id: userId } = found.value;
+  // A new address must show whose it is, and an old one hear that it is no more.
+  const recipient = wish.kind === "change_email" || wish.kind === "email_changed" ? wish.email : found.value.email;
   const outcome = await work.mailer.send({ id: wish.id, to: recipient, ...letter.value });
   if (outcome.kind === "later") {
     log("warn", "mail_later", { id: wish.id, reason: outcome.reason });
@@ -79,7 +88,7 @@ async function deliver(work: Work, body: unknown, nowMs: number): Promise<number
   return kept.ok ? null : undefined;
 }
 
-/** Who gets it; null when nobody does: it went already, there is no such user, or the address is verified. */
+/** Whom it is about; null when nobody gets it: it went already, there is no such user any more, or it is not wanted. */
 async function recipientOf(db: Database, wish: MailWish): Promise<Result<UserRow | null>> {
   const who =
     wish.kind === "reset_password" ? eq(users.emailCanonical, canonicalEmail(wish.email)) : eq(users.id, wish.userId);
@@ -91,15 +100,45 @@ async function recipientOf(db: Database, wish: MailWish): Promise<Result<UserRow
   );
   if (!found.ok) return refuse(found.refusal);
   const [sent, [user]] = found.value;
-  if (sent.length > 0 || user === undefined) return ok(null);
-  return ok(wish.kind === "verify_email" && user.emailVerified ? null : user);
+  if (sent.length > 0 || user === undefined || user.closedAt !== null) return ok(null);
+  return ok(isWanted(wish, user) ? user : null);
 }
 
-/** The letter itself; its token is good from before it is sent, and the one before it no more. */
-async function write({ db, config }: Work, wish: MailWish, user: UserRow, nowMs: number): Promise<Result<Letter>> {
-  const { username, id: userId, emailCanonical: email } = user;
-  if (wish.kind === "password_changed") return ok(passwordChangedLetter(username, config.publicUrl));
-  const { kind } = wish;
+function isWanted(wish: MailWish, user: UserRow): boolean {
+  if (wish.kind === "verify_email") return !user.emailVerified;
+  if (wish.kind === "change_email") return wish.email === user.pendingEmail;
+  return wish.kind !== "new_device" || user.notifications.new_device;
+}
+
+/** The letter itself. */
+async function write(work: Work, wish: MailWish, user: UserRow, nowMs: number): Promise<Result<Letter>> {
+  const { publicUrl } = work.config;
+  switch (wish.kind) {
+    case "verify_email":
+    case "reset_password":
+      return writeWithToken(work, { ...wish, email: user.emailCanonical }, user, nowMs);
+    case "change_email": {
+      const email = canonicalEmail(wish.email);
+      const found = await guardD1(work.db.select().from(users).where(eq(users.emailCanonical, email)).limit(1));
+      if (!found.ok) return found;
+      const [owner] = found.value;
+      // Only whoever has the address hears that it is taken.
+      if (owner !== undefined) return ok(addressInUseLetter(owner.username, publicUrl));
+      return writeWithToken(work, { ...wish, email }, user, nowMs);
+    }
+    default:
+      return ok(noticeLetter(wish, user.username, publicUrl));
+  }
+}
+
+/** A letter with a token, which is good from before it is sent, and the one before it no more. */
+async function writeWithToken(
+  { db, config }: Work,
+  wish: { kind: TokenKind; id: string; seed: string; email: string },
+  { username, id: userId }: UserRow,
+  nowMs: number,
+): Promise<Result<Letter>> {
+  const { kind, email } = wish;
   const token = mailTokenOf(wish, config.refreshSecret);
   const hash = mailTokenHash(token);
   const row = { hash, kind, userId, email, createdAt: nowMs, expiresAt: nowMs + TOKEN_TTL_MS[kind] };
@@ -108,6 +147,5 @@ async function write({ db, config }: Work, wish: MailWish, user: UserRow, nowMs:
     db.batch([db.delete(mailTokens).where(others), db.insert(mailTokens).values(row).onConflictDoNothing()]),
   );
   if (!stored.ok) return refuse(stored.refusal);
-  const letterOf = kind === "verify_email" ? verifyEmailLetter : resetPasswordLetter;
-  return ok(letterOf(username, config.publicUrl, token));
+  return ok(LETTERS[kind](username, config.publicUrl, token));
 }

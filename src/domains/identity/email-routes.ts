@@ -14,11 +14,14 @@ const verifyRoute = operation({
   path: "/v1/auth/email/verify",
   tags,
   summary: "Verify an e-mail address with the token that was sent there",
-  description: "The next refresh has it in the access token.",
+  description: "Also one that is to follow the present address. The next refresh has it in the access token.",
   access: "public",
   limits: ["mail_token"],
   request: { body: body(verifyEmailBody) },
-  responses: { 204: { description: "Verified" }, ...problems(...BODY_CODES, "invalid_code", "unavailable") },
+  responses: {
+    204: { description: "Verified" },
+    ...problems(...BODY_CODES, "invalid_code", "email_taken", "unavailable"),
+  },
 });
 
 const resendRoute = operation({

@@ -4,7 +4,7 @@ import { and, desc, eq, gt, isNotNull, isNull, lt, type SQL, sql } from "drizzle
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { wireTime } from "../../core/wire.ts";
 import { guardD1 } from "../../db/client.ts";
-import { accounts, mails, mailTokens, sessions, users } from "../../db/tables.ts";
+import { accounts, mails, mailTokens, mfaChallenges, sessions, users } from "../../db/tables.ts";
 import type { Principal } from "../../http/context.ts";
 import { idCursor, type PageWish, pageById } from "../../http/page.ts";
 import { log } from "../../log.ts";
@@ -16,6 +16,9 @@ import { oneHashAtATime } from "./turnstile.ts";
 import { canonicalEmail, type IdentityContext } from "./user.ts";
 
 const WRONG_TOKEN: Refusal = { code: "invalid_code", detail: "This token is wrong, used, or too old." };
+
+/** Told to nobody but who has just shown that the address is theirs. */
+const TAKEN: Refusal = { code: "email_taken", detail: "Another user has this e-mail address by now." };
 
 type TokenKind = (typeof mailTokens.$inferSelect)["kind"];
 
@@ -43,8 +46,8 @@ function useUp(ctx: IdentityContext, good: SQL | undefined) {
 }
 
 /**
- * Verifies the address that a token was sent to; the next refresh has it in the access token. Refuses `invalid_code`, and
- * `unavailable`.
+ * Verifies the address that a token was sent to, the user's present one or the one that is to follow it; the next refresh has
+ * it in the access token. Refuses `invalid_code`, `email_taken` when another user has got it meanwhile, and `unavailable`.
  */
 export async function verifyEmail(ctx: IdentityContext, token: string): Promise<Result<null>> {
   const good = goodToken(ctx, "verify_email", token);
@@ -60,8 +63,41 @@ export async function verifyEmail(ctx: IdentityContext, token: string): Promise<
   );
   if (!written.ok) return refuse(written.refusal);
   const [[user]] = written.value;
-  if (user === undefined) return refuse(WRONG_TOKEN);
+  if (user === undefined) return changeEmail(ctx, goodToken(ctx, "change_email", token));
   ctx.audit({ act: "email.verify", actor: user.id, target: user.id, outcome: "ok" });
+  return ok(null);
+}
+
+/** Puts the address that waits in the place of the present one, which hears of it. */
+async function changeEmail(ctx: IdentityContext, good: SQL | undefined): Promise<Result<null>> {
+  const waiting = sql`lower(${users.pendingEmail})`;
+  const owner = ctx.db
+    .select({ id: users.id })
+    .from(users)
+    .innerJoin(mailTokens, and(eq(mailTokens.userId, users.id), eq(mailTokens.email, waiting)))
+    .where(good);
+  const theirs = sql`${users.id} = (${owner})`;
+  const written = await guardD1(
+    ctx.db.batch([
+      ctx.db.select({ id: users.id, email: users.email }).from(users).where(theirs),
+      ctx.db
+        .update(users)
+        .set({
+          email: sql`${users.pendingEmail}`,
+          emailCanonical: waiting,
+          emailVerified: true,
+          pendingEmail: null,
+          updatedAt: ctx.nowMs,
+        })
+        .where(theirs),
+      useUp(ctx, good),
+    ]),
+  );
+  if (!written.ok) return refuse(written.uniqueColumn === undefined ? written.refusal : TAKEN);
+  const [[before]] = written.value;
+  if (before === undefined) return refuse(WRONG_TOKEN);
+  ctx.audit({ act: "email.change", actor: before.id, target: before.id, outcome: "ok" });
+  ctx.later(ctx.mail({ kind: "email_changed", userId: before.id, email: before.email }));
   return ok(null);
 }
 
@@ -134,6 +170,8 @@ async function replaceByToken(
         .where(sql`${users.id} = (${owner})`)
         .returning({ id: users.id }),
       endStatement(ctx, sql`${sessions.userId} = (${owner})`, { reason: "password_reset", by: userId }),
+      // A sign-in that waits for its code began with the password before.
+      ctx.db.delete(mfaChallenges).where(sql`${mfaChallenges.userId} = (${owner})`),
       useUp(ctx, good),
     ]),
   );

@@ -1,7 +1,7 @@
 // How sessions end. The account object is told first, since it is asked by every act with money; then D1, whose row is the
 // blacklist's entry and its audit; KV last, which only spares the others some work.
 
-import { and, eq, gt, isNull, ne, type SQL } from "drizzle-orm";
+import { and, eq, isNull, type SQL } from "drizzle-orm";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import type { SessionEndReason } from "../../core/session-ends.ts";
 import { guardD1 } from "../../db/client.ts";
@@ -18,7 +18,7 @@ export interface Ending {
 }
 
 /** A session's last access token may be signed while it ends, and clocks differ: an end is remembered a minute longer. */
-const REVOKED_KEPT_MS = ACCESS_TTL_SECONDS * 1_000 + 60_000;
+export const REVOKED_KEPT_MS = ACCESS_TTL_SECONDS * 1_000 + 60_000;
 /** Ended sessions of one act that KV hears of: a request may write a thousand keys. The others only D1 and account refuse. */
 const BLACKLISTED_AT_ONCE_MAX = 500;
 
@@ -140,26 +140,6 @@ export async function endForReuse(
   ctx.audit({ act: "session.refresh", actor: session.userId, target: session.id, outcome: REUSED.code });
   const told = await ctx.revoker.revokeSession(session.accountId, session.id, ctx.nowMs + REVOKED_KEPT_MS);
   return told.ok ? refuse(REUSED) : told;
-}
-
-/** The sessions of the caller's user but the one that calls. */
-export function othersOf(caller: Principal): SQL | undefined {
-  return and(eq(sessions.userId, caller.userId), ne(sessions.id, caller.sessionId));
-}
-
-/** Tells the account of every other session that may have a good access token. Answers which. Refuses `unavailable`. */
-export async function tellOthers(ctx: IdentityContext, caller: Principal): Promise<Result<Set<string>>> {
-  const usable = gt(sessions.rotatedAt, ctx.nowMs - REVOKED_KEPT_MS);
-  const found = await guardD1(
-    ctx.db
-      .select({ id: sessions.id })
-      .from(sessions)
-      .where(and(othersOf(caller), usable, isNull(sessions.endedAt))),
-  );
-  if (!found.ok) return found;
-  const ids = found.value.map(({ id }) => id);
-  const told = await tellAccount(ctx, caller.accountId, ids);
-  return told.ok ? ok(new Set(ids)) : told;
 }
 
 /** Tells an account that these sessions of it have ended. Refuses `unavailable` when it has not heard of each. */

@@ -7,7 +7,8 @@ export interface Letter {
   html: string;
 }
 
-interface Said {
+/** What a letter says, paragraph by paragraph. */
+export interface Said {
   subject: string;
   before: string;
   link?: { label: string; href: string };
@@ -34,13 +35,14 @@ export function resetPasswordLetter(username: string, publicUrl: string, token: 
   });
 }
 
-/** Tells the owner of an account that its password is another one now. */
-export function passwordChangedLetter(username: string, publicUrl: string): Letter {
+/** Asks the owner of an address to say that it is to be this user's. */
+export function changeEmailLetter(username: string, publicUrl: string, token: string): Letter {
   return letter(username, {
-    subject: "Your password has been changed",
-    before: "the password of your account has been changed, and other sessions have ended.",
-    link: { label: "It was not you? Choose a new password", href: `${publicUrl}/forgot-password` },
-    after: "If it was you, there is nothing to do.",
+    subject: "Confirm your new e-mail address",
+    before:
+      "please confirm that this is to be the e-mail address of your account. Until then the one before stays in force.",
+    link: { label: "Confirm the address", href: link(publicUrl, "verify-email", token) },
+    after: "The link is good once, for 24 hours. If you have no account at Tradepost, ignore this e-mail.",
   });
 }
 
@@ -49,7 +51,8 @@ function link(publicUrl: string, page: string, token: string): string {
   return `${publicUrl}/${page}#token=${token}`;
 }
 
-function letter(username: string, { subject, before, link, after }: Said): Letter {
+/** A letter in both forms. Whatever is put into it is escaped. */
+export function letter(username: string, { subject, before, link, after }: Said): Letter {
   const greeting = `Hello ${username},`;
   const lines = link === undefined ? [] : [`${link.label}:\n${link.href}`];
   const anchor = link === undefined ? "" : `<p><a href="${escaped(link.href)}">${escaped(link.label)}</a></p>\n`;

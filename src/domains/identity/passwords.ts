@@ -5,8 +5,7 @@ import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { guardD1 } from "../../db/client.ts";
 import { users } from "../../db/tables.ts";
 import type { Principal } from "../../http/context.ts";
-import { log } from "../../log.ts";
-import { blacklistEnded, type Ending, endStatement, othersOf, tellAccount, tellOthers } from "./ending.ts";
+import { changeAndEndOthers } from "./ending-others.ts";
 import { hashPassword } from "./password.ts";
 import { checkPassword } from "./password-check.ts";
 import { judgePassword } from "./password-strength.ts";
@@ -34,7 +33,11 @@ export async function changePassword(
   if (!right.ok) return right;
   if (!right.value) return wrongPassword(ctx, caller);
   const hashed = await oneHashAtATime(() => hashPassword(wish.next, ctx.config.passwordPeppers.current));
-  return hashed.ok ? replaceHash(ctx, caller, user.passwordHash, hashed.value) : hashed;
+  if (!hashed.ok) return hashed;
+  // Nobody without a password has given a right one.
+  return user.passwordHash === null
+    ? wrongPassword(ctx, caller)
+    : replaceHash(ctx, caller, user.passwordHash, hashed.value);
 }
 
 function wrongPassword(ctx: IdentityContext, caller: Principal): Result<never> {
@@ -48,37 +51,17 @@ async function replaceHash(
   before: string,
   passwordHash: string,
 ): Promise<Result<null>> {
-  const told = await tellOthers(ctx, caller);
-  if (!told.ok) return told;
-  const ending: Ending = { reason: "password_changed", by: caller.userId };
-  const written = await guardD1(
-    ctx.db.batch([
-      ctx.db
-        .update(users)
-        .set({ passwordHash, updatedAt: ctx.nowMs })
-        .where(and(eq(users.id, caller.userId), eq(users.passwordHash, before)))
-        .returning({ id: users.id }),
-      endStatement(ctx, othersOf(caller), ending),
-    ]),
-  );
-  if (!written.ok) return refuse(written.refusal);
-  const [changed, ended] = written.value;
-  await tellLate(ctx, caller, blacklistEnded(ctx, ended), told.value);
+  const same = and(eq(users.id, caller.userId), eq(users.passwordHash, before));
+  const change = ctx.db
+    .update(users)
+    .set({ passwordHash, updatedAt: ctx.nowMs })
+    .where(same)
+    .returning({ id: users.id });
+  const changed = await changeAndEndOthers(ctx, caller, "password_changed", change);
+  if (!changed.ok) return changed;
   // Somebody else has changed it while this was hashed.
-  if (changed.length === 0) return wrongPassword(ctx, caller);
+  if (!changed.value) return wrongPassword(ctx, caller);
   ctx.audit({ act: "password.change", target: caller.userId, outcome: "ok" });
   ctx.later(ctx.mail({ kind: "password_changed", userId: caller.userId }));
   return ok(null);
-}
-
-/** Sessions that were opened or refreshed after the account was told: ended in D1 already, so nothing is undone here. */
-async function tellLate(
-  ctx: IdentityContext,
-  caller: Principal,
-  ended: readonly string[],
-  known: ReadonlySet<string>,
-): Promise<void> {
-  const late = ended.filter((id) => !known.has(id));
-  const told = await tellAccount(ctx, caller.accountId, late);
-  if (!told.ok) log("warn", "session_end_untold", { sessions: late });
 }

@@ -1,9 +1,7 @@
 // Identity over HTTP.
 
-import type { Result } from "../../core/result.ts";
-import { wireTime } from "../../core/wire.ts";
 import { send, sendNothing, sendPublic } from "../../http/answer.ts";
-import { callerOf, type RequestContext } from "../../http/context.ts";
+import { callerOf } from "../../http/context.ts";
 import {
   answer,
   BODY_CODES,
@@ -15,15 +13,18 @@ import {
   problems,
   TOKEN_CODES,
 } from "../../http/openapi.ts";
-import { dropToken, keepToken, presentedToken, usesCookie } from "../../http/refresh-cookie.ts";
+import { dropToken, presentedToken } from "../../http/refresh-cookie.ts";
 import { publicJwksOf } from "../../http/tokens.ts";
 import { emailRoutes } from "./email-routes.ts";
 import { logout, logoutAll } from "./ending.ts";
+import { mfaRoutes } from "./mfa-routes.ts";
 import { passwordRoutes } from "./password-routes.ts";
+import { profileRoutes, renderUser } from "./profile-routes.ts";
 import { contextOf, originOf } from "./request.ts";
 import { roleRoutes } from "./role-routes.ts";
 import {
   jwksAnswer,
+  loginAnswer,
   loginBody,
   refreshBody,
   registerBody,
@@ -31,10 +32,10 @@ import {
   transportHeaders,
   userAnswer,
 } from "./schema.ts";
-import { login, readProfile, register } from "./service.ts";
+import { login, register } from "./service.ts";
 import { sessionRoutes } from "./session-routes.ts";
-import { refresh, SESSION_IDLE_MS, type Tokens } from "./sessions.ts";
-import type { User } from "./user.ts";
+import { refresh } from "./sessions.ts";
+import { sendEntered, sendRefreshed } from "./token-answer.ts";
 
 const tags = ["Identity"];
 
@@ -63,7 +64,7 @@ const loginRoute = operation({
   refreshCookie: true,
   request: { headers: transportHeaders, body: body(loginBody) },
   responses: {
-    200: answer(tokensAnswer, "A new session's tokens"),
+    200: answer(loginAnswer, "A new session's tokens, or what the second factor's code is to be given with"),
     ...problems(...BODY_CODES, "invalid_credentials", "unavailable"),
   },
 });
@@ -103,15 +104,6 @@ const logoutAllRoute = operation({
   responses: { 204: { description: "Every session has ended" }, ...problems(...TOKEN_CODES) },
 });
 
-const meRoute = operation({
-  method: "get",
-  path: "/v1/me",
-  tags,
-  summary: "Read one's own profile",
-  access: "profile:read",
-  responses: { 200: answer(userAnswer, "The caller"), ...problems(...TOKEN_CODES) },
-});
-
 const jwksRoute = operation({
   method: "get",
   path: "/.well-known/jwks.json",
@@ -127,11 +119,11 @@ const JWKS_MAX_AGE_SECONDS = 300;
 const personRoutes = createRouter()
   .openapi(registerRoute, async (c) => send(c, await register(contextOf(c), c.req.valid("json")), renderUser, 201))
   .openapi(loginRoute, async (c) => {
-    return sendTokens(c, await login(contextOf(c), c.req.valid("json"), originOf(c)));
+    return sendEntered(c, await login(contextOf(c), c.req.valid("json"), originOf(c)));
   })
   .openapi(refreshRoute, async (c) => {
     const token = presentedToken(c, c.req.valid("json").refresh_token);
-    return sendTokens(c, token.ok ? await refresh(contextOf(c), token.value) : token);
+    return sendRefreshed(c, token.ok ? await refresh(contextOf(c), token.value) : token);
   })
   .openapi(logoutRoute, async (c) => {
     const ended = await logout(contextOf(c), callerOf(c));
@@ -143,7 +135,6 @@ const personRoutes = createRouter()
     if (ended.ok) dropToken(c);
     return sendNothing(c, ended);
   })
-  .openapi(meRoute, async (c) => send(c, await readProfile(contextOf(c), callerOf(c)), renderUser, 200))
   .openapi(jwksRoute, (c) => {
     const keys = publicJwksOf(c.get("config"));
     return sendPublic(c, { ok: true, value: keys }, (value) => ({ keys: value }), JWKS_MAX_AGE_SECONDS);
@@ -155,44 +146,6 @@ export const identityRouter = createRouter()
   .route("/", sessionRoutes)
   .route("/", roleRoutes)
   .route("/", passwordRoutes)
-  .route("/", emailRoutes);
-
-function renderUser(user: User) {
-  return {
-    user: {
-      id: user.id,
-      email: user.email,
-      username: user.username,
-      email_verified: user.emailVerified,
-      roles: user.roles,
-      account_id: user.accountId,
-      created_at: wireTime(user.createdAtMs),
-    },
-  };
-}
-
-/** Refusals of a refresh token that will never be good again: a browser need not keep it. */
-const ENDED: ReadonlySet<string> = new Set([
-  "unauthenticated",
-  "token_expired",
-  "session_revoked",
-  "refresh_token_reused",
-]);
-
-/** Answers with a session's tokens: the refresh token in the cookie where that was asked for, else in the body. */
-function sendTokens(c: RequestContext, tokens: Result<Tokens>) {
-  const inCookie = usesCookie(c);
-  if (inCookie && tokens.ok) keepToken(c, tokens.value.refreshToken, SESSION_IDLE_MS / 1_000);
-  if (inCookie && !tokens.ok && ENDED.has(tokens.refusal.code)) dropToken(c);
-  return send(c, tokens, (value) => renderTokens(value, inCookie), 200);
-}
-
-function renderTokens(tokens: Tokens, inCookie: boolean) {
-  return {
-    access_token: tokens.accessToken,
-    token_type: "Bearer" as const,
-    expires_in: tokens.expiresInSeconds,
-    ...(inCookie ? {} : { refresh_token: tokens.refreshToken }),
-    session_id: tokens.sessionId,
-  };
-}
+  .route("/", emailRoutes)
+  .route("/", mfaRoutes)
+  .route("/", profileRoutes);

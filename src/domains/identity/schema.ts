@@ -20,7 +20,8 @@ const password = z
   // A lone surrogate has no UTF-8 form: two different passwords would have one hash.
   .refine((text) => text.isWellFormed(), "must be well-formed Unicode");
 
-const emailIn = z
+/** An address as it is typed. */
+export const emailIn = z
   .string()
   .max(EMAIL_CHARS_MAX)
   .regex(EMAIL, "must be an e-mail address")
@@ -62,7 +63,22 @@ const wished = { v: z.literal(1), id: z.string().min(1).max(64), seed: z.string(
 export const mailWish = z.discriminatedUnion("kind", [
   z.object({ ...wished, kind: z.literal("verify_email"), userId: z.string() }),
   z.object({ ...wished, kind: z.literal("reset_password"), email: z.string() }),
-  z.object({ ...wished, kind: z.literal("password_changed"), userId: z.string() }),
+  z.object({
+    ...wished,
+    kind: z.enum(["password_changed", "mfa_on", "mfa_off", "email_change_asked"]),
+    userId: z.string(),
+  }),
+  z.object({ ...wished, kind: z.literal("recovery_code_used"), userId: z.string(), left: z.int() }),
+  z.object({
+    ...wished,
+    kind: z.literal("new_device"),
+    userId: z.string(),
+    device: z.string(),
+    ip: z.string(),
+    at: z.int(),
+  }),
+  z.object({ ...wished, kind: z.literal("change_email"), userId: z.string(), email: z.string() }),
+  z.object({ ...wished, kind: z.literal("email_changed"), userId: z.string(), email: z.string() }),
 ]);
 
 export const mailboxQuery = pageQuery.extend({ to: z.string().max(EMAIL_CHARS_MAX).optional() });
@@ -99,8 +115,11 @@ const userOut = z
     email: z.string(),
     username: z.string(),
     email_verified: z.boolean(),
+    pending_email: z.string().nullable(),
     roles: z.array(z.string()),
     account_id: z.string(),
+    locale: z.string(),
+    notifications: z.object({ new_device: z.boolean(), orders: z.boolean(), news: z.boolean() }),
     created_at: timestampOut,
   })
   .openapi("User");
@@ -116,6 +135,17 @@ export const tokensAnswer = z
     session_id: z.string(),
   })
   .openapi("Tokens");
+
+/** A sign-in whose user has a second factor: no tokens yet. */
+export const loginAnswer = z.union([
+  tokensAnswer,
+  z
+    .object({
+      mfa_required: z.literal(true),
+      mfa_token: z.string().openapi({ description: "For `POST /v1/auth/mfa/verify`, once, within five minutes" }),
+    })
+    .openapi("MfaRequired"),
+]);
 
 export const jwksAnswer = z.object({
   keys: z.array(

@@ -1,17 +1,23 @@
-// Who people are: sign-up, login and the profile. Sessions and their tokens are in sessions.ts.
+// Who people are: sign-up and login. The profile is in profile.ts, sessions and their tokens in sessions.ts.
 
-import { and, eq, isNull, or } from "drizzle-orm";
-import { isKeyId } from "../../core/api-keys.ts";
+import { and, eq, or } from "drizzle-orm";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { type Database, guardD1 } from "../../db/client.ts";
-import { accounts, sessions, users } from "../../db/tables.ts";
-import type { Principal } from "../../http/context.ts";
+import { accounts, users } from "../../db/tables.ts";
+import { type Entered, enter } from "./enter.ts";
 import { hashPassword, needsRehash } from "./password.ts";
 import { checkPassword } from "./password-check.ts";
 import { judgePassword } from "./password-strength.ts";
-import { openSession, type Tokens } from "./sessions.ts";
 import { oneHashAtATime } from "./turnstile.ts";
-import { canonicalEmail, type IdentityContext, keptUser, newId, type Origin, type User, userOf } from "./user.ts";
+import {
+  canonicalEmail,
+  type IdentityContext,
+  newId,
+  type Origin,
+  PROFILE_AT_FIRST,
+  type User,
+  userOf,
+} from "./user.ts";
 
 const EMAIL_TAKEN: Refusal = { code: "email_taken", detail: "This e-mail address has an account already." };
 const USERNAME_TAKEN: Refusal = { code: "username_taken", detail: "This username is taken." };
@@ -34,6 +40,7 @@ export async function register(
   if (!passwordHash.ok) return passwordHash;
   const at = ctx.nowMs;
   const user = {
+    ...PROFILE_AT_FIRST,
     id: newId("usr", at),
     email: input.email,
     emailCanonical,
@@ -73,14 +80,14 @@ async function requireFree(db: Database, emailCanonical: string, username: strin
 }
 
 /**
- * Opens a session for an e-mail address or username and its password. Unknown names cost the same hash and get the
+ * Lets somebody in by an e-mail address or username and its password ({@link enter}). Unknown names cost the same hash and get the
  * same `invalid_credentials` as a wrong password, and are locked like known ones: `rate_limited`, without a hash.
  */
 export async function login(
   ctx: IdentityContext,
   input: { login: string; password: string },
   origin: Origin,
-): Promise<Result<Tokens>> {
+): Promise<Result<Entered>> {
   const name = input.login.toLowerCase();
   const found = await guardD1(
     ctx.db
@@ -96,20 +103,16 @@ export async function login(
   const whose = row?.user.id ?? `login/${name}`;
   const right = await checkPassword(ctx, whose, input.password, row?.user.passwordHash ?? null);
   if (!right.ok) return right;
-  if (row === undefined || !right.value) {
+  const stored = row?.user.passwordHash ?? null;
+  if (row === undefined || stored === null || !right.value) {
     // A name that nobody has is not written down: people type their passwords there.
     ctx.audit({ act: "session.login", target: row?.user.id ?? "", outcome: WRONG_LOGIN.code });
     return refuse(WRONG_LOGIN);
   }
-  const stored = row.user.passwordHash;
   if (needsRehash(stored, ctx.config.passwordPeppers.current)) {
     ctx.later(rehash(ctx, row.user.id, stored, input.password));
   }
-  const opened = await openSession(ctx, userOf(row.user, row.accountId), origin);
-  if (opened.ok) {
-    ctx.audit({ act: "session.login", actor: row.user.id, target: opened.value.sessionId, outcome: "ok" });
-  }
-  return opened;
+  return enter(ctx, userOf(row.user, row.accountId), origin);
 }
 
 /** Replaces the hash of a password that was right; not when it has been changed meanwhile. The next login tries again. */
@@ -118,36 +121,4 @@ async function rehash(ctx: IdentityContext, userId: string, stored: string, pass
   if (!hashed.ok) return;
   const same = and(eq(users.id, userId), eq(users.passwordHash, stored));
   await guardD1(ctx.db.update(users).set({ passwordHash: hashed.value }).where(same));
-}
-
-/**
- * The caller's own profile, by session or by key; while D1 is away as KV has kept it, which is as old as the access token at most. The account
- * has been asked before. Refuses with `session_revoked` once D1 has the end of the caller's session.
- */
-export async function readProfile(ctx: IdentityContext, caller: Principal): Promise<Result<User>> {
-  if (isKeyId(caller.sessionId)) return readKeyOwner(ctx, caller);
-  const found = await guardD1(
-    ctx.db
-      .select({ user: users, accountId: accounts.id })
-      .from(sessions)
-      .innerJoin(users, eq(users.id, sessions.userId))
-      .innerJoin(accounts, eq(accounts.id, sessions.accountId))
-      .where(and(eq(sessions.id, caller.sessionId), eq(users.id, caller.userId), isNull(sessions.endedAt)))
-      .limit(1),
-  );
-  if (!found.ok) {
-    const kept = keptUser(await ctx.edge.read(caller.sessionId));
-    return kept?.id === caller.userId ? ok(kept) : found;
-  }
-  const row = found.value[0];
-  if (row === undefined) return refuse({ code: "session_revoked", detail: "This session has ended; sign in again." });
-  return ok(userOf(row.user, row.accountId));
-}
-
-/** The profile of whose key it is. Refuses `unauthenticated` when there is no such user any more. */
-async function readKeyOwner(ctx: IdentityContext, { userId, accountId }: Principal): Promise<Result<User>> {
-  const found = await guardD1(ctx.db.select().from(users).where(eq(users.id, userId)).limit(1));
-  if (!found.ok) return found;
-  const [row] = found.value;
-  return row === undefined ? refuse({ code: "unauthenticated" }) : ok(userOf(row, accountId));
 }

@@ -6,6 +6,7 @@ import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { type Database, guardD1 } from "../../db/client.ts";
 import { accounts, sessions, users } from "../../db/tables.ts";
 import { ACCESS_TTL_SECONDS, signAccessToken } from "../../http/tokens.ts";
+import { tellOfNewDevice } from "./devices.ts";
 import { endForReuse } from "./ending.ts";
 import { readRefreshToken, refreshTokenOf } from "./refresh-token.ts";
 import { type IdentityContext, newId, type Origin, type User, userOf } from "./user.ts";
@@ -21,18 +22,23 @@ const ROTATIONS_KEPT_MAX = 50;
 /** Kept of a User-Agent or an address: enough to recognise one's own. */
 const ORIGIN_CHARS_MAX = 200;
 
-/** Both tokens of a session. */
-export interface Tokens {
+/** An access token and whose. */
+export interface AccessToken {
   accessToken: string;
   expiresInSeconds: number;
-  refreshToken: string;
   sessionId: string;
+}
+
+/** Both tokens of a session. */
+export interface Tokens extends AccessToken {
+  refreshToken: string;
 }
 
 const NOT_OURS: Refusal = { code: "unauthenticated", detail: "This is not a refresh token." };
 const EXPIRED: Refusal = { code: "token_expired", detail: "The session has expired; sign in again." };
 const REVOKED: Refusal = { code: "session_revoked", detail: "This session has ended; sign in again." };
-/** Opens a session for a user whose password was right. */
+
+/** Opens a session for a user who has shown all that is asked of them: only `enter` and a right code end here. */
 export async function openSession(ctx: IdentityContext, user: User, origin: Origin): Promise<Result<Tokens>> {
   const session = {
     id: newId("ses", ctx.nowMs),
@@ -44,10 +50,12 @@ export async function openSession(ctx: IdentityContext, user: User, origin: Orig
     createdAt: ctx.nowMs,
     rotatedAt: ctx.nowMs,
     expiresAt: ctx.nowMs + SESSION_TTL_MS,
+    authAt: ctx.nowMs,
   };
   const written = await guardD1(ctx.db.insert(sessions).values(session));
   if (!written.ok) return refuse(written.refusal);
-  return ok(await tokensOf(ctx, user, session.id, session.generation));
+  ctx.later(tellOfNewDevice(ctx, session));
+  return ok(await tokensOf(ctx, user, session));
 }
 
 /**
@@ -68,11 +76,11 @@ export async function refresh(ctx: IdentityContext, text: string): Promise<Resul
   if (session.endedReason === "reuse") return endForReuse(ctx, session);
   if (session.endedAt !== null) return refuse(REVOKED);
   const successor = token.generation + 1;
-  if (rotated.value) return ok(await tokensOf(ctx, user, session.id, successor));
+  if (rotated.value) return ok(await tokensOf(ctx, user, { ...session, generation: successor }));
   if (session.generation === token.generation) return refuse(EXPIRED);
   const used = session.rotations.find(([generation]) => generation === token.generation);
   if (used !== undefined && ctx.nowMs - used[1] <= SUCCESSOR_MS) {
-    return ok(await tokensOf(ctx, user, session.id, successor));
+    return ok(await tokensOf(ctx, user, { ...session, generation: successor }));
   }
   return endForReuse(ctx, session);
 }
@@ -122,20 +130,36 @@ async function sessionOf(
   return ok(row === undefined ? undefined : { session: row.session, user: userOf(row.user, row.accountId) });
 }
 
-async function tokensOf(ctx: IdentityContext, user: User, sessionId: string, generation: number): Promise<Tokens> {
-  const { config, nowMs } = ctx;
+async function tokensOf(
+  ctx: IdentityContext,
+  user: User,
+  session: { id: string; generation: number; authAt: number | null },
+): Promise<Tokens> {
+  const { id: sessionId, generation, authAt } = session;
+  return {
+    ...(await accessTokenOf(ctx, user, { id: sessionId, authAt })),
+    refreshToken: refreshTokenOf({ sessionId, generation }, ctx.config.refreshSecret),
+  };
+}
+
+/** An access token of a session, as of now; `authAt` is when its bearer last gave a password or a code. */
+export async function accessTokenOf(
+  ctx: IdentityContext,
+  user: User,
+  session: { id: string; authAt: number | null },
+): Promise<AccessToken> {
   const subject = {
     userId: user.id,
     accountId: user.accountId,
-    sessionId,
+    sessionId: session.id,
     roles: user.roles,
     emailVerified: user.emailVerified,
+    authAtMs: session.authAt,
   };
-  ctx.later(ctx.edge.keep(sessionId, user, ACCESS_TTL_SECONDS * 1_000));
+  ctx.later(ctx.edge.keep(session.id, user, ACCESS_TTL_SECONDS * 1_000));
   return {
-    accessToken: await signAccessToken(config, subject, nowMs),
+    accessToken: await signAccessToken(ctx.config, subject, ctx.nowMs),
     expiresInSeconds: ACCESS_TTL_SECONDS,
-    refreshToken: refreshTokenOf({ sessionId, generation }, config.refreshSecret),
-    sessionId,
+    sessionId: session.id,
   };
 }

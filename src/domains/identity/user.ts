@@ -5,7 +5,7 @@ import type { MailSubject } from "../../bindings/mail.ts";
 import { typeId } from "../../core/ids.ts";
 import type { Result } from "../../core/result.ts";
 import type { Database } from "../../db/client.ts";
-import type { users } from "../../db/tables.ts";
+import type { NotificationChoice, users } from "../../db/tables.ts";
 import type { AuditAct } from "../../http/audit.ts";
 import type { Config, SessionAuthority } from "../../http/context.ts";
 import type { Limits } from "../../http/limits.ts";
@@ -41,7 +41,18 @@ export interface User {
   roles: string[];
   accountId: string;
   createdAtMs: number;
+  /** The address that is to follow `email`; null when none waits. */
+  pendingEmail: string | null;
+  locale: string;
+  notifications: NotificationChoice;
 }
+
+/** What of a profile nobody is asked for at sign-up. */
+export const PROFILE_AT_FIRST = {
+  pendingEmail: null,
+  locale: "en",
+  notifications: { new_device: true, orders: true, news: false },
+} as const;
 
 /** A new id of `prefix` for a thing made at `nowMs`. An id is not a secret. */
 export function newId(prefix: string, nowMs: number): string {
@@ -54,7 +65,7 @@ export function canonicalEmail(email: string): string {
 }
 
 /** A row of the users table as the owner sees it: without its hash. */
-export function userOf(row: Omit<typeof users.$inferSelect, "passwordHash">, accountId: string): User {
+export function userOf(row: Omit<typeof users.$inferSelect, "passwordHash" | "closedAt">, accountId: string): User {
   return {
     id: row.id,
     email: row.email,
@@ -63,13 +74,19 @@ export function userOf(row: Omit<typeof users.$inferSelect, "passwordHash">, acc
     roles: row.roles,
     accountId,
     createdAtMs: row.createdAt,
+    pendingEmail: row.pendingEmail,
+    locale: row.locale,
+    notifications: row.notifications,
   };
 }
 
 /** What KV kept of a session's bearer, if it is a whole person: another version may have written it. */
 export function keptUser(kept: unknown): User | null {
-  const { id, email, username, emailVerified, roles, accountId, createdAtMs } = { ...(kept as Partial<User> | null) };
-  const texts = [id, email, username, accountId].every((one) => typeof one === "string");
-  const whole = texts && typeof emailVerified === "boolean" && Array.isArray(roles) && typeof createdAtMs === "number";
+  const { id, email, username, accountId, locale, ...rest } = { ...(kept as Partial<User> | null) };
+  const { emailVerified, roles, createdAtMs, pendingEmail, notifications } = rest;
+  const texts = [id, email, username, accountId, locale].every((one) => typeof one === "string");
+  const waits = pendingEmail === null || typeof pendingEmail === "string";
+  const lists = Array.isArray(roles) && typeof notifications === "object" && notifications !== null;
+  const whole = texts && waits && lists && typeof emailVerified === "boolean" && typeof createdAtMs === "number";
   return whole ? (kept as User) : null;
 }

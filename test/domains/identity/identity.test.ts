@@ -51,6 +51,9 @@ describe("sign-up", () => {
         username: person.username,
         email_verified: false,
         roles: ["customer"],
+        pending_email: null,
+        locale: "en",
+        notifications: { new_device: true, orders: true, news: false },
         created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
       },
     });

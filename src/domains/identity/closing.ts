@@ -1,0 +1,123 @@
+// How an account is closed by its owner. Its books stay as they are, under its id; the person behind it is forgotten.
+
+import { and, eq, isNull } from "drizzle-orm";
+import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
+import { guardD1 } from "../../db/client.ts";
+import { mails, mailTokens, mfaChallenges, mfaFactors, sessions, users } from "../../db/tables.ts";
+import { staleness } from "../../http/auth.ts";
+import type { Principal } from "../../http/context.ts";
+import { type AccountAccess, accountStub, askAccount, callObject } from "../../objects/stubs.ts";
+import { blacklistEnded, endStatement, tellAccount } from "./ending.ts";
+import { showOnceMore } from "./mfa.ts";
+import { factorOf } from "./second-factor.ts";
+import type { IdentityContext } from "./user.ts";
+
+const NOT_EMPTY: Refusal = {
+  code: "account_not_empty",
+  detail: "Cancel your orders, sell what you have and withdraw your money first.",
+};
+
+/**
+ * Closes the caller's account: it is frozen, every session ends, and name, addresses, password and second factor are forgotten.
+ * Wants the password; a fresh sign-in of who has none; with a second factor both. Refuses `account_not_empty` while it
+ * has a balance or an open order, `wrong_password`, `step_up_required`, `rate_limited`, and `unavailable`, after which it can
+ * be asked for again.
+ */
+export async function closeAccount(
+  ctx: IdentityContext,
+  access: AccountAccess,
+  caller: Principal,
+  password: string | undefined,
+): Promise<Result<null>> {
+  const shown = await mayClose(ctx, caller, password);
+  if (!shown.ok) {
+    if (shown.refusal.code === "wrong_password")
+      ctx.audit({ act: "account.close", target: caller.userId, outcome: "wrong_password" });
+    return shown;
+  }
+  const frozen = await freezeEmpty(access);
+  if (!frozen.ok) return frozen;
+  const told = await ctx.revoker.revokeAll(caller.accountId, ctx.nowMs + 1);
+  if (!told.ok) return told;
+  const keys = await ctx.revoker.revokeKeys(caller.accountId);
+  if (!keys.ok) return keys;
+  const forgotten = await forget(ctx, caller);
+  // Nobody is left who could have it thawed.
+  if (!forgotten.ok && frozen.value === "now") await setStatus(access, "active");
+  return forgotten;
+}
+
+async function mayClose(ctx: IdentityContext, caller: Principal, password: string | undefined): Promise<Result<null>> {
+  const found = await guardD1(ctx.db.select().from(users).where(eq(users.id, caller.userId)).limit(1));
+  if (!found.ok) return found;
+  const factor = await factorOf(ctx, caller.userId);
+  if (!factor.ok) return factor;
+  const [user] = found.value;
+  if (user === undefined) return refuse({ code: "not_found" });
+  const stale = staleness(caller, ctx.nowMs);
+  if (factor.value !== null && factor.value.confirmedAt !== null && stale !== null) return refuse(stale);
+  return showOnceMore(ctx, caller, user.passwordHash, password);
+}
+
+/** Freezes an account that has nothing, and looks again: what came in between is not locked in. Says who has frozen it. */
+async function freezeEmpty(access: AccountAccess): Promise<Result<"now" | "before">> {
+  const before = await statusOfEmpty(access);
+  if (!before.ok) return before;
+  if (before.value === "frozen") return ok("before");
+  const frozen = await setStatus(access, "frozen");
+  if (!frozen.ok) return frozen;
+  const after = await statusOfEmpty(access);
+  if (!after.ok) await setStatus(access, "active");
+  return after.ok ? ok("now") : after;
+}
+
+/** The status of an account without a balance; an open order holds one. Refuses `account_not_empty`, `unavailable`. */
+async function statusOfEmpty({ env, caller, heard }: AccountAccess): Promise<Result<string>> {
+  const { accountId, sessionId, issuedAtMs } = caller;
+  // The door has counted this call: without a spend it is not counted again.
+  const asked = { env, caller: { accountId, sessionId, issuedAtMs }, heard };
+  const found = await askAccount(asked, async (account, asker) => account.account(asker));
+  if (!found.ok) return found;
+  const { balances, status } = found.value;
+  return balances.some(({ available, held }) => available !== 0n || held !== 0n) ? refuse(NOT_EMPTY) : ok(status);
+}
+
+function setStatus({ env, caller }: AccountAccess, status: "active" | "frozen"): Promise<Result<null>> {
+  return callObject(() => accountStub(env, caller.accountId).setStatus(status, "closed by its owner"));
+}
+
+/** In one transaction. No name has a `~` in it and no address lacks an `@`: nobody can sign in as what stays, or sign up. */
+async function forget(ctx: IdentityContext, { userId, accountId }: Principal): Promise<Result<null>> {
+  const nobody = `~${userId}`;
+  const { db, nowMs } = ctx;
+  const open = and(eq(users.id, userId), isNull(users.closedAt));
+  const blank = {
+    email: nobody,
+    emailCanonical: nobody,
+    username: nobody,
+    passwordHash: null,
+    pendingEmail: null,
+    emailVerified: false,
+    roles: [],
+    locale: "en",
+    updatedAt: nowMs,
+    closedAt: nowMs,
+  };
+  const written = await guardD1(
+    db.batch([
+      endStatement(ctx, eq(sessions.userId, userId), { reason: "account_closed", by: userId }),
+      db.update(users).set(blank).where(open),
+      db.delete(mfaFactors).where(eq(mfaFactors.userId, userId)),
+      db.delete(mfaChallenges).where(eq(mfaChallenges.userId, userId)),
+      db.delete(mailTokens).where(eq(mailTokens.userId, userId)),
+      db.update(mails).set({ recipient: "", text: null, html: null }).where(eq(mails.userId, userId)),
+      db.update(sessions).set({ device: "", ip: "" }).where(eq(sessions.userId, userId)),
+    ]),
+  );
+  if (!written.ok) return refuse(written.refusal);
+  ctx.audit({ act: "account.close", target: userId, outcome: "ok" });
+  const late = written.value[0].filter(({ rotatedAt }) => rotatedAt > nowMs).map(({ id }) => id);
+  blacklistEnded(ctx, written.value[0]);
+  const heard = await tellAccount(ctx, accountId, late);
+  return heard.ok ? ok(null) : heard;
+}

@@ -1,0 +1,73 @@
+// Showing once more who one is, for what asks for a fresh password or code.
+
+import { and, eq, isNull } from "drizzle-orm";
+import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
+import { guardD1 } from "../../db/client.ts";
+import { accounts, mfaFactors, sessions, users } from "../../db/tables.ts";
+import type { Principal } from "../../http/context.ts";
+import { required } from "./mfa.ts";
+import { checkPassword } from "./password-check.ts";
+import { takeCode } from "./second-factor.ts";
+import { type AccessToken, accessTokenOf } from "./sessions.ts";
+import { type IdentityContext, userOf } from "./user.ts";
+
+const WRONG_PASSWORD: Refusal = { code: "wrong_password", detail: "The password is wrong." };
+const ENDED: Refusal = { code: "session_revoked", detail: "This session has ended; sign in again." };
+
+/**
+ * Takes the caller's password, or with a second factor a code and nothing less, and answers an access token whose `auth_time`
+ * is now. The session keeps it, so that a refresh carries it on. Refuses `validation_failed` when the other of the two is
+ * needed, `wrong_password`, `invalid_code`, `rate_limited`, `session_revoked`, and `unavailable`.
+ */
+export async function stepUp(
+  ctx: IdentityContext,
+  caller: Principal,
+  shown: { password?: string | undefined; code?: string | undefined },
+): Promise<Result<AccessToken>> {
+  const found = await guardD1(
+    ctx.db
+      .select({ user: users, accountId: accounts.id, mfaSince: mfaFactors.confirmedAt })
+      .from(users)
+      .innerJoin(accounts, eq(accounts.userId, users.id))
+      .leftJoin(mfaFactors, eq(mfaFactors.userId, users.id))
+      .where(eq(users.id, caller.userId))
+      .limit(1),
+  );
+  if (!found.ok) return found;
+  const [row] = found.value;
+  if (row === undefined) return refuse(ENDED);
+  const judged = row.mfaSince === null ? await byPassword(ctx, row.user, shown) : await byCode(ctx, row.user, shown);
+  if (!judged.ok) {
+    const outcome = judged.refusal.code;
+    if (outcome === "wrong_password" || outcome === "invalid_code")
+      ctx.audit({ act: "session.step_up", target: caller.sessionId, outcome });
+    return judged;
+  }
+  const own = and(eq(sessions.id, caller.sessionId), isNull(sessions.endedAt));
+  const kept = await guardD1(
+    ctx.db.update(sessions).set({ authAt: ctx.nowMs }).where(own).returning({ id: sessions.id }),
+  );
+  if (!kept.ok) return refuse(kept.refusal);
+  if (kept.value.length === 0) return refuse(ENDED);
+  ctx.audit({ act: "session.step_up", target: caller.sessionId, outcome: "ok" });
+  return ok(await accessTokenOf(ctx, userOf(row.user, row.accountId), { id: caller.sessionId, authAt: ctx.nowMs }));
+}
+
+async function byPassword(
+  ctx: IdentityContext,
+  user: typeof users.$inferSelect,
+  { password }: { password?: string | undefined },
+): Promise<Result<null>> {
+  if (password === undefined) return required("/password");
+  const right = await checkPassword(ctx, user.id, password, user.passwordHash);
+  if (!right.ok) return right;
+  return right.value ? ok(null) : refuse(WRONG_PASSWORD);
+}
+
+async function byCode(
+  ctx: IdentityContext,
+  user: { id: string },
+  { code }: { code?: string | undefined },
+): Promise<Result<null>> {
+  return code === undefined ? required("/code") : takeCode(ctx, user.id, code);
+}
