@@ -34,6 +34,7 @@ const CHECKS = [
     () => tool("@biomejs/biome/bin/biome", "check", ".", "--error-on-warnings", "--diagnostic-level=warn"),
   ],
   ["docs/openapi.json is what the routes say", () => node(join("scripts", "openapi.mjs"), "--check")],
+  ["docs/permissions.md is what the table says", () => node(join("scripts", "permissions.mjs"), "--check")],
   ["the pages of errors are what docs/errors.md says", () => node(join("scripts", "errors.mjs"), "--check")],
   ["migrations fit each other", () => tool("drizzle-kit/bin.cjs", "check")],
   ["migrations are what src/db says", pendingMigration],

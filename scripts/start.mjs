@@ -28,6 +28,7 @@ const DEMO_USERS = [
   { number: 1, username: "alice", roles: ["customer"] },
   { number: 2, username: "bob", roles: ["customer"] },
   { number: 3, username: "olivia", roles: ["customer", "operator"] },
+  { number: 4, username: "adam", roles: ["customer", "admin"] },
 ];
 /** Nothing leaves the machine, nothing is asked, nothing is advertised. */
 const QUIET_ENV = {
@@ -57,7 +58,7 @@ async function main() {
   const providers = await testProvider(secrets);
   const server = startServer(providers.vars);
   await untilHealthy(server);
-  for (const user of DEMO_USERS) if (!user.roles.includes("operator")) await fund(user.username);
+  for (const user of DEMO_USERS) if (user.roles.length === 1) await fund(user.username);
   watch(server);
   setInterval(() => fetch(`${ADDRESS}/cdn-cgi/local/scheduled`).catch(() => {}), CRON_EVERY_MS).unref();
   console.log(`\nTradepost listens on ${ADDRESS}\n\nDemo logins (password "${DEMO_PASSWORD}"):`);
@@ -89,6 +90,7 @@ function localSecrets() {
   const made = {};
   if (!found.JWT_PRIVATE_JWK) made.JWT_PRIVATE_JWK = signingKey();
   if (!found.REFRESH_SECRET) made.REFRESH_SECRET = randomBytes(32).toString("base64url");
+  if (!found.API_KEY_SECRET) made.API_KEY_SECRET = randomBytes(32).toString("base64url");
   if (!found.MFA_SECRET) made.MFA_SECRET = randomBytes(32).toString("base64url");
   if (!found.PASSWORD_PEPPER) made.PASSWORD_PEPPER = randomBytes(32).toString("base64url");
   const lines = Object.entries(made).map(([name, value]) => `${name}='${value}'\n`);

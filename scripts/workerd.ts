@@ -125,6 +125,7 @@ function makeSecrets() {
   return {
     JWT_PRIVATE_JWK: JSON.stringify({ kty, crv, kid: "local", x, d }),
     REFRESH_SECRET: randomBytes(32).toString("base64url"),
+    API_KEY_SECRET: randomBytes(32).toString("base64url"),
     MFA_SECRET: randomBytes(32).toString("base64url"),
     PASSWORD_PEPPER: randomBytes(32).toString("base64url"),
   };

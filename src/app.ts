@@ -15,8 +15,9 @@ import { addressGate } from "./http/addresses.ts";
 import { sizeLimit } from "./http/body.ts";
 import { configuration, type Ports, requestContext } from "./http/context.ts";
 import { cors } from "./http/cors.ts";
+import { declaredRoutes } from "./http/declared.ts";
 import { notFound, onError } from "./http/fallback.ts";
-import { BEARER_SCHEME, createRouter } from "./http/openapi.ts";
+import { API_KEY_SCHEME, BEARER_SCHEME, createRouter } from "./http/openapi.ts";
 import { systemRoutes } from "./http/system.ts";
 
 /** What domains fill in for the real thing; tests hand in their own. */
@@ -32,6 +33,8 @@ export function createApp(ports: Ports = PORTS) {
     scheme: "bearer",
     bearerFormat: "JWT",
   });
+  const apiKey = { type: "apiKey", in: "header", name: "X-Api-Key" } as const;
+  app.openAPIRegistry.registerComponent("securitySchemes", API_KEY_SCHEME, apiKey);
 
   app.route("/", identityRouter);
   app.route("/", accountRouter);
@@ -46,6 +49,8 @@ export function createApp(ports: Ports = PORTS) {
     "/",
     systemRoutes(() => openApiDocument(app)),
   );
+  // A route that says nothing of who may call it would be open to everybody.
+  declaredRoutes(app);
   app.notFound(notFound(app));
   return app;
 }

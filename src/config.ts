@@ -81,6 +81,7 @@ const schema = z.object({
   JWT_PRIVATE_JWK: json.pipe(privateJwk),
   JWT_FURTHER_JWKS: json.default([]).pipe(furtherJwks.max(FURTHER_KEYS_MAX)),
   REFRESH_SECRET: base64url32,
+  API_KEY_SECRET: base64url32,
   MFA_SECRET: base64url32,
   PASSWORD_PEPPER: base64url32,
   PASSWORD_PEPPER_PREVIOUS: base64url32.optional(),
@@ -158,6 +159,8 @@ export interface Config {
   /** Keys that verify, and are published, beside the one that signs: its predecessors and its successor. */
   furtherJwks: VerifyingJwk[];
   refreshSecret: string;
+  /** What API keys are sealed with, and the secrets made from that their calls are signed with. */
+  apiKeySecret: string;
   /** Under which the seeds of second factors are sealed. */
   mfaSecret: string;
   /** The pepper that new hashes get, and the one before it while hashes under that are still about. */
@@ -197,6 +200,7 @@ export function parseConfig(source: object): Config {
     signingJwk: vars.JWT_PRIVATE_JWK,
     furtherJwks: vars.JWT_FURTHER_JWKS,
     refreshSecret: vars.REFRESH_SECRET,
+    apiKeySecret: vars.API_KEY_SECRET,
     mfaSecret: vars.MFA_SECRET,
     passwordPeppers: { current: vars.PASSWORD_PEPPER, previous: vars.PASSWORD_PEPPER_PREVIOUS ?? null },
     publicUrl: vars.PUBLIC_URL,

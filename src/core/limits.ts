@@ -64,6 +64,18 @@ export const SOCKET_SILENCE_MAX_MS = 60_000;
 export const TICKET_TTL_MS = 30_000;
 /** Tickets of one account that wait to be used: more are a mistake or an attack. */
 export const TICKETS_OPEN_MAX = 100;
+/** API keys of an account: each has a rate of its own beside its owner's. */
+export const API_KEYS_PER_ACCOUNT_MAX = 20;
+/** Blocks of addresses that one key may be bound to: each call by it looks at all of them. */
+export const API_KEY_ADDRESSES_MAX = 20;
+/** How late a key's last use may be known: a write for each order would cost as much as the order. */
+export const API_KEY_TOUCH_MS = 60_000;
+/** Longest life of a stream that was opened by key: a key without an end would leave one open for ever. */
+export const API_KEY_STREAM_MS = 24 * 3_600_000;
+/** How far a signed call's time may be from ours, either way: clocks differ, and longer would be longer to replay in. */
+export const SIGNATURE_WINDOW_MS = 30_000;
+/** Nonces of an account that are remembered: twice what its fastest keys send in two windows. */
+export const NONCES_PER_ACCOUNT_MAX = 20_000;
 /** gtd orders must have at least this much life: the contract's figure. */
 export const EXPIRES_AHEAD_MIN_MS = 1_000;
 /** Idle time between sweeps of one object by the D1 sweeper. */

@@ -35,10 +35,11 @@ const TEXT_CHARS_MAX = 500;
 
 /** Tells the audit trail of an act of this request, after the answer. */
 export function audit(c: Context<AppEnv>, act: AuditAct, actorKind?: AuditEvent["actorKind"]): void {
-  const actor = act.actor ?? c.get("principal")?.userId ?? "";
+  const keyId = c.get("apiKey")?.keyId;
+  const actor = act.actor ?? keyId ?? c.get("principal")?.userId ?? "";
   const written = c.get("ports").audit(c.env)({
     at: Date.now(),
-    actorKind: actorKind ?? (actor === "" ? "stranger" : "user"),
+    actorKind: actorKind ?? (actor === "" ? "stranger" : actor === keyId ? "key" : "user"),
     actor,
     act: act.act,
     target: act.target.slice(0, TEXT_CHARS_MAX),
@@ -51,8 +52,8 @@ export function audit(c: Context<AppEnv>, act: AuditAct, actorKind?: AuditEvent[
 }
 
 /**
- * Tells of an operator's act, done or refused: its target is the path's ids, or else what was said without the reason. That is
- * the one the act was read with (operator-act.ts). Stands behind the door: who may not act is in the request log alone.
+ * Tells of an operator's act, done or refused: its target is what the act says, or the path's ids, or else what was said without
+ * the reason. That is the one the act was read with (operator-act.ts). Stands behind the door: who may not act is in the request log alone.
  */
 export function audited(act: string): MiddlewareHandler<AppEnv> {
   return async function audited(c, next) {
@@ -61,7 +62,11 @@ export function audited(act: string): MiddlewareHandler<AppEnv> {
     if (c.res.headers.has("Idempotency-Replayed")) return;
     const reason = c.get("reason");
     const outcome = c.get("refused") ?? "ok";
-    audit(c, { act, target: targetOf(c), outcome, ...(reason === undefined ? {} : { reason }) }, "operator");
+    audit(
+      c,
+      { act, target: c.get("target") ?? targetOf(c), outcome, ...(reason === undefined ? {} : { reason }) },
+      "operator",
+    );
   };
 }
 

@@ -1,24 +1,18 @@
 // Who may come in: the checks that stand before a route and before anything of the request is looked at.
 
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler, Next } from "hono";
 import { edgeSessions } from "../bindings/kv.ts";
 import { STEP_UP_MS } from "../core/limits.ts";
+import { mayByRole, PERMISSIONS, type Permission } from "../core/permissions.ts";
 import type { Spend } from "../core/policies.ts";
-import type { Refusal, Result } from "../core/result.ts";
-import { type AppEnv, callerOf, later, type Principal } from "./context.ts";
-import { hear } from "./limits.ts";
+import { invariant, type Refusal, type Result } from "../core/result.ts";
+import { API_KEY_HEADER, presentKey } from "./api-keys.ts";
+import { type AppEnv, accessOf, callerOf, type KeyOwner, later, type Principal } from "./context.ts";
 import { problemResponse } from "./problem.ts";
 import { NOT_SIGNED_IN, verifyAccessToken } from "./tokens.ts";
 
-/**
- * Who may call a route: everybody; who is signed in; who is signed in where no account object answers, so that the session is
- * judged before the act; who also has a verified e-mail address; or who has a role. Only {@link EDGE_JUDGED} read KV: the
- * way of an order does not.
- */
-export type Access = "public" | "signed_in" | "live_session" | "verified_email" | "operator";
-
-/** Routes whose sessions KV may refuse, and which answer nothing while the account cannot be asked. */
-const EDGE_JUDGED: ReadonlySet<Access> = new Set(["live_session", "operator"]);
+/** Who may call a route: everybody, or who has a permission (core/permissions.ts). */
+export type Access = "public" | Permission;
 
 /** The token of an `Authorization: Bearer …` header, if that is what it is. */
 export function bearerToken(authorization: string | undefined): string | undefined {
@@ -36,14 +30,23 @@ const SESSION_ENDED: Refusal = { code: "session_revoked", detail: "This session 
 /** Answers that may have been given before the account was asked: refusals of form, fields, names and state. */
 const REFUSALS: ReadonlySet<number> = new Set([400, 404, 409, 415, 422]);
 
-/** What a route behind a token demands, and what a call of it spends. */
+/** What a route that is not public demands, and what a call of it spends. */
 export interface CallerDoor {
-  access: Exclude<Access, "public">;
+  access: Permission;
   spends: Spend["policy"];
+  /** The caller's e-mail address must be verified, too. */
+  verifiedEmail: boolean;
   /** The route's act asks the caller's account, which then judges the session and counts the call: no hop of its own. */
   asksAccount: boolean;
-  /** Only for who has given a password or a code within the last {@link STEP_UP_MS}: 403 `step_up_required` else. */
+  /** The route's act tells the account that sessions end: KV need not be asked, and an account that is away is the act's to see. */
+  tellsAccount: boolean;
+  /** Only for who has given a password or a code within the last {@link STEP_UP_MS}: 403 `step_up_required` else. No key can. */
   stepUp: boolean;
+}
+
+/** Whether KV may refuse the session of a route, and nothing is answered while the account cannot be asked. */
+function isEdgeJudged({ asksAccount, tellsAccount }: CallerDoor): boolean {
+  return !asksAccount && !tellsAccount;
 }
 
 /**
@@ -52,36 +55,72 @@ export interface CallerDoor {
  * KV knows to have ended. Where the act asks the account anyway, only what was refused without it is asked for here: such a
  * caller must learn nothing else, and pays for the refusal.
  */
-export function requireCaller({ access, spends, asksAccount, stepUp }: CallerDoor): MiddlewareHandler<AppEnv> {
+export function requireCaller(door: CallerDoor): MiddlewareHandler<AppEnv> {
   return async function requireCaller(c, next) {
+    const key = c.req.header(API_KEY_HEADER);
+    if (key !== undefined) return enterByKey(c, next, door, key);
     const token = bearerToken(c.req.header("authorization"));
     if (token === undefined) return problemResponse(c, NOT_SIGNED_IN);
     const verified = await verifyAccessToken(c.get("config"), token, Date.now());
     if (!verified.ok) return problemResponse(c, verified.refusal);
     c.set("principal", verified.value);
-    c.set("spend", { policy: spends, count: 1 });
-    if (EDGE_JUDGED.has(access) && (await isBlacklisted(c))) return problemResponse(c, SESSION_ENDED);
-    const lacking = lackOf(access, verified.value) ?? (stepUp ? staleness(verified.value) : null);
-    if (lacking === null && asksAccount) {
+    c.set("spend", { policy: door.spends, count: 1 });
+    if (isEdgeJudged(door) && (await isBlacklisted(c))) return problemResponse(c, SESSION_ENDED);
+    const lacking = lackOf(door, verified.value) ?? (door.stepUp ? staleness(verified.value) : null);
+    if (lacking === null && door.asksAccount) {
       await next();
       return judgeRefusal(c);
     }
     const admitted = await admit(c);
-    const refusal = admitted.ok ? lacking : whatCounts(admitted.refusal, access, lacking);
+    const refusal = admitted.ok ? lacking : whatCounts(admitted.refusal, door, lacking);
     return refusal === null ? next() : problemResponse(c, refusal);
   };
 }
 
-/** Has the caller's account judge the session and count the call. Refuses `session_revoked`, `rate_limited`, `unavailable`. */
-export function admit(c: Context<AppEnv>): Promise<Result<null>> {
+/** The same for a caller by key, of whom the account knows the most: where its act is not asked anyway, it is asked here. */
+async function enterByKey(c: Context<AppEnv>, next: Next, door: CallerDoor, text: string) {
+  const { scope } = PERMISSIONS[door.access];
+  const presented = await presentKey(c, text, scope);
+  if (!presented.ok) return problemResponse(c, presented.refusal);
+  c.set("apiKey", presented.value);
+  c.set("spend", { policy: door.spends, count: 1 });
+  if (scope !== null && door.asksAccount) {
+    await next();
+    return judgeRefusal(c);
+  }
+  const admitted = await admit(c);
+  if (!admitted.ok) return problemResponse(c, admitted.refusal);
+  // An account refuses every key where none is enough.
+  invariant(scope !== null && admitted.value !== null, `a key was let in by ${door.access}`);
+  const { accountId, keyId: sessionId } = presented.value;
+  const { userId } = admitted.value;
+  c.set("principal", {
+    userId,
+    accountId,
+    sessionId,
+    roles: [],
+    emailVerified: false,
+    issuedAtMs: -1,
+    expiresAtMs: 0,
+    authAtMs: null,
+  });
+  return next();
+}
+
+/**
+ * Has the caller's account judge the session or key and count the call. Refuses `session_revoked`, what a key lacks,
+ * `rate_limited`, `unavailable`.
+ */
+export function admit(c: Context<AppEnv>): Promise<Result<KeyOwner>> {
   const authority = c.get("ports").sessionAuthority(c.env);
-  return authority.admit(callerOf(c), c.get("spend") ?? { policy: "calls", count: 1 }, (standing) => hear(c, standing));
+  const { caller, heard } = accessOf(c);
+  return authority.admit(caller, c.get("spend") ?? { policy: "calls", count: 1 }, heard);
 }
 
 /** 401 before 403 before 429. Where no act asks the account itself, one that is away lets nobody pass. */
-function whatCounts(refusal: Refusal, access: Access, lacking: Refusal | null): Refusal | null {
+function whatCounts(refusal: Refusal, door: CallerDoor, lacking: Refusal | null): Refusal | null {
   if (refusal.code === "session_revoked") return refusal;
-  if (refusal.code === "unavailable") return EDGE_JUDGED.has(access) ? refusal : lacking;
+  if (refusal.code === "unavailable") return isEdgeJudged(door) ? refusal : lacking;
   return lacking ?? refusal;
 }
 
@@ -104,8 +143,7 @@ async function isBlacklisted(c: Context<AppEnv>): Promise<boolean> {
   return true;
 }
 
-function lackOf(access: CallerDoor["access"], { emailVerified, roles }: Principal): Refusal | null {
-  if (access === "verified_email") return emailVerified ? null : { code: "email_not_verified" };
-  if (access !== "operator" || roles.includes(access)) return null;
-  return { code: "forbidden", detail: `This needs the role ${access}.` };
+function lackOf({ access, verifiedEmail }: CallerDoor, { emailVerified, roles }: Principal): Refusal | null {
+  if (!mayByRole(access, roles)) return { code: "forbidden", detail: `This needs the permission ${access}.` };
+  return verifiedEmail && !emailVerified ? { code: "email_not_verified" } : null;
 }

@@ -2,9 +2,11 @@
 
 import type { Context, MiddlewareHandler } from "hono";
 import { type Config, loadConfig } from "../config.ts";
+import type { PresentedKey } from "../core/api-keys.ts";
 import type { Rates, Spend, Standing } from "../core/policies.ts";
 import { InvariantError, type RefusalCode, type Result } from "../core/result.ts";
 import type { AddressGate } from "./addresses.ts";
+import type { KeyCaller } from "./api-keys.ts";
 import type { AuditTrail } from "./audit.ts";
 import { tellOrigin } from "./cors.ts";
 import type { OnceStore } from "./idempotency.ts";
@@ -27,19 +29,32 @@ export interface Principal {
   authAtMs: number | null;
 }
 
+/** A caller as their account is asked of them: by session, or by key, whose id then stands for a session's. */
+export interface AskingCaller {
+  accountId: string;
+  sessionId: string;
+  issuedAtMs: number;
+  key?: PresentedKey;
+}
+
+/** Whose key a call was by; null for one by session. */
+export type KeyOwner = { userId: string } | null;
+
 /** What the account knows of sessions: it hears of each end first. A failure to tell it means that the caller must answer 503. */
 export interface SessionAuthority {
   /**
-   * Whether the session of a verified token still counts and may spend this; `heard` is told what is left. Refuses
-   * `session_revoked`, `rate_limited`, and `unavailable`.
+   * Whether the session of a verified token, or a key, still counts and may spend this; `heard` is told what is left. Answers
+   * whose key it is. Refuses `session_revoked`, what a key lacks, `rate_limited`, and `unavailable`.
    */
-  admit(principal: Principal, spend: Spend, heard: (standing: Standing) => void): Promise<Result<null>>;
+  admit(caller: AskingCaller, spend: Spend, heard: (standing: Standing) => void): Promise<Result<KeyOwner>>;
   /** No command of this session is taken from now on; the account may forget it after `untilMs`. */
   revokeSession(accountId: string, sessionId: string, untilMs: number): Promise<Result<null>>;
   /** Counts a use of an ended session that was refused at the edge, before its account was asked. Never throws. */
   noteRefusedUse(sessionId: string): Promise<void>;
   /** No token issued before `validFromMs` is taken from now on. */
   revokeAll(accountId: string, validFromMs: number): Promise<Result<null>>;
+  /** No API key of this account is taken from now on. */
+  revokeKeys(accountId: string): Promise<Result<null>>;
 }
 
 /** What domains fill in and app.ts wires. */
@@ -59,6 +74,8 @@ export interface AppEnv {
     config: Config;
     ports: Ports;
     principal: Principal | undefined;
+    /** The API key that the call is by; whether it is one only the account can say. */
+    apiKey: KeyCaller | undefined;
     /** What this call costs its caller; a handler of many acts at once says how many before it asks the account. */
     spend: Spend | undefined;
     /** What counting has left, by policy; undefined when nothing was counted. */
@@ -67,6 +84,8 @@ export interface AppEnv {
     json: unknown;
     /** Why an operator does this, once their act was read. */
     reason: string | undefined;
+    /** What they do it to, where the path does not say all of it. */
+    target: string | undefined;
     /** The code that the request was refused with, and what was thrown if it is a bug: both for the log. */
     refused: RefusalCode | undefined;
     uncaught: Error | undefined;
@@ -82,15 +101,26 @@ export function callerOf(c: Context<AppEnv>): Principal {
   return principal;
 }
 
-/** The signed-in caller as their account is asked: whose session, what the call costs, and who hears what that leaves. */
+/** The caller, by session or by key, as their account is asked: what the call costs, and who hears what that leaves. */
 export function accessOf(c: Context<AppEnv>) {
-  const { accountId, sessionId, issuedAtMs, expiresAtMs } = callerOf(c);
   const spend = c.get("spend");
   return {
     env: c.env,
-    caller: { accountId, sessionId, issuedAtMs, expiresAtMs, ...(spend === undefined ? {} : { spend }) },
+    caller: { ...askingCallerOf(c), ...(spend === undefined ? {} : { spend }) },
     heard: (standing: Standing) => hear(c, standing),
   };
+}
+
+function askingCallerOf(c: Context<AppEnv>): AskingCaller & { expiresAtMs: number } {
+  const presented = c.get("apiKey");
+  if (presented !== undefined) return keyedCaller(presented);
+  const { accountId, sessionId, issuedAtMs, expiresAtMs } = callerOf(c);
+  return { accountId, sessionId, issuedAtMs, expiresAtMs };
+}
+
+/** A caller by key. Its id stands for a session's, and no token is as old as −1; its end the account adds. */
+export function keyedCaller({ accountId, keyId, key }: KeyCaller): AskingCaller & { expiresAtMs: number } {
+  return { accountId, sessionId: keyId, issuedAtMs: -1, expiresAtMs: 0, key };
 }
 
 /** A request as a domain's files beside its routes see it. */

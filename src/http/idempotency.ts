@@ -83,7 +83,7 @@ async function keptOf(c: Context<AppEnv>): Promise<OnceAnswer | null> {
 }
 
 function scopeOf(c: Context<AppEnv>): string {
-  const who = c.get("principal")?.userId ?? `ip/${ipKey(clientIp(c))}`;
+  const who = c.get("principal")?.userId ?? c.get("apiKey")?.accountId ?? `ip/${ipKey(clientIp(c))}`;
   return `${who} ${c.req.method} ${c.req.path}`;
 }
 

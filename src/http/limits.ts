@@ -3,7 +3,7 @@ import type { Context, MiddlewareHandler } from "hono";
 import { POLICIES, type PolicyName, type Standing } from "../core/policies.ts";
 import type { Result } from "../core/result.ts";
 import { clientIp, ipKey } from "./client-ip.ts";
-import { type AppEnv, callerOf } from "./context.ts";
+import { type AppEnv, accessOf } from "./context.ts";
 import { problemResponse } from "./problem.ts";
 
 /**
@@ -42,7 +42,7 @@ export function limited(policies: readonly PolicyName[]): MiddlewareHandler<AppE
 }
 
 function keyOf(c: Context<AppEnv>, policy: PolicyName): string {
-  return POLICIES[policy].per === "account" ? callerOf(c).accountId : ipKey(clientIp(c));
+  return POLICIES[policy].per === "account" ? accessOf(c).caller.accountId : ipKey(clientIp(c));
 }
 
 /** Sets `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-11) on a limited answer. */

@@ -6,6 +6,7 @@ import type { MiddlewareHandler } from "hono";
 import { every } from "hono/combine";
 import { PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX } from "../core/limits.ts";
 import { findAsset, findMarket } from "../core/listings.ts";
+import { isPermission, isStaffs, PERMISSIONS, type Scope } from "../core/permissions.ts";
 import type { PolicyName } from "../core/policies.ts";
 import { InvariantError, type RefusalCode } from "../core/result.ts";
 import { audited } from "./audit.ts";
@@ -20,6 +21,8 @@ import { fieldErrors } from "./validation.ts";
 
 /** The name of the token scheme in the OpenAPI document. */
 export const BEARER_SCHEME = "bearer";
+/** The name of the scheme of API keys. */
+export const API_KEY_SCHEME = "api_key";
 
 /**
  * How often a route may be called. Behind a token every call costs its caller one of `spends` (calls), told to the account
@@ -30,6 +33,17 @@ interface Limited {
   limits?: readonly PolicyName[];
   spends?: CallerDoor["spends"];
   asksAccount?: true;
+}
+
+/**
+ * What else a route's door demands, or leaves to its act. Where the act neither `asksAccount` nor `tellsAccount`, KV and the
+ * account judge the session before it (docs/adr/0016-sessions-at-the-edge.md).
+ */
+interface Doored {
+  verifiedEmail?: true;
+  tellsAccount?: true;
+  /** Only for who has lately given a password or a code (403 `step_up_required`). */
+  stepUp?: true;
 }
 
 /** What an operator's act is called in the audit trail. Every one has a name: whatever operators change is told of there. */
@@ -50,53 +64,54 @@ interface Cookied {
   refreshCookie?: true;
 }
 
-/** Whether the route is only for who has lately given a password or a code (403 `step_up_required`). */
-interface SteppedUp {
-  stepUp?: true;
-}
-
 type Declaration = Omit<RouteConfig, "path" | "security" | "middleware"> & { access: Access } & Limited &
+  Doored &
   Audited &
   Once &
-  Cookied &
-  SteppedUp;
+  Cookied;
 
 /** A declaration as a router takes it. */
 export type Operation<R> = R & { getRoutingPath(): never };
 
+/** The operation's permission, or `public`, in the OpenAPI document. */
+export const PERMISSION_FIELD = "x-permission";
+
 /**
  * Declares one operation. `access` decides its `security` in the document and the check before anything of the
- * request is looked at; a declared body is JSON, read after that check. Query parameters that are not declared are
+ * request is looked at: one that declares none cannot be made, and so not be mounted; a declared body is JSON, read after that check. Query parameters that are not declared are
  * refused with 422, unless the declared query is a loose object: a misspelt filter would answer something else.
  */
 export function operation<P extends string, R extends Declaration & { path: P }>(declaration: R): Operation<R> {
-  const {
-    access,
-    audit,
-    once,
-    refreshCookie,
-    limits,
-    spends,
-    asksAccount,
-    stepUp,
-    ...route
-  }: Declaration & {
-    path: P;
-  } = declaration;
-  if (access === "operator" && route.method !== "get" && audit === undefined) {
+  const { access, audit, once, refreshCookie, ...others }: Declaration & { path: P } = declaration;
+  const { limits, spends, asksAccount, verifiedEmail, tellsAccount, stepUp, ...route } = others;
+  if (access !== "public" && !isPermission(access)) {
+    throw new InvariantError(`${route.method} ${route.path} does not declare who may call it`);
+  }
+  if (access !== "public" && isStaffs(access) && route.method !== "get" && audit === undefined) {
     throw new InvariantError(`${route.method} ${route.path} has no name in the audit trail`);
   }
-  const guards = guardsOf(access, { limits, spends, asksAccount, stepUp });
+  const guards = guardsOf(access, { limits, spends, asksAccount, verifiedEmail, tellsAccount, stepUp });
   const trail = audit === undefined ? [] : [audited(audit)];
   const body = route.request?.body;
   const keyed = once === undefined || body === undefined ? [] : [onceByKey(once, schemaOf(body))];
   const cookies = refreshCookie === true ? [cookieDoor] : [];
   const middleware = [...cookies, ...guards, ...trail, ...(body === undefined ? [] : [jsonBody]), ...keyed];
-  const security = access === "public" ? [] : [{ [BEARER_SCHEME]: [] }];
+  const security = access === "public" ? [] : schemesOf(PERMISSIONS[access].scope);
   const combined: Pick<RouteConfig, "middleware"> = middleware.length === 0 ? {} : { middleware: every(...middleware) };
   const request = { ...route.request, query: strictQuery(route.request?.query) };
   // The caller's own type is handed back: what is added concerns the router and the document, not the handler.
-  return createRoute({ ...route, request, security, ...combined }) as unknown as Operation<R>;
+  return createRoute({
+    ...route,
+    request,
+    security,
+    ...combined,
+    [PERMISSION_FIELD]: access,
+  }) as unknown as Operation<R>;
+}
+
+function schemesOf(scope: Scope | null): Record<string, string[]>[] {
+  const bearer = { [BEARER_SCHEME]: [] };
+  return scope === null ? [bearer] : [bearer, { [API_KEY_SCHEME]: [scope] }];
 }
 
 type Body = NonNullable<NonNullable<RouteConfig["request"]>["body"]>;
@@ -117,14 +132,19 @@ function strictQuery(declared: Query): Query {
 
 type Whatever<T> = { [K in keyof T]: T[K] | undefined };
 
-function guardsOf(
-  access: Access,
-  { limits, spends, asksAccount, stepUp }: Whatever<Limited & SteppedUp>,
-): MiddlewareHandler<AppEnv>[] {
+function guardsOf(access: Access, declared: Whatever<Limited & Doored>): MiddlewareHandler<AppEnv>[] {
+  const { limits, spends, asksAccount, verifiedEmail, tellsAccount, stepUp } = declared;
   const further = limits ?? (access === "public" ? (["public"] as const) : []);
   const counters = further.length === 0 ? [] : [limited(further)];
   if (access === "public") return counters;
-  const door = { access, spends: spends ?? "calls", asksAccount: asksAccount === true, stepUp: stepUp === true };
+  const door: CallerDoor = {
+    access,
+    spends: spends ?? "calls",
+    verifiedEmail: verifiedEmail === true,
+    asksAccount: asksAccount === true,
+    tellsAccount: tellsAccount === true,
+    stepUp: stepUp === true,
+  };
   return [requireCaller(door), ...counters];
 }
 
@@ -189,6 +209,7 @@ export const TOKEN_CODES = [
   "unauthenticated",
   "token_expired",
   "session_revoked",
+  "missing_scope",
   "unavailable",
 ] as const satisfies RefusalCode[];
 

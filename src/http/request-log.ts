@@ -23,6 +23,7 @@ export function logRequest(c: Context<AppEnv>, since: number): void {
     status,
     ms: Date.now() - since,
     user: principal?.userId ?? null,
+    principal: c.get("apiKey")?.keyId ?? principal?.userId ?? null,
     ip: clientIpText(c),
     request_id: c.get("requestId"),
     trace_id: c.get("traceId"),

@@ -3,8 +3,10 @@
 import type { OrderRequest } from "../core/account/admission.ts";
 import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/account/state.ts";
 import type { Channel } from "../core/account/stream.ts";
+import type { PresentedKey } from "../core/api-keys.ts";
 import type { LedgerEntry } from "../core/ledger.ts";
 import type { Order, Side } from "../core/order.ts";
+import type { Scope } from "../core/permissions.ts";
 import type { Spend, Standing } from "../core/policies.ts";
 import type { Position } from "../core/positions.ts";
 import type { Rate, Taken } from "../core/rate.ts";
@@ -60,14 +62,37 @@ export interface RestoreView {
 
 /**
  * Who asks: the session is judged by the account object itself, which hears of a logout first. Times in ms. `spend`: what
- * the call costs; left out, it is not counted.
+ * the call costs; left out, it is not counted. By `key`, `sessionId` is the key's id and `issuedAtMs` −1: an object of the
+ * version before, which knows no keys, takes that for a token from before all logouts.
  */
 export interface Caller {
   accountId: string;
   sessionId: string;
   issuedAtMs: number;
+  key?: PresentedKey;
   spend?: Spend;
 }
+
+/** A new API key; `hash` is the SHA-256 of its text, which nobody keeps. Times in ms; null: it does not expire. */
+export interface NewApiKey {
+  id: string;
+  hash: string;
+  userId: string;
+  name: string;
+  scopes: Scope[];
+  ipAllow: string[];
+  signing: boolean;
+  expiresAt: number | null;
+}
+
+/** An API key as its owner sees it. Times in ms; `lastUsedAt` may be a minute late. */
+export interface ApiKey extends Omit<NewApiKey, "hash" | "userId"> {
+  createdAt: number;
+  lastUsedAt: number | null;
+}
+
+/** Whose key a call was by; null for one by session. */
+export type KeyOwner = { userId: string } | null;
 
 /** An answer to a call that was counted says what that has left; one to a call that was not says nothing of it. */
 export type Counted<T> = Result<T> & { standing?: Standing };
@@ -168,7 +193,7 @@ export interface Idempotency {
 
 /** The account object's remote calls. Refusals are values; a throw is a bug. */
 export interface AccountRpc extends JournalRpc {
-  admit(caller: Caller): Promise<Counted<null>>;
+  admit(caller: Caller): Promise<Counted<KeyOwner>>;
   placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
   refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;
   cancelOrder(caller: Caller, orderId: string): Promise<Counted<Order>>;
@@ -192,6 +217,11 @@ export interface AccountRpc extends JournalRpc {
   ): Promise<Counted<{ positions: Position[]; balances: Balance[]; seq: number; asOf: number }>>;
   streamTicket(caller: StreamCaller): Promise<Counted<{ ticket: string; expiresAt: number }>>;
   redeemTicket(ticket: string): Promise<Result<StreamCaller>>;
+  createKey(caller: Caller, key: NewApiKey): Promise<Counted<ApiKey>>;
+  apiKeys(caller: Caller, query: PageRequest): Promise<Counted<Page<ApiKey>>>;
+  /** Refuses `not_found` for a key that is not this account's. */
+  revokeKey(caller: Caller, id: string): Promise<Counted<null>>;
+  revokeAllKeys(): Promise<Result<null>>;
   revokeSession(sessionId: string, untilMs: number): Promise<Result<null>>;
   revokeAllBefore(fromMs: number): Promise<Result<null>>;
   setStatus(status: AccountStatus, reason: string): Promise<Result<null>>;

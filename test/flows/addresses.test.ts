@@ -12,7 +12,7 @@ interface Rule {
   created_by: string;
 }
 
-const olivia: Trader = await trader({ roles: ["customer", "operator"] });
+const olivia: Trader = await trader({ roles: ["customer", "admin"] });
 const from = (ip: string, path = "/v1/assets") => call("GET", path, { headers: { "CF-Connecting-IP": ip } });
 const add = (list: string, block: string, headers: Record<string, string> = {}) =>
   olivia.call<Rule>("POST", "/v1/admin/ip-rules", { json: { list, block, reason: "a test" }, headers });

@@ -40,7 +40,7 @@ describe("an ended session", () => {
     ["POST", "/v1/admin/projections/rebuild", { json: BECAUSE }],
     ["POST", "/v1/admin/dead-letters/dlt_1/replay", { json: BECAUSE }],
   ])("of an operator: %s %s", async (method, path, options) => {
-    const answered = await (await ended(["operator"])).call<{ code: string }>(method, path, options);
+    const answered = await (await ended(["customer", "operator"])).call<{ code: string }>(method, path, options);
     expect([answered.status, answered.body.code]).toEqual([401, "session_revoked"]);
   });
 });

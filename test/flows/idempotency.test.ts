@@ -122,7 +122,7 @@ describe("a sign-up", () => {
 
 describe("an operator's entry", () => {
   it("is made once for each operator", async () => {
-    const [olivia, oscar] = [await trader({ roles: ["operator"] }), await trader({ roles: ["operator"] })];
+    const [olivia, oscar] = [await trader({ roles: ["admin"] }), await trader({ roles: ["admin"] })];
     const json = { list: "deny", block: "203.0.113.0/24", reason: "r" };
     const add = (who: typeof olivia) =>
       who.call("POST", "/v1/admin/ip-rules", { json, headers: { "Idempotency-Key": "k" } });

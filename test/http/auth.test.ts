@@ -26,14 +26,16 @@ const SUBJECT = {
 const mine = operation({
   method: "put",
   path: "/mine/{id}",
-  access: "signed_in",
+  access: "profile:manage",
+  tellsAccount: true,
   request: { params: z.object({ id: z.string().regex(/^[a-z]+$/) }), body: body(z.strictObject({ a: z.string() })) },
   responses: { 200: answer(z.object({ user: z.string() }), "Who asks"), ...problems("unauthenticated") },
 });
 const theirs = operation({
   method: "get",
   path: "/theirs",
-  access: "operator",
+  access: "audit:read",
+  tellsAccount: true,
   responses: { 200: answer(z.object({ user: z.string() }), "Who asks"), ...problems("forbidden") },
 });
 
@@ -299,7 +301,7 @@ describe("a route whose act asks the account, and that has a limit of its own", 
     const limitedToo = operation({
       method: "post",
       path: "/limited",
-      access: "signed_in",
+      access: "orders:trade",
       asksAccount: true,
       limits: ["password_check"],
       request: { body: body(z.strictObject({ a: z.string() })) },

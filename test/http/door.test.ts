@@ -1,12 +1,13 @@
 // Who is let through a route's door, and who is asked: KV's blacklist, the caller's account, or neither.
 import { env } from "cloudflare:workers";
+import { createRoute, z } from "@hono/zod-openapi";
 import { beforeEach, describe, expect, it } from "vitest";
-import { z } from "zod";
 import { loadConfig } from "../../src/config.ts";
 import { ok, type Refusal, refuse } from "../../src/core/result.ts";
 import { send } from "../../src/http/answer.ts";
 import type { Access } from "../../src/http/auth.ts";
 import { configuration, requestContext } from "../../src/http/context.ts";
+import { declaredRoutes } from "../../src/http/declared.ts";
 import { answer, createRouter, operation, problems } from "../../src/http/openapi.ts";
 import { signAccessToken } from "../../src/http/tokens.ts";
 import { call, NO_PORTS } from "../support/client.ts";
@@ -41,24 +42,29 @@ const ports = {
   }),
 };
 
-function appWith(access: Access, asksAccount: boolean) {
+/** What a route declares of its door. */
+type Door = { access: Access; asksAccount?: true; tellsAccount?: true; verifiedEmail?: true };
+const ACT: Door = { access: "orders:trade", asksAccount: true };
+const LIVE: Door = { access: "profile:read" };
+const OPS: Door = { access: "ops:read" };
+
+function appWith(door: Door) {
   const app = createRouter();
   app.use(requestContext(ports), configuration);
   const route = operation({
     method: "get",
     path: "/it",
-    access,
-    ...(asksAccount ? { asksAccount } : {}),
+    ...door,
     responses: { 200: answer(z.object({}), "Done"), ...problems("session_revoked") },
   });
   app.openapi(route, (c) => send(c, ok(null), () => ({}), 200));
   return app;
 }
 
-async function enter(access: Access, { asksAccount = false, roles = ["customer"] } = {}) {
-  const subject = { userId: "usr_1", accountId: "acc_1", sessionId: "ses_1", roles, emailVerified: true };
+async function enter(door: Door, { roles = ["customer"], emailVerified = true } = {}) {
+  const subject = { userId: "usr_1", accountId: "acc_1", sessionId: "ses_1", roles, emailVerified };
   const token = await signAccessToken(loadConfig(env), subject, Date.now());
-  const { status, body } = await call(appWith(access, asksAccount), "GET", "/it", { token, env: { SESSIONS } });
+  const { status, body } = await call(appWith(door), "GET", "/it", { token, env: { SESSIONS } });
   return [status, body.code, asked];
 }
 
@@ -66,49 +72,82 @@ const operator = { roles: ["operator"] };
 const AWAY: Refusal = { code: "unavailable" };
 
 describe("a route whose act asks the account", () => {
-  it.each(["signed_in", "verified_email"] as const)("asks neither KV nor the account before it: %s", async (access) => {
-    blacklisted = true;
-    expect(await enter(access, { asksAccount: true })).toEqual([200, undefined, []]);
+  it.each([ACT, { ...ACT, verifiedEmail: true } as const])(
+    "asks neither KV nor the account before it: %o",
+    async (door) => {
+      blacklisted = true;
+      expect(await enter(door)).toEqual([200, undefined, []]);
+    },
+  );
+
+  it("asks the account, and no act, for a caller who may not", async () => {
+    const verified: Door = { ...ACT, verifiedEmail: true };
+    expect(await enter(verified, { emailVerified: false })).toEqual([403, "email_not_verified", ["account"]]);
+    expect((await enter(ACT, { roles: ["support"] })).slice(0, 2)).toEqual([403, "forbidden"]);
   });
 });
 
 describe("a route for everybody with a live session, or for operators", () => {
   it.each([
-    ["live_session", {}],
-    ["operator", operator],
-  ] as const)("asks KV, then the account: %s", async (access, who) => {
-    expect(await enter(access, who)).toEqual([200, undefined, ["KV", "account"]]);
+    [LIVE, {}],
+    [OPS, operator],
+  ] as const)("asks KV, then the account: %o", async (door, who) => {
+    expect(await enter(door, who)).toEqual([200, undefined, ["KV", "account"]]);
   });
 
   it.each([
-    ["live_session", {}],
-    ["operator", operator],
+    [LIVE, {}],
+    [OPS, operator],
   ] as const)(
-    "wakes no account for a session that KV knows to have ended, and counts its use: %s",
-    async (access, who) => {
+    "wakes no account for a session that KV knows to have ended, and counts its use: %o",
+    async (door, who) => {
       blacklisted = true;
-      expect(await enter(access, who)).toEqual([401, "session_revoked", ["KV", "count"]]);
+      expect(await enter(door, who)).toEqual([401, "session_revoked", ["KV", "count"]]);
     },
   );
 
   it("says that a session has ended before it says that a role is missing", async () => {
     account = { code: "session_revoked" };
-    expect((await enter("operator")).slice(0, 2)).toEqual([401, "session_revoked"]);
+    expect((await enter(OPS)).slice(0, 2)).toEqual([401, "session_revoked"]);
   });
 
   it.each([
-    ["live_session", {}],
-    ["operator", operator],
-    ["operator", {}],
-  ] as const)("answers nothing while the account is away: %s %o", async (access, who) => {
+    [LIVE, {}],
+    [OPS, operator],
+    [OPS, {}],
+  ] as const)("answers nothing while the account is away: %s %o", async (door, who) => {
     account = AWAY;
-    expect((await enter(access, who)).slice(0, 2)).toEqual([503, "unavailable"]);
+    expect((await enter(door, who)).slice(0, 2)).toEqual([503, "unavailable"]);
   });
 });
 
 describe("a signed-in caller's route that tells the account itself", () => {
   it("is left to its act while the account is away, without KV", async () => {
     account = AWAY;
-    expect(await enter("signed_in")).toEqual([200, undefined, ["account"]]);
+    expect(await enter({ access: "sessions:manage", tellsAccount: true })).toEqual([200, undefined, ["account"]]);
+  });
+});
+
+describe("a route that declares nothing", () => {
+  const declared = { method: "get", path: "/bare", responses: { 200: { description: "Done" } } } as const;
+
+  it("cannot be made", () => {
+    expect(() => operation({ ...declared } as never)).toThrow("get /bare does not declare who may call it");
+    expect(() => operation({ ...declared, access: "everybody" } as never)).toThrow("does not declare");
+  });
+
+  it("does not mount, by whatever way it came", () => {
+    const bare = createRouter();
+    bare.get("/bare/:id", (c) => c.text("open to all"));
+    expect(() => declaredRoutes(bare)).toThrow("get /bare/{id} does not declare who may call it");
+    const routed = createRouter();
+    routed.openapi(createRoute(declared), (c) => c.text("open to all"));
+    expect(() => declaredRoutes(routed)).toThrow("get /bare does not declare who may call it");
+    expect(() => declaredRoutes(appWith(LIVE))).not.toThrow();
+  });
+
+  it("has, when staff change something with it, a name in the audit trail", () => {
+    const act = { ...declared, method: "post", access: "ops:act" } as const;
+    expect(() => operation(act)).toThrow("has no name in the audit trail");
   });
 });

@@ -78,6 +78,7 @@ describe("a request", () => {
       status: got.status,
       ms: expect.any(Number),
       user: ada.userId,
+      principal: ada.userId,
       ip: "10.1.2.3",
       request_id: got.headers.get("X-Request-Id"),
       trace_id: "a".repeat(32),

@@ -333,6 +333,7 @@ describe("the real application", () => {
       for (const [method, one] of Object.entries(operations)) expect(one.security, `${method} ${path}`).toBeDefined();
     }
     expect(paths["/v1/auth/login"]?.post?.security).toEqual([]);
-    expect(paths["/v1/me"]?.get?.security).toEqual([{ bearer: [] }]);
+    expect(paths["/v1/me"]?.get?.security).toEqual([{ bearer: [] }, { api_key: ["read"] }]);
+    expect(paths["/v1/api-keys"]?.get?.security).toEqual([{ bearer: [] }]);
   });
 });

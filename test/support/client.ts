@@ -35,6 +35,7 @@ export function appWithRevokerLog() {
         log.sessions.push(sessionId);
         return log.answer;
       },
+      revokeKeys: async () => log.answer,
       revokeAll: async (accountId) => {
         log.accounts.push(accountId);
         return log.answer;
@@ -66,6 +67,7 @@ export const NO_PORTS: Ports = {
     admit: async () => ok(null),
     noteRefusedUse: async () => {},
     revokeSession: () => Promise.reject(new Error("no route of this app ends sessions")),
+    revokeKeys: () => Promise.reject(new Error("no route of this app ends keys")),
     revokeAll: () => Promise.reject(new Error("no route of this app ends sessions")),
   }),
 };

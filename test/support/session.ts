@@ -56,7 +56,8 @@ export async function call<T = Record<string, unknown>>(
     new Request(ORIGIN + path, { method, headers, body, redirect: "manual" }),
   );
   const text = await response.text();
-  return { status: response.status, headers: response.headers, text, body: text === "" ? {} : JSON.parse(text) };
+  const isJson = response.headers.get("Content-Type")?.includes("json") === true;
+  return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : {} };
 }
 
 /** Checks that an answer is a problem document of this code, whole and dressed as every answer is. */

@@ -1,10 +1,13 @@
 // The account over HTTP: balances, money in and out, ledger, and the door to its stream.
 import type { Context } from "hono";
+import { mayByRole, PERMISSIONS } from "../../core/permissions.ts";
 import { type Result, refuse } from "../../core/result.ts";
 import { wireEntry, wireTime, wireTransfer } from "../../core/wire.ts";
 import { send } from "../../http/answer.ts";
+import { API_KEY_HEADER, presentKey } from "../../http/api-keys.ts";
 import { bearerToken } from "../../http/auth.ts";
-import { type AppEnv, accessOf } from "../../http/context.ts";
+import { clientIpText } from "../../http/client-ip.ts";
+import { type AppEnv, accessOf, keyedCaller } from "../../http/context.ts";
 import { idempotencyOf, sendOnce } from "../../http/once.ts";
 import {
   answer,
@@ -22,12 +25,14 @@ import { renderPage, withCursor } from "../../http/page.ts";
 import { problemResponse } from "../../http/problem.ts";
 import { verifyAccessToken } from "../../http/tokens.ts";
 import type { StreamCaller } from "../../objects/protocol.ts";
+import { keyRoutes } from "./key-routes.ts";
 import { accountOut, entryOut, ledgerQuery, streamQuery, ticketOut, transferIn, transferOut } from "./schema.ts";
 import { issueTicket, listLedger, listTransfers, makeTransfer, readAccount, wireAccount } from "./service.ts";
 import { openStream, redeemTicket } from "./stream.ts";
 
 const tags = ["Account"];
-const door = { access: "signed_in", asksAccount: true } as const;
+const reading = { access: "account:read", asksAccount: true } as const;
+const moving = { access: "funds:transfer", asksAccount: true } as const;
 const createProblems = problems(
   ...TOKEN_CODES,
   ...BODY_CODES,
@@ -42,7 +47,7 @@ const createProblems = problems(
 const account = operation({
   method: "get",
   path: "/v1/account",
-  ...door,
+  ...reading,
   tags,
   summary: "Balances and equity",
   responses: { 200: answer(accountOut, "The account"), ...problems(...TOKEN_CODES) },
@@ -51,7 +56,7 @@ const transferRequest = { headers: idempotencyHeaders, body: body(transferIn) };
 const deposit = operation({
   method: "post",
   path: "/v1/account/deposits",
-  ...door,
+  ...moving,
   tags,
   summary: "Deposit paper money",
   request: transferRequest,
@@ -60,8 +65,8 @@ const deposit = operation({
 const withdrawal = operation({
   method: "post",
   path: "/v1/account/withdrawals",
-  ...door,
-  access: "verified_email",
+  ...moving,
+  verifiedEmail: true,
   stepUp: true,
   tags,
   summary: "Withdraw",
@@ -72,7 +77,7 @@ const listOf = (path: "/v1/account/deposits" | "/v1/account/withdrawals", summar
   operation({
     method: "get",
     path,
-    ...door,
+    ...reading,
     tags,
     summary,
     request: { query: pageQuery },
@@ -83,7 +88,7 @@ const withdrawals = listOf("/v1/account/withdrawals", "Your withdrawals");
 const ledger = operation({
   method: "get",
   path: "/v1/account/ledger",
-  ...door,
+  ...reading,
   tags,
   summary: "Every movement of your money, oldest first",
   request: { query: ledgerQuery },
@@ -92,7 +97,8 @@ const ledger = operation({
 const ticket = operation({
   method: "post",
   path: "/v1/stream/tickets",
-  ...door,
+  access: "stream:open",
+  asksAccount: true,
   tags,
   summary: "A ticket that opens one stream",
   responses: { 201: answer(ticketOut, "Good once, for 30 s"), ...problems(...TOKEN_CODES, "rate_limited") },
@@ -104,16 +110,11 @@ const stream = operation({
   tags,
   summary: "Orders, fills and balances as they happen",
   description:
-    "A WebSocket. Authenticate with the Authorization header, or with a ticket. It is closed with 4001 when the access " +
+    "A WebSocket. Authenticate with the Authorization or X-Api-Key header, or with a ticket. It is closed with 4001 when the access " +
     'token (a ticket: the one it was made with) expires, unless {"op":"auth","token":"…"} has renewed it with a newer one.',
   request: { query: streamQuery },
   responses: { 101: { description: "The stream" }, ...problems(...TOKEN_CODES, "rate_limited", "validation_failed") },
 });
-
-/** What an object is told of its caller: not who he is to us. */
-function objectCallerOf({ accountId, sessionId, issuedAtMs, expiresAtMs }: StreamCaller): StreamCaller {
-  return { accountId, sessionId, issuedAtMs, expiresAtMs };
-}
 
 function contextOf(c: Context<AppEnv>) {
   const prices = { priceSeed: c.get("config").priceSeed, nowMs: Date.now() };
@@ -122,13 +123,33 @@ function contextOf(c: Context<AppEnv>) {
 
 /** Whose stream is asked for: a stranger learns nothing but that he is one. */
 async function streamCaller(c: Context<AppEnv>, presented: string | undefined): Promise<Result<StreamCaller>> {
-  if (presented !== undefined) return redeemTicket(c.env, presented, c.get("config").refreshSecret);
+  if (presented !== undefined) return ticketCaller(c, presented);
+  const text = c.req.header(API_KEY_HEADER);
+  if (text !== undefined) {
+    const key = await presentKey(c, text, PERMISSIONS["stream:open"].scope);
+    if (!key.ok) return key;
+    c.set("apiKey", key.value);
+    return { ok: true, value: keyedCaller(key.value) };
+  }
   const token = bearerToken(c.req.header("authorization"));
   if (token === undefined) return refuse({ code: "unauthenticated" });
-  return verifyAccessToken(c.get("config"), token, Date.now());
+  const verified = await verifyAccessToken(c.get("config"), token, Date.now());
+  if (!verified.ok) return verified;
+  const { accountId, sessionId, issuedAtMs, expiresAtMs, roles } = verified.value;
+  // What an object is told of its caller: not who he is to us.
+  if (mayByRole("stream:open", roles)) return { ok: true, value: { accountId, sessionId, issuedAtMs, expiresAtMs } };
+  return refuse({ code: "forbidden", detail: "This needs the permission stream:open." });
+}
+
+/** Whom a ticket is of. A key that made one may be bound to addresses, which this call must be from too. */
+async function ticketCaller(c: Context<AppEnv>, ticket: string): Promise<Result<StreamCaller>> {
+  const redeemed = await redeemTicket(c.env, ticket, c.get("config").refreshSecret);
+  if (!redeemed.ok || redeemed.value.key === undefined) return redeemed;
+  return { ok: true, value: { ...redeemed.value, key: { ...redeemed.value.key, ip: clientIpText(c) } } };
 }
 
 export const accountRouter = createRouter()
+  .route("/", keyRoutes)
   .openapi(account, async (c) =>
     send(c, await readAccount(contextOf(c)), (view) => wireAccount(view, contextOf(c).prices), 200),
   )
@@ -169,6 +190,6 @@ export const accountRouter = createRouter()
       const errors = [{ pointer: "", code: "upgrade_required", detail: "This is a WebSocket." }];
       return problemResponse(c, { code: "validation_failed", errors });
     }
-    const answered = await openStream(c.env, objectCallerOf(caller.value), c.req.raw);
+    const answered = await openStream(c.env, caller.value, c.req.raw);
     return answered instanceof Response ? answered : problemResponse(c, answered);
   });

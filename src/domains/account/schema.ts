@@ -1,5 +1,9 @@
 // The account's money on the wire: balances, transfers, ledger, stream tickets.
 import { z } from "@hono/zod-openapi";
+import { isTypeId } from "../../core/ids.ts";
+import { API_KEY_ADDRESSES_MAX } from "../../core/limits.ts";
+import { SCOPES } from "../../core/permissions.ts";
+import { blockIn } from "../../http/ip-block.ts";
 import { assetFilter, decimalIn, decimalOut, pageQuery, timestampIn, timestampOut } from "../../http/openapi.ts";
 
 /** What the account has of one asset; `total` is available and held. */
@@ -56,6 +60,46 @@ export const ledgerQuery = pageQuery.extend({
   from: timestampIn.optional(),
   to: timestampIn.optional(),
 });
+
+/** An API key that is to be made; whoever leaves `ip_allow` out may call from anywhere, and without `expires_at` for ever. */
+export const keyIn = z
+  .strictObject({
+    name: z.string().trim().min(1).max(64),
+    scopes: z
+      .array(z.enum(SCOPES))
+      .min(1)
+      .max(SCOPES.length)
+      .refine((scopes) => new Set(scopes).size === scopes.length, "must have each scope once"),
+    ip_allow: z.array(blockIn).max(API_KEY_ADDRESSES_MAX).default([]),
+    expires_at: timestampIn.nullable().default(null),
+    signing: z.boolean().default(false).openapi({ description: "Every call by this key must be signed" }),
+  })
+  .openapi("NewApiKey");
+
+/** An API key as its owner sees it. */
+export const keyOut = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    scopes: z.array(z.enum(SCOPES)),
+    ip_allow: z.array(z.string()),
+    signing: z.boolean(),
+    created_at: timestampOut,
+    expires_at: timestampOut.nullable(),
+    last_used_at: timestampOut.nullable(),
+  })
+  .openapi("ApiKey");
+
+/** A key at its making, the only time that its text and what signs its calls are shown. */
+export const keyMade = keyOut
+  .extend({ key: z.string(), signing_secret: z.string().optional().openapi({ description: "base64url" }) })
+  .openapi("MadeApiKey");
+
+/** What cannot be a key's name is not found, like a name that no key has. */
+export const keyPath = z.object({ id: z.string().refine((text) => isTypeId("key", text)) });
+
+/** An API key that has been asked for. */
+export type KeyIn = z.output<typeof keyIn>;
 
 /** A ticket that opens one stream until `expires_at`. */
 export const ticketOut = z.object({ ticket: z.string(), expires_at: timestampOut }).openapi("StreamTicket");

@@ -7,7 +7,7 @@ import { listAudit } from "./service.ts";
 const list = operation({
   method: "get",
   path: "/v1/admin/audit",
-  access: "operator",
+  access: "audit:read",
   tags: ["Operations"],
   summary: "Acts of security and money, newest first",
   description: "Each comes here through a queue: as a rule within seconds, after an outage of D1 once it is over.",

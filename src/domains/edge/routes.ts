@@ -21,13 +21,12 @@ import { reasonQuery, ruleIn, ruleOut, rulePath } from "./schema.ts";
 import { addRule, listRules, type Operator, removeRule } from "./service.ts";
 
 const tags = ["Operations"];
-const access = "operator";
 const path = "/v1/admin/ip-rules";
 
 const list = operation({
   method: "get",
   path,
-  access,
+  access: "addresses:read",
   tags,
   summary: "Addresses that are let in or shut out, the newest entry first",
   request: { query: pageQuery },
@@ -36,7 +35,7 @@ const list = operation({
 const add = operation({
   method: "post",
   path,
-  access,
+  access: "addresses:manage",
   audit: "ip_rule.add",
   once: "kept",
   tags,
@@ -51,7 +50,7 @@ const add = operation({
 const remove = operation({
   method: "delete",
   path: `${path}/{id}`,
-  access,
+  access: "addresses:manage",
   audit: "ip_rule.remove",
   tags,
   summary: "Take an entry off its list",

@@ -1,23 +1,8 @@
 // The operators' lists of addresses on the wire.
 import { z } from "@hono/zod-openapi";
-import { formatBlock, parseBlock } from "../../core/ip.ts";
+import { blockIn } from "../../http/ip-block.ts";
 import { timestampOut } from "../../http/openapi.ts";
 import { reasonIn } from "../../http/operator-act.ts";
-
-/** A block of addresses, in its one form once it is read. */
-const blockIn = z
-  .string()
-  .max(49)
-  .refine((text) => parseBlock(text) !== undefined, {
-    message: "must be an address, or a block such as 10.0.0.0/8 or 2001:db8::/32 with no bit set after its prefix",
-    params: { code: "invalid_block" },
-    abort: true,
-  })
-  .transform((text) => {
-    const block = parseBlock(text);
-    return block === undefined ? text : formatBlock(block);
-  })
-  .openapi({ type: "string", example: "203.0.113.0/24" });
 
 /** A new entry. */
 export const ruleIn = z

@@ -19,7 +19,7 @@ const NOT_EMPTY: Refusal = {
 };
 
 /**
- * Closes the caller's account: it is frozen, every session ends, and name, addresses, password, second factor and linked
+ * Closes the caller's account: it is frozen, every session and API key ends, and name, addresses, password, second factor and linked
  * identities are forgotten.
  * Wants the password; a fresh sign-in of who has none; with a second factor both. Refuses `account_not_empty` while it
  * has a balance or an open order, `wrong_password`, `step_up_required`, `rate_limited`, and `unavailable`, after which it can
@@ -39,11 +39,17 @@ export async function closeAccount(
   }
   const frozen = await freezeEmpty(access);
   if (!frozen.ok) return frozen;
-  const told = await ctx.revoker.revokeAll(caller.accountId, ctx.nowMs + 1);
-  const closed = told.ok ? await forget(ctx, caller) : told;
+  const ended = await endAccess(ctx, caller);
+  const closed = ended.ok ? await forget(ctx, caller) : ended;
   // An account that is not closed after all must not stay locked.
   if (!closed.ok && frozen.value === "now") await setStatus(access, "active");
   return closed;
+}
+
+/** Sessions and API keys, where they are judged. */
+async function endAccess(ctx: IdentityContext, { accountId }: Principal): Promise<Result<null>> {
+  const told = await ctx.revoker.revokeAll(accountId, ctx.nowMs + 1);
+  return told.ok ? ctx.revoker.revokeKeys(accountId) : told;
 }
 
 async function mayClose(ctx: IdentityContext, caller: Principal, password: string | undefined): Promise<Result<null>> {

@@ -30,7 +30,7 @@ const resendRoute = operation({
   tags,
   summary: "Send the e-mail to verify one's address again",
   description: "Its token replaces the one before. Nothing is sent once the address is verified.",
-  access: "live_session",
+  access: "credentials:manage",
   limits: ["mail"],
   responses: { 202: { description: "It will be sent" }, ...problems(...TOKEN_CODES) },
 });

@@ -8,13 +8,14 @@ import { noteRefusedUse } from "./refused-uses.ts";
 /** Asks and tells account objects of sessions; an object that cannot be reached is the refusal `unavailable`. */
 export function sessionAuthority(env: Env): SessionAuthority {
   return {
-    admit: ({ accountId, sessionId, issuedAtMs }, spend, heard) => {
-      const caller = { accountId, sessionId, issuedAtMs, spend };
+    admit: (asking, spend, heard) => {
+      const caller = { ...asking, spend };
       return askAccount({ env, caller, heard }, async (account) => account.admit(caller));
     },
     revokeSession: (accountId, sessionId, untilMs) =>
       callObject(() => accountStub(env, accountId).revokeSession(sessionId, untilMs)),
     noteRefusedUse: (sessionId) => noteRefusedUse(database(env), sessionId),
+    revokeKeys: (accountId) => callObject(() => accountStub(env, accountId).revokeAllKeys()),
     revokeAll: (accountId, validFromMs) => callObject(() => accountStub(env, accountId).revokeAllBefore(validFromMs)),
   };
 }

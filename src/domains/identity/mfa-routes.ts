@@ -38,7 +38,7 @@ const statusRoute = operation({
   path: "/v1/auth/mfa",
   tags,
   summary: "Whether one's second factor is on, and how many recovery codes are left",
-  access: "live_session",
+  access: "credentials:manage",
   responses: { 200: answer(mfaAnswer, "The second factor"), ...problems(...TOKEN_CODES) },
 });
 
@@ -50,7 +50,7 @@ const enrolRoute = operation({
   description:
     "The secret is shown once; a new one takes its place until a code has confirmed it. Who has no password gives none, and " +
     "must have signed in within ten minutes.",
-  access: "live_session",
+  access: "credentials:manage",
   limits: ["password_check"],
   once: "secret",
   request: { headers: idempotencyHeaders, body: body(enrolBody) },
@@ -66,7 +66,7 @@ const confirmRoute = operation({
   tags,
   summary: "Turn the second factor on with a first code",
   description: "The recovery codes are shown once. All other sessions end.",
-  access: "live_session",
+  access: "credentials:manage",
   limits: ["mfa"],
   once: "secret",
   request: { headers: idempotencyHeaders, body: body(codeBody) },
@@ -82,7 +82,7 @@ const removeRoute = operation({
   tags,
   summary: "Turn the second factor off with one of its codes",
   description: "All other sessions end.",
-  access: "live_session",
+  access: "credentials:manage",
   limits: ["mfa"],
   request: { body: body(codeBody) },
   responses: { 204: { description: "It is off" }, ...problems(...signedIn, "invalid_code", "not_found") },
@@ -111,7 +111,7 @@ const stepUpRoute = operation({
   description:
     "With the second factor on, by a code; else by the password. For ten minutes after it, and after a login, the session " +
     "may do what is refused with `step_up_required`.",
-  access: "live_session",
+  access: "credentials:manage",
   limits: ["password_check", "mfa"],
   request: { body: body(stepUpBody) },
   responses: {

@@ -53,7 +53,7 @@ const linkRoute = operation({
   tags,
   summary: "Begin to link an identity at a provider, to sign in with",
   description: "From a browser, whose page then goes to `authorization_url`: the answer's cookie must go along.",
-  access: "live_session",
+  access: "credentials:manage",
   stepUp: true,
   request: { params: providerPath, query: returnToQuery },
   responses: {
@@ -67,7 +67,7 @@ const listRoute = operation({
   path: "/v1/auth/oauth/identities",
   tags,
   summary: "The identities that one may sign in with",
-  access: "live_session",
+  access: "credentials:manage",
   responses: { 200: answer(identitiesAnswer, "One of each provider at most"), ...problems(...TOKEN_CODES) },
 });
 
@@ -77,7 +77,7 @@ const unlinkRoute = operation({
   tags,
   summary: "Unlink an identity",
   description: "Not the last way to sign in. Sessions that it has opened stay.",
-  access: "live_session",
+  access: "credentials:manage",
   stepUp: true,
   request: { params: identityPath },
   responses: {

@@ -15,7 +15,7 @@ const changeRoute = operation({
   tags,
   summary: "Change one's own password",
   description: "All other sessions end.",
-  access: "live_session",
+  access: "credentials:manage",
   limits: ["password_check"],
   request: { body: body(changePasswordBody) },
   responses: { 204: { description: "Changed" }, ...problems(...TOKEN_CODES, ...BODY_CODES, "wrong_password") },

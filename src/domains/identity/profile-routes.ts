@@ -19,7 +19,7 @@ const meRoute = operation({
   path: "/v1/me",
   tags,
   summary: "Read one's own profile",
-  access: "live_session",
+  access: "profile:read",
   responses: { 200: answer(userAnswer, "The caller"), ...problems(...TOKEN_CODES) },
 });
 
@@ -32,7 +32,7 @@ const changeRoute = operation({
     "What is left out stays. Another `email` needs a password or code of the last ten minutes. It is `pending_email` until " +
     "the token that is sent there has been given to `/v1/auth/email/verify`; the present address stays in force so long, and " +
     "given again it withdraws the other. E-mails of security cannot be turned off, but for those of new devices.",
-  access: "live_session",
+  access: "profile:manage",
   request: { body: body(profileBody) },
   responses: {
     200: answer(userAnswer, "The caller"),
@@ -48,7 +48,7 @@ const closeRoute = operation({
   description:
     "For an account without balances and open orders. Who has a second factor, or no password, must have given a code or " +
     "signed in within ten minutes. The books stay, without a name; the person is forgotten.",
-  access: "live_session",
+  access: "credentials:manage",
   limits: ["password_check"],
   request: { body: body(closeBody) },
   responses: {

@@ -1,6 +1,7 @@
 // The caller's own profile: read, changed, and closed for good.
 
 import { and, eq, isNull, type SQL, sql } from "drizzle-orm";
+import { isKeyId } from "../../core/api-keys.ts";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { guardD1 } from "../../db/client.ts";
 import { accounts, type NotificationChoice, sessions, users } from "../../db/tables.ts";
@@ -12,10 +13,11 @@ import { canonicalEmail, type IdentityContext, keptUser, type User, userOf } fro
 const ENDED: Refusal = { code: "session_revoked", detail: "This session has ended; sign in again." };
 
 /**
- * The caller's own profile; while D1 is away as KV has kept it, which is as old as the access token at most. The account
+ * The caller's own profile, by session or by key; while D1 is away as KV has kept it, which is as old as the access token at most. The account
  * has been asked before. Refuses with `session_revoked` once D1 has the end of the caller's session.
  */
 export async function readProfile(ctx: IdentityContext, caller: Principal): Promise<Result<User>> {
+  if (isKeyId(caller.sessionId)) return readKeyOwner(ctx, caller);
   const found = await guardD1(
     ctx.db
       .select({ user: users, accountId: accounts.id })
@@ -31,6 +33,15 @@ export async function readProfile(ctx: IdentityContext, caller: Principal): Prom
   }
   const row = found.value[0];
   return row === undefined ? refuse(ENDED) : ok(userOf(row.user, row.accountId));
+}
+
+/** The profile of whose key it is. Refuses `unauthenticated` when there is no such person any more. */
+async function readKeyOwner(ctx: IdentityContext, { userId, accountId }: Principal): Promise<Result<User>> {
+  const person = and(eq(users.id, userId), isNull(users.closedAt));
+  const found = await guardD1(ctx.db.select().from(users).where(person).limit(1));
+  if (!found.ok) return found;
+  const [row] = found.value;
+  return row === undefined ? refuse({ code: "unauthenticated" }) : ok(userOf(row, accountId));
 }
 
 /** What is to be changed; what is left out stays. */

@@ -22,6 +22,7 @@ import { oauthRoutes } from "./oauth-routes.ts";
 import { passwordRoutes } from "./password-routes.ts";
 import { profileRoutes, renderUser } from "./profile-routes.ts";
 import { contextOf, originOf } from "./request.ts";
+import { roleRoutes } from "./role-routes.ts";
 import {
   jwksAnswer,
   loginAnswer,
@@ -89,7 +90,8 @@ const logoutRoute = operation({
   path: "/v1/auth/logout",
   tags,
   summary: "End this session",
-  access: "signed_in",
+  access: "sessions:manage",
+  tellsAccount: true,
   responses: { 204: { description: "The session has ended" }, ...problems(...TOKEN_CODES) },
 });
 
@@ -98,7 +100,8 @@ const logoutAllRoute = operation({
   path: "/v1/auth/logout-all",
   tags,
   summary: "End all sessions",
-  access: "signed_in",
+  access: "sessions:manage",
+  tellsAccount: true,
   responses: { 204: { description: "Every session has ended" }, ...problems(...TOKEN_CODES) },
 });
 
@@ -142,6 +145,7 @@ const personRoutes = createRouter()
 export const identityRouter = createRouter()
   .route("/", personRoutes)
   .route("/", sessionRoutes)
+  .route("/", roleRoutes)
   .route("/", passwordRoutes)
   .route("/", emailRoutes)
   .route("/", mfaRoutes)

@@ -2,8 +2,10 @@
 
 import { z } from "@hono/zod-openapi";
 import { isTypeId } from "../../core/ids.ts";
+import { ROLES } from "../../core/permissions.ts";
 import { SESSION_END_REASONS } from "../../core/session-ends.ts";
 import { pageOf, pageQuery, timestampOut } from "../../http/openapi.ts";
+import { reasonIn } from "../../http/operator-act.ts";
 
 /** Longest address of RFC 5321; looked at before the pattern is. */
 const EMAIL_CHARS_MAX = 254;
@@ -171,6 +173,23 @@ export const jwksAnswer = z.object({
 
 /** What cannot be a session's name is not found, like a name that no session has. */
 export const sessionPath = z.object({ id: z.string().refine((text) => isTypeId("ses", text)) });
+
+/** What cannot be a user's name is not found, like a name that no user has. */
+export const userPath = z.object({ id: z.string().refine((text) => isTypeId("usr", text)) });
+
+/** All the roles that a user is to have. */
+export const rolesBody = z
+  .strictObject({
+    roles: z
+      .array(z.enum(ROLES))
+      .min(1)
+      .max(ROLES.length)
+      .refine((roles) => new Set(roles).size === roles.length, "must have each role once"),
+    reason: reasonIn,
+  })
+  .openapi("RolesIn");
+
+export const rolesAnswer = z.object({ id: z.string(), roles: z.array(z.enum(ROLES)) }).openapi("Roles");
 
 const sessionShape = {
   id: z.string(),

@@ -62,7 +62,7 @@ export async function listSessions(ctx: IdentityContext, caller: Principal, wish
  * Whether the presented token may still do something. Account (`admit`) and D1 are both asked, since either may have been told
  * of an end before the other. Refuses `rate_limited`, and `unavailable` when one of them does not answer.
  */
-export async function tokenStatus(ctx: IdentityContext, caller: Principal, admit: () => Promise<Result<null>>) {
+export async function tokenStatus(ctx: IdentityContext, caller: Principal, admit: () => Promise<Result<unknown>>) {
   const [admitted, found] = await Promise.all([
     admit(),
     guardD1(ctx.db.select({ endedAt: sessions.endedAt }).from(sessions).where(eq(sessions.id, caller.sessionId))),

@@ -35,7 +35,7 @@ const listRoute = operation({
   path: "/v1/auth/sessions",
   tags,
   summary: "One's own sessions, the newest login first",
-  access: "live_session",
+  access: "sessions:manage",
   request: { query: pageQuery },
   responses: { 200: answer(sessionsAnswer, "Sessions that have not ended"), ...problems(...TOKEN_CODES) },
 });
@@ -46,7 +46,7 @@ const endRoute = operation({
   tags,
   summary: "End one of one's own sessions",
   description: "Its access token is refused from the next call on, and its streams close with 4001.",
-  access: "live_session",
+  access: "sessions:manage",
   request: { params: sessionPath },
   responses: { 204: { description: "It has ended" }, ...problems(...TOKEN_CODES, "not_found") },
 });
@@ -57,7 +57,7 @@ const tokenRoute = operation({
   tags,
   summary: "Whether the presented access token may still do something",
   description: "Also answers a token whose session has ended: `active` is false then, and `blacklisted` true.",
-  access: "signed_in",
+  access: "sessions:manage",
   asksAccount: true,
   responses: { 200: answer(tokenAnswer, "Its status"), ...problems("unauthenticated", "token_expired", "unavailable") },
 });
@@ -68,7 +68,7 @@ const adminListRoute = operation({
   tags: operations,
   summary: "Sessions of all users, the newest login first",
   description: "With `status=ended` the blacklist's entries: who ended each, when and why.",
-  access: "operator",
+  access: "ops:read",
   request: { query: adminSessionsQuery },
   responses: { 200: answer(adminSessionsAnswer, "Sessions"), ...problems(...TOKEN_CODES) },
 });
@@ -79,7 +79,7 @@ const adminFindRoute = operation({
   tags: operations,
   summary: "One session, and its entry in the blacklist",
   description: "A token's session is its `sid`.",
-  access: "operator",
+  access: "ops:read",
   request: { params: sessionPath },
   responses: { 200: answer(adminSessionOut, "The session"), ...problems(...TOKEN_CODES, "not_found") },
 });
@@ -89,7 +89,7 @@ const adminEndRoute = operation({
   path: "/v1/admin/sessions/{id}/revoke",
   tags: operations,
   summary: "End somebody's session",
-  access: "operator",
+  access: "sessions:revoke",
   audit: "session.revoke",
   request: { params: sessionPath, body: body(reasonBody) },
   responses: {
@@ -104,7 +104,7 @@ const figuresRoute = operation({
   tags: operations,
   summary: "How large the token blacklist is, and what it has refused",
   description: "Uses are counted where KV refused them; those that the account refused are not.",
-  access: "operator",
+  access: "ops:read",
   responses: { 200: answer(blacklistAnswer, "Figures"), ...problems(...TOKEN_CODES) },
 });
 

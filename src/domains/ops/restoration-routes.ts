@@ -10,7 +10,6 @@ import { listJournal, type Restored, reopen, restoration, restore } from "./rest
 import { ACTING_CODES, accountPath, journalEventOut, marketPath, restorationOut, restoreIn } from "./schema.ts";
 
 const tags = ["Operations"];
-const access = "operator";
 const ofAccount = "/v1/admin/accounts/{account_id}";
 const ofMarket = "/v1/admin/markets/{symbol}";
 type Params = typeof accountPath | typeof marketPath;
@@ -19,7 +18,7 @@ const journalOf = <P extends string, S extends Params>(path: P, params: S) =>
   operation({
     method: "get",
     path: `${path}/journal` as const,
-    access,
+    access: "ops:read",
     audit: "journal.export",
     tags,
     summary: "An object's journal, oldest first",
@@ -31,7 +30,7 @@ const restorationOf = <P extends string, S extends Params>(path: P, params: S) =
   operation({
     method: "get",
     path: `${path}/restoration` as const,
-    access,
+    access: "ops:read",
     tags,
     summary: "How far a restore has come",
     description: "From the object itself: whom it waits for, and what keeps it from opening.",
@@ -42,7 +41,7 @@ const restoreOf = <P extends string, S extends Params>(path: P, params: S) =>
   operation({
     method: "post",
     path: `${path}/restoration` as const,
-    access,
+    access: "ops:act",
     audit: "object.restore",
     tags,
     summary: "Begin an object's next life from a snapshot of its journal",
@@ -54,7 +53,7 @@ const reopenOf = <P extends string, S extends Params>(path: P, params: S) =>
   operation({
     method: "post",
     path: `${path}/restoration/open` as const,
-    access,
+    access: "ops:act",
     audit: "object.open",
     tags,
     summary: "Open a restored object though it still waits",

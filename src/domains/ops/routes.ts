@@ -28,13 +28,12 @@ import {
 import { listDeadLetters, listOrders, listProjections } from "./service.ts";
 
 const tags = ["Operations"];
-const access = "operator";
 const refusals = problems(...TOKEN_CODES);
 
 const ordersRoute = operation({
   method: "get",
   path: "/v1/admin/orders",
-  access,
+  access: "ops:read",
   tags,
   summary: "Orders of all users, newest first",
   description: "From the read model: as late as its queue is.",
@@ -45,7 +44,7 @@ const ordersRoute = operation({
 const deadLettersRoute = operation({
   method: "get",
   path: "/v1/admin/dead-letters",
-  access,
+  access: "ops:read",
   tags,
   summary: "What the read model could not apply, newest first",
   request: { query: pageQuery },
@@ -55,7 +54,7 @@ const deadLettersRoute = operation({
 const projectionsRoute = operation({
   method: "get",
   path: "/v1/admin/projections",
-  access,
+  access: "ops:read",
   tags,
   summary: "How far each object's journal has been applied",
   request: { query: projectionQuery },
@@ -65,7 +64,7 @@ const projectionsRoute = operation({
 const replayLetterRoute = operation({
   method: "post",
   path: "/v1/admin/dead-letters/{id}/replay",
-  access,
+  access: "ops:act",
   audit: "dead_letter.replay",
   tags,
   summary: "Put a dead letter into its queue once more",
@@ -77,7 +76,7 @@ const replayLetterRoute = operation({
 const replayJournalRoute = operation({
   method: "post",
   path: "/v1/admin/projections/replay",
-  access,
+  access: "ops:act",
   audit: "journal.replay",
   tags,
   summary: "Fetch into the read model what it lacks of an object's journal",
@@ -89,7 +88,7 @@ const replayJournalRoute = operation({
 const rebuildRoute = operation({
   method: "post",
   path: "/v1/admin/projections/rebuild",
-  access,
+  access: "ops:act",
   audit: "read_model.rebuild",
   tags,
   summary: "Empty the read model and fill it again from all journals",
@@ -107,7 +106,7 @@ const listParkedBy = <P extends string, S extends typeof accountPath | typeof ma
   operation({
     method: "get",
     path,
-    access,
+    access: "ops:read",
     tags,
     summary,
     description: "From the object itself. `stopped` says why it takes no commands; `waiting` counts unsent messages.",
@@ -132,7 +131,7 @@ const resumeBy = <P extends string>(path: P, summary: string) =>
   operation({
     method: "post",
     path,
-    access,
+    access: "ops:act",
     audit: "parked.resume",
     tags,
     summary,

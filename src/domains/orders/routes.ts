@@ -33,7 +33,8 @@ import {
 import { cancelAll, cancelOrder, findOrder, listFills, listOrders, placeOrder } from "./service.ts";
 
 const tags = ["Orders"];
-const door = { access: "signed_in", asksAccount: true } as const;
+const reading = { access: "orders:read", asksAccount: true } as const;
+const trading = { access: "orders:trade", asksAccount: true } as const;
 const REFUSALS = [...PLAIN_ORDER_CODES, "insufficient_funds"] as const;
 const orderProblems = problems(...REFUSALS, ...TOKEN_CODES, ...BODY_CODES, ...KEY_CODES);
 const READ = [...TOKEN_CODES, "not_found"] as const;
@@ -43,7 +44,7 @@ const cancelProblems = problems(...READ, "order_not_open");
 const place = operation({
   method: "post",
   path: "/v1/orders",
-  ...door,
+  ...trading,
   spends: "orders",
   tags,
   summary: "Place an order",
@@ -58,7 +59,7 @@ const place = operation({
 const list = operation({
   method: "get",
   path: "/v1/orders",
-  ...door,
+  ...reading,
   tags,
   summary: "Your orders, newest first",
   request: { query: orderQuery },
@@ -67,7 +68,7 @@ const list = operation({
 const byClientOrderId = operation({
   method: "get",
   path: "/v1/orders/by-client-id/{client_order_id}",
-  ...door,
+  ...reading,
   tags,
   summary: "What a client_order_id made: the order, or the refusal that it got",
   request: { params: clientOrderPath },
@@ -76,7 +77,7 @@ const byClientOrderId = operation({
 const read = operation({
   method: "get",
   path: "/v1/orders/{id}",
-  ...door,
+  ...reading,
   tags,
   summary: "One order",
   request: { params: orderPath },
@@ -85,7 +86,7 @@ const read = operation({
 const cancel = operation({
   method: "delete",
   path: "/v1/orders/{id}",
-  ...door,
+  ...trading,
   tags,
   summary: "Cancel an order",
   request: { params: orderPath },
@@ -98,7 +99,7 @@ const cancel = operation({
 const cancelEvery = operation({
   method: "delete",
   path: "/v1/orders",
-  ...door,
+  ...trading,
   tags,
   summary: "Cancel all open orders that fit",
   request: { query: orderFilter },
@@ -107,7 +108,7 @@ const cancelEvery = operation({
 const fills = operation({
   method: "get",
   path: "/v1/fills",
-  ...door,
+  ...reading,
   tags,
   summary: "Your executions, newest first",
   request: { query: fillQuery },

@@ -8,7 +8,7 @@ import { portfolioOut, positionList, positionOut, symbolPath } from "./schema.ts
 import { type PortfolioContext, readPortfolio, readPosition, type ValuedPosition, wirePortfolio } from "./service.ts";
 
 const tags = ["Portfolio"];
-const door = { access: "signed_in", asksAccount: true } as const;
+const door = { access: "account:read", asksAccount: true } as const;
 
 const positions = operation({
   method: "get",

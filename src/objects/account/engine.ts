@@ -28,7 +28,7 @@ export interface AccountPorts extends ObjectPorts {
   sockets: {
     /** Tells the account's sockets what has just been committed. */
     publish: (events: readonly AccountEvent[]) => void;
-    /** Closes the sockets of a revoked session, or with null all that are open. */
+    /** Closes the sockets of a revoked session or key, or with null those of all sessions. */
     closeSession: (sessionId: string | null) => void;
     /** Closes the sockets whose token has run out. Answers when the next one's does, in ms; null when none is left. */
     closeExpired: () => number | null;

@@ -9,7 +9,8 @@ import { isOpen, type Order, type Side } from "../../core/order.ts";
 import { invariant, ok, type Result, refuse } from "../../core/result.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
 import type { Outbox } from "../outbox.ts";
-import type { AccountView, Answered, Caller, Idempotency, UnreadOrder } from "../protocol.ts";
+import type { AccountView, Answered, Caller, Idempotency, KeyOwner, UnreadOrder } from "../protocol.ts";
+import { ApiKeys } from "./api-keys.ts";
 import { AccountEngine, type AccountPorts, HALTED, SETTLED } from "./engine.ts";
 import { AccountOperations } from "./operations.ts";
 import { type Asked, type Placed, Placing, RESTORING } from "./placing.ts";
@@ -24,6 +25,7 @@ export class AccountLogic {
   readonly #placing: Placing;
   readonly reads: AccountReads;
   readonly operations: AccountOperations;
+  readonly keys: ApiKeys;
 
   constructor(ports: AccountPorts) {
     this.#ports = ports;
@@ -31,6 +33,7 @@ export class AccountLogic {
     this.#placing = new Placing(ports, this.#engine);
     this.reads = new AccountReads(ports);
     this.operations = new AccountOperations(this.#engine);
+    this.keys = new ApiKeys(ports);
   }
 
   /** The state, for reads and checks; nobody outside may change it. */
@@ -39,13 +42,27 @@ export class AccountLogic {
   }
 
   /**
-   * Whether a caller's session still counts here: this object hears of a logout before anyone else.
-   * Refuses `session_revoked`, and `unavailable` while what is stored cannot be read: nobody is shown a figure of it.
+   * Whether a caller's session or key still counts here: this object hears of an end before anyone else. Refuses
+   * `session_revoked`, as {@link ApiKeys.judge}, and `unavailable` while what is stored cannot be read: nobody is shown a figure of it.
    */
   admitCaller(caller: Caller): Result<null> {
     if (this.#engine.readable === null) return HALTED;
+    if (caller.key !== undefined) return this.keys.judge(caller.sessionId, caller.key);
     const revoked = this.state.revokedSessions.has(caller.sessionId) || caller.issuedAtMs < this.state.tokensValidFrom;
     return revoked ? refuse({ code: "session_revoked" }) : ok(null);
+  }
+
+  /** As {@link admitCaller}, once a call: a signed one cannot be made again. Answers whose key it is by. */
+  enter(caller: Caller): Result<KeyOwner> {
+    if (caller.key === undefined || this.#engine.readable === null) return this.admitCaller(caller);
+    return this.keys.enter(caller.sessionId, caller.key);
+  }
+
+  /** Ends a key, or with null all: from the next call on it can do nothing, and its sockets close. False: it was not there. */
+  revokeKey(id: string | null): boolean {
+    const revoked = this.keys.revoke(id);
+    for (const one of revoked) this.#ports.sockets.closeSession(one);
+    return revoked.length > 0;
   }
 
   /** An act of a caller's. A stopped object would go on from a state that is known to be wrong: it takes none. */

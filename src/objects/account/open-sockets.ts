@@ -1,6 +1,7 @@
 // The sockets of an account: who may open one, how long each lives, and what they are all told. A socket lives by a token:
 // the one that it was opened with, or the last that renewed it.
 import type { AccountEvent } from "../../core/account/state.ts";
+import { isKeyId } from "../../core/api-keys.ts";
 import {
   SOCKET_MESSAGES_MAX,
   SOCKET_MESSAGES_WINDOW_MS,
@@ -29,8 +30,8 @@ export interface SocketPorts {
 
 /** What the sockets need of their account. */
 export interface SocketAccount extends StreamSource {
-  /** Whether this session still counts here. Refuses `session_revoked`. */
-  admitCaller: (caller: Caller) => Result<null>;
+  /** Whether this session or key still counts here, asked once a call. Refuses `session_revoked`, or what a key lacks. */
+  enter: (caller: Caller) => Result<unknown>;
   /** Has {@link OpenSockets.closeExpired} called at `at`, in ms, or before. */
   awaitExpiry: (at: number) => void;
 }
@@ -50,7 +51,7 @@ export class OpenSockets {
   }
 
   /**
-   * Whether a caller may open one more socket; answers what is to be kept with it. Refuses `session_revoked`,
+   * Whether a caller may open one more socket; answers what is to be kept with it. Refuses as the account does,
    * `token_expired`, and `rate_limited` when the account has its 64 and none of them has been silent for a minute.
    */
   admit(caller: StreamCaller): Result<KeptSocket> {
@@ -105,7 +106,7 @@ export class OpenSockets {
     if (caller.accountId !== this.#ports.name) {
       return refuse({ code: "unauthenticated", detail: "This token is another account's." });
     }
-    const admitted = this.#account.admitCaller(caller);
+    const admitted = this.#account.enter(caller);
     if (!admitted.ok) return admitted;
     // Judged here too: a ticket outlives the token that it was made with.
     if (caller.expiresAtMs > this.#ports.now()) return ok(caller);
@@ -121,11 +122,12 @@ export class OpenSockets {
     }
   }
 
-  /** Closes the sockets of a revoked session, or with null all that are open. */
+  /** Closes the sockets of a revoked session or key, or with null those of all sessions. */
   closeSession(sessionId: string | null): void {
     for (const socket of this.#ports.open()) {
-      this.#with(socket, (one) => {
-        if (sessionId === null || one.kept.sessionId === sessionId) one.close(TOKEN_ENDED, "session revoked");
+      this.#with(socket, ({ kept, close }) => {
+        const ends = sessionId === null ? !isKeyId(kept.sessionId) : kept.sessionId === sessionId;
+        if (ends) close(TOKEN_ENDED, isKeyId(kept.sessionId) ? "key revoked" : "session revoked");
       });
     }
   }

@@ -2,6 +2,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { OrderRequest } from "../../core/account/admission.ts";
 import type { AccountStatus, Transfer } from "../../core/account/state.ts";
+import { isKeyId } from "../../core/api-keys.ts";
 import { SETTLE_WAIT_MS } from "../../core/limits.ts";
 import type { Order, Side } from "../../core/order.ts";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
@@ -15,7 +16,9 @@ import type {
   Idempotency,
   JournalHead,
   JournalSlice,
+  KeyOwner,
   LedgerQuery,
+  NewApiKey,
   OperatorAct,
   OrderQuery,
   Page,
@@ -70,12 +73,12 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
       this.#logic,
     );
     this.#tickets = new Tickets(ports);
-    this.#meter = new Meter({ rates, now: ports.now, admit: (caller) => this.#logic.admitCaller(caller) });
+    this.#meter = new Meter({ rates, now: ports.now, admit: (caller) => this.#logic.enter(caller) });
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('{"op":"ping"}', '{"type":"pong"}'));
   }
 
   async admit(caller: Caller) {
-    return this.#read(caller, () => null);
+    return this.#meter.counted(caller, ok<KeyOwner>);
   }
 
   async placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null) {
@@ -165,12 +168,38 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
     return this.#meter.counted(caller, () => {
       const random = [...crypto.getRandomValues(new Uint8Array(20))];
       const secret = random.map((byte) => byte.toString(16).padStart(2, "0")).join("");
-      return this.#tickets.issue(caller, secret);
+      return this.#tickets.issue(this.#lasting(caller), secret);
     });
   }
 
   async redeemTicket(ticket: string): Promise<Result<StreamCaller>> {
-    return this.#tickets.redeem(ticket);
+    const redeemed = this.#tickets.redeem(ticket);
+    if (!redeemed.ok || !isKeyId(redeemed.value.sessionId)) return redeemed;
+    const key = this.#logic.keys.ticketed(redeemed.value.sessionId);
+    return key === undefined ? refuse({ code: "unauthenticated" }) : ok({ ...redeemed.value, key });
+  }
+
+  /** A caller by key, with the end of a stream that is opened by it now. */
+  #lasting(caller: StreamCaller): StreamCaller {
+    if (caller.key === undefined || caller.key.proof === "ticket") return caller;
+    return { ...caller, expiresAtMs: this.#logic.keys.streamEnd(caller.sessionId) };
+  }
+
+  async createKey(caller: Caller, key: NewApiKey) {
+    return this.#meter.counted(caller, () => this.#logic.keys.create(key));
+  }
+
+  async apiKeys(caller: Caller, query: PageRequest) {
+    return this.#read(caller, () => this.#logic.keys.page(query));
+  }
+
+  async revokeKey(caller: Caller, id: string) {
+    return this.#meter.counted(caller, () => (this.#logic.revokeKey(id) ? ok(null) : refuse({ code: "not_found" })));
+  }
+
+  async revokeAllKeys(): Promise<Result<null>> {
+    this.#logic.revokeKey(null);
+    return ok(null);
   }
 
   async revokeSession(sessionId: string, untilMs: number): Promise<Result<null>> {
@@ -228,7 +257,7 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
   /** Opens a socket for the caller that the Worker names in `x-caller`; a refusal comes back as JSON. */
   override async fetch(request: Request): Promise<Response> {
     const caller = JSON.parse(request.headers.get("x-caller") ?? "null") as StreamCaller;
-    const admitted = this.#sockets.admit(caller);
+    const admitted = this.#sockets.admit(this.#lasting(caller));
     if (!admitted.ok) return refusalResponse(admitted.refusal);
     const pair = new WebSocketPair();
     pair[1].serializeAttachment(admitted.value);

@@ -138,7 +138,11 @@ export class AccountStore {
         );
       }
       if (event.kind === "tokens_valid_from") this.setMeta("tokens_valid_from", String(event.from));
-      if (event.kind === "restored") this.setMeta("epoch", String(event.epoch));
+      if (event.kind === "restored") {
+        this.setMeta("epoch", String(event.epoch));
+        // Storage of an earlier day has keys in it that were revoked since.
+        this.#sql("DELETE FROM api_keys");
+      }
       if (event.kind === "restored" || event.kind === "opened")
         this.setMeta("restoring", event.kind === "restored" ? "1" : "0");
     }

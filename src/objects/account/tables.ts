@@ -2,6 +2,7 @@
 import { BALANCES_BEYOND } from "../balances.ts";
 import { HANDSHAKES_SCHEMA } from "../handshakes.ts";
 import { PARKINGS_SCHEMA } from "../parking.ts";
+import { API_KEYS_SCHEMA } from "./api-keys.ts";
 import { TICKETS_SCHEMA } from "./tickets.ts";
 
 /** What stored objects have is never edited: a change is a version of its own. */
@@ -49,4 +50,5 @@ export const ACCOUNT_VERSIONS = [
   TRANSFERS_BY_ID,
   HANDSHAKES_SCHEMA,
   TICKETS_SCHEMA,
+  API_KEYS_SCHEMA,
 ];
