@@ -4,6 +4,7 @@ import { loadConfig } from "./config.ts";
 import { consumeAudit } from "./domains/audit/consumer.ts";
 import { forgetKeys } from "./domains/edge/scheduled.ts";
 import { consumeMail } from "./domains/identity/consumer.ts";
+import { forgetSignIns } from "./domains/identity/scheduled.ts";
 import { sweep } from "./domains/ops/scheduled.ts";
 import { verifyAccessToken } from "./http/tokens.ts";
 import { AccountShell } from "./objects/account/shell.ts";
@@ -27,7 +28,8 @@ const app = createApp();
 export default {
   fetch: (request, env, ctx) => app.fetch(request, env, ctx),
   scheduled: async (controller, env) => {
-    await Promise.all([sweep(env, controller.scheduledTime), forgetKeys(env, controller.scheduledTime)]);
+    const nowMs = controller.scheduledTime;
+    await Promise.all([sweep(env, nowMs), forgetKeys(env, nowMs), forgetSignIns(env, nowMs)]);
   },
   queue: (batch, env) => {
     if (batch.queue.endsWith("-dlq")) return consumeDeadLetters(batch, env);

@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { Secret, TOTP } from "otpauth";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { POLICIES } from "../../src/core/policies.ts";
+import { forgetSignIns } from "../../src/domains/identity/scheduled.ts";
 import { type Answer, call, expectProblem, stopClock } from "../support/session.ts";
 
 const PASSWORD = "correct horse battery";
@@ -126,6 +127,19 @@ describe("setting it up", () => {
     expect(row?.seed).toMatch(/^v1\./);
   });
 
+  it("A1 fifty times at once turns it on once, and those recovery codes are good", async () => {
+    const { token } = await newcomer("confirming");
+    const begun = await post("/v1/auth/mfa/totp", { password: PASSWORD }, token);
+    const secret = String(begun.body.secret);
+    const code = codeOf({ secret }).replace(/^(...)/, "$1 ");
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, () => post("/v1/auth/mfa/totp/confirm", { code }, token)),
+    );
+    expect([count(answers, 200), count(answers, 409)]).toEqual([1, 49]);
+    const [shown = ""] = answers.flatMap(({ body }) => (body.recovery_codes as string[] | undefined) ?? []);
+    expect((await verify(await waiting({ username: "confirming" }), shown)).status).toBe(200);
+  });
+
   it("lets a user without a password begin after a fresh sign-in alone", async () => {
     const { id, token } = await newcomer("passwordless");
     await env.DB.prepare("UPDATE users SET password_hash = NULL WHERE id = ?").bind(id).run();
@@ -167,6 +181,13 @@ describe("a sign-in", () => {
     const late = await waiting(ada);
     pass(5 * 60_000);
     expectProblem(await verify(late, codeOf(ada)), 401, "unauthenticated");
+    const left = () =>
+      env.DB.prepare("SELECT count(*) AS n FROM mfa_challenges WHERE user_id = ?").bind(ada.id).first("n");
+    pass(1);
+    await waiting(ada);
+    expect(await left()).toBe(2);
+    await forgetSignIns(env, Date.now());
+    expect(await left()).toBe(1);
   });
 
   it("T9 is asked for a code after a new password too, and a waiting one ends with the password before", async () => {

@@ -1,7 +1,7 @@
 // The one end of every first step of a sign-in, by password or by a provider: a session, or a question for a code.
 
 import { createHash } from "node:crypto";
-import { and, eq, isNull, lt } from "drizzle-orm";
+import { and, eq, isNull } from "drizzle-orm";
 import { MFA_TOKEN_TTL_MS } from "../../core/limits.ts";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { guardD1 } from "../../db/client.ts";
@@ -45,10 +45,7 @@ async function challenge(ctx: IdentityContext, user: User): Promise<Result<Enter
     createdAt: ctx.nowMs,
     expiresAt: ctx.nowMs + MFA_TOKEN_TTL_MS,
   };
-  const old = and(eq(mfaChallenges.userId, user.id), lt(mfaChallenges.expiresAt, ctx.nowMs));
-  const written = await guardD1(
-    ctx.db.batch([ctx.db.delete(mfaChallenges).where(old), ctx.db.insert(mfaChallenges).values(row)]),
-  );
+  const written = await guardD1(ctx.db.insert(mfaChallenges).values(row));
   if (!written.ok) return refuse(written.refusal);
   ctx.audit({ act: "session.login", actor: user.id, target: user.id, outcome: "mfa_required" });
   return ok({ kind: "mfa_required", mfaToken });

@@ -3,13 +3,14 @@
 import { z } from "@hono/zod-openapi";
 import { timestampOut } from "../../http/openapi.ts";
 
-/** Of the app, six digits; or a recovery code as it was shown. Longer than any: what is typed with it may be. */
+/** Of the app, six digits; or a recovery code as it was shown. Apps show spaces, and people type them. */
 const code = z
   .string()
   .min(6)
   .max(64)
   .regex(/^[A-Za-z0-9 -]+$/, "must be six digits, or a recovery code")
-  .openapi({ example: "123456" });
+  .transform((text) => text.replaceAll(" ", ""))
+  .openapi({ type: "string", example: "123456" });
 /** One that is to be checked, not judged: those of another time may have had other bounds. */
 const passwordIn = z.string().min(1).max(128);
 

@@ -1,0 +1,33 @@
+// Closing an account while something is away: it is closed whole, or not at all.
+import { env } from "cloudflare:workers";
+import { expect, it } from "vitest";
+import { ok, refuse } from "../../../src/core/result.ts";
+import { appWithRevokerLog, call } from "../../support/client.ts";
+
+const PASSWORD = "correct horse battery";
+const { app, log } = appWithRevokerLog();
+const post = (path: string, json: object) => call(app, "POST", path, { json });
+
+it("leaves everything as it was while the account cannot be told, and goes through on the next try", async () => {
+  const person = { email: "staying@example.com", username: "staying", password: PASSWORD };
+  const made = await post("/v1/auth/register", person);
+  const { account_id } = made.body.user as { account_id: string };
+  const login = () => post("/v1/auth/login", { login: "staying", password: PASSWORD });
+  const token = String((await login()).body.access_token);
+  const close = () => call(app, "DELETE", "/v1/me", { token, json: { password: PASSWORD } });
+  const lastStatus = async () => {
+    const { data } = await env.ACCOUNT.getByName(account_id).journal({ limit: 50, cursor: null });
+    return data
+      .join()
+      .match(/\\?"status\\?":\\?"(active|frozen)/g)
+      ?.at(-1);
+  };
+  log.answer = refuse({ code: "unavailable" });
+  expect((await close()).body).toMatchObject({ status: 503, code: "unavailable" });
+  expect(await lastStatus()).toContain("active");
+  expect((await login()).status).toBe(200);
+  log.answer = ok(null);
+  expect((await close()).status).toBe(204);
+  expect(await lastStatus()).toContain("frozen");
+  expect((await login()).body).toMatchObject({ status: 401, code: "invalid_credentials" });
+});
