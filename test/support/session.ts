@@ -57,7 +57,12 @@ export async function call<T = Record<string, unknown>>(
   );
   const text = await response.text();
   const isJson = response.headers.get("Content-Type")?.includes("json") === true;
-  return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : {} };
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    body: isJson && text !== "" ? JSON.parse(text) : {},
+  };
 }
 
 /** Checks that an answer is a problem document of this code, whole and dressed as every answer is. */

@@ -16,12 +16,12 @@ import type { ApiKey, NewApiKey, Page, PageRequest } from "../protocol.ts";
 
 /** Keys and the nonces of signed calls, as a version of the account's schema. */
 export const API_KEYS_SCHEMA = [
-  `CREATE TABLE api_keys (id TEXT PRIMARY KEY, hash TEXT NOT NULL, user_id TEXT NOT NULL, name TEXT NOT NULL,
+  `CREATE TABLE IF NOT EXISTS api_keys (id TEXT PRIMARY KEY, hash TEXT NOT NULL, user_id TEXT NOT NULL, name TEXT NOT NULL,
     scopes TEXT NOT NULL, ip_allow TEXT NOT NULL, signing INTEGER NOT NULL, created_at INTEGER NOT NULL,
     expires_at INTEGER, last_used_at INTEGER) STRICT, WITHOUT ROWID`,
-  `CREATE TABLE api_nonces (key_id TEXT NOT NULL, nonce TEXT NOT NULL, until INTEGER NOT NULL,
+  `CREATE TABLE IF NOT EXISTS api_nonces (key_id TEXT NOT NULL, nonce TEXT NOT NULL, until INTEGER NOT NULL,
     PRIMARY KEY (key_id, nonce)) STRICT, WITHOUT ROWID`,
-  "CREATE INDEX api_nonces_until ON api_nonces (until)",
+  "CREATE INDEX IF NOT EXISTS api_nonces_until ON api_nonces (until)",
 ];
 
 type Row = {
