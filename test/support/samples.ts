@@ -36,6 +36,7 @@ const CODE = "0".repeat(40);
 const REASON = { reason: "the matrix" };
 const because = () => REASON;
 const symbol = () => ({ symbol: "BTC-USD" });
+const github = () => ({ provider: "github" });
 const account = ({ account }: Things) => ({ account_id: account });
 const pair = ({ account }: Things) => ({ account_id: account, symbol: "BTC-USD" });
 /** A market of its own: it is restored here. */
@@ -74,6 +75,11 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   "post /v1/auth/mfa/totp/confirm": { body: () => ({ code: "123456" }), answers: 404 },
   "delete /v1/auth/mfa/totp": { body: () => ({ code: "123456" }), answers: 404 },
   "post /v1/auth/step-up": { body: () => ({ password: "wrong" }), answers: 422 },
+  "get /v1/auth/oauth/{provider}/start": { params: github, answers: 302 },
+  "get /v1/auth/oauth/{provider}/callback": { params: github, answers: 302 },
+  // None of them has verified their address.
+  "post /v1/auth/oauth/{provider}/link": { params: github, answers: 403 },
+  "delete /v1/auth/oauth/identities/{id}": { params: nobody("idn"), answers: 404 },
   "patch /v1/me": { body: () => ({ locale: "de" }), answers: 200 },
   "delete /v1/me": { body: () => ({ password: "wrong" }), answers: 422 },
   "delete /v1/auth/sessions/{id}": { params: ({ session }) => ({ id: session }), answers: 204, others: 404 },

@@ -333,7 +333,9 @@ describe("the consumer", () => {
 
 describe("the mailbox", () => {
   it("is there in a local run alone", async () => {
-    const env = { ENVIRONMENT: "staging", MAIL_PROVIDER: "resend", MAIL_API_KEY: "re_1" };
+    const https = { OAUTH_GOOGLE_ISSUER: "https://a.example", OAUTH_GITHUB_URL: "https://b.example" };
+    const providers = { ...https, OAUTH_GITHUB_API_URL: "https://c.example" };
+    const env = { ENVIRONMENT: "staging", MAIL_PROVIDER: "resend", MAIL_API_KEY: "re_1", ...providers };
     expectCode(await ask("GET", "/v1/dev/mailbox", { env }), 404, "not_found");
     expectCode(await ask("GET", "/v1/dev/mailbox?cursor=x"), 422, "validation_failed");
   });
