@@ -30,7 +30,8 @@ export async function orders(port, config, kind, accounts) {
   return () => requests[sent++ % count];
 }
 
-async function newToken(config) {
+/** An access token of nobody in particular: good, and of an account that has nothing. */
+export async function newToken(config) {
   const now = Date.now();
   const id = (prefix) => typeId(prefix, now, crypto.getRandomValues(new Uint8Array(10)));
   const subject = {

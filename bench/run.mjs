@@ -8,7 +8,7 @@ import { build, WorkerdServer } from "../scripts/workerd.ts";
 import { parseConfig } from "../src/config.ts";
 import { NO_LIMITS } from "./limits.mjs";
 import { closedLoop, openLoop, request, sleep } from "./load.mjs";
-import { orders } from "./orders.mjs";
+import { newToken, orders } from "./orders.mjs";
 import { profiled } from "./profile.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -20,7 +20,7 @@ const WARM_UP_SECONDS = 1;
 /** After saturation the read model catches up; what it still does then is no part of the next measurement. */
 const IDLE_SHARE = 0.15;
 const IDLE_LIMIT_MS = 20_000;
-const GOALS = { resting: { ratio: 0.12 }, filling: { ratio: 0.08 }, p50Ms: 5, p99Ms: 25 };
+const GOALS = { resting: { ratio: 0.12 }, filling: { ratio: 0.08 }, p50Ms: 5, p99Ms: 25, tokenMicroseconds: 200 };
 
 const { values: options } = parseArgs({
   options: {
@@ -69,13 +69,14 @@ function heard(text) {
 /** One table: the two yardsticks, then each kind of order over each number of accounts, the object call again at the end. */
 async function measureAll(server, storage) {
   const rows = [];
-  const plain = async (name, path) => {
-    const next = constant(request("GET", path));
+  const plain = async (name, path, token) => {
+    const next = constant(request("GET", path, { token }));
     const { row } = await measure(server, { name, accounts: "", next: () => next, expected: "HTTP/1.1 200" });
     rows.push(row);
     return row;
   };
   await plain("no-op Worker route", "/bench/route");
+  await plain("no-op route with a token", "/bench/token", await newToken(config));
   const objectRows = [await plain("no-op object call", "/bench/object")];
   for (const accounts of options.accounts.split(",").map(Number)) {
     for (const kind of options.only.split(",")) {
@@ -95,6 +96,12 @@ async function measureAll(server, storage) {
   const noOp = mean((row) => row.rate);
   const noOpCpu = mean((row) => row.cpu);
   print(storage, rows, noOp, noOpCpu);
+  const [open, signedIn] = rows;
+  const added = signedIn.cpu - open.cpu;
+  const ratio = signedIn.cpu / open.cpu;
+  console.log(
+    `a token costs ${added.toFixed(0)} µs of CPU a request, ${ratio.toFixed(2)} times the open route: goal < ${GOALS.tokenMicroseconds} µs: ${added < GOALS.tokenMicroseconds ? "met" : "missed"}`,
+  );
 }
 
 /** Warm-up, closed loop for the rate, a pause until the server is idle, open loop at half of that rate for the latency. */
