@@ -10,6 +10,7 @@ export type MailSubject =
   | { kind: "verify_email"; userId: string }
   | { kind: "reset_password"; email: string }
   | { kind: "password_changed" | "mfa_on" | "mfa_off" | "email_change_asked"; userId: string }
+  | { kind: "api_key_made"; userId: string; name: string }
   | { kind: "recovery_code_used"; userId: string; left: number }
   | { kind: "new_device"; userId: string; device: string; ip: string; at: number }
   /** To the address that is to be the user's; to the one that was. */

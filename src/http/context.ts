@@ -1,6 +1,7 @@
 // What a request carries from middleware to handler, and the dress every answer wears.
 
 import type { Context, MiddlewareHandler } from "hono";
+import type { MailSubject } from "../bindings/mail.ts";
 import { type Config, loadConfig } from "../config.ts";
 import type { PresentedKey } from "../core/api-keys.ts";
 import type { Rates, Spend, Standing } from "../core/policies.ts";
@@ -64,6 +65,7 @@ export interface Ports {
   addressGate(env: Env): AddressGate;
   onceStore(env: Env): OnceStore;
   audit(env: Env): AuditTrail;
+  mail(env: Env): (subject: MailSubject) => Promise<Result<null>>;
 }
 
 export interface AppEnv {

@@ -175,8 +175,11 @@ describe("another e-mail address", () => {
 });
 
 describe("DELETE /v1/me", () => {
-  it("closes an empty account: sessions end, and nobody is left who could sign in", async () => {
+  it("closes an empty account: sessions and keys end, and nobody is left who could sign in", async () => {
     const ada = await newcomer("going");
+    const made = await post("/v1/api-keys", { name: "robot", scopes: ["read"] }, ada.token);
+    const byKey = () => call("GET", "/v1/account", { headers: { "X-Api-Key": String(made.body.key) } });
+    expect((await byKey()).status).toBe(200);
     await post("/v1/account/deposits", { asset: "USD", amount: "5" }, ada.token);
     await env.DB.prepare("UPDATE users SET email_verified = 1 WHERE id = ?").bind(ada.id).run();
     const verified = String((await post("/v1/auth/refresh", { refresh_token: ada.refresh })).body.access_token);
@@ -187,6 +190,7 @@ describe("DELETE /v1/me", () => {
     expect((await close(verified)).status).toBe(204);
     for (const token of [verified, ada.token])
       expectProblem(await call("GET", "/v1/account", { token }), 401, "session_revoked");
+    expectProblem(await byKey(), 401, "unauthenticated");
     const unknown = await login("nobody-at-all");
     for (const name of ["going", "going@example.com", `~${ada.id}`]) {
       const got = await login(name);

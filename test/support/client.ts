@@ -3,6 +3,7 @@
 import { env } from "cloudflare:workers";
 import { createApp } from "../../src/app.ts";
 import { ok, type Result } from "../../src/core/result.ts";
+import { mail } from "../../src/domains/identity/gate.ts";
 import type { Ports } from "../../src/http/context.ts";
 import type { Limits } from "../../src/http/limits.ts";
 
@@ -58,6 +59,7 @@ const OPEN_PORTS: Omit<Ports, "sessionAuthority"> = {
   addressGate: () => () => false,
   onceStore: () => ({ begin: async () => ok(null), end: async () => undefined }),
   audit: () => async () => undefined,
+  mail,
 };
 
 /** Ports of an app whose routes end no sessions, and to which all count. */

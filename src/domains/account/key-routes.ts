@@ -2,7 +2,7 @@
 import { SIGNATURE_WINDOW_MS } from "../../core/limits.ts";
 import { send, sendNothing } from "../../http/answer.ts";
 import { audit } from "../../http/audit.ts";
-import { accessOf, callerOf, type RequestContext } from "../../http/context.ts";
+import { accessOf, callerOf, later, type RequestContext } from "../../http/context.ts";
 import {
   answer,
   BODY_CODES,
@@ -80,6 +80,14 @@ export const keyRoutes = createRouter()
 function contextOf(c: RequestContext): KeyContext {
   const { userId, emailVerified } = callerOf(c);
   const secret = c.get("config").apiKeySecret;
-  const tell = (act: string, target: string) => audit(c, { act, target, outcome: "ok" });
-  return { ...accessOf(c), userId, emailVerified, secret, audit: tell, nowMs: Date.now() };
+  const mail = c.get("ports").mail(c.env);
+  return {
+    ...accessOf(c),
+    userId,
+    emailVerified,
+    secret,
+    audit: (act, target) => audit(c, { act, target, outcome: "ok" }),
+    tellUser: (name) => later(c, mail({ kind: "api_key_made", userId, name })),
+    nowMs: Date.now(),
+  };
 }

@@ -13,6 +13,8 @@ export interface KeyContext extends AccountAccess {
   emailVerified: boolean;
   secret: string;
   audit: (act: string, target: string) => void;
+  /** Tells the user by e-mail, after the answer. */
+  tellUser: (name: string) => void;
   nowMs: number;
 }
 
@@ -39,6 +41,7 @@ export async function createKey(ctx: KeyContext, input: KeyIn): Promise<Result<F
   const kept = await askAccount(ctx, async (account, caller) => account.createKey(caller, key));
   if (!kept.ok) return kept;
   ctx.audit("api_key.create", id);
+  ctx.tellUser(name);
   return ok({ ...kept.value, made });
 }
 

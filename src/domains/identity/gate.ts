@@ -1,8 +1,9 @@
-// What identity asks of the account objects and of its own tables, as the port that app.ts hands to every request.
+// What identity does for other domains, as the ports that app.ts hands to every request: sessions judged, e-mails sent.
 
 import { database } from "../../db/client.ts";
-import type { SessionAuthority } from "../../http/context.ts";
+import type { Ports, SessionAuthority } from "../../http/context.ts";
 import { accountStub, askAccount, callObject } from "../../objects/stubs.ts";
+import { askForMail } from "./mail-wish.ts";
 import { noteRefusedUse } from "./refused-uses.ts";
 
 /** Asks and tells account objects of sessions; an object that cannot be reached is the refusal `unavailable`. */
@@ -19,3 +20,6 @@ export function sessionAuthority(env: Env): SessionAuthority {
     revokeAll: (accountId, validFromMs) => callObject(() => accountStub(env, accountId).revokeAllBefore(validFromMs)),
   };
 }
+
+/** Asks for an e-mail, which tells a user of something. Refuses `unavailable` when the queue does not take it. */
+export const mail: Ports["mail"] = (env) => (subject) => askForMail(env, subject, Date.now());

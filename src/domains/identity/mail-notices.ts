@@ -33,6 +33,12 @@ function saidOf(notice: Notice): Pick<Said, "subject" | "before"> & Partial<Said
         subject: "Your second factor is off",
         before: "no code is asked for any more when you sign in. Other sessions have ended.",
       };
+    case "api_key_made":
+      return {
+        subject: "A new API key",
+        before: `an API key has been made for your account, named: ${notice.name}.`,
+        after: "If it was you, there is nothing to do. If not, revoke it too: a new password does not.",
+      };
     case "recovery_code_used":
       return {
         subject: "A recovery code has been used",

@@ -5,12 +5,11 @@ import { database } from "../../db/client.ts";
 import { audit } from "../../http/audit.ts";
 import { clientIpText } from "../../http/client-ip.ts";
 import { later, type RequestContext } from "../../http/context.ts";
-import { askForMail } from "./mail-wish.ts";
 import type { IdentityContext, Origin } from "./user.ts";
 
 /** What the verbs of this request work with, as of now. */
 export function contextOf(c: RequestContext): IdentityContext {
-  const { sessionAuthority, limits } = c.get("ports");
+  const { sessionAuthority, limits, mail } = c.get("ports");
   const config = c.get("config");
   return {
     db: database(c.env),
@@ -19,7 +18,7 @@ export function contextOf(c: RequestContext): IdentityContext {
     limits: limits(c.env, config.rates),
     audit: (act) => audit(c, act),
     edge: edgeSessions(c.env),
-    mail: (subject) => askForMail(c.env, subject, Date.now()),
+    mail: mail(c.env),
     later: (work) => later(c, work),
     nowMs: Date.now(),
   };

@@ -73,6 +73,7 @@ export const mailWish = z.discriminatedUnion("kind", [
     kind: z.enum(["password_changed", "mfa_on", "mfa_off", "email_change_asked"]),
     userId: z.string(),
   }),
+  z.object({ ...wished, kind: z.literal("api_key_made"), userId: z.string(), name: z.string() }),
   z.object({ ...wished, kind: z.literal("recovery_code_used"), userId: z.string(), left: z.int() }),
   z.object({
     ...wished,

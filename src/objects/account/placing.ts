@@ -71,6 +71,18 @@ export class Placing {
     return this.#once({ ...unread, market: null, judge }, idempotency);
   }
 
+  /** Why nothing new can be decided now; null when it can. */
+  #away(market: string | null): typeof RESTORING | null {
+    const { state, handshakes } = this.#engine;
+    const waits = (symbol: string) => state.restoring || symbol === market;
+    // An alarm that was dropped would leave hands unshaken for ever: whoever is refused has them offered again.
+    for (const symbol of handshakes.unmet) if (waits(symbol)) this.#engine.tell(symbol);
+    if (state.restoring) return RESTORING;
+    // It could not be sent: nothing may be held for an order that waits for a person.
+    if (market !== null && this.#engine.isParked(market)) return PARKED;
+    return market !== null && handshakes.has(market) ? UNMET : null;
+  }
+
   #once({ clientOrderId: id, body, market, judge }: Wish, idempotency: Idempotency | null): Answered<Order> | Placed {
     const { store } = this.#engine;
     const bodyHash = this.#ports.sha256(body);
@@ -80,10 +92,8 @@ export class Placing {
     const sameId = byId === null ? undefined : store.findOnce(byId.scope, byId.key);
     if (byKey !== null && sameKey !== undefined) return this.#replayed(byKey, sameKey, sameId);
     if (sameId !== undefined) return this.#repeated(bodyHash, sameId, byKey);
-    if (this.#engine.state.restoring) return { result: RESTORING, replay: null };
-    // It could not be sent: nothing may be held for an order that waits for a person.
-    if (market !== null && this.#engine.isParked(market)) return { result: PARKED, replay: null };
-    if (market !== null && this.#engine.handshakes.has(market)) return { result: UNMET, replay: null };
+    const away = this.#away(market);
+    if (away !== null) return { result: away, replay: null };
     const once = [byKey, byId].filter((key) => key !== null);
     const judged = this.#engine.commit((turn) => judge(turn, bodyHash, once));
     if (!judged.ok) return { result: judged, replay: null };
