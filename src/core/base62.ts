@@ -15,17 +15,13 @@ export function base62(bytes: Uint8Array, width: number): string {
 }
 
 const POLYNOMIAL = 0xedb88320;
-const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let rest = byte;
-  for (let bit = 0; bit < 8; bit += 1) rest = rest & 1 ? (rest >>> 1) ^ POLYNOMIAL : rest >>> 1;
-  return rest;
-});
 
 /** The CRC-32 of an ASCII text, as zip and GitHub's tokens have it: from 0 to 2^32 − 1. */
 export function crc32(text: string): number {
   let rest = 0xffffffff;
   for (let at = 0; at < text.length; at += 1) {
-    rest = (rest >>> 8) ^ (TABLE[(rest ^ text.charCodeAt(at)) & 0xff] ?? 0);
+    rest ^= text.charCodeAt(at);
+    for (let bit = 0; bit < 8; bit += 1) rest = rest & 1 ? (rest >>> 1) ^ POLYNOMIAL : rest >>> 1;
   }
   return (rest ^ 0xffffffff) >>> 0;
 }

@@ -26,13 +26,13 @@ export function parseIp(text: string): IpBlock | undefined {
 
 /** Reads a block, `10.0.0.0/8` or `2001:db8::/32`, or one address. Undefined when bits after the prefix are not zero. */
 export function parseBlock(text: string): IpBlock | undefined {
-  const [address = "", prefix, ...more] = text.split("/");
-  const ip = parseIp(address);
-  if (ip === undefined || more.length > 0) return undefined;
-  if (prefix === undefined) return ip;
+  const slash = text.indexOf("/");
+  const ip = parseIp(slash < 0 ? text : text.slice(0, slash));
+  if (ip === undefined || slash < 0) return ip;
+  const prefix = text.slice(slash + 1);
   if (!/^(0|[1-9]\d{0,2})$/.test(prefix)) return undefined;
   // ::ffff:10.0.0.0/104 is 10.0.0.0/8: the prefix counts the bits of the form that was written.
-  const bits = Number(prefix) - (ip.version === 4 && address.includes(":") ? 96 : 0);
+  const bits = Number(prefix) - (ip.version === 4 && text.includes(":") ? 96 : 0);
   if (bits < 0 || bits > WIDTH[ip.version]) return undefined;
   const block = cut(ip, bits);
   return block.value === ip.value ? block : undefined;
@@ -72,8 +72,9 @@ function parseFour(text: string): bigint | undefined {
 }
 
 function parseSix(text: string): bigint | undefined {
-  const [head = "", tail, ...more] = text.split("::");
-  if (more.length > 0) return undefined;
+  const gap = text.indexOf("::");
+  const head = gap < 0 ? text : text.slice(0, gap);
+  const tail = gap < 0 ? undefined : text.slice(gap + 2);
   const front = groupsOf(head);
   const back = tail === undefined ? [] : groupsOf(tail);
   if (front === undefined || back === undefined) return undefined;
