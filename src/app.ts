@@ -19,6 +19,7 @@ import { declaredRoutes } from "./http/declared.ts";
 import { notFound, onError } from "./http/fallback.ts";
 import { API_KEY_SCHEME, BEARER_SCHEME, createRouter } from "./http/openapi.ts";
 import { systemRoutes } from "./http/system.ts";
+import { TOLD_HEADERS } from "./http/told-headers.ts";
 
 /** What domains fill in for the real thing; tests hand in their own. */
 const PORTS: Ports = { sessionAuthority, limits, addressGate: addresses, onceStore, audit: auditTrail, mail };
@@ -35,6 +36,7 @@ export function createApp(ports: Ports = PORTS) {
   });
   const apiKey = { type: "apiKey", in: "header", name: "X-Api-Key" } as const;
   app.openAPIRegistry.registerComponent("securitySchemes", API_KEY_SCHEME, apiKey);
+  for (const [name, told] of Object.entries(TOLD_HEADERS)) app.openAPIRegistry.registerComponent("headers", name, told);
 
   app.route("/", identityRouter);
   app.route("/", accountRouter);

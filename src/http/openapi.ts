@@ -17,6 +17,7 @@ import { IDEMPOTENCY_KEY, type OnceKind, onceByKey } from "./idempotency.ts";
 import { limited } from "./limits.ts";
 import { CATALOGUE, problemResponse } from "./problem.ts";
 import { cookieDoor } from "./refresh-cookie.ts";
+import { withHeaders } from "./told-headers.ts";
 import { fieldErrors } from "./validation.ts";
 
 /** The name of the token scheme in the OpenAPI document. */
@@ -102,6 +103,7 @@ export function operation<P extends string, R extends Declaration & { path: P }>
   // The caller's own type is handed back: what is added concerns the router and the document, not the handler.
   return createRoute({
     ...route,
+    responses: withHeaders(route.responses),
     request,
     security,
     ...combined,

@@ -30,6 +30,24 @@ async function spendAll(accountId: string, policy: "orders" | "calls", count: nu
   expect(await env.ACCOUNT.getByName(accountId).admit(caller)).toMatchObject({ ok: true });
 }
 
+describe("the document", () => {
+  it("names the headers that an answer has, and those of one that says when to come back", async () => {
+    type Responses = Record<string, { headers: object }>;
+    const { body } = await call<{ paths: Record<string, Record<string, { responses: Responses }>> }>(
+      "GET",
+      "/openapi.json",
+    );
+    const told = (status: string) => Object.keys(body.paths["/v1/orders"]?.["post"]?.responses[status]?.headers ?? {});
+    const ada = await trader({ usd: "1000" });
+    const refused = await ada.place(BAD_ORDER);
+    expect(told("422").filter((name) => !refused.headers.has(name))).toEqual([]);
+    await spendAll(ada.accountId, "orders", 299);
+    const late = await ada.place(BAD_ORDER);
+    expect(told("429").filter((name) => !late.headers.has(name))).toEqual([]);
+    expect(told("429")).toEqual([...told("422"), "Retry-After"]);
+  });
+});
+
 describe("orders", () => {
   it("say what is left, and are refused with 429 when nothing is", async () => {
     const ada = await trader({ usd: "1000" });
