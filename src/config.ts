@@ -139,14 +139,11 @@ export interface OAuthClient {
   local: boolean;
 }
 
-/** By provider, where it is and who we are there; null where people cannot sign in with it. */
+/** By provider (core/providers.ts), where it is and who we are there; null where people cannot sign in with it. */
 export interface OAuthConfig {
   google: (OAuthClient & { issuer: string }) | null;
   github: (OAuthClient & { url: string; apiUrl: string }) | null;
 }
-
-/** A provider's name, as it stands in the paths of the API. */
-export type ProviderName = keyof OAuthConfig;
 
 /** What the environment says, checked. */
 export interface Config {

@@ -37,6 +37,33 @@ describe("the tree", () => {
   });
 });
 
+describe("the checklist of attacks", () => {
+  const lines = readText(ROOT, "docs/testing.md").split("\n");
+  const families = lines.flatMap((line) => {
+    const [, family, rows = "", cases = "", files = ""] =
+      /^\| ([A-Z]) \|[^|]+\| ([^|]+) \| (\d+) \| (.+) \|$/.exec(line) ?? [];
+    return family === undefined ? [] : [{ family, rows, cases: Number(cases), files }];
+  });
+
+  it("is really read", () => {
+    expect(families.map(({ family }) => family).join("")).toBe("PEJROFTKCNZ");
+  });
+
+  it.each(families)("$family: each row has a test, and there are as many as docs/testing.md says", (one) => {
+    const names = [...one.files.matchAll(/`([^`]+)`/g)].flatMap(([, file]) => {
+      const titles = readText(ROOT, `test/${file}.test.ts`).matchAll(/["`]((?:[A-Z]\d+ )+)/g);
+      return [...titles].flatMap(([, ids = ""]) => ids.trim().split(" "));
+    });
+    const found = names.filter((id) => id.startsWith(one.family));
+    const wanted = one.rows.split(", ").flatMap((range) => {
+      const [first = 0, last = first] = range.split("–").map(Number);
+      return Array.from({ length: last - first + 1 }, (_, at) => `${one.family}${first + at}`);
+    });
+    expect(wanted.filter((id) => !found.includes(id))).toEqual([]);
+    expect(found.length).toBeGreaterThanOrEqual(one.cases);
+  });
+});
+
 describe("who may import whom", () => {
   it.each([
     ["src/core/a.ts", "hono"],

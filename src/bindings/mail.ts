@@ -1,4 +1,5 @@
 // The queue of e-mails that are to be written and sent. A message says what for and to whom; it has no token in it.
+import type { ProviderName } from "../core/providers.ts";
 
 /** The environment as far as sending mail is concerned. */
 export interface MailBinding {
@@ -16,7 +17,7 @@ export type MailSubject =
   /** To the address that is to be the user's; to the one that was. */
   | { kind: "change_email"; userId: string; email: string }
   | { kind: "email_changed"; userId: string; email: string }
-  | { kind: "identity_linked" | "identity_unlinked"; userId: string; provider: "google" | "github" };
+  | { kind: "identity_linked" | "identity_unlinked"; userId: string; provider: ProviderName };
 
 /** A message of the queue. `id` makes it once, however often it is delivered; its token is made of `seed` and a secret. */
 export type MailWish = { v: 1; id: string; seed: string } & MailSubject;

@@ -35,6 +35,9 @@ export interface PresentedKey {
   proof: KeyProof | null;
 }
 
+/** Whose key a call was by; null for one by session. */
+export type KeyOwner = { userId: string } | null;
+
 /** The part of a new key that its tag is made of: account, key and `secret`, {@link KEY_SECRET_BYTES} random bytes. */
 export function keySaying(accountId: string, keyId: string, secret: Uint8Array): string {
   return `${PREFIX}${accountId.slice(-26)}${keyId.slice(-26)}${base62(secret, SECRET_CHARS)}`;

@@ -127,6 +127,8 @@ export const ONCE_LEASE_MS = 60_000;
 export const ONCE_KEPT_MS = 25 * 3_600_000;
 /** A sign-in with a provider that takes longer has been left: its cookie, and what it remembers of used ones, end then. */
 export const SIGN_IN_MAX_MS = 600_000;
+/** What is remembered of a used sign-in outlasts its cookie by this: isolates' clocks differ. */
+export const SIGN_IN_SPARE_MS = 60_000;
 /** Where a page wants its visitor back: it travels in a cookie, of which browsers keep 4 KB. */
 export const RETURN_TO_CHARS_MAX = 500;
 /** All calls to a provider for one step of a sign-in: somebody waits in front of an empty page. */

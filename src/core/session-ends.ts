@@ -1,6 +1,9 @@
 // Why a session can end before its time.
 
-/** By logout, of one or of all; a refresh token used twice; from another session; with the password; by an operator; with the second factor; with the account. */
+/**
+ * By logout, of one or of all; a refresh token used twice; from another session; with the password; by an operator; with the
+ * second factor; with the account.
+ */
 export const SESSION_END_REASONS = [
   "logout",
   "logout_all",

@@ -2,6 +2,7 @@
 
 import { sql } from "drizzle-orm";
 import { check, index, integer, sqliteTable, text, unique } from "drizzle-orm/sqlite-core";
+import { PROVIDERS } from "../core/providers.ts";
 import { SESSION_END_REASONS } from "../core/session-ends.ts";
 
 /** What somebody wants to be told of by e-mail; what concerns their security is told in any case. */
@@ -172,7 +173,7 @@ export const oauthIdentities = sqliteTable(
   "oauth_identities",
   {
     id: text("id").primaryKey(),
-    provider: text("provider", { enum: ["google", "github"] }).notNull(),
+    provider: text("provider", { enum: PROVIDERS }).notNull(),
     /** Who vouches, and under which name there: nobody is ever found by an address. */
     issuer: text("issuer").notNull(),
     subject: text("subject").notNull(),

@@ -52,8 +52,9 @@ export function audit(c: Context<AppEnv>, act: AuditAct, actorKind?: AuditEvent[
 }
 
 /**
- * Tells of an operator's act, done or refused: its target is what the act says, or the path's ids, or else what was said without
- * the reason. That is the one the act was read with (operator-act.ts). Stands behind the door: who may not act is in the request log alone.
+ * Tells of an operator's act, done or refused: its target is what the act says, or the path's ids, or else what was said
+ * without the reason. That is the one the act was read with (operator-act.ts). Stands behind the door: who may not act is in
+ * the request log alone.
  */
 export function audited(act: string): MiddlewareHandler<AppEnv> {
   return async function audited(c, next) {

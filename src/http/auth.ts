@@ -2,12 +2,13 @@
 
 import type { Context, MiddlewareHandler, Next } from "hono";
 import { edgeSessions } from "../bindings/kv.ts";
+import type { KeyOwner } from "../core/api-keys.ts";
 import { STEP_UP_MS } from "../core/limits.ts";
 import { mayByRole, PERMISSIONS, type Permission } from "../core/permissions.ts";
 import type { Spend } from "../core/policies.ts";
 import { invariant, type Refusal, type Result } from "../core/result.ts";
 import { API_KEY_HEADER, presentKey } from "./api-keys.ts";
-import { type AppEnv, accessOf, callerOf, type KeyOwner, later, type Principal } from "./context.ts";
+import { type AppEnv, accessOf, callerOf, later, type Principal } from "./context.ts";
 import { problemResponse } from "./problem.ts";
 import { NOT_SIGNED_IN, verifyAccessToken } from "./tokens.ts";
 

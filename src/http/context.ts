@@ -3,7 +3,7 @@
 import type { Context, MiddlewareHandler } from "hono";
 import type { MailSubject } from "../bindings/mail.ts";
 import { type Config, loadConfig } from "../config.ts";
-import type { PresentedKey } from "../core/api-keys.ts";
+import type { KeyOwner, PresentedKey } from "../core/api-keys.ts";
 import type { Rates, Spend, Standing } from "../core/policies.ts";
 import { InvariantError, type RefusalCode, type Result } from "../core/result.ts";
 import type { AddressGate } from "./addresses.ts";
@@ -17,7 +17,10 @@ import { logRequest } from "./request-log.ts";
 /** The parsed configuration, for domains: they read it from the request, never from the environment. */
 export type { Config };
 
-/** Who calls: taken from a verified access token, so it is as old as the token (10 minutes at most). */
+/**
+ * Who calls, by a verified access token: as old as the token, 10 minutes at most. By key, as the account has said: `sessionId` is
+ * then the key's, and what only a person at a session has (roles, a verified address, a fresh password) is not there.
+ */
 export interface Principal {
   userId: string;
   accountId: string;
@@ -37,9 +40,6 @@ export interface AskingCaller {
   issuedAtMs: number;
   key?: PresentedKey;
 }
-
-/** Whose key a call was by; null for one by session. */
-export type KeyOwner = { userId: string } | null;
 
 /** What the account knows of sessions: it hears of each end first. A failure to tell it means that the caller must answer 503. */
 export interface SessionAuthority {

@@ -79,8 +79,8 @@ export const PERMISSION_FIELD = "x-permission";
 
 /**
  * Declares one operation. `access` decides its `security` in the document and the check before anything of the
- * request is looked at: one that declares none cannot be made, and so not be mounted; a declared body is JSON, read after that check. Query parameters that are not declared are
- * refused with 422, unless the declared query is a loose object: a misspelt filter would answer something else.
+ * request is looked at: one that declares none cannot be made, and so not be mounted; a declared body is JSON, read after
+ * that check. Query parameters that are not declared are refused with 422, unless the declared query is a loose object: a misspelt filter would answer something else.
  */
 export function operation<P extends string, R extends Declaration & { path: P }>(declaration: R): Operation<R> {
   const { access, audit, once, refreshCookie, ...others }: Declaration & { path: P } = declaration;

@@ -2,9 +2,10 @@
 import { z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { type AppEnv, callerOf } from "./context.ts";
+import { lineIn } from "./line.ts";
 
 /** Why an operator does something. */
-export const reasonIn = z.string().trim().min(1).max(500);
+export const reasonIn = lineIn(500);
 
 /** The body of an act that needs nothing but its reason. */
 export const reasonBody = z.strictObject({ reason: reasonIn }).openapi("OperatorReason");

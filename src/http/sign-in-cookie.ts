@@ -5,6 +5,7 @@ import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { EncryptJWT, jwtDecrypt } from "jose";
 import { z } from "zod";
 import { SIGN_IN_MAX_MS } from "../core/limits.ts";
+import { PROVIDERS } from "../core/providers.ts";
 import type { AppEnv, Config } from "./context.ts";
 
 const NAME = "sign-in";
@@ -15,7 +16,7 @@ const TYPE = "sign-in+jwt";
 const KEY_LABEL = "sign-in-cookie.v1";
 
 const flowSchema = z.object({
-  provider: z.enum(["google", "github"]),
+  provider: z.enum(PROVIDERS),
   state: z.string(),
   verifier: z.string(),
   nonce: z.string(),
@@ -40,8 +41,9 @@ export async function keepFlow(c: Context<AppEnv>, flow: Flow): Promise<void> {
 export async function readFlow(c: Context<AppEnv>): Promise<Flow | undefined> {
   const sealed = getCookie(c, NAME, "host");
   if (sealed === undefined) return undefined;
+  const key = await keyOf(c.get("config"));
   try {
-    const { payload } = await jwtDecrypt(sealed, await keyOf(c.get("config")), {
+    const { payload } = await jwtDecrypt(sealed, key, {
       typ: TYPE,
       keyManagementAlgorithms: ["dir"],
       contentEncryptionAlgorithms: ["A256GCM"],
@@ -60,10 +62,9 @@ export function dropFlow(c: Context<AppEnv>): void {
 
 /** A key for this alone, made of a secret that has other uses. */
 async function keyOf({ refreshSecret }: Config): Promise<Uint8Array> {
-  const secret = Uint8Array.from(atob(refreshSecret.replaceAll("-", "+").replaceAll("_", "/")), (one) => {
-    return one.charCodeAt(0);
-  });
-  const from = await crypto.subtle.importKey("raw", secret, "HKDF", false, ["deriveBits"]);
+  const from = await crypto.subtle.importKey("raw", Buffer.from(refreshSecret, "base64url"), "HKDF", false, [
+    "deriveBits",
+  ]);
   const info = new TextEncoder().encode(KEY_LABEL);
   const how = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info };
   return new Uint8Array(await crypto.subtle.deriveBits(how, from, 256));

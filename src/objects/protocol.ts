@@ -3,7 +3,7 @@
 import type { OrderRequest } from "../core/account/admission.ts";
 import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/account/state.ts";
 import type { Channel } from "../core/account/stream.ts";
-import type { PresentedKey } from "../core/api-keys.ts";
+import type { KeyOwner, PresentedKey } from "../core/api-keys.ts";
 import type { LedgerEntry } from "../core/ledger.ts";
 import type { Order, Side } from "../core/order.ts";
 import type { Scope } from "../core/permissions.ts";
@@ -90,9 +90,6 @@ export interface ApiKey extends Omit<NewApiKey, "hash" | "userId"> {
   createdAt: number;
   lastUsedAt: number | null;
 }
-
-/** Whose key a call was by; null for one by session. */
-export type KeyOwner = { userId: string } | null;
 
 /** An answer to a call that was counted says what that has left; one to a call that was not says nothing of it. */
 export type Counted<T> = Result<T> & { standing?: Standing };

@@ -82,7 +82,7 @@ describe.each(NAMES)("%s", (name) => {
     expect(await finish(name, await returned(name, "nobody"))).toMatchObject({ refusal: { code: "access_denied" } });
   });
 
-  it("O1: gets one redirect URI, and takes no other", async () => {
+  it("O1 gets one redirect URI, and takes no other", async () => {
     const { url } = await begin(name);
     expect(new URL(url).searchParams.get("redirect_uri")).toBe(REDIRECT_URIS[name]);
     const right = REDIRECT_URIS[name];
@@ -104,7 +104,7 @@ describe.each(NAMES)("%s", (name) => {
     }
   });
 
-  it("O2: with another state, or none, or two, it is not this sign-in, and no code is sent", async () => {
+  it("O2 with another state, or none, or two, it is not this sign-in, and no code is sent", async () => {
     const back = await returned(name, "ada");
     const before = server.heard.length;
     const foreign = new URLSearchParams(back.answer);
@@ -119,7 +119,7 @@ describe.each(NAMES)("%s", (name) => {
     expect(server.heard).toHaveLength(before);
   });
 
-  it("O2: a sign-in that was used is refused before its code is sent", async () => {
+  it("O2 a sign-in that was used is refused before its code is sent", async () => {
     const back = await returned(name, "ada");
     const before = server.heard.length;
     const used = async () => refuse({ code: "invalid_code" });
@@ -128,7 +128,7 @@ describe.each(NAMES)("%s", (name) => {
     expect(server.heard).toHaveLength(before);
   });
 
-  it("O3: is asked with a challenge of S256, another each time, and takes nothing less", async () => {
+  it("O3 is asked with a challenge of S256, another each time, and takes nothing less", async () => {
     const one = new URL((await begin(name)).url).searchParams;
     const two = new URL((await begin(name)).url).searchParams;
     expect(one.get("code_challenge_method")).toBe("S256");
@@ -145,7 +145,7 @@ describe.each(NAMES)("%s", (name) => {
     }
   });
 
-  it("O3: a code of another sign-in has another verifier", async () => {
+  it("O3 a code of another sign-in has another verifier", async () => {
     const mine = await returned(name, "ada");
     const stolen = await returned(name, "mallory");
     const answer = new URLSearchParams(mine.answer);
@@ -153,20 +153,20 @@ describe.each(NAMES)("%s", (name) => {
     expect(await finish(name, { ...mine, answer })).toMatchObject({ refusal: { code: "invalid_code" } });
   });
 
-  it("O4: a code is good once", async () => {
+  it("O4 a code is good once", async () => {
     const back = await returned(name, "ada");
     expect(await finish(name, back)).toMatchObject({ ok: true });
     expect(await finish(name, back)).toMatchObject({ refusal: { code: "invalid_code" } });
   });
 
-  it("O5: an answer in another issuer's name is not taken, nor its code sent anywhere", async () => {
+  it("O5 an answer in another issuer's name is not taken, nor its code sent anywhere", async () => {
     const back = await returned(name, "answer_other_iss");
     const before = server.heard.length;
     expect(await finish(name, back)).toMatchObject({ refusal: { code: "invalid_code" } });
     expect(server.heard).toHaveLength(before);
   });
 
-  it("O8: is shown the client's secret in the body of one request, never in an address", async () => {
+  it("O8 is shown the client's secret in the body of one request, never in an address", async () => {
     const { url } = await begin(name);
     expect(url).not.toContain(encodeURIComponent(CLIENT.clientSecret));
     const back = await returned(name, "ada");
@@ -175,7 +175,7 @@ describe.each(NAMES)("%s", (name) => {
     expect(server.heard.at(-1)?.get("code_verifier")).toBe(back.secrets.verifier);
   });
 
-  it("O8: refuses a client with another secret, which is for us to mend", async () => {
+  it("O8 refuses a client with another secret, which is for us to mend", async () => {
     const back = await returned(name, "ada");
     const wrong = { google: null, github: null, [name]: { ...config[name], clientSecret: "another" } };
     const refused = await named(name, wrong).finish({ ...back, redirectUri: REDIRECT_URIS[name], claim });

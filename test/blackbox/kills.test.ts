@@ -14,7 +14,7 @@ async function run(acts: number, faults: Partial<Plan["faults"]>, signal: AbortS
 }
 
 it.skipIf(!canServe())(
-  "20 kills, 2 restarts, 3 stalls and 2 outages of D1 lose nothing and double nothing",
+  "Z6 20 kills, 2 restarts, 3 stalls and 2 outages of D1 lose nothing and double nothing",
   async ({ signal }) => {
     const report = await run(1_500, { kill: 20, restart: 2, stall: 3, outage: 2 }, signal);
     expect(report.breaks).toEqual([]);

@@ -12,14 +12,14 @@ const ACCOUNT = typeId("acc", 1, new Uint8Array(10).fill(1));
 const KEY = typeId("key", 2, new Uint8Array(10).fill(2));
 const made = (secret: Uint8Array) => keyText(keySaying(ACCOUNT, KEY, secret), keyTag(new Uint8Array(16).fill(255)));
 
-describe("K1: the text of a key", () => {
-  it("has a prefix, letters and digits with 160 random bits, and a checksum of six", () => {
+describe("the text of a key", () => {
+  it("K1 has a prefix, letters and digits with 160 random bits, and a checksum of six", () => {
     const text = made(new Uint8Array(20).fill(255));
     expect(text).toMatch(/^tp_live_[0-9A-Za-z]{101}_[0-9A-Za-z]{6}$/);
     expect(made(new Uint8Array(20))).not.toBe(text);
   });
 
-  it("says whose it is and which, and has all of that under its tag", () => {
+  it("K1 says whose it is and which, and has all of that under its tag", () => {
     const text = made(new Uint8Array(20).fill(7));
     const said = keySaying(ACCOUNT, KEY, new Uint8Array(20).fill(7));
     expect(readKeyText(text)).toEqual({
@@ -31,7 +31,7 @@ describe("K1: the text of a key", () => {
     expect([isKeyId(KEY), isKeyId("ses_1")]).toEqual([true, false]);
   });
 
-  it("is none when one character is wrong, or two are swapped", () => {
+  it("K1 is none when one character is wrong, or two are swapped", () => {
     const text = made(Uint8Array.from({ length: 20 }, (_, at) => at * 11));
     const other = (char: string) => (char === "x" ? "y" : "x");
     for (let at = 0; at < text.length; at += 1) {
@@ -43,7 +43,7 @@ describe("K1: the text of a key", () => {
       expect(readKeyText(wrong)).toBeUndefined();
   });
 
-  it("names no account and no key but by ids as we make them", () => {
+  it("K1 names no account and no key but by ids as we make them", () => {
     const tag = keyTag(new Uint8Array(16));
     const secret = new Uint8Array(20);
     expect(readKeyText(keyText(keySaying("acc_zzzzzzzzzzzzzzzzzzzzzzzzzz", KEY, secret), tag))).toBeUndefined();
@@ -72,26 +72,26 @@ describe("base 62 and the checksum", () => {
   });
 });
 
-describe("K5: what is signed", () => {
+describe("what is signed", () => {
   const call = { method: "GET", path: "/v1/orders", query: "symbol=BTC-USD&limit=2", timestamp: "1700000000000" };
   const bodyHash = createHash("sha256").update("").digest("hex");
   const text = signedText({ ...call, nonce: "n-0123456789abcdef", bodyHash });
 
-  it("is a line for each part", () => {
+  it("K5 is a line for each part", () => {
     expect(text).toBe(
       `tradepost-v1\nGET\n/v1/orders\nlimit=2&symbol=BTC-USD\n1700000000000\nn-0123456789abcdef\n${bodyHash}`,
     );
   });
 
-  it("is the same in whatever order the query has its parameters, and another for any other part", () => {
+  it("K5 is the same in whatever order the query has its parameters, and another for any other part", () => {
     const sorted = { ...call, query: "limit=2&symbol=BTC-USD", nonce: "n-0123456789abcdef", bodyHash };
     expect(signedText(sorted)).toBe(text);
     for (const part of Object.keys(sorted)) expect(signedText({ ...sorted, [part]: "other" })).not.toBe(text);
   });
 });
 
-describe("K8: two digests", () => {
-  it("are the same or not, of one length or not", () => {
+describe("two digests", () => {
+  it("K8 are the same or not, of one length or not", () => {
     expect(["ab", "ac", "bb", "abc", ""].map((other) => sameDigest("ab", other))).toEqual([
       true,
       false,

@@ -163,16 +163,16 @@ describe("a money column", () => {
     [-1n, -1],
     [UNITS_MAX, Number.MAX_SAFE_INTEGER],
     [-UNITS_MAX, Number.MIN_SAFE_INTEGER],
-  ])("holds %s units", (value, stored) => {
+  ])("N2 holds %s units", (value, stored) => {
     expect(toColumn(value)).toBe(stored);
     expect(fromColumn(stored)).toBe(value);
   });
 
-  it.each([UNITS_MAX + 1n, -UNITS_MAX - 1n, 2n ** 64n])("does not take %s units", (value) => {
+  it.each([UNITS_MAX + 1n, -UNITS_MAX - 1n, 2n ** 64n])("N2 does not take %s units", (value) => {
     expect(() => toColumn(value)).toThrow(RangeError);
   });
 
-  it.each([0.5, 2 ** 53, -(2 ** 53), Number.NaN, Number.POSITIVE_INFINITY])("cannot have held %s", (stored) => {
+  it.each([0.5, 2 ** 53, -(2 ** 53), Number.NaN, Number.POSITIVE_INFINITY])("N2 cannot have held %s", (stored) => {
     expect(() => fromColumn(stored)).toThrow(RangeError);
   });
 });

@@ -45,7 +45,7 @@ describe("a URL outside", () => {
   });
 });
 
-describe("O6: the way back", () => {
+describe("the way back", () => {
   const HOME = "https://tradepost.example";
   const to = (text: string) => returnTarget(text, HOME, ["https://app.example.com", "http://localhost:5173"]);
 
@@ -59,11 +59,11 @@ describe("O6: the way back", () => {
     ["https://app.example.com", "https://app.example.com/"],
     ["https://app.example.com?x=1", "https://app.example.com/?x=1"],
     ["http://localhost:5173/signed-in", "http://localhost:5173/signed-in"],
-  ])("to %s is taken", (text, target) => {
+  ])("O6 to %s is taken", (text, target) => {
     expect(to(text)).toBe(target);
   });
 
-  it("is a path on the host of the home, wherever that is", () => {
+  it("O6 is a path on the host of the home, wherever that is", () => {
     expect(returnTarget("/b", "https://tradepost.example/app", [])).toBe("https://tradepost.example/b");
   });
 
@@ -95,7 +95,7 @@ describe("O6: the way back", () => {
     "/a#mfa_token=x",
     "/ü",
     `/${"a".repeat(RETURN_TO_CHARS_MAX)}`,
-  ])("to %j is refused", (text) => {
+  ])("O6 to %j is refused", (text) => {
     expect(to(text)).toBeNull();
   });
 });

@@ -35,8 +35,8 @@ const stored = (who: Trader) =>
     ]),
   );
 
-describe("K1: a key that is mistyped or forged", () => {
-  it("is 401, and wakes or makes no account", async () => {
+describe("a key that is mistyped or forged", () => {
+  it("K1 is 401, and wakes or makes no account", async () => {
     const ada = await trader();
     const { key } = await newKey(ada);
     const before = await ids();
@@ -52,7 +52,7 @@ describe("K1: a key that is mistyped or forged", () => {
     expect(await ids()).toBe(before);
   });
 
-  it("is 401 with a good seal too, when its account does not know it", async () => {
+  it("K1 is 401 with a good seal too, when its account does not know it", async () => {
     const [ada, eve] = [await trader(), await trader()];
     const gone = await newKey(ada);
     expect((await ada.call("DELETE", `/v1/api-keys/${gone.id}`)).status).toBe(204);
@@ -61,8 +61,8 @@ describe("K1: a key that is mistyped or forged", () => {
   });
 });
 
-describe("K2, K3: a key", () => {
-  it("is shown once, and kept as a hash alone", async () => {
+describe("a key", () => {
+  it("K2 is shown once, and kept as a hash alone", async () => {
     const ada = await trader();
     const made = await newKey(ada, {
       name: "robot",
@@ -81,7 +81,7 @@ describe("K2, K3: a key", () => {
       expect(kept + listed.text).not.toContain(secret);
   });
 
-  it("is made once for an Idempotency-Key at a time, and never shown again by it", async () => {
+  it("K3 is made once for an Idempotency-Key at a time, and never shown again by it", async () => {
     const ada = await trader();
     const headers = { "Idempotency-Key": "k" };
     const [one, two] = [1, 2].map(() =>
@@ -111,11 +111,11 @@ describe("K2, K3: a key", () => {
     ["no block", { ip_allow: ["10.0.0.1/8"] }],
     ["an end in the past", { expires_at: "2020-01-01T00:00:00Z" }],
     ["a field of its own", { user_id: "usr_1" }],
-  ])("is not made with %s", async (_, wish) => {
+  ])("K4 is not made with %s", async (_, wish) => {
     expectProblem(await create(await trader(), wish), 422, "validation_failed");
   });
 
-  it("is made, seen and revoked by sessions alone", async () => {
+  it("T9 is made, seen and revoked by sessions alone", async () => {
     const ada = await trader();
     const all = await newKey(ada, { scopes: ["read", "trade", "transfer", "manage"] });
     expectProblem(
@@ -129,8 +129,8 @@ describe("K2, K3: a key", () => {
   });
 });
 
-describe("T9: a key", () => {
-  it("is made only by who has lately given a password or a code", async () => {
+describe("a key", () => {
+  it("T9 is made only by who has lately given a password or a code", async () => {
     const ada = await trader();
     const json = { name: "n", scopes: ["read"] };
     const stale = { token: await anotherToken(ada), json };
@@ -142,8 +142,8 @@ describe("T9: a key", () => {
   });
 });
 
-describe("K4: what a key may do", () => {
-  it("is in its scopes; trading by it is as by session, and needs no D1", async () => {
+describe("what a key may do", () => {
+  it("K4 is in its scopes; trading by it is as by session, and needs no D1", async () => {
     const ada = await trader({ usd: "1000" });
     const key = await newKey(ada, { scopes: ["trade"] });
     const placed = await order(key);
@@ -156,7 +156,7 @@ describe("K4: what a key may do", () => {
     expectProblem(await byKey(key, "GET", "/v1/admin/orders"), 403, "forbidden");
   });
 
-  it("withdraws only when it was made with a verified address", async () => {
+  it("K4 withdraws only when it was made with a verified address", async () => {
     const unverified = await trader({ emailVerified: false });
     expectProblem(await create(unverified, { scopes: ["transfer"] }), 403, "email_not_verified");
     const ada = await trader({ usd: "1000" });
@@ -171,7 +171,7 @@ describe("K4: what a key may do", () => {
     expect([got.status, got.body.user.id]).toEqual([200, ada.userId]);
   });
 
-  it("is done from its addresses alone, also by its tickets", async () => {
+  it("K4 is done from its addresses alone, also by its tickets", async () => {
     const ada = await trader({ usd: "1000" });
     const key = await newKey(ada, { ip_allow: ["203.0.113.0/24", "2001:db8::/32"] });
     const from = (ip: string) => order(key, { headers: { "CF-Connecting-IP": ip } });
@@ -186,7 +186,7 @@ describe("K4: what a key may do", () => {
     expectProblem(await call("GET", path, { headers: elsewhere }), 403, "forbidden");
   });
 
-  it("ends with its time", async () => {
+  it("K4 ends with its time", async () => {
     const ada = await trader({ usd: "1000" });
     const key = await newKey(ada, { expires_at: new Date(Date.now() + 60_000).toISOString() });
     expect((await order(key)).status).toBe(201);
@@ -194,7 +194,7 @@ describe("K4: what a key may do", () => {
     expectProblem(await order(key), 401, "unauthenticated");
   });
 
-  it("is refused beside an access token, whosever that is", async () => {
+  it("K4 is refused beside an access token, whosever that is", async () => {
     const ada = await trader();
     const { key } = await newKey(ada);
     expectProblem(await ada.call("GET", "/v1/account", { headers: { "X-Api-Key": key } }), 401, "unauthenticated");
@@ -202,7 +202,7 @@ describe("K4: what a key may do", () => {
     expectProblem(await call("GET", "/v1/account", { headers }), 401, "unauthenticated");
   });
 
-  it("is counted apart from its owner's calls and from other keys'", async () => {
+  it("K4 is counted apart from its owner's calls and from other keys'", async () => {
     // Else the bucket fills while it is emptied.
     stopClock();
     const ada = await trader();
@@ -210,13 +210,15 @@ describe("K4: what a key may do", () => {
     const left = async (answer: Promise<{ headers: Headers }>) => (await answer).headers.get("RateLimit");
     expect(await left(byKey(one, "GET", "/v1/account"))).toContain("r=499");
     expect(await left(byKey(two, "GET", "/v1/account"))).toContain("r=499");
-    const spend = { policy: "calls" as const, count: 500 };
-    await env.ACCOUNT.getByName(ada.accountId).admit({
-      accountId: ada.accountId,
-      sessionId: "ses_1",
-      issuedAtMs: 1,
-      spend,
-    });
+    const spend = (count: number) =>
+      env.ACCOUNT.getByName(ada.accountId).admit({
+        accountId: ada.accountId,
+        sessionId: ada.sessionId,
+        issuedAtMs: Date.now(),
+        spend: { policy: "calls", count },
+      });
+    const { standing } = await spend(1);
+    await spend(standing?.remaining ?? Number.NaN);
     expectProblem(await ada.get("/v1/account"), 429, "rate_limited");
     expect((await byKey(one, "GET", "/v1/account")).status).toBe(200);
   });
@@ -239,8 +241,8 @@ describe("K4: what a key may do", () => {
   });
 });
 
-describe("K5: a signed call", () => {
-  it("is the vector of docs/api-keys.md", () => {
+describe("a signed call", () => {
+  it("K5 is the vector of docs/api-keys.md", () => {
     const secret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
     const body = '{"symbol":"BTC-USD","side":"buy","type":"market","notional":"20"}';
     const at = "1767225600000";
@@ -252,7 +254,7 @@ describe("K5: a signed call", () => {
     );
   });
 
-  it("is let in once", async () => {
+  it("K5 is let in once", async () => {
     const ada = await trader({ usd: "1000" });
     const key = await newKey(ada, { signing: true });
     const body = JSON.stringify(BUY);
@@ -264,7 +266,7 @@ describe("K5: a signed call", () => {
     expectProblem(await send(), 401, "unauthenticated");
   });
 
-  it("whose nonce comes fifty times at once is done once", async () => {
+  it("K5 whose nonce comes fifty times at once is done once", async () => {
     const ada = await trader({ usd: "10000" });
     const key = await newKey(ada, { signing: true });
     const body = JSON.stringify(BUY);
@@ -274,7 +276,7 @@ describe("K5: a signed call", () => {
     expect((await ada.get<WirePage<unknown>>("/v1/orders")).body.data).toHaveLength(1);
   });
 
-  it("has its query in any order, and its nonce spent also by what is refused", async () => {
+  it("K5 has its query in any order, and its nonce spent also by what is refused", async () => {
     const key = await newKey(await trader(), { signing: true });
     const headers = signed(key, "GET", "/v1/orders?symbol=BTC-USD&limit=2");
     expect((await call("GET", "/v1/orders?limit=2&symbol=BTC-USD", { headers })).status).toBe(200);
@@ -293,13 +295,13 @@ describe("K5: a signed call", () => {
     ["half a signature", (good) => ({ ...good, "X-Signature": (good["X-Signature"] ?? "").slice(0, 32) })],
     ["another query", (good) => good, "/v1/orders?limit=3"],
     ["another path", (good) => good, "/v1/fills?limit=2"],
-  ])("is 401 with %s", async (_, change, path = "/v1/orders?limit=2") => {
+  ])("K5 is 401 with %s", async (_, change, path = "/v1/orders?limit=2") => {
     const key = await newKey(await trader(), { signing: true });
     const headers = change(signed(key, "GET", "/v1/orders?limit=2"));
     expectProblem(await call("GET", path, { headers }), 401, "unauthenticated");
   });
 
-  it("is 401 with another body or method, and when its time is half a minute off", async () => {
+  it("K5 is 401 with another body or method, and when its time is half a minute off", async () => {
     const key = await newKey(await trader(), { signing: true });
     const json = { "Content-Type": "application/json" };
     const headers = { ...signed(key, "POST", "/v1/orders", { body: JSON.stringify(BUY) }), ...json };
@@ -321,7 +323,7 @@ describe("K5: a signed call", () => {
     }
   });
 
-  it("names no key of its body twice (N3), and cannot be made by a key that does not sign", async () => {
+  it("N3 names no key of its body twice, and cannot be made by a key that does not sign", async () => {
     const ada = await trader({ usd: "1000" });
     const key = await newKey(ada, { signing: true });
     const body = '{"symbol":"BTC-USD","symbol":"ETH-USD"}';
@@ -333,8 +335,8 @@ describe("K5: a signed call", () => {
   });
 });
 
-describe("K6: a key", () => {
-  it("is taken out of no URL", async () => {
+describe("a key", () => {
+  it("K6 is taken out of no URL", async () => {
     const { key } = await newKey(await trader());
     for (const name of ["api_key", "x-api-key", "key", "access_token"])
       expectProblem(await call("GET", `/v1/account?${name}=${key}`), 401, "unauthenticated");
@@ -342,7 +344,7 @@ describe("K6: a key", () => {
     expectProblem(stream, 401, "unauthenticated");
   });
 
-  it("stands in no line of the log", async () => {
+  it("K6 stands in no line of the log", async () => {
     const { key } = await newKey(await trader());
     const lines = vi.spyOn(console, "warn").mockImplementation(() => undefined);
     log("warn", "request", { path: `/x?k=${key}`, said: key });
@@ -353,8 +355,8 @@ describe("K6: a key", () => {
   });
 });
 
-describe("K7: a revoked key", () => {
-  it("places nothing from the answer on, however many orders are on their way", async () => {
+describe("a revoked key", () => {
+  it("K7 places nothing from the answer on, however many orders are on their way", async () => {
     const ada = await trader({ usd: "100000" });
     const key = await newKey(ada);
     const accepted: number[] = [];
@@ -376,7 +378,7 @@ describe("K7: a revoked key", () => {
     expect(accepted.length).toBeLessThan(96);
   });
 
-  it("has its streams closed with 4001, and its tickets open none; sessions' streams stay", async () => {
+  it("K7 has its streams closed with 4001, and its tickets open none; sessions' streams stay", async () => {
     const ada = await trader();
     const key = await newKey(ada);
     const { body } = await byKey<{ ticket: string }>(key, "POST", "/v1/stream/tickets");
@@ -400,7 +402,7 @@ describe("K7: a revoked key", () => {
     expectProblem(late, 401, "unauthenticated");
   });
 
-  it("outlives logout from everywhere, and no restore", async () => {
+  it("K7 outlives logout from everywhere, and no restore", async () => {
     const ada = await trader();
     const key = await newKey(ada);
     expect((await ada.call("POST", "/v1/auth/logout-all")).status).toBe(204);

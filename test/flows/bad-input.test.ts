@@ -82,7 +82,7 @@ describe("an amount", () => {
     ["zero", "0"],
     ["zero with digits", "0.00"],
   ];
-  it.each(none)("%s is none", async (_, amount) => {
+  it.each(none)("N1 %s is none", async (_, amount) => {
     const { qty: __, ...byNotional } = good;
     for (const field of ["qty", "limit_price"]) {
       expect(fieldsOf(await place({ [field]: amount })), field).toEqual([expect.stringMatching(`^/${field} `)]);
@@ -113,7 +113,7 @@ describe("an amount", () => {
     ["at a price far above the band", { limit_price: "9007199254" }, "price_outside_band"],
     ["at a price far below the band", { limit_price: "2" }, "price_outside_band"],
   ];
-  it.each(judged)("%s is refused as what it is", async (_, change, code) => {
+  it.each(judged)("N1 %s is refused as what it is", async (_, change, code) => {
     expectProblem(await place(change, true), 422, code);
   });
 
@@ -146,7 +146,7 @@ describe("an amount", () => {
     ["of 2^53 − 1 units", "9007199254.740991", "amount_out_of_range"],
     ["of 2^53 units", "9007199254.740992", "amount_out_of_range"],
     ["of 2^53 + 1 units", "9007199254.740993", "amount_out_of_range"],
-  ])("%s is no deposit and no withdrawal", async (_, amount, code) => {
+  ])("N1 %s is no deposit and no withdrawal", async (_, amount, code) => {
     for (const kind of ["deposits", "withdrawals"]) {
       const act = () => ada.call("POST", `/v1/account/${kind}`, { json: { asset: "USD", amount } });
       expectProblem(await untouched(act, code !== "validation_failed"), 422, code);
@@ -213,7 +213,7 @@ describe("an order", () => {
     expect(fieldsOf(await place(change))).toEqual(fields);
   });
 
-  it("with a field called __proto__ is refused", async () => {
+  it("N4 with a field called __proto__ is refused", async () => {
     const got = await raw(JSON.stringify(good).replace("{", '{"__proto__":{"side":"sell"},'));
     expect(fieldsOf(got)).toEqual(["/__proto__ unknown_field"]);
   });
@@ -251,7 +251,7 @@ describe("a body", () => {
     ["33 levels", `${"[".repeat(33)}${"]".repeat(33)}`],
     ["33 levels inside an order", `{"stop_loss":${'{"a":'.repeat(32)}1${"}".repeat(32)}}`],
     ["a thousand levels", `${"[".repeat(1_000)}${"]".repeat(1_000)}`],
-  ])("of %s is malformed_json", async (_, body) => {
+  ])("N5 of %s is malformed_json", async (_, body) => {
     expectProblem(await raw(body), 400, "malformed_json");
   });
 
@@ -272,11 +272,11 @@ describe("a body", () => {
     ["a look-alike", { "Content-Type": "application/jsonp" }],
     ["another charset", { "Content-Type": "application/json; charset=utf-16" }],
     ["packed", { "Content-Type": "application/json", "Content-Encoding": "gzip" }],
-  ])("as %s is 415", async (_, headers) => {
+  ])("N7 as %s is 415", async (_, headers) => {
     expectProblem(await raw(JSON.stringify(good), headers), 415, "unsupported_media_type");
   });
 
-  it("above 64 KiB is 413, whether it says so or not; one of 64 KiB is read", async () => {
+  it("N7 above 64 KiB is 413, whether it says so or not; one of 64 KiB is read", async () => {
     const bytes = (size: number) =>
       new TextEncoder().encode(JSON.stringify({ ...good, symbol: "x" }).padEnd(size, " "));
     const piecemeal = (size: number) => {

@@ -22,7 +22,7 @@ const FOREIGN = [
 ];
 
 describe("a page of a listed origin", () => {
-  it.each([APP, "http://localhost:5173"])("(%s) may call, and read what it gets", async (origin) => {
+  it.each([APP, "http://localhost:5173"])("C4 (%s) may call, and read what it gets", async (origin) => {
     const got = await call("GET", "/v1/assets", { headers: { Origin: origin } });
     expect(got.headers.get("Access-Control-Allow-Origin")).toBe(origin);
     expect(got.headers.get("Access-Control-Allow-Credentials")).toBe("true");
@@ -36,7 +36,7 @@ describe("a page of a listed origin", () => {
     }
   });
 
-  it("is told before a call what it may send", async () => {
+  it("C4 is told before a call what it may send", async () => {
     const headers = {
       Origin: APP,
       "Access-Control-Request-Method": "POST",
@@ -53,7 +53,7 @@ describe("a page of a listed origin", () => {
 });
 
 describe("a page of another origin", () => {
-  it.each(FOREIGN)("(%j) may read nothing", async (origin) => {
+  it.each(FOREIGN)("C4 (%j) may read nothing", async (origin) => {
     const preflight = { Origin: origin, "Access-Control-Request-Method": "POST" };
     for (const got of [
       await call("GET", "/v1/assets", { headers: { Origin: origin } }),
@@ -67,7 +67,7 @@ describe("a page of another origin", () => {
   });
 
   it.each(FOREIGN.filter((origin) => origin !== ""))(
-    "(%j) may not open a stream, whoever's token it has",
+    "C2 (%j) may not open a stream, whoever's token it has",
     async (origin) => {
       const { token } = await trader();
       const refused = await upgrade({ token, headers: { Origin: origin } });
@@ -83,7 +83,7 @@ describe("a page of another origin", () => {
 describe("ALLOWED_ORIGINS", () => {
   const config = (ALLOWED_ORIGINS: string) => parseConfig({ ...env, ...TEST_SECRETS, ALLOWED_ORIGINS }).allowedOrigins;
 
-  it("has origins as browsers send them", () => {
+  it("C4 has origins as browsers send them", () => {
     expect(config("")).toEqual([]);
     expect(config(" https://a.example , http://127.0.0.1:3000")).toEqual([
       "https://a.example",
@@ -99,7 +99,7 @@ describe("ALLOWED_ORIGINS", () => {
     "a.example",
     "https://A.example",
     "https://*.a.example/x",
-  ])("is refused at start with %j in it", (text) => {
+  ])("C4 is refused at start with %j in it", (text) => {
     expect(() => config(`https://b.example,${text}`)).toThrow("ALLOWED_ORIGINS");
   });
 });
@@ -129,7 +129,7 @@ describe("the refresh cookie", () => {
   const refresh = (headers: Record<string, string>, json: object = {}) =>
     call<{ access_token: string }>("POST", "/v1/auth/refresh", { json, headers });
 
-  it("has the token where a page asks for it, and the body has not", async () => {
+  it("F5 has the token where a page asks for it, and the body has not", async () => {
     const { got } = await login(await signUp());
     expect(got.headers.get("Set-Cookie")).toMatch(
       /^__Host-refresh=rt_ses_[^;]+; Max-Age=604800; Path=\/; HttpOnly; Secure; SameSite=Strict$/,
@@ -139,7 +139,7 @@ describe("the refresh cookie", () => {
     expect(got.headers.get("Cache-Control")).toBe("no-store");
   });
 
-  it("is renewed by a page of a listed or this origin, and by no other", async () => {
+  it("C2 is renewed by a page of a listed or this origin, and by no other", async () => {
     const { cookie } = await login(await signUp());
     const first = await refresh({ ...page, Cookie: cookie });
     expect(first.status, first.text).toBe(200);
@@ -162,12 +162,12 @@ describe("the refresh cookie", () => {
     expect((await refresh({ ...none, "Sec-Fetch-Site": "same-origin" })).status).toBe(200);
   });
 
-  it("of a page of this origin needs no list", async () => {
+  it("C2 of a page of this origin needs no list", async () => {
     const { cookie } = await login(await signUp());
     expect((await refresh({ "X-Token-Transport": "cookie", Origin: ORIGIN, Cookie: cookie })).status).toBe(200);
   });
 
-  it("does nothing for who does not ask for it: a form has no header of its own", async () => {
+  it("C1 does nothing for who does not ask for it: a form has no header of its own", async () => {
     const { cookie } = await login(await signUp());
     expectProblem(await refresh({ Origin: APP, Cookie: cookie }), 422, "validation_failed");
     for (const type of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]) {
@@ -179,7 +179,7 @@ describe("the refresh cookie", () => {
     expectProblem(await refresh(odd), 403, "forbidden");
   });
 
-  it("is one token or the other, and 401 when it is none", async () => {
+  it("F2 is one token or the other, and 401 when it is none", async () => {
     const { cookie } = await login(await signUp());
     const token = cookie.slice(cookie.indexOf("=") + 1);
     expectProblem(await refresh({ ...page, Cookie: cookie }, { refresh_token: token }), 422, "validation_failed");
@@ -191,7 +191,7 @@ describe("the refresh cookie", () => {
     expect(bad.headers.get("Set-Cookie")).toContain("__Host-refresh=; Max-Age=0; Path=/");
   });
 
-  it("is gone after logout", async () => {
+  it("F3 is gone after logout", async () => {
     const username = await signUp();
     for (const path of ["/v1/auth/logout", "/v1/auth/logout-all"]) {
       const { got, cookie } = await login(username);
@@ -231,11 +231,11 @@ describe("every answer", () => {
     ["OPTIONS", "/v1/orders"],
     ["POST", "/v1/auth/login"],
     ["GET", "/v1/stream/account"],
-  ])("to %s %s wears the headers", async (method, path) => {
+  ])("C5 to %s %s wears the headers", async (method, path) => {
     dressed((await call(method, path)).headers);
   });
 
-  it("to a WebSocket wears them too, opened or refused", async () => {
+  it("C5 to a WebSocket wears them too, opened or refused", async () => {
     const { token } = await trader();
     const opened = await upgrade({ token });
     dressed(opened.headers);

@@ -76,7 +76,7 @@ async function expectAllReleased(who: Trader, count: number, asset: string, tota
 }
 
 describe(`${ORDERS} orders of one user at once that together cost more than there is`, () => {
-  it("of one size: as many are taken as fit, the last unit included", async () => {
+  it("Z1 of one size: as many are taken as fit, the last unit included", async () => {
     const qty = qtyWorth(SYMBOL, 50, price);
     const fitting = 117n;
     const funds = decimal(fitting * holdOf(qty), 6);
@@ -92,7 +92,7 @@ describe(`${ORDERS} orders of one user at once that together cost more than ther
     await expectAllReleased(ada, taken.length, "USD", funds);
   });
 
-  it("of many sizes: each refused one was larger than what was left just then", async () => {
+  it("Z1 of many sizes: each refused one was larger than what was left just then", async () => {
     const sizes = Array.from({ length: ORDERS }, (_, place) => qtyWorth(SYMBOL, 10 + ((place * 37) % 90), price));
     const ada = await trader({ usd: "5000" });
     const all = await Promise.all(sizes.map((qty) => ada.place(bid(qty))));
@@ -108,7 +108,7 @@ describe(`${ORDERS} orders of one user at once that together cost more than ther
     await expectAllReleased(ada, taken.length, "USD", "5000");
   });
 
-  it("to sell: no base is sold twice", async () => {
+  it("Z1 to sell: no base is sold twice", async () => {
     const ask = await priceAt(SYMBOL, 500);
     const qty = qtyWorth(SYMBOL, 50, ask);
     const ada = await trader();
@@ -122,7 +122,7 @@ describe(`${ORDERS} orders of one user at once that together cost more than ther
     await expectAllReleased(ada, 60, "BTC", total);
   });
 
-  it("at market, over several markets: the cash never goes below zero and what was not spent is back", async () => {
+  it("Z1 at market, over several markets: the cash never goes below zero and what was not spent is back", async () => {
     const ada = await trader({ usd: "1000" });
     const symbols = ["BTC-USD", "ETH-USD", "SOL-USD", "AAPL-USD"];
     const all = await Promise.all(
@@ -148,7 +148,7 @@ describe(`${ORDERS} orders of one user at once that together cost more than ther
 });
 
 describe("placing and canceling at once", () => {
-  it("loses and doubles nothing: every order ends open or canceled, and the holds are the open ones'", async () => {
+  it("Z2 loses and doubles nothing: every order ends open or canceled, and the holds are the open ones'", async () => {
     const ada = await trader({ usd: "100000" });
     const qty = qtyWorth(SYMBOL, 50, price);
     const first = await Promise.all(Array.from({ length: 60 }, () => ada.place(bid(qty))));

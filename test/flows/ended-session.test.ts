@@ -24,7 +24,7 @@ describe("an ended session", () => {
     ["POST", "/v1/account/withdrawals", { json: { asset: "USD", amount: "1" } }],
     ["GET", "/v1/admin/orders", {}],
     ["POST", "/v1/admin/projections/rebuild", { json: BECAUSE }],
-  ])("%s %s", async (method, path, options) => {
+  ])("J11 %s %s", async (method, path, options) => {
     const answered = await (await ended(["customer"], false)).call<{ code: string }>(method, path, options);
     expect([answered.status, answered.body.code]).toEqual([401, "session_revoked"]);
     expect(answered.headers.get("www-authenticate")).toBe("Bearer");
@@ -39,7 +39,7 @@ describe("an ended session", () => {
     ["POST", "/v1/admin/projections/replay", { json: { object: "market", name: "main/BTC-USD", ...BECAUSE } }],
     ["POST", "/v1/admin/projections/rebuild", { json: BECAUSE }],
     ["POST", "/v1/admin/dead-letters/dlt_1/replay", { json: BECAUSE }],
-  ])("of an operator: %s %s", async (method, path, options) => {
+  ])("J11 of an operator: %s %s", async (method, path, options) => {
     const answered = await (await ended(["customer", "operator"])).call<{ code: string }>(method, path, options);
     expect([answered.status, answered.body.code]).toEqual([401, "session_revoked"]);
   });

@@ -49,7 +49,7 @@ describe("the document", () => {
 });
 
 describe("orders", () => {
-  it("say what is left, and are refused with 429 when nothing is", async () => {
+  it("Z4 say what is left, and are refused with 429 when nothing is", async () => {
     const ada = await trader({ usd: "1000" });
     const first = await ada.place(BAD_ORDER);
     expect([first.status, ...limitOf(first)]).toEqual([422, '"orders";q=300;w=3', '"orders";r=299;t=1']);
@@ -88,7 +88,7 @@ describe("orders", () => {
     expectProblem(await call("POST", "/v1/orders", { raw: "{" }), 401, "unauthenticated");
   });
 
-  it("of one account leave another's alone, and all sessions of a person share one count", async () => {
+  it("Z4 of one account leave another's alone, and all sessions of a person share one count", async () => {
     const [ada, bob] = [await trader(), await trader()];
     await spendAll(ada.accountId, "orders", 300);
     expectProblem(await (await secondSession(ada)).place(BAD_ORDER), 429, "rate_limited");
@@ -246,7 +246,7 @@ describe("wrong passwords", () => {
       await env.LIMITER.getByName(`name/${name}`).settle("login_failures", rate, true);
   }
 
-  it("lock a person for a quarter of an hour after ten, under both names, from everywhere, also the right one", async () => {
+  it("E4 lock a person for a quarter of an hour after ten, under both names, from everywhere, also the right one", async () => {
     const id = await signUp("lockable");
     expectProblem(await login("lockable", "wrong password 1"), 401, "invalid_credentials");
     await fail(id, 8);
@@ -263,7 +263,7 @@ describe("wrong passwords", () => {
     expect((await login("lockable", PASSWORD)).status).toBe(200);
   });
 
-  it("for a name that nobody has are answered the same", async () => {
+  it("E4 for a name that nobody has are answered the same", async () => {
     const id = await signUp("known");
     for (const name of ["known", "nobody"]) {
       await fail(name === "known" ? id : "login/nobody", 9);
@@ -275,7 +275,7 @@ describe("wrong passwords", () => {
     }
   });
 
-  it("are not hashed once locked", async () => {
+  it("P5 are not hashed once locked", async () => {
     await fail("login/lockedname", 10);
     const took = async (name: string, status: number) => {
       const begun = performance.now();
@@ -287,7 +287,7 @@ describe("wrong passwords", () => {
     expect(Math.min(...locked)).toBeLessThan(hashed / 2);
   });
 
-  it("are remembered through a restart, and forgotten in the end", async () => {
+  it("E4 are remembered through a restart, and forgotten in the end", async () => {
     await fail("login/restarted", 10);
     const limiter = () => env.LIMITER.getByName("name/login/restarted");
     await evictDurableObject(limiter());
@@ -307,7 +307,7 @@ describe("wrong passwords", () => {
     expectProblem(await login("restarted", "wrong password"), 401, "invalid_credentials");
   });
 
-  it("tried twenty at once are told ten times at most, and a right one among the last not at all", async () => {
+  it("Z4 tried twenty at once are told ten times at most, and a right one among the last not at all", async () => {
     const tried = await Promise.all(Array.from({ length: 20 }, () => login("manyatonce", "wrong password")));
     expect(tried.filter(({ status }) => status === 401)).toHaveLength(10);
     expect(tried.filter(({ status }) => status === 429)).toHaveLength(10);

@@ -1,4 +1,5 @@
 // The second factor through the whole Worker: set up, asked for, guessed at, lost, turned off. Named after the attacks.
+import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { Secret, TOTP } from "otpauth";
 import { beforeAll, describe, expect, it, vi } from "vitest";
@@ -127,7 +128,7 @@ describe("setting it up", () => {
     expect(row?.seed).toMatch(/^v1\./);
   });
 
-  it("A1 fifty times at once turns it on once, and those recovery codes are good", async () => {
+  it("Z5 fifty times at once turns it on once, and those recovery codes are good", async () => {
     const { token } = await newcomer("confirming");
     const begun = await post("/v1/auth/mfa/totp", { password: PASSWORD }, token);
     const secret = String(begun.body.secret);
@@ -150,7 +151,7 @@ describe("setting it up", () => {
 });
 
 describe("a sign-in", () => {
-  it("is asked for a code, and the code opens a session of its own", async () => {
+  it("F1 is asked for a code, and the code opens a session of its own", async () => {
     const ada = await enrolled("signing");
     const mfaToken = await waiting(ada);
     expectProblem(await call("GET", "/v1/me", { token: mfaToken }), 401, "unauthenticated");
@@ -161,7 +162,7 @@ describe("a sign-in", () => {
     expectProblem(await verify(mfaToken, nextCode(ada)), 401, "unauthenticated");
   });
 
-  it("keeps the refresh token in the cookie where that is asked for", async () => {
+  it("F5 keeps the refresh token in the cookie where that is asked for", async () => {
     const ada = await enrolled("in-cookie");
     const browser = { "X-Token-Transport": "cookie", Origin: "https://app.example.com" };
     const begun = await login("in-cookie", PASSWORD, browser);
@@ -231,7 +232,7 @@ describe("a code", () => {
     expectProblem(await verify(await waiting(ada), codeOf(ada)), 401, "invalid_code");
   });
 
-  it("T2 A1 fifty at once give one session, with one sign-in or with fifty", async () => {
+  it("T2 fifty at once give one session, with one sign-in or with fifty", async () => {
     const ada = await enrolled("at-once");
     const one = await waiting(ada);
     const code = nextCode(ada);
@@ -251,11 +252,12 @@ describe("a code", () => {
     expect(count(answers, 200)).toBe(1);
   });
 
-  it("T4 is guessed at five times in a quarter of an hour, wherever from; then the right one is not told either", async () => {
+  it("T4 is guessed at five times in a quarter of an hour, wherever from and through a restart; then the right one is not told either", async () => {
     const ada = await enrolled("guessed");
     const token = await waiting(ada);
     for (let time = 0; time < POLICIES.mfa_failures.local.units; time += 1)
       expectProblem(await verify(token, wrongCode(ada)), 401, "invalid_code");
+    await evictDurableObject(env.LIMITER.getByName(`${POLICIES.mfa_failures.per}/${ada.id}`));
     const right = nextCode(ada);
     const refused = await verify(token, right);
     expectProblem(refused, 429, "rate_limited");
@@ -271,7 +273,22 @@ describe("a code", () => {
     expect([count(answers, 401), count(answers, 429)]).toEqual([5, 45]);
   });
 
-  it("is tried only so often from one address", async () => {
+  it("E3 is asked for after the right password alone: a wrong one does not tell who has a second factor", async () => {
+    await enrolled("with-factor");
+    await newcomer("without-factor");
+    const bodies = await Promise.all(
+      ["with-factor", "without-factor", "no-such-person"].map(async (name) => {
+        const wrong = await login(name, "wrong password");
+        expectProblem(wrong, 401, "invalid_credentials");
+        return JSON.stringify({ ...wrong.body, request_id: "" });
+      }),
+    );
+    expect(new Set(bodies).size).toBe(1);
+    for (const token of ["mfa_unknown", "x".repeat(43)])
+      expectProblem(await verify(token, "123456"), 401, "unauthenticated");
+  });
+
+  it("T4 is tried only so often from one address", async () => {
     const headers = { "CF-Connecting-IP": "10.13.0.1" };
     const { local } = POLICIES.mfa;
     await env.LIMITER.getByName("ip/10.13.0.1").take("mfa", local, local.units);
@@ -279,8 +296,8 @@ describe("a code", () => {
   });
 });
 
-describe("T7 a recovery code", () => {
-  it("is good once, in any form, and its user hears of it", async () => {
+describe("a recovery code", () => {
+  it("T7 is good once, in any form, and its user hears of it", async () => {
     const ada = await enrolled("recovering");
     const [first = "", second = ""] = ada.recovery;
     expect((await verify(await waiting(ada), first.toUpperCase())).status).toBe(200);
@@ -299,7 +316,7 @@ describe("T7 a recovery code", () => {
     );
   });
 
-  it("A1 fifty times at once gives one session", async () => {
+  it("T7 fifty times at once gives one session", async () => {
     const ada = await enrolled("recovering-often");
     const tokens = await Promise.all(Array.from({ length: 5 }, () => waiting(ada)));
     const [code = ""] = ada.recovery;

@@ -141,7 +141,7 @@ describe.each(NAMES)("%s", (name) => {
     ]);
   });
 
-  it("sends no token in an address, and no cookie that a script can read or another host can set", async () => {
+  it("F5 sends no token in an address, and no cookie that a script can read or another host can set", async () => {
     const browser = new Browser();
     const began = await browser.get(`/v1/auth/oauth/${name}/start`);
     expect(began.headers.get("Set-Cookie")).toMatch(
@@ -165,7 +165,7 @@ describe.each(NAMES)("%s", (name) => {
     expect([...browser.cookies.keys()]).toEqual([]);
   });
 
-  it("that vouches for no usable address makes no user", async () => {
+  it("O7 that vouches for no usable address makes no user", async () => {
     for (const as of ["unverified", "odd"]) {
       expect(errorOf(await signIn(new Browser(), name, as))).toBe("email_not_verified");
       expect(await usersOf(`${as}@example.com`)).toBe(0);
@@ -183,7 +183,7 @@ describe.each(NAMES)("%s", (name) => {
     quiet.mockRestore();
   });
 
-  it("O2: comes back to the browser that has begun, with its state, and once", async () => {
+  it("O2 comes back to the browser that has begun, with its state, and once", async () => {
     const as = `state-${name}`;
     const browser = new Browser();
     const path = await consent(await start(browser, name, "/in"), as);
@@ -217,7 +217,7 @@ describe.each(NAMES)("%s", (name) => {
     expect(await sessionsOf(`${as}@example.com`)).toBe(1);
   });
 
-  it("O2: two that come back at once with the same state open one session", async () => {
+  it("O2 two that come back at once with the same state open one session", async () => {
     const as = `twice-${name}`;
     const browser = new Browser();
     const path = await consent(await start(browser, name, "/in"), as);
@@ -229,7 +229,7 @@ describe.each(NAMES)("%s", (name) => {
     expect(await sessionsOf(`${as}@example.com`)).toBe(1);
   });
 
-  it("O2: after ten minutes it is too late", async () => {
+  it("O2 after ten minutes it is too late", async () => {
     const browser = new Browser();
     const path = await consent(await start(browser, name), `late-${name}`);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 601_000 });
@@ -240,7 +240,7 @@ describe.each(NAMES)("%s", (name) => {
     }
   });
 
-  it("O4: a code that has been used is worth nothing in another sign-in", async () => {
+  it("O4 a code that has been used is worth nothing in another sign-in", async () => {
     const as = `code-${name}`;
     const victim = new Browser();
     const path = await consent(await start(victim, name), as);
@@ -253,7 +253,7 @@ describe.each(NAMES)("%s", (name) => {
     expect(await sessionsOf(`${as}@example.com`)).toBe(1);
   });
 
-  it("two first sign-ins at once of one identity make one user, and let both in", async () => {
+  it("Z5 two first sign-ins at once of one identity make one user, and let both in", async () => {
     const as = `race-${name}`;
     const browsers = Array.from({ length: 4 }, () => new Browser());
     const paths = await Promise.all(browsers.map(async (one) => consent(await start(one, name), as)));
@@ -263,7 +263,7 @@ describe.each(NAMES)("%s", (name) => {
     expect(await sessionsOf(`${as}@example.com`)).toBe(4);
   });
 
-  it("O7: never makes a known address its own: who has it signs in, and links", async () => {
+  it("O7 never makes a known address its own: who has it signs in, and links", async () => {
     const username = `known-${name}`;
     const { id, token } = await register(username, false);
     expect(errorOf(await signIn(new Browser(), name, username))).toBe("account_exists");
@@ -280,7 +280,7 @@ describe.each(NAMES)("%s", (name) => {
     expect((await page(browser)).user.id).toBe(id);
   });
 
-  it("O7: links nothing for a session that has ended, nor for another browser", async () => {
+  it("O7 links nothing for a session that has ended, nor for another browser", async () => {
     const { token } = await register(`gone-${name}`);
     const browser = new Browser();
     const begun = await browser.post(`/v1/auth/oauth/${name}/link`, { token });
@@ -294,7 +294,7 @@ describe.each(NAMES)("%s", (name) => {
 });
 
 describe("identities", () => {
-  it("belong to one user, one of each provider", async () => {
+  it("O7 belong to one user, one of each provider", async () => {
     const one = await register("idone");
     const two = await register("idtwo");
     expect(await link("github", one.token, "shared")).toBe(`${HOME}settings`);
@@ -305,7 +305,7 @@ describe("identities", () => {
     expect((await identities(one.token)).map(({ provider }) => provider)).toEqual(["github", "google"]);
   });
 
-  it("are linked once by two that come back at once, and told of by e-mail", async () => {
+  it("Z5 are linked once by two that come back at once, and told of by e-mail", async () => {
     const { token } = await register("idonce");
     const browsers = [new Browser(), new Browser()];
     const ends = await Promise.all(browsers.map((browser) => link("google", token, "idonce-g", browser)));
@@ -362,8 +362,8 @@ describe("a closed account", () => {
   });
 });
 
-describe("T9: a second factor", () => {
-  it("is asked for after a provider has vouched: no session yet, and its token only after the #", async () => {
+describe("a second factor", () => {
+  it("T9 is asked for after a provider has vouched: no session yet, and its token only after the #", async () => {
     const browser = new Browser();
     await signIn(browser, "github", "second-factor");
     const { token, user } = await page(browser);
@@ -386,7 +386,7 @@ describe("T9: a second factor", () => {
 });
 
 describe("a step up", () => {
-  it("is needed to link and to unlink", async () => {
+  it("O7 is needed to link and to unlink", async () => {
     const { id } = await register("stale");
     const ids = { userId: id, accountId: makeId("acc", Date.now()), sessionId: makeId("ses", Date.now()) };
     const subject = { ...ids, roles: ["customer"], emailVerified: true, authAtMs: Date.now() - 601_000 };
@@ -413,7 +413,7 @@ describe("while D1 is away", () => {
   });
 });
 
-describe("O6: the way back", () => {
+describe("the way back", () => {
   let token = "";
   beforeAll(async () => {
     token = (await register("wayback")).token;
@@ -426,7 +426,7 @@ describe("O6: the way back", () => {
     `${APP}.evil.example`,
     "javascript:alert(1)",
     "/#x",
-  ])("does not lead to %s", async (to) => {
+  ])("O6 does not lead to %s", async (to) => {
     const query = `?return_to=${encodeURIComponent(to)}`;
     const got = await call("GET", `/v1/auth/oauth/google/start${query}`);
     expectProblem(got, 422, "validation_failed");
@@ -435,11 +435,11 @@ describe("O6: the way back", () => {
     expectProblem(await call("POST", `/v1/auth/oauth/google/link${query}`, { token }), 422, "validation_failed");
   });
 
-  it("leads to a listed origin", async () => {
+  it("O6 leads to a listed origin", async () => {
     expect(await signIn(new Browser(), "google", "listed", `${APP}/in`)).toBe(`${APP}/in`);
   });
 
-  it("is not what the callback's own address says, nor the host that was asked", async () => {
+  it("O6 is not what the callback's own address says, nor the host that was asked", async () => {
     const browser = new Browser();
     const path = await consent(await start(browser, "google", "/in"), "own-address");
     const got = await browser.get(`${path}&return_to=https://evil.example`, { "X-Forwarded-Host": "evil.example" });

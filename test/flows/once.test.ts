@@ -73,7 +73,7 @@ describe("the same client_order_id", () => {
     expect(await openOrders(ada)).toEqual([first.body]);
   });
 
-  it("in twenty copies at once makes one order", async () => {
+  it("Z5 in twenty copies at once makes one order", async () => {
     const ada = await trader({ usd: "1000" });
     const all = await Promise.all(Array.from({ length: 20 }, () => ada.place({ ...resting, client_order_id: "race" })));
     expect(all.filter((one) => one.status === 201)).toHaveLength(1);
@@ -184,7 +184,7 @@ describe("the same Idempotency-Key", () => {
     expect(await openOrders(ada)).toHaveLength(1);
   });
 
-  it("in twenty copies at once acts once: the others get its bytes, or 409 while it runs", async () => {
+  it("Z5 in twenty copies at once acts once: the others get its bytes, or 409 while it runs", async () => {
     const ada = await trader({ usd: "1000" });
     const all = await Promise.all(Array.from({ length: 20 }, () => ada.place(resting, key("race"))));
     const firsts = all.filter((one) => one.status === 201 && one.headers.get("Idempotency-Replayed") === null);

@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 
 describe("a session that its owner ends from another one", () => {
-  it("loses its sockets, its money and everything else at once; the other keeps them", async () => {
+  it("F3 loses its sockets, its money and everything else at once; the other keeps them", async () => {
     const [phone, laptop] = [await login(), await login()];
     const [ended, kept] = [await AccountStream.open(phone), await AccountStream.open(laptop)];
     const deposit = { json: { asset: "USD", amount: "10" } };
@@ -46,7 +46,7 @@ describe("a session that its owner ends from another one", () => {
     kept.close();
   });
 
-  it("is out where no account is asked too when KV has not heard of it, and counted there when it has", async () => {
+  it("F7 is out where no account is asked too when KV has not heard of it, and counted there when it has", async () => {
     const [phone, laptop] = [await login(), await login()];
     await call("DELETE", `/v1/auth/sessions/${phone.id}`, { token: laptop.token });
     await vi.waitFor(async () => expect(await env.SESSIONS.get(`ended:${phone.id}`)).toBe("1"));

@@ -142,7 +142,7 @@ describe("another e-mail address", () => {
     expect(mail.text + mail.html).not.toMatch(/curious|#token=/);
   });
 
-  it("is no more when it has got another user before it was confirmed", async () => {
+  it("E5 is no more when it has got another user before it was confirmed", async () => {
     const ada = await newcomer("late");
     await patch(ada.token, { email: "raced@example.com" });
     const token = tokenIn(await mailOf("raced@example.com", "change_email"));

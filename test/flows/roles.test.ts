@@ -19,7 +19,7 @@ beforeEach(async () => {
 });
 
 describe("an admin", () => {
-  it("gives a user other roles: their sessions end, and the trail has it", async () => {
+  it("F3 gives a user other roles: their sessions end, and the trail has it", async () => {
     expect((await ada.get("/v1/account")).status).toBe(200);
     const given = await set(adam, ada, ["customer", "support"], "joins the team");
     expect([given.status, given.body]).toEqual([200, { id: ada.userId, roles: ["customer", "support"] }]);
@@ -62,7 +62,7 @@ describe("an admin", () => {
     expectProblem(await set(adam, ada, roles), 422, "validation_failed");
   });
 
-  it("is there always: two who take it from each other at once are not both heard", async () => {
+  it("Z5 is there always: two who take it from each other at once are not both heard", async () => {
     const eve = await person(["admin"]);
     const answers = await Promise.all([set(adam, eve, ["customer"]), set(eve, adam, ["customer"])]);
     expect(answers.map(({ status }) => status).sort()).not.toEqual([200, 200]);

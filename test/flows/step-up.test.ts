@@ -115,7 +115,7 @@ describe("POST /v1/auth/step-up", () => {
       expectProblem(await post("/v1/auth/step-up", json, access), 422, "validation_failed");
   });
 
-  it("wants a code where there is a second factor, not the password alone", async () => {
+  it("T9 wants a code where there is a second factor, not the password alone", async () => {
     const ada = await newcomer("doubly");
     const begun = await post("/v1/auth/mfa/totp", { password: PASSWORD }, ada.access);
     const secret = Secret.fromBase32(String(begun.body.secret));

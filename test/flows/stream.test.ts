@@ -103,7 +103,7 @@ describe("a stream opens", () => {
     stream.close();
   });
 
-  it("by one of so many tickets: more unused ones are not made", async () => {
+  it("Z4 by one of so many tickets: more unused ones are not made", async () => {
     const ada = await trader();
     const made = await Promise.all(
       Array.from({ length: TICKETS_OPEN_MAX + 1 }, () => ada.call("POST", "/v1/stream/tickets")),
@@ -113,7 +113,7 @@ describe("a stream opens", () => {
     await ticketOf(ada);
   });
 
-  it("by a ticket of many, asked for at once, for one of them", async () => {
+  it("Z5 by a ticket of many, asked for at once, for one of them", async () => {
     const ticket = await ticketOf(await trader());
     const all = await Promise.all(Array.from({ length: 5 }, () => upgrade({ query: `?ticket=${ticket}` })));
     expect(all.map((one) => one.status).sort()).toEqual([101, 401, 401, 401, 401]);

@@ -83,9 +83,9 @@ describe("bodies", () => {
   it.each([
     ["malformed", '{"amount":', 400, "malformed_json"],
     ["empty", "", 400, "malformed_json"],
-    ["a byte order mark", '\ufeff{"amount":"1"}', 400, "malformed_json"],
-    ["33 levels", nested(33), 400, "malformed_json"],
-    ["20,000 levels", nested(20_000), 400, "malformed_json"],
+    ["N6 a byte order mark", '\ufeff{"amount":"1"}', 400, "malformed_json"],
+    ["N5 33 levels", nested(33), 400, "malformed_json"],
+    ["N5 20,000 levels", nested(20_000), 400, "malformed_json"],
     ["not an object", "[]", 422, "validation_failed"],
     ["null", "null", 422, "validation_failed"],
     ["too large", `{"amount":"1","note":"${"x".repeat(65_536)}"}`, 413, "payload_too_large"],
@@ -106,7 +106,7 @@ describe("bodies", () => {
     ["with a quote in it", '{"amount":"1","note":{"a\\"b":1,"a\\u0022b":2}}', twice('"a\\"b"')],
     ["of 200 characters", `{"${"k".repeat(200)}":1,"${"k".repeat(200)}":1}`, twice(`"${"k".repeat(100)}"`)],
     ["the last of thousands", `{${Array.from({ length: 5_000 }, (_, i) => `"k${i}":1`)},"k0":1}`, twice('"k0"')],
-  ])("refuses a key twice %s", async (_, raw, detail) => {
+  ])("N3 refuses a key twice %s", async (_, raw, detail) => {
     const got = await call(app, "POST", "/echo/a", { raw, headers: json });
     expectProblem(got, 400, "malformed_json", "/echo/a");
     expect(got.body.detail).toBe(detail);
@@ -122,7 +122,7 @@ describe("bodies", () => {
     expect((await call(app, "POST", "/echo/a", { raw, headers: json })).status).toBe(200);
   });
 
-  it("takes 32 levels, 64 KiB to the byte, and brackets inside strings", async () => {
+  it("N5 takes 32 levels, 64 KiB to the byte, and brackets inside strings", async () => {
     expect((await call(app, "POST", "/echo/a", { raw: nested(32), headers: json })).status).toBe(200);
     const full = `{"amount":"1","note":"${"x".repeat(65_536 - 24)}"}`;
     expect(full.length).toBe(65_536);
@@ -131,12 +131,12 @@ describe("bodies", () => {
     expect((await call(app, "POST", "/echo/a", { raw: brackets, headers: json })).status).toBe(200);
   });
 
-  it("refuses invalid UTF-8", async () => {
+  it("N6 refuses invalid UTF-8", async () => {
     const raw = new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x7d]);
     expectProblem(await call(app, "POST", "/echo/a", { raw, headers: json }), 400, "malformed_json", "/echo/a");
   });
 
-  it("measures a body that comes in pieces without a length", async () => {
+  it("N7 measures a body that comes in pieces without a length", async () => {
     const pieces = (count: number) =>
       new ReadableStream<Uint8Array>({
         start(controller) {
@@ -157,7 +157,7 @@ describe("bodies", () => {
     ["another charset", { "Content-Type": "application/json; charset=utf-16" }],
     ["a look-alike", { "Content-Type": "application/jsonp" }],
     ["compressed", { ...json, "Content-Encoding": "gzip" }],
-  ])("refuses %s with 415", async (_, headers) => {
+  ])("N7 refuses %s with 415", async (_, headers) => {
     const got = await call(app, "POST", "/echo/a", { raw: new TextEncoder().encode('{"amount":"1"}'), headers });
     expectProblem(got, 415, "unsupported_media_type", "/echo/a");
   });
@@ -165,18 +165,18 @@ describe("bodies", () => {
   it.each([
     ["an unknown field", { amount: "1", admin: true }, "/admin", "unknown_field"],
     ["a pointer that needs escapes", { amount: "1", "a/b~c": 1 }, "/a~1b~0c", "unknown_field"],
-    ["a number for money", { amount: 1 }, "/amount", "not_a_string"],
+    ["N1 a number for money", { amount: 1 }, "/amount", "not_a_string"],
     ["money that is missing", {}, "/amount", "required"],
-    ["money with an exponent", { amount: "1e999" }, "/amount", "invalid_format"],
-    ["negative money", { amount: "-1" }, "/amount", "invalid_format"],
-    ["full-width digits", { amount: "１２" }, "/amount", "invalid_format"],
+    ["N1 money with an exponent", { amount: "1e999" }, "/amount", "invalid_format"],
+    ["N1 negative money", { amount: "-1" }, "/amount", "invalid_format"],
+    ["N1 full-width digits", { amount: "１２" }, "/amount", "invalid_format"],
   ])("names the field: %s", async (_, sent, pointer, code) => {
     const got = await call(app, "POST", "/echo/a", { json: sent });
     expectProblem(got, 422, "validation_failed", "/echo/a");
     expect(got.body.errors).toEqual([{ pointer, code, detail: expect.any(String) }]);
   });
 
-  it("refuses __proto__ as a field and shows at most fifty errors", async () => {
+  it("N4 refuses __proto__ as a field and shows at most fifty errors", async () => {
     const got = await call(app, "POST", "/echo/a", { raw: '{"amount":"1","__proto__":{"a":1}}', headers: json });
     expectProblem(got, 422, "validation_failed", "/echo/a");
     const many = Object.fromEntries(Array.from({ length: 900 }, (_, at) => [`f${at}`, 1]));
@@ -194,7 +194,7 @@ describe("queries and paths", () => {
     ["limit=1e1", "invalid_format"],
     ["limit=01", "invalid_format"],
     ["limit=5&limit=6", "not_a_string"],
-  ])("says what is wrong with %s", async (query, code) => {
+  ])("N8 says what is wrong with %s", async (query, code) => {
     const got = await call(app, "POST", `/echo/a?${query}`, { json: { amount: "1" } });
     expect(got.body.errors).toEqual([{ pointer: "/limit", code, detail: expect.any(String) }]);
   });
@@ -213,7 +213,7 @@ describe("queries and paths", () => {
     "?__proto__=1&__proto__=2",
     "?other=%ff",
     "?as_of=now",
-  ])("refuses %s", async (query) => {
+  ])("N8 refuses %s", async (query) => {
     const got = await call(app, "POST", `/echo/a${query}`, { json: { amount: "1" } });
     expectProblem(got, 422, "validation_failed", "/echo/a");
   });
@@ -222,7 +222,7 @@ describe("queries and paths", () => {
     expect((await call(app, "POST", `/echo/a${query}`, { json: { amount: "1" } })).status).toBe(200);
   });
 
-  it("answers 404 for what cannot be a name and for unknown addresses", async () => {
+  it("N9 answers 404 for what cannot be a name and for unknown addresses", async () => {
     expectProblem(await call(app, "POST", "/echo/A1", { json: { amount: "1" } }), 404, "not_found", "/echo/A1");
     expectProblem(await call(app, "GET", "/nowhere"), 404, "not_found", "/nowhere");
     expect((await call(app, "GET", "/nowhere/%E0%A4%A")).status).toBe(404);
@@ -265,7 +265,7 @@ describe("refusals and bugs", () => {
     log.mockRestore();
   });
 
-  it("answers 500 with all headers when the environment is not usable", async () => {
+  it("J13 answers 500 with all headers when a secret is too short", async () => {
     const log = vi.spyOn(console, "error").mockImplementation(() => {});
     const got = await call(app, "GET", "/fail/away", { env: { REFRESH_SECRET: "short-secret" } });
     expectProblem(got, 500, "internal", "/fail/away");

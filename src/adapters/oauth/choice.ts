@@ -1,6 +1,7 @@
 // Which providers this deployment has.
 
-import type { OAuthConfig, ProviderName } from "../../config.ts";
+import type { OAuthConfig } from "../../config.ts";
+import type { ProviderName } from "../../core/providers.ts";
 import { github } from "./github.ts";
 import { google } from "./google.ts";
 import type { OAuthProvider } from "./provider.ts";

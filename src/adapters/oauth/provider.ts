@@ -2,8 +2,6 @@
 
 import type { Result } from "../../core/result.ts";
 
-export type { ProviderName } from "../../config.ts";
-
 /** What one sign-in must bring back with it: bound to the browser that began it, and known to nobody else. */
 export interface FlowSecrets {
   state: string;

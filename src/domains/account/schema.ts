@@ -4,6 +4,7 @@ import { isTypeId } from "../../core/ids.ts";
 import { API_KEY_ADDRESSES_MAX } from "../../core/limits.ts";
 import { SCOPES } from "../../core/permissions.ts";
 import { blockIn } from "../../http/ip-block.ts";
+import { lineIn } from "../../http/line.ts";
 import { assetFilter, decimalIn, decimalOut, pageQuery, timestampIn, timestampOut } from "../../http/openapi.ts";
 
 /** What the account has of one asset; `total` is available and held. */
@@ -64,7 +65,7 @@ export const ledgerQuery = pageQuery.extend({
 /** An API key that is to be made; whoever leaves `ip_allow` out may call from anywhere, and without `expires_at` for ever. */
 export const keyIn = z
   .strictObject({
-    name: z.string().trim().min(1).max(64),
+    name: lineIn(64),
     scopes: z
       .array(z.enum(SCOPES))
       .min(1)

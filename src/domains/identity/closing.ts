@@ -6,11 +6,10 @@ import { guardD1 } from "../../db/client.ts";
 import { mails, mailTokens, mfaChallenges, mfaFactors, oauthIdentities, sessions, users } from "../../db/tables.ts";
 import { staleness } from "../../http/auth.ts";
 import type { Principal } from "../../http/context.ts";
-import { log } from "../../log.ts";
 import { type AccountAccess, accountStub, askAccount, callObject } from "../../objects/stubs.ts";
-import { blacklistEnded, endStatement, tellAccount } from "./ending.ts";
-import { showOnceMore } from "./mfa.ts";
+import { blacklistEnded, endStatement, refreshedSince, tellLate } from "./ending.ts";
 import { factorOf } from "./second-factor.ts";
+import { showOnceMore } from "./step-up.ts";
 import type { IdentityContext } from "./user.ts";
 
 const NOT_EMPTY: Refusal = {
@@ -19,9 +18,8 @@ const NOT_EMPTY: Refusal = {
 };
 
 /**
- * Closes the caller's account: it is frozen, every session and API key ends, and name, addresses, password, second factor and linked
- * identities are forgotten.
- * Wants the password; a fresh sign-in of who has none; with a second factor both. Refuses `account_not_empty` while it
+ * Closes the caller's account: it is frozen, every session and API key ends, and name, addresses, password, second factor and
+ * linked identities are forgotten. Wants the password; a fresh sign-in of who has none; with a second factor both. Refuses `account_not_empty` while it
  * has a balance or an open order, `wrong_password`, `step_up_required`, `rate_limited`, and `unavailable`, after which it can
  * be asked for again.
  */
@@ -61,7 +59,7 @@ async function mayClose(ctx: IdentityContext, caller: Principal, password: strin
   if (user === undefined) return refuse({ code: "not_found" });
   const stale = staleness(caller, ctx.nowMs);
   if (factor.value !== null && factor.value.confirmedAt !== null && stale !== null) return refuse(stale);
-  return showOnceMore(ctx, caller, user.passwordHash, password);
+  return showOnceMore(ctx, caller, user, password);
 }
 
 /** Freezes an account that has nothing, and looks again: what came in between is not locked in. Says who has frozen it. */
@@ -122,10 +120,8 @@ async function forget(ctx: IdentityContext, { userId, accountId }: Principal): P
   );
   if (!written.ok) return refuse(written.refusal);
   ctx.audit({ act: "account.close", target: userId, outcome: "ok" });
-  const late = written.value[0].filter(({ rotatedAt }) => rotatedAt > nowMs).map(({ id }) => id);
-  blacklistEnded(ctx, written.value[0]);
-  const heard = await tellAccount(ctx, accountId, late);
-  // They can refresh no more; what they have got lasts ten minutes, on an account that is frozen.
-  if (!heard.ok) log("warn", "session_end_untold", { sessions: late });
+  const [ended] = written.value;
+  blacklistEnded(ctx, ended);
+  await tellLate(ctx, accountId, refreshedSince(ctx, ended));
   return ok(null);
 }

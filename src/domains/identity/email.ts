@@ -7,8 +7,7 @@ import { guardD1 } from "../../db/client.ts";
 import { accounts, mails, mailTokens, mfaChallenges, sessions, users } from "../../db/tables.ts";
 import type { Principal } from "../../http/context.ts";
 import { idCursor, type PageWish, pageById } from "../../http/page.ts";
-import { log } from "../../log.ts";
-import { blacklistEnded, endStatement, tellAccount } from "./ending.ts";
+import { blacklistEnded, endStatement, refreshedSince, tellLate } from "./ending.ts";
 import { mailTokenHash } from "./mail-wish.ts";
 import { hashPassword } from "./password.ts";
 import { judgePassword } from "./password-strength.ts";
@@ -121,8 +120,8 @@ export async function forgotPassword(ctx: IdentityContext, email: string): Promi
 }
 
 /**
- * Sets a new password by the token of an e-mail, and ends every session. Hashes once, and only for a good token. Refuses `invalid_code`, a weak password (`validation_failed`; the token stays good), and
- * `unavailable`.
+ * Sets a new password by the token of an e-mail, and ends every session. Hashes once, and only for a good token. Refuses
+ * `invalid_code`, a weak password (`validation_failed`; the token stays good), and `unavailable`.
  */
 export async function resetPassword(
   ctx: IdentityContext,
@@ -179,14 +178,8 @@ async function replaceByToken(
   const [changed, ended] = written.value;
   if (changed.length === 0) return wrongReset(ctx);
   ctx.audit({ act: "password.reset", actor: userId, target: userId, outcome: "ok" });
-  const late = new Set(ended.filter(({ rotatedAt }) => rotatedAt > ctx.nowMs).map(({ id }) => id));
-  const heard = await tellAccount(
-    ctx,
-    accountId,
-    blacklistEnded(ctx, ended).filter((id) => late.has(id)),
-  );
-  // They can refresh no more; what they have got lasts ten minutes.
-  if (!heard.ok) log("warn", "session_end_untold", { sessions: [...late] });
+  blacklistEnded(ctx, ended);
+  await tellLate(ctx, accountId, refreshedSince(ctx, ended));
   ctx.later(ctx.mail({ kind: "password_changed", userId }));
   return ok(null);
 }

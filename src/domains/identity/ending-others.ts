@@ -7,8 +7,7 @@ import type { SessionEndReason } from "../../core/session-ends.ts";
 import { guardD1 } from "../../db/client.ts";
 import { mfaChallenges, sessions } from "../../db/tables.ts";
 import type { Principal } from "../../http/context.ts";
-import { log } from "../../log.ts";
-import { blacklistEnded, endStatement, REVOKED_KEPT_MS, tellAccount } from "./ending.ts";
+import { blacklistEnded, endStatement, REVOKED_KEPT_MS, tellAccount, tellLate } from "./ending.ts";
 import type { IdentityContext } from "./user.ts";
 
 /** A statement that answers a row for each that it has changed. */
@@ -35,7 +34,8 @@ export async function changeAndEndOthers(
   );
   if (!written.ok) return refuse(written.refusal);
   const [changed, ended] = written.value;
-  await tellLate(ctx, caller, blacklistEnded(ctx, ended), told.value);
+  const late = blacklistEnded(ctx, ended).filter((id) => !told.value.has(id));
+  await tellLate(ctx, caller.accountId, late);
   return ok(changed.length > 0);
 }
 
@@ -57,16 +57,4 @@ async function tellOthers(ctx: IdentityContext, caller: Principal): Promise<Resu
   const ids = found.value.map(({ id }) => id);
   const told = await tellAccount(ctx, caller.accountId, ids);
   return told.ok ? ok(new Set(ids)) : told;
-}
-
-/** Sessions that were opened or refreshed after the account was told: ended in D1 already, so nothing is undone here. */
-async function tellLate(
-  ctx: IdentityContext,
-  caller: Principal,
-  ended: readonly string[],
-  known: ReadonlySet<string>,
-): Promise<void> {
-  const late = ended.filter((id) => !known.has(id));
-  const told = await tellAccount(ctx, caller.accountId, late);
-  if (!told.ok) log("warn", "session_end_untold", { sessions: late });
 }

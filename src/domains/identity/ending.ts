@@ -8,6 +8,7 @@ import { guardD1 } from "../../db/client.ts";
 import { sessions } from "../../db/tables.ts";
 import type { Principal } from "../../http/context.ts";
 import { ACCESS_TTL_SECONDS } from "../../http/tokens.ts";
+import { log } from "../../log.ts";
 import type { IdentityContext } from "./user.ts";
 
 /** Who ended sessions, and why; `by` null: nobody did. */
@@ -50,6 +51,11 @@ export function blacklistEnded(ctx: IdentityContext, ended: { id: string; rotate
     ctx.later(ctx.edge.blacklist(id, tokenLeftMs(ctx, rotatedAt)));
   }
   return usable.map(({ id }) => id);
+}
+
+/** Those of ended sessions that were opened or refreshed after the act that ended them began. */
+export function refreshedSince(ctx: IdentityContext, ended: { id: string; rotatedAt: number }[]): string[] {
+  return ended.filter(({ rotatedAt }) => rotatedAt > ctx.nowMs).map(({ id }) => id);
 }
 
 async function endRows(ctx: IdentityContext, which: SQL | undefined, ending: Ending): Promise<Result<null>> {
@@ -140,6 +146,15 @@ export async function endForReuse(
   ctx.audit({ act: "session.refresh", actor: session.userId, target: session.id, outcome: REUSED.code });
   const told = await ctx.revoker.revokeSession(session.accountId, session.id, ctx.nowMs + REVOKED_KEPT_MS);
   return told.ok ? refuse(REUSED) : told;
+}
+
+/**
+ * Tells an account of sessions that were opened or refreshed after it had heard of the act that ended them. They have ended
+ * in D1 already and can refresh no more, so nothing is undone where it cannot be told: what they have got lasts ten minutes.
+ */
+export async function tellLate(ctx: IdentityContext, accountId: string, sessionIds: readonly string[]): Promise<void> {
+  const told = await tellAccount(ctx, accountId, sessionIds);
+  if (!told.ok) log("warn", "session_end_untold", { sessions: sessionIds });
 }
 
 /** Tells an account that these sessions of it have ended. Refuses `unavailable` when it has not heard of each. */

@@ -7,7 +7,7 @@ import { type Letter, letter, type Said } from "./mail-texts.ts";
 /** What is told to a user, and needs no token. */
 export type Notice = Exclude<MailSubject, { kind: "verify_email" | "reset_password" | "change_email" }>;
 
-const PROVIDERS = { google: "Google", github: "GitHub" };
+const SHOWN = { google: "Google", github: "GitHub" };
 
 /** The letter of a notice. */
 export function noticeLetter(notice: Notice, username: string, publicUrl: string): Letter {
@@ -52,14 +52,14 @@ function saidOf(notice: Notice): Pick<Said, "subject" | "before"> & Partial<Said
       };
     case "identity_linked":
       return {
-        subject: `You can sign in with ${PROVIDERS[notice.provider]} now`,
-        before: `an identity at ${PROVIDERS[notice.provider]} has been linked to your account: whoever has it can sign in.`,
+        subject: `You can sign in with ${SHOWN[notice.provider]} now`,
+        before: `an identity at ${SHOWN[notice.provider]} has been linked to your account: whoever has it can sign in.`,
         after: "If it was you, there is nothing to do. If not, unlink it too.",
       };
     case "identity_unlinked":
       return {
-        subject: `You cannot sign in with ${PROVIDERS[notice.provider]} any more`,
-        before: `the identity at ${PROVIDERS[notice.provider]} has been unlinked from your account.`,
+        subject: `You cannot sign in with ${SHOWN[notice.provider]} any more`,
+        before: `the identity at ${SHOWN[notice.provider]} has been unlinked from your account.`,
       };
     case "email_change_asked":
       return {

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { Secret } from "otpauth";
 import { SEED_BYTES } from "./totp.ts";
 
-/** Recovery codes made at once: the contract's figure. */
+/** Recovery codes made at once: as many as other services give, and people know to print. */
 export const RECOVERY_CODES = 10;
 /** 120 bits, so that a plain hash of a code is enough (OWASP ASVS 6.5.2 asks for 112): 24 letters of base32. */
 const RECOVERY_BYTES = 15;
@@ -33,8 +33,9 @@ export async function openSeed(
   if (version !== VERSION) return null;
   const nonce = Uint8Array.from(Buffer.from(iv, "base64url"));
   const bytes = Uint8Array.from(Buffer.from(text, "base64url"));
+  const key = await keyOf(secret, "decrypt");
   try {
-    return new Uint8Array(await crypto.subtle.decrypt(algorithm(nonce, userId), await keyOf(secret, "decrypt"), bytes));
+    return new Uint8Array(await crypto.subtle.decrypt(algorithm(nonce, userId), key, bytes));
   } catch {
     return null;
   }

@@ -4,19 +4,17 @@ import { and, eq, gt, isNull } from "drizzle-orm";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { guardD1 } from "../../db/client.ts";
 import { accounts, mfaChallenges, mfaFactors, users } from "../../db/tables.ts";
-import { staleness } from "../../http/auth.ts";
 import type { Principal } from "../../http/context.ts";
 import { changeAndEndOthers } from "./ending-others.ts";
 import { mfaTokenHash } from "./enter.ts";
 import { newRecoveryCodes, newSeed, recoveryHash, sealSeed } from "./mfa-secrets.ts";
-import { checkPassword } from "./password-check.ts";
 import { factorOf, firstStep, NO_FACTOR, recoveryLeft, takeCode } from "./second-factor.ts";
 import { openSession, type Tokens } from "./sessions.ts";
+import { showOnceMore } from "./step-up.ts";
 import { otpauthUri, seedText } from "./totp.ts";
 import { type IdentityContext, type Origin, type User, userOf } from "./user.ts";
 
 const ALREADY_ON: Refusal = { code: "mfa_already_on", detail: "Turn the second factor off before you set up another." };
-const WRONG_PASSWORD: Refusal = { code: "wrong_password", detail: "The password is wrong." };
 const NO_SIGN_IN: Refusal = {
   code: "unauthenticated",
   detail: "This mfa_token is unknown, used, or too old; sign in again.",
@@ -47,7 +45,7 @@ export async function enrolTotp(
   if (!found.ok) return found;
   const [user] = found.value;
   if (user === undefined) return refuse({ code: "not_found" });
-  const shown = await showOnceMore(ctx, caller, user.passwordHash, password);
+  const shown = await showOnceMore(ctx, caller, user, password);
   if (!shown.ok) return refused(ctx, caller, "mfa.enrol", shown);
   const seed = newSeed();
   const sealed = await sealSeed(ctx.config.mfaSecret, user.id, seed);
@@ -62,34 +60,6 @@ export async function enrolTotp(
   if (!written.ok) return refuse(written.refusal);
   if (written.value.length === 0) return refuse(ALREADY_ON);
   return ok({ secret: seedText(seed), uri: otpauthUri(seed, user.username) });
-}
-
-/**
- * Whether somebody signed in shows once more who they are: by the password, if they have one, else by a fresh sign-in. Refuses
- * `validation_failed` without the password, `wrong_password`, `step_up_required`, `rate_limited`, `unavailable`.
- */
-export async function showOnceMore(
-  ctx: IdentityContext,
-  caller: Principal,
-  stored: string | null,
-  password: string | undefined,
-): Promise<Result<null>> {
-  if (stored === null) {
-    const stale = staleness(caller, ctx.nowMs);
-    return stale === null ? ok(null) : refuse(stale);
-  }
-  if (password === undefined) return required("/password");
-  const right = await checkPassword(ctx, caller.userId, password, stored);
-  if (!right.ok) return right;
-  return right.value ? ok(null) : refuse(WRONG_PASSWORD);
-}
-
-/** The refusal of a body that lacks what this user has to give. */
-export function required(pointer: "/password" | "/code"): Result<never> {
-  return refuse({
-    code: "validation_failed",
-    errors: [{ pointer, code: "required", detail: "This field is required." }],
-  });
 }
 
 /**

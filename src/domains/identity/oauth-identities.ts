@@ -2,7 +2,7 @@
 
 import { and, eq, exists, isNotNull, isNull, ne, or, type SQL, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/sqlite-core";
-import type { ProviderName } from "../../adapters/oauth/provider.ts";
+import type { ProviderName } from "../../core/providers.ts";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { wireTime } from "../../core/wire.ts";
 import { guardD1 } from "../../db/client.ts";

@@ -1,7 +1,8 @@
 // Whom a provider has vouched for, as a user here: the one that the identity is linked to, or a new one.
 
 import { and, eq } from "drizzle-orm";
-import type { ProviderName, Vouched } from "../../adapters/oauth/provider.ts";
+import type { Vouched } from "../../adapters/oauth/provider.ts";
+import type { ProviderName } from "../../core/providers.ts";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { guardD1 } from "../../db/client.ts";
 import { accounts, oauthIdentities, users } from "../../db/tables.ts";

@@ -2,10 +2,11 @@
 
 import { z } from "@hono/zod-openapi";
 import { isTypeId } from "../../core/ids.ts";
+import { PROVIDERS } from "../../core/providers.ts";
 import { pageOf, timestampOut } from "../../http/openapi.ts";
 
 /** Whom people may sign in with. */
-const provider = z.enum(["google", "github"]);
+const provider = z.enum(PROVIDERS);
 
 export const providerPath = z.object({ provider });
 

@@ -3,8 +3,9 @@
 import { createHash } from "node:crypto";
 import { eq, lt } from "drizzle-orm";
 import { providerOf } from "../../adapters/oauth/choice.ts";
-import type { OAuthProvider, ProviderName } from "../../adapters/oauth/provider.ts";
-import { SIGN_IN_MAX_MS } from "../../core/limits.ts";
+import type { OAuthProvider } from "../../adapters/oauth/provider.ts";
+import { SIGN_IN_MAX_MS, SIGN_IN_SPARE_MS } from "../../core/limits.ts";
+import type { ProviderName } from "../../core/providers.ts";
 import { ok, type Refusal, type RefusalCode, type Result, refuse } from "../../core/result.ts";
 import { returnTarget } from "../../core/urls.ts";
 import { guardD1 } from "../../db/client.ts";
@@ -16,9 +17,6 @@ import { hasIdentity, linkIdentity } from "./oauth-identities.ts";
 import { signIn } from "./oauth-people.ts";
 import type { Tokens } from "./sessions.ts";
 import type { IdentityContext, Origin } from "./user.ts";
-
-/** Isolates' clocks differ: what is remembered of a used sign-in outlasts its cookie by this. */
-const USED_SPARE_MS = 60_000;
 
 const NO_PROVIDER: Refusal = { code: "not_found", detail: "Nobody can sign in with this provider here." };
 const USED: Refusal = { code: "invalid_code", detail: "This sign-in has been used." };
@@ -158,7 +156,7 @@ function withError(returnTo: string, code: RefusalCode): string {
 /** Uses a sign-in up: of many that come back with the same state, one is told so. Refuses `invalid_code`, `unavailable`. */
 async function claim(ctx: IdentityContext, state: string): Promise<Result<null>> {
   const hash = createHash("sha256").update(state, "utf8").digest("hex");
-  const expiresAt = ctx.nowMs + SIGN_IN_MAX_MS + USED_SPARE_MS;
+  const expiresAt = ctx.nowMs + SIGN_IN_MAX_MS + SIGN_IN_SPARE_MS;
   const written = await guardD1(
     ctx.db.batch([
       ctx.db.delete(oauthUsedStates).where(lt(oauthUsedStates.expiresAt, ctx.nowMs)),

@@ -1,4 +1,4 @@
-// The caller's own profile: read, changed, and closed for good.
+// The caller's own profile: read and changed. How an account is closed is in closing.ts.
 
 import { and, eq, isNull, type SQL, sql } from "drizzle-orm";
 import { isKeyId } from "../../core/api-keys.ts";
@@ -13,8 +13,9 @@ import { canonicalEmail, type IdentityContext, keptUser, type User, userOf } fro
 const ENDED: Refusal = { code: "session_revoked", detail: "This session has ended; sign in again." };
 
 /**
- * The caller's own profile, by session or by key; while D1 is away as KV has kept it, which is as old as the access token at most. The account
- * has been asked before. Refuses with `session_revoked` once D1 has the end of the caller's session.
+ * The caller's own profile, by session or by key; by session while D1 is away as KV has kept it, which is as old as the access
+ * token at most. The account has been asked before. Refuses `session_revoked` once D1 has the end of the caller's session,
+ * `unauthenticated` for a key whose person is no more, and `unavailable`.
  */
 export async function readProfile(ctx: IdentityContext, caller: Principal): Promise<Result<User>> {
   if (isKeyId(caller.sessionId)) return readKeyOwner(ctx, caller);
@@ -35,7 +36,7 @@ export async function readProfile(ctx: IdentityContext, caller: Principal): Prom
   return row === undefined ? refuse(ENDED) : ok(userOf(row.user, row.accountId));
 }
 
-/** The profile of whose key it is. Refuses `unauthenticated` when there is no such person any more. */
+/** The profile of whose key it is. */
 async function readKeyOwner(ctx: IdentityContext, { userId, accountId }: Principal): Promise<Result<User>> {
   const person = and(eq(users.id, userId), isNull(users.closedAt));
   const found = await guardD1(ctx.db.select().from(users).where(person).limit(1));

@@ -35,7 +35,8 @@ export async function setRoles(
   const [account] = found.value;
   if (account === undefined) return refuse(NO_USER);
   // The database decides: two admins who take the role from each other at once are not both heard.
-  const another = sql`EXISTS (SELECT 1 FROM users AS other, json_each(other.roles) AS role WHERE other.id <> ${wish.id} AND role.value = 'admin')`;
+  const another = sql`EXISTS (SELECT 1 FROM users AS other, json_each(other.roles) AS role
+    WHERE other.id <> ${wish.id} AND role.value = 'admin')`;
   const enough = wish.roles.includes("admin") ? undefined : another;
   const written = await guardD1(
     ctx.db

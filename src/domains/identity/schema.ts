@@ -3,6 +3,7 @@
 import { z } from "@hono/zod-openapi";
 import { isTypeId } from "../../core/ids.ts";
 import { ROLES } from "../../core/permissions.ts";
+import { PROVIDERS } from "../../core/providers.ts";
 import { SESSION_END_REASONS } from "../../core/session-ends.ts";
 import { pageOf, pageQuery, timestampOut } from "../../http/openapi.ts";
 import { reasonIn } from "../../http/operator-act.ts";
@@ -89,7 +90,7 @@ export const mailWish = z.discriminatedUnion("kind", [
     ...wished,
     kind: z.enum(["identity_linked", "identity_unlinked"]),
     userId: z.string(),
-    provider: z.enum(["google", "github"]),
+    provider: z.enum(PROVIDERS),
   }),
 ]);
 

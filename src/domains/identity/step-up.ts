@@ -4,14 +4,16 @@ import { and, eq, isNull } from "drizzle-orm";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { guardD1 } from "../../db/client.ts";
 import { accounts, mfaFactors, sessions, users } from "../../db/tables.ts";
+import { staleness } from "../../http/auth.ts";
 import type { Principal } from "../../http/context.ts";
-import { required } from "./mfa.ts";
 import { checkPassword } from "./password-check.ts";
 import { takeCode } from "./second-factor.ts";
 import { type AccessToken, accessTokenOf } from "./sessions.ts";
 import { type IdentityContext, userOf } from "./user.ts";
 
 const WRONG_PASSWORD: Refusal = { code: "wrong_password", detail: "The password is wrong." };
+type PasswordOwner = Pick<typeof users.$inferSelect, "id" | "passwordHash">;
+
 const ENDED: Refusal = { code: "session_revoked", detail: "This session has ended; sign in again." };
 
 /**
@@ -36,7 +38,8 @@ export async function stepUp(
   if (!found.ok) return found;
   const [row] = found.value;
   if (row === undefined) return refuse(ENDED);
-  const judged = row.mfaSince === null ? await byPassword(ctx, row.user, shown) : await byCode(ctx, row.user, shown);
+  const judged =
+    row.mfaSince === null ? await byPassword(ctx, row.user, shown.password) : await byCode(ctx, row.user, shown.code);
   if (!judged.ok) {
     const outcome = judged.refusal.code;
     if (outcome === "wrong_password" || outcome === "invalid_code")
@@ -53,21 +56,40 @@ export async function stepUp(
   return ok(await accessTokenOf(ctx, userOf(row.user, row.accountId), { id: caller.sessionId, authAt: ctx.nowMs }));
 }
 
+/**
+ * Whether somebody signed in shows once more who they are: by the password, if they have one, else by a fresh sign-in. Refuses
+ * `validation_failed` without the password, `wrong_password`, `step_up_required`, `rate_limited`, `unavailable`.
+ */
+export async function showOnceMore(
+  ctx: IdentityContext,
+  caller: Principal,
+  user: PasswordOwner,
+  password: string | undefined,
+): Promise<Result<null>> {
+  if (user.passwordHash !== null) return byPassword(ctx, user, password);
+  const stale = staleness(caller, ctx.nowMs);
+  return stale === null ? ok(null) : refuse(stale);
+}
+
 async function byPassword(
   ctx: IdentityContext,
-  user: typeof users.$inferSelect,
-  { password }: { password?: string | undefined },
+  { id, passwordHash }: PasswordOwner,
+  password: string | undefined,
 ): Promise<Result<null>> {
   if (password === undefined) return required("/password");
-  const right = await checkPassword(ctx, user.id, password, user.passwordHash);
+  const right = await checkPassword(ctx, id, password, passwordHash);
   if (!right.ok) return right;
   return right.value ? ok(null) : refuse(WRONG_PASSWORD);
 }
 
-async function byCode(
-  ctx: IdentityContext,
-  user: { id: string },
-  { code }: { code?: string | undefined },
-): Promise<Result<null>> {
-  return code === undefined ? required("/code") : takeCode(ctx, user.id, code);
+async function byCode(ctx: IdentityContext, { id }: PasswordOwner, code: string | undefined): Promise<Result<null>> {
+  return code === undefined ? required("/code") : takeCode(ctx, id, code);
+}
+
+/** The refusal of a body that lacks what this user has to give. */
+function required(pointer: "/password" | "/code"): Result<never> {
+  return refuse({
+    code: "validation_failed",
+    errors: [{ pointer, code: "required", detail: "This field is required." }],
+  });
 }

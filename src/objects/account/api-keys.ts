@@ -68,15 +68,15 @@ export class ApiKeys {
     const fresh = this.#fresh(known.value, key.proof);
     if (!fresh.ok) return fresh;
     this.#touch(known.value);
-    const may = mayCall(known.value, key);
-    return may === null ? ok({ userId: known.value.user_id }) : refuse(may);
+    const lack = lackOf(known.value, key);
+    return lack === null ? ok({ userId: known.value.user_id }) : refuse(lack);
   }
 
   /** Whether a call that was let in may still act. Refuses as {@link enter}, but for what is signed. */
   judge(id: string, key: PresentedKey): Result<null> {
     const known = this.#known(id, key);
-    const may = known.ok ? mayCall(known.value, key) : known.refusal;
-    return may === null ? ok(null) : refuse(may);
+    const lack = known.ok ? lackOf(known.value, key) : known.refusal;
+    return lack === null ? ok(null) : refuse(lack);
   }
 
   #known(id: string, { hash }: PresentedKey): Result<Row> {
@@ -161,7 +161,8 @@ export class ApiKeys {
   }
 }
 
-function mayCall(row: Row, { scope, ip }: PresentedKey): Refusal | null {
+/** What keeps a call by this key from its act, if anything does. */
+function lackOf(row: Row, { scope, ip }: PresentedKey): Refusal | null {
   const allowed: string[] = JSON.parse(row.ip_allow);
   if (allowed.length > 0 && !allowed.some((block) => liesIn(block, ip))) return ELSEWHERE;
   if (scope === null) return NEVER;

@@ -1,15 +1,17 @@
 // An account: the one place that spends its owner's money. Its verbs; how an act becomes durable is in engine.ts.
+
 import type { OrderRequest } from "../../core/account/admission.ts";
 import { emit, requestCancel, transfer } from "../../core/account/decide.ts";
 import { understands } from "../../core/account/reports.ts";
 import { type AccountState, balanceOf, type OnceKey, type Transfer } from "../../core/account/state.ts";
+import type { KeyOwner } from "../../core/api-keys.ts";
 import { canonical } from "../../core/codec.ts";
 import { isRestored, strangeEpoch } from "../../core/epochs.ts";
 import { isOpen, type Order, type Side } from "../../core/order.ts";
 import { invariant, ok, type Result, refuse } from "../../core/result.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
 import type { Outbox } from "../outbox.ts";
-import type { AccountView, Answered, Caller, Idempotency, KeyOwner, UnreadOrder } from "../protocol.ts";
+import type { AccountView, Answered, Caller, Idempotency, UnreadOrder } from "../protocol.ts";
 import { ApiKeys } from "./api-keys.ts";
 import { AccountEngine, type AccountPorts, HALTED, SETTLED } from "./engine.ts";
 import { AccountOperations } from "./operations.ts";
@@ -43,7 +45,8 @@ export class AccountLogic {
 
   /**
    * Whether a caller's session or key still counts here: this object hears of an end before anyone else. Refuses
-   * `session_revoked`, as {@link ApiKeys.judge}, and `unavailable` while what is stored cannot be read: nobody is shown a figure of it.
+   * `session_revoked`, as {@link ApiKeys.judge}, and `unavailable` while what is stored cannot be read: nobody is
+   * shown a figure of it.
    */
   admitCaller(caller: Caller): Result<null> {
     if (this.#engine.readable === null) return HALTED;

@@ -1,8 +1,9 @@
 // How often an account's owner calls: buckets in memory, so that counting an order costs neither a hop nor a write.
+import type { KeyOwner } from "../../core/api-keys.ts";
 import type { Rates, Spend, Standing } from "../../core/policies.ts";
 import { takeUnits } from "../../core/rate.ts";
 import { type Refusal, type Result, refuse } from "../../core/result.ts";
-import type { Answered, Caller, Counted, KeyOwner } from "../protocol.ts";
+import type { Answered, Caller, Counted } from "../protocol.ts";
 
 /** What an account counts itself. */
 export type AccountRates = Pick<Rates, "orders" | "calls">;

@@ -2,7 +2,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { OrderRequest } from "../../core/account/admission.ts";
 import type { AccountStatus, Transfer } from "../../core/account/state.ts";
-import { isKeyId } from "../../core/api-keys.ts";
+import { isKeyId, type KeyOwner } from "../../core/api-keys.ts";
 import { SETTLE_WAIT_MS } from "../../core/limits.ts";
 import type { Order, Side } from "../../core/order.ts";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
@@ -16,7 +16,6 @@ import type {
   Idempotency,
   JournalHead,
   JournalSlice,
-  KeyOwner,
   LedgerQuery,
   NewApiKey,
   OperatorAct,

@@ -170,7 +170,7 @@ describe("verifying an address", () => {
 });
 
 describe("a forgotten password", () => {
-  it("is answered alike, known or not, without looking anybody up", async () => {
+  it("E1 is answered alike, known or not, without looking anybody up", async () => {
     const { email } = await newcomer();
     const away = { DB: faultyD1(() => true) };
     const answers = await Promise.all(
@@ -189,7 +189,7 @@ describe("a forgotten password", () => {
     expectCode(await forgot("no address"), 422, "validation_failed");
   });
 
-  it("is replaced with the token, which ends every session, account first", async () => {
+  it("F3 is replaced with the token, which ends every session, account first", async () => {
     const { username, email } = await newcomer();
     await forgot(email);
     await deliver();
@@ -213,7 +213,7 @@ describe("a forgotten password", () => {
     expect((await mailbox(email))[0]).toMatchObject({ subject: "Your password has been changed" });
   });
 
-  it("has a token that is good once, for 30 minutes", async () => {
+  it("Z5 has a token that is good once, for 30 minutes", async () => {
     const { username, email } = await newcomer();
     await forgot(email);
     await deliver();
@@ -230,7 +230,7 @@ describe("a forgotten password", () => {
     expect((await login(username, winner)).status).toBe(200);
   });
 
-  it("keeps its token when the new password is too weak, and hashes nothing for a wrong one", async () => {
+  it("P4 keeps its token when the new password is too weak, and hashes nothing for a wrong one", async () => {
     const { username, email } = await newcomer();
     await forgot(email);
     await deliver();

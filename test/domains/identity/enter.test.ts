@@ -26,7 +26,7 @@ describe("a right password", () => {
     expect(Object.keys(body)).toEqual(["access_token", "token_type", "expires_in", "refresh_token", "session_id"]);
   });
 
-  it("opens none when there is one: a token for the code, which is no access token and not stored as it is", async () => {
+  it("T9 opens none when there is one: a token for the code, which is no access token and not stored as it is", async () => {
     const id = await newcomer("doubled");
     await env.DB.prepare("INSERT INTO mfa_factors (user_id, seed, created_at, confirmed_at) VALUES (?, 'x', 0, 1)")
       .bind(id)

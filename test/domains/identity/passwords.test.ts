@@ -105,14 +105,14 @@ describe("a hash", () => {
     return `$scrypt$ln=${logN},r=8,p=3$${text(salt)}$${text(hash)}`;
   }
 
-  it("is good under its own pepper alone, the current or the one before", () => {
+  it("P6 is good under its own pepper alone, the current or the one before", () => {
     const [now, before] = [hashPassword(PASSWORD, peppers.current), hashPassword(PASSWORD, old)];
     expect([now, before].map((phc) => verifyPassword(PASSWORD, peppers, phc))).toEqual([true, true]);
     expect(verifyPassword(PASSWORD, { ...peppers, previous: null }, before)).toBe(false);
     expect([now, before].map((phc) => needsRehash(phc, peppers.current))).toEqual([false, true]);
   });
 
-  it("without a pepper's name is under the oldest there is", () => {
+  it("P6 without a pepper's name is under the oldest there is", () => {
     expect(verifyPassword(PASSWORD, { current: old, previous: null }, unnamed(old))).toBe(true);
     expect(verifyPassword(PASSWORD, peppers, unnamed(old))).toBe(true);
     expect(needsRehash(unnamed(old), old)).toBe(true);
@@ -122,7 +122,7 @@ describe("a hash", () => {
     ["of weaker parameters", () => unnamed(env.PASSWORD_PEPPER, 12), {}],
     ["without a pepper's name", () => unnamed(env.PASSWORD_PEPPER), {}],
     ["under the pepper before", () => hashPassword(PASSWORD, old), { PASSWORD_PEPPER_PREVIOUS: old }],
-  ])("%s is made anew at the next login, and only then", async (_, make, more) => {
+  ])("P2 %s is made anew at the next login, and only then", async (_, make, more) => {
     const username = await newcomer();
     const before = make();
     await store(username, before);
@@ -137,7 +137,7 @@ describe("a hash", () => {
 });
 
 describe("changing one's password", () => {
-  it("ends the other sessions, the account told first, and keeps this one", async () => {
+  it("F3 ends the other sessions, the account told first, and keeps this one", async () => {
     const username = await newcomer();
     const [here, there] = [await login(username), await login(username)];
     const wish = { current_password: PASSWORD, new_password: NEXT };
@@ -177,7 +177,7 @@ describe("changing one's password", () => {
     expect((await login(username)).status).toBe(200);
   });
 
-  it("at once from many places is done once", async () => {
+  it("Z5 at once from many places is done once", async () => {
     const username = await newcomer();
     const { access } = await login(username);
     const wishes = ["first of them all", "second of them all", "third of them all"];

@@ -137,7 +137,7 @@ describe("one's own sessions", () => {
 });
 
 describe("the presented token", () => {
-  it("is active until its session ends, and then blacklisted", async () => {
+  it("J11 is active until its session ends, and then blacklisted", async () => {
     const ada = await newcomer();
     const before = await get("/v1/auth/token", ada.access);
     expect(before.body).toEqual({
@@ -198,7 +198,7 @@ describe("KV", () => {
     await blacklisted(ada.id);
   });
 
-  it("refuses what it has heard of before account and database are asked, and the use is counted", async () => {
+  it("J11 refuses what it has heard of before account and database are asked, and the use is counted", async () => {
     const ada = await newcomer();
     await env.SESSIONS.put(`ended:${ada.id}`, "1");
     for (const path of ["/v1/me", "/v1/auth/sessions"]) {

@@ -43,8 +43,8 @@ describe("a code", () => {
   );
 });
 
-describe("T5 a seed", () => {
-  it("has 160 random bits, and is shown as base32 and as the address that apps read", () => {
+describe("a seed", () => {
+  it("T5 has 160 random bits, and is shown as base32 and as the address that apps read", () => {
     expect(newSeed()).toHaveLength(20);
     expect(newSeed()).not.toEqual(newSeed());
     expect(seedText(SEED)).toBe("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
@@ -59,7 +59,7 @@ describe("T5 a seed", () => {
     });
   });
 
-  it("opens for its user under its secret, and for nobody else", async () => {
+  it("T5 opens for its user under its secret, and for nobody else", async () => {
     const sealed = await sealSeed(SECRET, "usr_a", SEED);
     expect(sealed).not.toContain(Buffer.from(SEED).toString("base64url"));
     expect(await sealSeed(SECRET, "usr_a", SEED)).not.toBe(sealed);
@@ -76,14 +76,14 @@ describe("T5 a seed", () => {
   });
 });
 
-describe("T7 recovery codes", () => {
-  it("are ten of 120 bits, all different", () => {
+describe("recovery codes", () => {
+  it("T7 are ten of 120 bits, all different", () => {
     const codes = newRecoveryCodes();
     expect(new Set(codes)).toHaveLength(10);
     for (const code of codes) expect(code).toMatch(/^[a-z2-7]{6}(-[a-z2-7]{6}){3}$/);
   });
 
-  it("are known again however they are typed", () => {
+  it("T7 are known again however they are typed", () => {
     const [code = ""] = newRecoveryCodes();
     for (const typed of [code.toUpperCase(), code.replaceAll("-", ""), code.replaceAll("-", " ")])
       expect(recoveryHash(typed)).toBe(recoveryHash(code));
