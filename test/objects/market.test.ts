@@ -377,6 +377,8 @@ describe("reports to makers", () => {
       return { outcome: "later" };
     });
     await place(taker, atMarket("LINK-USD", "buy"));
+    // The taker's answer does not wait for it, and the clock must not move before it.
+    await eventually(() => expect(tries).toHaveLength(1));
     for (let rings = 0; rings < 60 && tries.length < 10; rings += 1) {
       passTime(((await alarmAt(market)) ?? Number.NaN) - Date.now());
       await ring(market);
