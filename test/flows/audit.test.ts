@@ -147,7 +147,7 @@ describe("what is written down", () => {
 
   it("is what operators do, done or refused, with their reason", async () => {
     const id = "dlt_unknown";
-    const reason = "a test\nof it";
+    const reason = "a test of it";
     const got = await olivia.call("POST", `/v1/admin/dead-letters/${id}/replay`, { json: { reason } });
     expectProblem(got, 404, "not_found");
     const [event] = await told(`target=${id}`, 1);
