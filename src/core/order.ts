@@ -2,18 +2,42 @@
 
 /** What the owner does with the base asset. */
 export type Side = "buy" | "sell";
-/** At any price inside the band, or at `limitPrice` or better. */
-export type OrderType = "market" | "limit";
+/**
+ * At any price inside the band, or at `limitPrice` or better; the others wait for their {@link Trigger} and are one of the two
+ * from then on: `stop_limit` the second, `stop`, `take_profit` and `trailing_stop` the first.
+ */
+export type OrderType = "market" | "limit" | "stop" | "stop_limit" | "take_profit" | "trailing_stop";
 /** How long an order lives: until canceled, until its expiry, until 00:00 UTC; at once and no longer, or at once and whole. */
 export type TimeInForce = "gtc" | "gtd" | "day" | "ioc" | "fok";
 /** Whether an order that would meet one of its own account trades with it, or is canceled. */
 export type SelfTradePrevention = "none" | "cancel_newest";
 /** Where an order is; {@link canTransition} says where it may go from there. */
-export type OrderStatus = "pending_new" | "new" | "partially_filled" | "filled" | "canceled" | "expired" | "rejected";
+export type OrderStatus =
+  | "pending_new"
+  | "held"
+  | "new"
+  | "partially_filled"
+  | "filled"
+  | "canceled"
+  | "expired"
+  | "rejected";
 /** What a market reports of an order. */
-export type ExecType = "new" | "rejected" | "fill" | "canceled" | "expired";
+export type ExecType = "new" | "rejected" | "fill" | "canceled" | "expired" | "triggered";
 /** Which side of a trade: the order that rested, or the one that met it. */
 export type Liquidity = "maker" | "taker";
+
+/** How far a trailing trigger stays behind the best reference price since it was placed. */
+export type Trail = { bps: number } | { amount: bigint };
+
+/**
+ * What an order waits for: the reference price at `price` or beyond, coming from below (`rises`) or above (`falls`). With
+ * `trail` it follows a reference price that moves away, and never goes back.
+ */
+export interface Trigger {
+  when: "rises" | "falls";
+  price: bigint;
+  trail: Trail | null;
+}
 
 /** What is agreed at admission and never changes. Amounts in units; times in ms since the epoch. */
 export interface OrderTerms {
@@ -25,6 +49,8 @@ export interface OrderTerms {
   qty: bigint | null;
   notional: bigint | null;
   limitPrice: bigint | null;
+  /** What it waits for, or has waited for. */
+  trigger?: Trigger;
   expiresAt: number | null;
   selfTradePrevention: SelfTradePrevention;
   makerFeeBps: number;
@@ -54,7 +80,8 @@ export interface Order extends OrderTerms {
 }
 
 const TRANSITIONS: Record<OrderStatus, readonly OrderStatus[]> = {
-  pending_new: ["new", "rejected"],
+  pending_new: ["new", "held", "rejected"],
+  held: ["new", "canceled", "expired"],
   new: ["partially_filled", "filled", "canceled", "expired"],
   partially_filled: ["partially_filled", "filled", "canceled", "expired"],
   filled: [],
@@ -134,4 +161,21 @@ export function bandOf(reference: bigint, bandBps: number, tickSize: bigint): { 
   const high = (reference * (BPS + BigInt(bandBps))) / BPS;
   const lowOnTick = ((low + tickSize - 1n) / tickSize) * tickSize;
   return { low: lowOnTick, high: high - (high % tickSize) };
+}
+
+/**
+ * The trigger price that trails `reference` (quote units per whole base unit) on its far side, on tick: rounded away from the
+ * reference, so that it is never nearer than was asked for.
+ */
+export function trailFrom(when: Trigger["when"], trail: Trail, reference: bigint, tickSize: bigint): bigint {
+  if (when === "rises") {
+    const price = "amount" in trail ? reference + trail.amount : ceilDiv(reference * (BPS + BigInt(trail.bps)), BPS);
+    return ceilDiv(price, tickSize) * tickSize;
+  }
+  const price = "amount" in trail ? reference - trail.amount : (reference * (BPS - BigInt(trail.bps))) / BPS;
+  return price - (price % tickSize);
+}
+
+function ceilDiv(a: bigint, b: bigint): bigint {
+  return (a + b - 1n) / b;
 }

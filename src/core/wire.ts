@@ -5,7 +5,7 @@ import type { StreamData } from "./account/stream.ts";
 import { formatDecimal, formatRatio } from "./decimal.ts";
 import { formatUnits, type LedgerEntry } from "./ledger.ts";
 import { findMarket, type MarketRules } from "./listings.ts";
-import { leavesOf, notionalOf, type Order } from "./order.ts";
+import { leavesOf, notionalOf, type Order, type Trigger } from "./order.ts";
 import type { Position } from "./positions.ts";
 import { invariant } from "./result.ts";
 
@@ -34,6 +34,16 @@ export function wireAverage(notional: bigint, qty: bigint, rules: MarketRules): 
 /** What the wire shows of an order; what only its account needs is left out. */
 export type ShownOrder = Omit<Order, "credit" | "feeNumerator" | "bodyHash" | "hold">;
 
+/** What an order waits for or has waited for: where that is, or was when it was last told, and what it trails by. */
+function wireTrigger(trigger: Trigger | undefined, rules: MarketRules) {
+  const trail = trigger?.trail ?? null;
+  return {
+    stop_price: trigger === undefined ? null : wirePrice(trigger.price, rules),
+    trail_percent: trail !== null && "bps" in trail ? formatDecimal(BigInt(trail.bps), 2) : null,
+    trail_amount: trail !== null && "amount" in trail ? wirePrice(trail.amount, rules) : null,
+  };
+}
+
 /** An order as the contract shows it. */
 export function wireOrder(order: ShownOrder) {
   const rules = market(order.symbol);
@@ -49,6 +59,7 @@ export function wireOrder(order: ShownOrder) {
     qty: base(order.qty),
     notional: quote(order.notional),
     limit_price: quote(order.limitPrice),
+    ...wireTrigger(order.trigger, rules),
     post_only: order.postOnly,
     expires_at: order.expiresAt === null ? null : wireTime(order.expiresAt),
     self_trade_prevention: order.selfTradePrevention,

@@ -129,7 +129,9 @@ export const orders = sqliteTable(
     // Ids are made of the time of creation first, so their order is the order of creation.
     index("orders_symbol").on(table.symbol, table.id),
     index("orders_account").on(table.accountId, table.id),
-    index("orders_open").on(table.symbol, table.id).where(sql`status IN ('pending_new', 'new', 'partially_filled')`),
+    index("orders_open")
+      .on(table.symbol, table.id)
+      .where(sql`status IN ('pending_new', 'held', 'new', 'partially_filled')`),
     units(table.qty),
     units(table.notional),
     units(table.limitPrice),

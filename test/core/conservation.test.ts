@@ -4,6 +4,7 @@ import { listed, SEED, units } from "../support/book.ts";
 import { CoreWorld } from "../support/core-world.ts";
 import { expectClearingExplained, expectHistory, expectTradesBalance } from "../support/history.ts";
 import { type Random, randomOf } from "../support/random.ts";
+import { randomTrigger } from "../support/triggers.ts";
 
 const SOL = listed("SOL-USD");
 const DOGE = listed("DOGE-USD");
@@ -41,9 +42,11 @@ function placeSomething(world: CoreWorld, random: Random, id: string): void {
   const whole = random.pick([1n, 10n, 100n, 5_000n, 100_000n]) * BigInt(1 + random.int(40));
   const qty = (rules === SOL ? whole : whole * 3n) * rules.lotSize;
   const byNotional = random.once(3);
+  const side = random.pick(["buy", "sell"] as const);
+  const waits = timeInForce === "gtc" && random.once(3) ? randomTrigger(random, rules, reference, side) : {};
   world.place(id, {
     symbol: rules.symbol,
-    side: random.pick(["buy", "sell"]),
+    side,
     type,
     timeInForce,
     postOnly: timeInForce === "gtc" && random.once(5),
@@ -52,6 +55,7 @@ function placeSomething(world: CoreWorld, random: Random, id: string): void {
     limitPrice: type === "market" ? null : reference + BigInt(random.int(40) - 20) * rules.tickSize,
     expiresAt: timeInForce === "gtd" ? world.now + 1_000 + random.int(20_000) : null,
     selfTradePrevention: random.pick(["none", "cancel_newest"]),
+    ...waits,
   });
 }
 

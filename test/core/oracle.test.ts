@@ -96,7 +96,7 @@ function said(events: readonly MarketEvent[]): NaiveEvent[] {
   return events.flatMap((event) => {
     if (event.kind !== "report") return [];
     const { orderId, execType, reason, fill } = event.report;
-    if (execType === "rules_changed") throw new Error("the rules do not change here");
+    if (execType === "rules_changed" || execType === "triggered") throw new Error(`${execType} is not known here`);
     const short = fill && {
       price: fill.price,
       qty: fill.qty,

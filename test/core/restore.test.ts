@@ -2,6 +2,7 @@
 // and learns the rest from the others.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { OrderRequest } from "../../src/core/account/admission.ts";
 import { listed, units } from "../support/book.ts";
 import { CoreWorld } from "../support/core-world.ts";
 import { open, promisedBy, recover, restoreAccount, restoreMarket } from "../support/restore.ts";
@@ -23,6 +24,7 @@ const orders = fc.record({
   lots: fc.bigInt({ min: 600n, max: 20_000n }),
   notional: fc.boolean(),
   postOnly: fc.boolean(),
+  waits: fc.option(fc.constantFrom("stop", "stop_limit", "take_profit", "trailing_stop"), { freq: 4 }),
 });
 const cancels = fc.record({ kind: fc.constant("cancel" as const), id: fc.constantFrom(...NAMES), which: fc.nat(7) });
 const transfers = fc.record({
@@ -100,7 +102,21 @@ function place(world: CoreWorld, wish: Of<typeof orders>): void {
     postOnly: postOnly && timeInForce === "gtc",
     expiresAt: timeInForce === "gtd" ? world.now + 3_000 : null,
     clientOrderId: `${id}-${world.customer(id).journal.length}`,
+    ...waiting(wish, limitPrice),
   });
+}
+
+/** An order that waits for the price that it would else have had as its limit. */
+function waiting({ waits, side, timeInForce, rules }: Of<typeof orders>, price: bigint): Partial<OrderRequest> {
+  if (waits === null || (timeInForce !== "gtc" && timeInForce !== "day")) return {};
+  const when = (side === "buy") !== (waits === "take_profit") ? "rises" : "falls";
+  const trail = waits === "trailing_stop" ? { amount: 3n * rules.tickSize } : null;
+  return {
+    type: waits,
+    trigger: { when, price: trail === null ? price : null, trail },
+    limitPrice: waits === "stop_limit" ? price : null,
+    postOnly: false,
+  };
 }
 
 /** Loses one of them, but for the first `from` events of an account's journal and some part of the rest. */

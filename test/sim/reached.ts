@@ -37,6 +37,7 @@ export const SOMETIMES = [
     "fee_charged",
   ],
   ...["rest_of_ioc_canceled", "rejected_post_only_would_cross", "rejected_fok_not_fillable", "self_trade_prevented"],
+  ...["held", "triggered", "trailed", "held_then_canceled", "held_then_expired"],
 ];
 
 /** Counts what the accounts' journals tell of a run. */
@@ -68,6 +69,11 @@ function countReport(
   if (order.status === "filled") world.count("filled");
   if (order.status !== "new" && order.status !== "partially_filled" && order.hold === 0n)
     world.count("released_to_zero");
+  if (order.status === "held") world.count("held");
+  if (execType === "triggered") world.count(order.type === "trailing_stop" ? "trailed" : "triggered");
+  const waited = order.trigger !== undefined && order.filledQty === 0n;
+  if (waited && execType === "canceled" && reason === "user") world.count("held_then_canceled");
+  if (waited && execType === "expired") world.count("held_then_expired");
   const partial = order.filledQty > 0n;
   if (execType === "canceled" && reason === "user" && partial) world.count("partial_then_canceled");
   if (execType === "canceled" && order.timeInForce === "ioc") world.count("rest_of_ioc_canceled");

@@ -5,6 +5,7 @@ import { findMarket } from "../../src/core/listings.ts";
 import type { Order } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
 import type { Answered, Caller } from "../../src/objects/protocol.ts";
+import { randomTrigger } from "../support/triggers.ts";
 import { Crash } from "./timeline.ts";
 import { PRICE_SEED, type World } from "./world.ts";
 
@@ -245,10 +246,12 @@ function randomOrder(world: World, clientOrderId: string): OrderRequest {
   const lots = (worth * 10n ** BigInt(rules.baseScale)) / reference / rules.lotSize;
   const byNotional = type === "market" && random.once(2);
   const gtd = type === "limit" && random.once(8);
+  const side = random.pick(["buy", "sell"] as const);
+  const waits = type === "limit" && !gtd && random.once(4) ? randomTrigger(random, rules, reference, side) : {};
   return {
     clientOrderId,
     symbol,
-    side: random.pick(["buy", "sell"]),
+    side,
     type,
     timeInForce: gtd ? "gtd" : type === "market" ? "ioc" : random.pick(["gtc", "gtc", "gtc", "ioc", "fok", "day"]),
     postOnly: type === "limit" && random.once(10),
@@ -257,5 +260,6 @@ function randomOrder(world: World, clientOrderId: string): OrderRequest {
     limitPrice: type === "limit" ? price - (price % rules.tickSize) : null,
     expiresAt: gtd ? Math.floor(world.clock()) + 5_000 : null,
     selfTradePrevention: random.pick(["cancel_newest", "cancel_newest", "none"]),
+    ...waits,
   };
 }

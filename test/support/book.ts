@@ -15,7 +15,15 @@ import { advance, applyCommands } from "../../src/core/market/decide.ts";
 import { emptyMarket, type MarketEvent, type MarketState, peerOf } from "../../src/core/market/state.ts";
 import type { MarketTurn } from "../../src/core/market/turn.ts";
 import type { Command, SubmitOrder } from "../../src/core/messages.ts";
-import { bandOf, feeOf, limitBuyReserve, notionalOf, type Side, type TimeInForce } from "../../src/core/order.ts";
+import {
+  bandOf,
+  feeOf,
+  limitBuyReserve,
+  notionalOf,
+  type Side,
+  type TimeInForce,
+  type Trigger,
+} from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
 
 export { unitsOf as units } from "../../src/core/decimal.ts";
@@ -97,7 +105,8 @@ export class Desk {
 
   /**
    * Sends one command: `x1 buy 3 @ 180.1`, `x1 sell 2 market`, `x1 buy $500 market`, `cancel x1`; words after it: a time in
-   * force, `post_only`, `stp:none`, `budget:12.5`, `until:<ms>`, `not_after:<ms>`.
+   * force, `post_only`, `stp:none`, `budget:12.5`, `until:<ms>`, `not_after:<ms>`, `rises:181`, `falls:179`, `trail:0.5`,
+   * `trail:1.5%`.
    */
   send(sentence: string): string[] {
     return this.sendAll([sentence]);
@@ -142,14 +151,29 @@ export class Desk {
       budget: 0n,
       expiresAt: until === undefined ? null : Number(until),
     };
+    const trigger = this.#trigger(option);
+    if (trigger !== null) Object.assign(order, { trigger, timeInForce: named ?? "gtc" });
     order.budget = budget === undefined ? this.#hold(order, amount) : this.price(budget);
     const version = option("rules");
     return {
-      kind: "submit",
+      kind: trigger === null ? "submit" : "submit_held",
       cseq,
       order,
       notAfter: notAfter === undefined ? null : Number(notAfter),
       rulesVersion: version === undefined ? this.rules.version : Number(version),
+    };
+  }
+
+  #trigger(option: (name: string) => string | undefined): Trigger | null {
+    const when = option("rises") === undefined ? "falls" : "rises";
+    const price = option(when);
+    if (price === undefined) return null;
+    const trail = option("trail");
+    const by = trail?.endsWith("%") ? { bps: Math.round(Number.parseFloat(trail) * 100) } : null;
+    return {
+      when,
+      price: this.price(price),
+      trail: trail === undefined ? null : (by ?? { amount: this.price(trail) }),
     };
   }
 
@@ -159,13 +183,17 @@ export class Desk {
     if (order.qty === null) return this.price(amount.slice(1));
     if (order.limitPrice !== null)
       return limitBuyReserve({ ...order, feeNumerator: 0n, fee: 0n }, order.limitPrice, order.qty, baseScale);
-    const worst = notionalOf(bandOf(this.reference, priceBandBps, tickSize).high, order.qty, baseScale);
+    const waitsFor = order.trigger?.price ?? this.reference;
+    const at = order.trigger?.when === "rises" && waitsFor < this.reference ? this.reference : waitsFor;
+    const worst = notionalOf(bandOf(at, priceBandBps, tickSize).high, order.qty, baseScale);
     return worst + feeOf(worst * BigInt(takerFeeBps));
   }
 
   #sentence(event: MarketEvent): string[] {
     if (event.kind !== "report") return [];
-    const { orderId, execType, reason, fill } = event.report;
+    const { orderId, execType, reason, fill, triggerPrice } = event.report;
+    if (triggerPrice !== undefined)
+      return [`${orderId} triggered at ${formatDecimal(triggerPrice, this.rules.quoteScale)}`];
     if (fill === null) return [reason === null ? `${orderId} ${execType}` : `${orderId} ${execType}: ${reason}`];
     const qty = formatDecimal(fill.qty, this.rules.baseScale);
     const price = formatDecimal(fill.price, this.rules.quoteScale);

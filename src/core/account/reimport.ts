@@ -56,7 +56,7 @@ function recreate(turn: AccountTurn, symbol: string, book: BookOrder, origin: Or
   const short = book.budget - balanceOf(turn.state, "available", held);
   if (short > 0n) moveSuspense(turn, held, short);
   const at = turnTime(turn);
-  const { id, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt } = book;
+  const { id, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt, trigger } = book;
   const plain = { clientOrderId: null, bodyHash: "", postOnly: false, notional: null, credit: 0n, createdAt: at };
   const order: Order = {
     ...{ id, symbol, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt },
@@ -66,6 +66,7 @@ function recreate(turn: AccountTurn, symbol: string, book: BookOrder, origin: Or
       limitPrice: book.price,
     },
     ...(origin ?? plain),
+    ...(trigger == null ? {} : { trigger }),
     status: "pending_new",
     reason: null,
     cancelRequested: false,
@@ -134,6 +135,7 @@ export function toldOf(account: string, { rseq, execType, at, order, fill, rules
   const report: Report = {
     ...{ rseq, execType, rules, orderId: order.id, reason: order.reason, at: fill?.at ?? at },
     fill: fill === null ? null : executionOf(fill, order.status === "filled"),
+    ...(execType === "triggered" && order.trigger !== undefined ? { triggerPrice: order.trigger.price } : {}),
   };
   return { report, order: bookOrderOf(account, order), origin: originOf(order) };
 }
@@ -150,6 +152,9 @@ function bookOrderOf(account: string, order: Order): BookOrder {
     leaves: order.qty === null ? null : order.qty - order.filledQty,
     budget: order.hold,
     seq: 0,
+    ...(order.trigger !== undefined && (order.status === "pending_new" || order.status === "held")
+      ? { trigger: order.trigger }
+      : {}),
   };
 }
 

@@ -20,6 +20,7 @@ const KNOWN: ReadonlySet<string> = new Set<Report["execType"]>([
   "fill",
   "canceled",
   "expired",
+  "triggered",
   "cancel_rejected",
   "rules_changed",
 ]);
@@ -65,7 +66,9 @@ function closedInTurn(turn: AccountTurn, id: string): Order | undefined {
 function effectOf(turn: AccountTurn, order: Order, report: Report, retold: boolean): Effect {
   switch (report.execType) {
     case "new":
-      return { order: { ...order, status: "new" } };
+      return { order: { ...order, status: order.trigger === undefined ? "new" : "held" } };
+    case "triggered":
+      return triggeredEffect(order, report);
     case "fill":
       invariant(report.fill !== null, "a fill report comes with its fill");
       return fillEffect(turn, order, report.fill, report.at);
@@ -79,6 +82,12 @@ function effectOf(turn: AccountTurn, order: Order, report: Report, retold: boole
     case "expired":
       return closeEffect(turn, order, report.execType, report.reason);
   }
+}
+
+/** It waits no more; one that trailed says where it was triggered. */
+function triggeredEffect(order: Order, { triggerPrice }: Report): Effect {
+  invariant(order.trigger !== undefined && triggerPrice !== undefined, `order ${order.id} waits for no trigger`);
+  return { order: { ...order, status: "new", trigger: { ...order.trigger, price: triggerPrice } } };
 }
 
 /** The cancel found no order: it had ended before. One still open here was sent anew under changed rules, behind its cancel. */

@@ -38,6 +38,7 @@ function effectOf(turn: MarketTurn, account: string, { report: { execType, fill,
   if (order === null) return {};
   invariant(order.account === account, `order ${order.id} is of ${order.account}, not of ${account}`);
   if (execType === "new") return { order, origin, rests: mayRest(order) };
+  if (execType === "triggered") return { rests: mayRest(order) };
   if (execType === "rejected" || execType === "rules_changed") return { order, origin };
   if (execType !== "fill") return {};
   invariant(fill !== null, "a fill report comes with its fill");
@@ -60,7 +61,9 @@ export function meetAccount(turn: MarketTurn, account: string, epoch: number, cs
  */
 export function openMarket(turn: MarketTurn, by: string | null, reason: string): void {
   // A snapshot may end within an order that was never to rest: what ended it is known to nobody.
-  for (const order of turn.state.orders.values()) if (!turn.state.resting.has(order.id)) cancelRestored(turn, order);
+  const { orders, resting, waiting } = turn.state;
+  for (const order of orders.values())
+    if (!resting.has(order.id) && !waiting.has(order.id)) cancelRestored(turn, order);
   for (let later = laterOfCrossed(turn); later !== null; later = laterOfCrossed(turn)) {
     cancelRestored(turn, later);
   }

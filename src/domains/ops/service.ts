@@ -42,7 +42,7 @@ export async function listOrders(env: DatabaseBinding, wish: OrderWish): Promise
 }
 
 /** The text is the index's own: only then does SQLite use the index of open orders. */
-const OPEN = sql.raw("status IN ('pending_new', 'new', 'partially_filled')");
+const OPEN = sql.raw("status IN ('pending_new', 'held', 'new', 'partially_filled')");
 
 function statusFilter(status: OrderWish["status"]): SQL | undefined {
   if (status === "all") return undefined;
