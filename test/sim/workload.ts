@@ -247,7 +247,7 @@ function randomOrder(world: World, clientOrderId: string): OrderRequest {
   const byNotional = type === "market" && random.once(2);
   const gtd = type === "limit" && random.once(8);
   const side = random.pick(["buy", "sell"] as const);
-  const waits = type === "limit" && !gtd && random.once(4) ? randomTrigger(random, rules, reference, side) : {};
+  const waits = type === "limit" && random.once(4) ? randomTrigger(random, rules, reference, side) : {};
   return {
     clientOrderId,
     symbol,
@@ -261,5 +261,6 @@ function randomOrder(world: World, clientOrderId: string): OrderRequest {
     expiresAt: gtd ? Math.floor(world.clock()) + 5_000 : null,
     selfTradePrevention: random.pick(["cancel_newest", "cancel_newest", "none"]),
     ...waits,
+    ...(gtd ? { timeInForce: "gtd" } : {}),
   };
 }
