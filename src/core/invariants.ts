@@ -1,4 +1,6 @@
 // What must hold after every event, as sentences about what does not. Reads states, changes nothing; O(n) in orders.
+
+import { holdOf } from "./account/holds.ts";
 import { type AccountPeer, type AccountState, assetsOf, balanceOf, creditOf, rulesOf } from "./account/state.ts";
 import { type Book, type BookOrder, type BookSide, HOUSE, isBetter, type Level, type RestingOrder } from "./book.ts";
 import { type Balances, balanceKey, isCustomerMoney, keyParts } from "./ledger.ts";
@@ -128,16 +130,10 @@ function orderBreaks(order: Order, baseScale: number): string[] {
   if (order.hold <= 0n) wrong(`is open and holds ${order.hold}`);
   if (order.credit < 0n) wrong(`may bring in ${order.credit}`);
   if (leaves === null) return breaks;
-  const worst = worstCost(order, leaves, baseScale);
+  const worst = holdOf(order, baseScale);
   if (worst !== null && order.hold < worst) wrong(`holds ${order.hold} and may cost ${worst}`);
   if (worst !== null && order.hold > worst) wrong(`holds ${order.hold} and can cost no more than ${worst}`);
   return breaks;
-}
-
-/** The exact hold of an order, or null for a market buy, whose cost is bounded by its hold alone. */
-function worstCost(order: Order, leaves: bigint, baseScale: number): bigint | null {
-  if (order.side === "sell") return leaves;
-  return order.limitPrice === null ? null : limitBuyReserve(order, order.limitPrice, leaves, baseScale);
 }
 
 /** M4: per asset, held money is the sum of holds; and the credits kept are the sum of what open orders may bring in. */

@@ -48,7 +48,19 @@ export type Command =
       notAfter: number | null;
       rulesVersion: number;
     }
-  | { kind: "cancel"; cseq: number; orderId: string };
+  | { kind: "cancel"; cseq: number; orderId: string }
+  | ({ kind: "replace"; cseq: number; orderId: string; postOnly: boolean } & Replaced);
+
+/**
+ * What is other than before: how much more or less is wanted in all (base units), at which limit, for which trigger while it
+ * waits, and what is held for it from then on.
+ */
+export interface Replaced {
+  qtyDelta: bigint;
+  limitPrice: bigint | null;
+  trigger?: Trigger;
+  hold: bigint;
+}
 
 /** One execution as its owner sees it. `done`: the order has got all that it may get. */
 export interface Fill {
@@ -63,18 +75,19 @@ export interface Fill {
 
 /**
  * One report of a market about one order of one account; `rseq` counts them from 1 for that pair.
- * `cancel_rejected`: the order was not open. `rules_changed`: not judged, admit it again under `rules`. `triggered` says at
+ * `cancel_rejected`, `replace_rejected`: the order is as it was, or no longer open. `rules_changed`: not judged, admit it again under `rules`. `triggered` says at
  * which `triggerPrice`.
  */
 export interface Report {
   rseq: number;
   orderId: string;
-  execType: ExecType | "cancel_rejected" | "rules_changed";
+  execType: ExecType | "cancel_rejected" | "replace_rejected" | "rules_changed";
   at: number;
   reason: string | null;
   fill: Fill | null;
   rules: MarketRules | null;
   triggerPrice?: bigint;
+  replaced?: Replaced;
 }
 
 /**

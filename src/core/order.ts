@@ -22,7 +22,7 @@ export type OrderStatus =
   | "expired"
   | "rejected";
 /** What a market reports of an order. */
-export type ExecType = "new" | "rejected" | "fill" | "canceled" | "expired" | "triggered";
+export type ExecType = "new" | "rejected" | "fill" | "canceled" | "expired" | "triggered" | "replaced";
 /** Which side of a trade: the order that rested, or the one that met it. */
 export type Liquidity = "maker" | "taker";
 
@@ -58,8 +58,21 @@ export interface OrderTerms {
 }
 
 /**
+ * What the owner has asked to change and the market has not answered. `hold` and `credit` are what they are once it has been
+ * replaced, and those `before` what they are if not.
+ */
+export interface Replacement {
+  qty: bigint | null;
+  limitPrice: bigint | null;
+  trigger?: Trigger;
+  hold: bigint;
+  credit: bigint;
+  before: { hold: bigint; credit: bigint };
+}
+
+/**
  * The account's order. `hold` is what is reserved now (quote for a buy, base for a sell); `credit` the most it may still
- * bring in; `feeNumerator` is Σ fill notional × bps, of which `fee` = ceil(/10,000) has been charged.
+ * bring in, under its terms and those it may be replaced with; `feeNumerator` is Σ fill notional × bps, of which `fee` = ceil(/10,000) has been charged.
  */
 export interface Order extends OrderTerms {
   id: string;
@@ -68,6 +81,9 @@ export interface Order extends OrderTerms {
   status: OrderStatus;
   reason: string | null;
   cancelRequested: boolean;
+  replacing?: Replacement | null;
+  /** Why the last change that was asked for has not been made. */
+  replaceRefused?: string | null;
   filledQty: bigint;
   filledNotional: bigint;
   feeNumerator: bigint;
@@ -136,6 +152,17 @@ export function limitBuyReserve(
   const worst = notionalOf(limitPrice, leaves, baseScale);
   const bps = BigInt(Math.max(order.makerFeeBps, order.takerFeeBps));
   return worst + feeOf(order.feeNumerator + worst * bps) - order.fee;
+}
+
+type Priced = Pick<Order, "side" | "makerFeeBps" | "takerFeeBps" | "feeNumerator" | "fee">;
+
+/**
+ * All that an order can still cost at a limit with so much left, exactly; null where only its hold bounds it: for a buy
+ * without a limit.
+ */
+export function worstCost(order: Priced, limitPrice: bigint | null, leaves: bigint, baseScale: number): bigint | null {
+  if (order.side === "sell") return leaves;
+  return limitPrice === null ? null : limitBuyReserve(order, limitPrice, leaves, baseScale);
 }
 
 /**

@@ -32,7 +32,10 @@ export function wireAverage(notional: bigint, qty: bigint, rules: MarketRules): 
 }
 
 /** What the wire shows of an order; what only its account needs is left out. */
-export type ShownOrder = Omit<Order, "credit" | "feeNumerator" | "bodyHash" | "hold">;
+export type ShownOrder = Omit<
+  Order,
+  "credit" | "feeNumerator" | "bodyHash" | "hold" | "replacing" | "replaceRefused"
+> & { replacing?: unknown };
 
 /** What an order waits for or has waited for: where that is, or was when it was last told, and what it trails by. */
 function wireTrigger(trigger: Trigger | undefined, rules: MarketRules) {
@@ -66,6 +69,7 @@ export function wireOrder(order: ShownOrder) {
     status: order.status,
     reason: order.reason,
     cancel_requested: order.cancelRequested,
+    replace_requested: (order.replacing ?? null) !== null,
     leaves_qty: formatDecimal(leavesOf(order), rules.baseScale),
     filled_qty: formatDecimal(order.filledQty, rules.baseScale),
     filled_avg_price: wireAverage(order.filledNotional, order.filledQty, rules),

@@ -108,6 +108,8 @@ export const orders = sqliteTable(
     qty: integer("qty"),
     notional: integer("notional"),
     limitPrice: integer("limit_price"),
+    /** A Trigger as core/codec.ts writes it. */
+    trigger: text("trigger"),
     expiresAt: integer("expires_at"),
     selfTradePrevention: text("self_trade_prevention").$type<SelfTradePrevention>().notNull(),
     makerFeeBps: integer("maker_fee_bps").notNull(),
@@ -115,6 +117,7 @@ export const orders = sqliteTable(
     status: text("status").$type<OrderStatus>().notNull(),
     reason: text("reason"),
     cancelRequested: integer("cancel_requested", { mode: "boolean" }).notNull(),
+    replaceRequested: integer("replace_requested", { mode: "boolean" }).notNull().default(false),
     filledQty: integer("filled_qty").notNull(),
     filledNotional: integer("filled_notional").notNull(),
     fee: integer("fee").notNull(),

@@ -23,6 +23,7 @@ export const orderOut = z
     status: z.enum(["pending_new", "held", "new", "partially_filled", "filled", "canceled", "expired", "rejected"]),
     reason: z.string().nullable(),
     cancel_requested: z.boolean(),
+    replace_requested: z.boolean(),
     leaves_qty: decimalOut,
     filled_qty: decimalOut,
     filled_avg_price: decimalOut.nullable(),

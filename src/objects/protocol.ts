@@ -1,6 +1,7 @@
 // What objects answer to the Worker, and the interfaces of their remote calls.
 
 import type { OrderRequest } from "../core/account/admission.ts";
+import type { ReplaceWish } from "../core/account/replace.ts";
 import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/account/state.ts";
 import type { Channel } from "../core/account/stream.ts";
 import type { KeyOwner, PresentedKey } from "../core/api-keys.ts";
@@ -194,6 +195,8 @@ export interface AccountRpc extends JournalRpc {
   placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
   refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;
   cancelOrder(caller: Caller, orderId: string): Promise<Counted<Order>>;
+  /** The order under its other terms, or as it is while its market has not answered (`replacing`). */
+  replaceOrder(caller: Caller, orderId: string, wish: ReplaceWish): Promise<Counted<Order>>;
   cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }): Promise<Counted<Order[]>>;
   transfer(
     caller: Caller,

@@ -45,6 +45,7 @@ function order(id: string, key: string, seq: number, status: "filled" | "cancele
     status,
     reason: null,
     cancel_requested: !filled,
+    replace_requested: false,
     leaves_qty: "0",
     filled_qty: filled ? "0.01" : "0",
     filled_avg_price: filled ? "50000" : null,

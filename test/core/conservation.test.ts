@@ -3,8 +3,8 @@ import { referencePrice } from "../../src/core/prices.ts";
 import { listed, SEED, units } from "../support/book.ts";
 import { CoreWorld } from "../support/core-world.ts";
 import { expectClearingExplained, expectHistory, expectTradesBalance } from "../support/history.ts";
+import { randomChange, randomTrigger } from "../support/orders.ts";
 import { type Random, randomOf } from "../support/random.ts";
-import { randomTrigger } from "../support/triggers.ts";
 
 const SOL = listed("SOL-USD");
 const DOGE = listed("DOGE-USD");
@@ -29,7 +29,11 @@ function act(world: CoreWorld, random: Random): void {
     const amount = BigInt(1 + random.int(2_000_000_000));
     world.transfer(id, random.pick(["deposit", "withdrawal"]), asset, amount);
   } else if (dice < 33 && open.length > 0) world.cancel(id, random.pick(open));
-  else placeSomething(world, random, id);
+  else if (dice < 45 && open.length > 0) {
+    const order = random.pick(open);
+    const rules = order.symbol === SOL.symbol ? SOL : DOGE;
+    world.replace(id, order, randomChange(random, order, rules));
+  } else placeSomething(world, random, id);
 }
 
 function placeSomething(world: CoreWorld, random: Random, id: string): void {

@@ -85,6 +85,7 @@ describe("an order on the wire", () => {
       status: "partially_filled",
       reason: null,
       cancel_requested: false,
+      replace_requested: false,
       leaves_qty: "1.5",
       filled_qty: "1.5",
       filled_avg_price: "180.0666666667",

@@ -119,7 +119,7 @@ describe("an amount", () => {
   });
 
   it("to spend of more digits than the quote has does not fit the schema, whatever else is wrong with the order", async () => {
-    const spending = { qty: undefined, notional: "100.0000001", type: "stop", limit_price: "1.0000000001" };
+    const spending = { qty: undefined, notional: "100.0000001", type: "limit", limit_price: "1.0000000001" };
     expect(fieldsOf(await place(spending))).toEqual(["/notional excess_precision"]);
   });
 

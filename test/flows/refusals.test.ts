@@ -99,7 +99,11 @@ describe("an order refused for", () => {
     await evictDurableObject(env.ACCOUNT.getByName(ada.accountId));
     expect(told(await ada.place(wish))).toEqual(told(first));
     const alsoWrong = [{ qty: "0.002000001" }, { display_qty: "0.5" }, { qty: "99" }];
-    for (const other of [good, { ...wish, side: "sell" as const }, ...alsoWrong.map((one) => ({ ...good, ...one }))]) {
+    for (const other of [
+      good,
+      { ...wish, side: wish.side === "sell" ? ("buy" as const) : ("sell" as const) },
+      ...alsoWrong.map((one) => ({ ...good, ...one })),
+    ]) {
       expectProblem(await ada.place({ ...other, client_order_id: "one" }), 422, "client_order_id_reused");
     }
     const found = await ada.get("/v1/orders/by-client-id/one");

@@ -5,7 +5,7 @@ import { findMarket } from "../../src/core/listings.ts";
 import type { Order } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
 import type { Answered, Caller } from "../../src/objects/protocol.ts";
-import { randomTrigger } from "../support/triggers.ts";
+import { randomTrigger } from "../support/orders.ts";
 import { Crash } from "./timeline.ts";
 import { PRICE_SEED, type World } from "./world.ts";
 

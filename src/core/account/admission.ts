@@ -54,15 +54,20 @@ export function admit(
   if (broken !== null) return refuse(broken);
   const { hold, credit } = stakeOf(terms, rules, reference);
   const { held, credited } = assetsOf(rules, terms.side);
-  const room = balanceOf(state, "available", credited) + balanceOf(state, "held", credited) + creditOf(state, credited);
-  if (room + credit > UNITS_MAX)
-    return refuse({ code: "amount_out_of_range", detail: `${credited} could pass its bound` });
+  const beyond = creditRefusal(state, credited, credit);
+  if (beyond !== null) return refuse(beyond);
   const available = balanceOf(state, "available", held);
   if (hold > available) {
     const needed = formatUnits(hold, held);
     return refuse({ code: "insufficient_funds", asset: held, needed, available: formatUnits(available, held) });
   }
   return ok({ terms, hold, credit });
+}
+
+/** Whether an account's balance could pass its bound with so many units more to come in (protocol rule 13). */
+export function creditRefusal(state: AccountState, asset: string, credit: bigint): Refusal | null {
+  const room = balanceOf(state, "available", asset) + balanceOf(state, "held", asset) + creditOf(state, asset);
+  return room + credit > UNITS_MAX ? { code: "amount_out_of_range", detail: `${asset} could pass its bound` } : null;
 }
 
 function termsOf(request: OrderRequest, rules: MarketRules, reference: bigint): OrderTerms {
@@ -93,7 +98,17 @@ function withQty(terms: OrderTerms, rules: MarketRules, reference: bigint): Orde
   return { ...terms, qty };
 }
 
-function brokenRule(terms: OrderTerms, rules: MarketRules, reference: bigint, now: number): Refusal | null {
+/**
+ * The first rule of the market that an order breaks at the reference price; null when it breaks none. A limit that it has
+ * already, `kept`, is not judged by the band again: it rests where it is.
+ */
+export function brokenRule(
+  terms: OrderTerms,
+  rules: MarketRules,
+  reference: bigint,
+  now: number,
+  kept: bigint | null = null,
+): Refusal | null {
   const { limitPrice, qty, trigger } = terms;
   const price = judgedAt(terms, reference);
   if (rules.status !== "open") return { code: "market_not_open" };
@@ -102,7 +117,7 @@ function brokenRule(terms: OrderTerms, rules: MarketRules, reference: bigint, no
     return { code: "off_tick" };
   const value = worthOf(terms, price, rules);
   if (value === null) return { code: "off_lot" };
-  if (limitPrice !== null) {
+  if (limitPrice !== null && limitPrice !== kept) {
     const band = bandOf(reference, rules.priceBandBps, rules.tickSize);
     if (limitPrice < band.low || limitPrice > band.high) return { code: "price_outside_band" };
   }
@@ -132,7 +147,7 @@ function notionalQty(value: bigint, price: bigint, rules: MarketRules): bigint {
  * What is held for an order, and the most that it may bring in. Only a buy by notional without a limit is still without a
  * qty.
  */
-function stakeOf(terms: OrderTerms, rules: MarketRules, reference: bigint): { hold: bigint; credit: bigint } {
+export function stakeOf(terms: OrderTerms, rules: MarketRules, reference: bigint): { hold: bigint; credit: bigint } {
   const { side, qty, notional, trigger } = terms;
   if (qty === null) {
     invariant(side === "buy" && notional !== null, "an admitted order has a quantity or is a buy by notional");

@@ -4,7 +4,7 @@ import type { Mark, Report, Told, Trade } from "../messages.ts";
 import { notionalOf } from "../order.ts";
 import { STEP_MS } from "../prices.ts";
 import { invariant } from "../result.ts";
-import { mayRest } from "./decide.ts";
+import { mayRest } from "./active.ts";
 import { retoldEntry } from "./fills.ts";
 import { type MarketEvent, peerOf, type ReportEvent } from "./state.ts";
 import { emit, type MarketTurn, NOTHING_MORE, report } from "./turn.ts";
@@ -38,6 +38,7 @@ function effectOf(turn: MarketTurn, account: string, { report: { execType, fill,
   if (order === null) return {};
   invariant(order.account === account, `order ${order.id} is of ${order.account}, not of ${account}`);
   if (execType === "new") return { order, origin, rests: mayRest(order) };
+  if (execType === "replaced") return { order, rests: mayRest(order) };
   if (execType === "triggered") return { rests: mayRest(order) };
   if (execType === "rejected" || execType === "rules_changed") return { order, origin };
   if (execType !== "fill") return {};

@@ -176,6 +176,7 @@ function applyReport(state: MarketState, event: ReportEvent): void {
   if (report.execType === "new") open(state, event);
   else if (report.execType === "fill") applyFill(state, event);
   else if (report.execType === "triggered") activate(state, event);
+  else if (report.execType === "replaced") replace(state, event);
   else if (report.execType === "canceled" || report.execType === "expired") close(state, report.orderId, true);
   if (event.entry === null) return;
   applyEntry(state.balances, event.entry);
@@ -205,6 +206,27 @@ function activate(state: MarketState, { report, rests, seq }: ReportEvent): void
   state.waiting.delete(order.id);
   Object.assign(order, { trigger: null, seq });
   if (rests) rest(state, order);
+}
+
+/** The order has other terms: it keeps its place in time where only its quantity has become less. */
+function replace(state: MarketState, event: ReportEvent): void {
+  const before = state.orders.get(event.report.orderId);
+  invariant(before !== undefined && event.order !== null, `order ${event.report.orderId} is replaced and not open`);
+  const after = { ...event.order, seq: event.seq };
+  if (isResting(before) && state.resting.has(before.id)) {
+    const less = isResting(after) && after.price === before.price ? before.leaves - after.leaves : -1n;
+    if (less >= 0n) {
+      if (less > 0n) reduceInBook(state.book, before, less);
+      before.budget = after.budget;
+      return;
+    }
+    reduceInBook(state.book, before, before.leaves);
+    state.resting.delete(before.id);
+  }
+  state.waiting.delete(after.id);
+  state.orders.set(after.id, after);
+  if (isWaiting(after)) state.waiting.set(after);
+  if (event.rests) rest(state, after);
 }
 
 function moveTrigger(state: MarketState, { orderId, price }: Trailed): void {

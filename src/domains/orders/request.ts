@@ -1,10 +1,11 @@
 // From a body that fits the schema to the order request that an account judges: decimals become units of listed assets.
 import type { OrderRequest, TriggerWish } from "../../core/account/admission.ts";
+import type { ReplaceWish } from "../../core/account/replace.ts";
 import { parseDecimal } from "../../core/decimal.ts";
 import { findMarket, type MarketRules } from "../../core/listings.ts";
 import type { Trail } from "../../core/order.ts";
-import { ok, type PlainOrderCode, type Refusal, type Result, refuse } from "../../core/result.ts";
-import type { OrderIn } from "./schema.ts";
+import { invariant, ok, type PlainOrderCode, type Refusal, type Result, refuse } from "../../core/result.ts";
+import type { OrderChange, OrderIn } from "./schema.ts";
 
 /** A hundredth of a percent is the least that a trail is told by. */
 const PERCENT_DIGITS = 2;
@@ -71,7 +72,27 @@ function triggerOf({ type, side }: OrderIn, price: bigint | null, trail: Trail |
   return { when: rises ? "rises" : "falls", price, trail };
 }
 
-function readTrail(order: OrderIn, rules: MarketRules): Result<Trail | null> {
+/** Reads a change in the units of the order's market. Refuses as {@link orderRequestOf} does. */
+export function replaceWishOf(change: OrderChange, symbol: string): Result<ReplaceWish> {
+  const rules = findMarket(symbol);
+  invariant(rules !== undefined, `an order of ${symbol}, which is not listed`);
+  const trail = readTrail(change, rules);
+  if (!trail.ok) return trail;
+  const limitPrice = read(change.limit_price, rules.quoteScale, "off_tick");
+  if (!limitPrice.ok) return limitPrice;
+  const stopPrice = read(change.stop_price, rules.quoteScale, "off_tick");
+  if (!stopPrice.ok) return stopPrice;
+  const qty = read(change.qty, rules.baseScale, "off_lot");
+  if (!qty.ok) return qty;
+  return ok({
+    ...(qty.value === null ? {} : { qty: qty.value }),
+    ...(limitPrice.value === null ? {} : { limitPrice: limitPrice.value }),
+    ...(stopPrice.value === null ? {} : { stopPrice: stopPrice.value }),
+    ...(trail.value === null ? {} : { trail: trail.value }),
+  });
+}
+
+function readTrail(order: Pick<OrderIn, "trail_percent" | "trail_amount">, rules: MarketRules): Result<Trail | null> {
   const amount = read(order.trail_amount, rules.quoteScale, "off_tick");
   if (!amount.ok || amount.value !== null) return amount.ok ? ok({ amount: amount.value ?? 0n }) : amount;
   if (order.trail_percent === undefined) return ok(null);

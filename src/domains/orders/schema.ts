@@ -89,6 +89,20 @@ export const orderIn = orderFields
   })
   .openapi("NewOrder");
 
+const CHANGES = ["qty", "limit_price", "stop_price", "trail_percent", "trail_amount"] as const;
+
+/** What of an open order is to be other; `qty` in all, what is filled already included. */
+export const orderChange = orderFields
+  .pick({ qty: true, limit_price: true, stop_price: true, trail_percent: true, trail_amount: true })
+  .superRefine((change, context) => {
+    const wrong = (path: string, code: string, message: string) =>
+      context.addIssue({ code: "custom", path: [path], message, params: { code } });
+    if (CHANGES.every((name) => change[name] === undefined)) wrong("qty", "required", "Say what is to be other.");
+    if (change.trail_percent !== undefined && change.trail_amount !== undefined)
+      wrong("trail_percent", "not_allowed", "Give one of trail_percent and trail_amount.");
+  })
+  .openapi("OrderChange");
+
 /** One execution; `fee` is charged in `fee_asset`. */
 export const fillOut = z
   .object({
@@ -135,3 +149,5 @@ export const clientOrderPath = z.object({ client_order_id: clientOrderId });
 
 /** An order that fits the schema, with its defaults. */
 export type OrderIn = z.output<typeof orderIn>;
+/** A change that fits the schema. */
+export type OrderChange = z.output<typeof orderChange>;

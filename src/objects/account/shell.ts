@@ -1,6 +1,8 @@
 // The account object's class: wires the logic and the sockets to the platform and decides nothing.
+
 import { DurableObject } from "cloudflare:workers";
 import type { OrderRequest } from "../../core/account/admission.ts";
+import type { ReplaceWish } from "../../core/account/replace.ts";
 import type { AccountStatus, Transfer } from "../../core/account/state.ts";
 import { isKeyId, type KeyOwner } from "../../core/api-keys.ts";
 import { SETTLE_WAIT_MS } from "../../core/limits.ts";
@@ -104,6 +106,15 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
       if (!placed.ok) return placed;
       await waitAtMost(placed.value.settled, SETTLE_WAIT_MS);
       return ok(this.#logic.order(orderId) ?? placed.value.order);
+    });
+  }
+
+  async replaceOrder(caller: Caller, orderId: string, wish: ReplaceWish) {
+    return this.#meter.counted(caller, async () => {
+      const asked = this.#logic.replace(caller, orderId, wish);
+      if (!asked.ok) return asked;
+      await waitAtMost(asked.value.settled, SETTLE_WAIT_MS);
+      return this.#logic.replaced(orderId);
     });
   }
 

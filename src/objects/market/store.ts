@@ -40,7 +40,7 @@ const VERSION_1 = [
 ];
 
 /** The reports after which an order's row is no longer what it was. */
-const CHANGES_ORDER: ReadonlySet<string> = new Set(["new", "fill", "triggered", "canceled", "expired"]);
+const CHANGES_ORDER: ReadonlySet<string> = new Set(["new", "fill", "triggered", "replaced", "canceled", "expired"]);
 
 /** What the tables keep of an account beside the core's record: its epoch, and the last report that it has applied. */
 export interface PeerRecord {
