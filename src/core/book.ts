@@ -26,7 +26,7 @@ export interface BookOrder {
   expiresAt: number | null;
   seq: number;
   /** What it still waits for, outside of the book. */
-  trigger?: Trigger | null;
+  trigger?: Trigger | undefined;
 }
 
 /** An order that rests: it has a price and a quantity. */

@@ -53,13 +53,14 @@ export type Command =
 
 /**
  * What is other than before: how much more or less is wanted in all (base units), at which limit, for which trigger while it
- * waits, and what is held for it from then on.
+ * waits, and what is held for it from then on. `credit` is the owner's own reckoning, which the market hands back.
  */
 export interface Replaced {
   qtyDelta: bigint;
   limitPrice: bigint | null;
   trigger?: Trigger;
   hold: bigint;
+  credit?: bigint;
 }
 
 /** One execution as its owner sees it. `done`: the order has got all that it may get. */

@@ -5,7 +5,7 @@ import { findMarket } from "../../src/core/listings.ts";
 import type { Order } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
 import type { Answered, Caller } from "../../src/objects/protocol.ts";
-import { randomTrigger } from "../support/orders.ts";
+import { randomChange, randomTrigger } from "../support/orders.ts";
 import { Crash } from "./timeline.ts";
 import { PRICE_SEED, type World } from "./world.ts";
 
@@ -57,6 +57,7 @@ export function schedule(world: World, commands: number, spanMs: number): Client
     const account = random.pick(ACCOUNT_IDS);
     const at = 500 + random.unit() * spanMs;
     if (random.once(5)) world.later(at, () => cancelSome(world, account));
+    if (random.once(3)) world.later(at, () => replaceSome(world, account));
     else if (random.once(12)) world.later(at, () => moveSome(world, account, `m-${index}`, clients));
     else world.later(at, () => order(world, account, `c-${index}`, clients));
   }
@@ -124,6 +125,21 @@ function cancelSome(world: World, account: string): void {
     world.count("cancel");
     if (all) logic.cancelAll(callerOf(account), { symbol: null, side: null });
     else logic.cancel(callerOf(account), chosen);
+    return undefined;
+  });
+}
+
+function replaceSome(world: World, account: string): void {
+  const which = world.random.unit();
+  untilDone(world, 0, () => {
+    const logic = world.account(account);
+    if (!logic.admitCaller(callerOf(account)).ok) return again(world, "refused_unavailable");
+    const open = [...logic.state.orders.values()];
+    const chosen = open[Math.floor(which * open.length)];
+    const rules = chosen === undefined ? undefined : findMarket(chosen.symbol);
+    if (chosen === undefined || rules === undefined) return undefined;
+    const asked = logic.replace(callerOf(account), chosen.id, randomChange(world.random, chosen, rules));
+    world.count(asked.ok ? "replace" : `replace_${asked.refusal.code}`);
     return undefined;
   });
 }

@@ -105,7 +105,8 @@ export class Desk {
   }
 
   /**
-   * Sends one command: `x1 buy 3 @ 180.1`, `x1 sell 2 market`, `x1 buy $500 market`, `cancel x1`; words after it: a time in
+   * Sends one command: `x1 buy 3 @ 180.1`, `x1 sell 2 market`, `x1 buy $500 market`, `cancel x1`, `replace x1 +2 @ 180.2` (so
+   * much more or less, at this limit or trigger: `-1 rises:181`); words after it: a time in
    * force, `post_only`, `stp:none`, `budget:12.5`, `until:<ms>`, `not_after:<ms>`, `rises:181`, `falls:179`, `trail:0.5`,
    * `trail:1.5%`.
    */
@@ -118,11 +119,15 @@ export class Desk {
     return this.turn((turn) => {
       for (const sentence of sentences) {
         const [first = "", ...rest] = sentence.split(" ");
-        const id = first === "cancel" ? (rest[0] ?? "") : first;
+        const id = first === "cancel" || first === "replace" ? (rest[0] ?? "") : first;
         const account = id.slice(0, 1);
         const cseq = peerOf(this.state, account).cseq + 1;
         applyCommands(turn, account, [
-          first === "cancel" ? { kind: "cancel", cseq, orderId: id } : this.#submit(id, cseq, rest),
+          first === "cancel"
+            ? { kind: "cancel", cseq, orderId: id }
+            : first === "replace"
+              ? this.#replace(id, cseq, rest.slice(1))
+              : this.#submit(id, cseq, rest),
         ]);
       }
     });
@@ -162,6 +167,19 @@ export class Desk {
       order,
       notAfter: notAfter === undefined ? null : Number(notAfter),
       rulesVersion: version === undefined ? this.rules.version : Number(version),
+    };
+  }
+
+  #replace(id: string, cseq: number, words: string[]): Command {
+    const option = (name: string) => words.find((word) => word.startsWith(`${name}:`))?.slice(name.length + 1);
+    const trigger = this.#trigger(option);
+    const at = words.indexOf("@");
+    const [sign = "", digits = ""] = [words[0]?.slice(0, 1), words[0]?.slice(1)];
+    return {
+      ...{ kind: "replace", cseq, orderId: id, postOnly: words.includes("post_only"), hold: this.price("2000") },
+      qtyDelta: (sign === "-" ? -1n : 1n) * this.qty(digits),
+      limitPrice: at < 0 ? null : this.price(words[at + 1] ?? ""),
+      ...(trigger === null ? {} : { trigger }),
     };
   }
 

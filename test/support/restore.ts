@@ -161,7 +161,8 @@ export function promisedBy(world: CoreWorld) {
     credits: nonZero(state.credits),
     positions: [...state.positions.values()].sort(bySymbol),
     open: [...state.orders.keys()].sort(),
-    orders: [...orders.values()].map(({ updatedAt: _, seq: __, ...kept }) => kept).sort(byId),
+    // What was refused of an order is an answer to a question that is answered.
+    orders: [...orders.values()].map(({ updatedAt: _, seq: __, replaceRefused: ___, ...kept }) => kept).sort(byId),
   }));
   const markets = [...world.venues].map(([symbol, { state }]) => ({
     symbol,

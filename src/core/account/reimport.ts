@@ -70,7 +70,7 @@ function recreate(turn: AccountTurn, symbol: string, book: BookOrder, origin: Or
       limitPrice: book.price,
     },
     ...(origin ?? plain),
-    ...(trigger == null ? {} : { trigger }),
+    ...(trigger === undefined ? {} : { trigger }),
     status: "pending_new",
     reason: null,
     cancelRequested: false,

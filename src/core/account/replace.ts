@@ -112,10 +112,10 @@ function askFor(turn: AccountTurn, order: Order, replacing: Replacement, rules: 
 export function replaceCommand(
   turn: AccountTurn,
   order: Order,
-  { qty, limitPrice, trigger, hold }: Replacement,
+  { qty, limitPrice, trigger, hold, credit }: Replacement,
 ): Command {
   const qtyDelta = (qty ?? 0n) - (order.qty ?? 0n);
-  const to: Replaced = { qtyDelta, limitPrice, hold, ...(trigger === undefined ? {} : { trigger }) };
+  const to: Replaced = { qtyDelta, limitPrice, hold, credit, ...(trigger === undefined ? {} : { trigger }) };
   const cseq = accountPeer(turn.state, order.symbol).cseq + 1;
   return { kind: "replace", cseq, orderId: order.id, postOnly: order.postOnly, ...to };
 }
@@ -125,9 +125,8 @@ type Effect = Pick<ReportApplied, "order" | "entry">;
 /** The market has replaced it: the order has its other terms, and what it no longer needs is released. */
 export function replacedEffect(turn: AccountTurn, order: Order, { replaced }: Report): Effect {
   invariant(replaced !== undefined, "a replaced report comes with what is other");
-  const { qtyDelta, limitPrice, trigger, hold } = replaced;
+  const { qtyDelta, limitPrice, trigger, hold, credit = order.credit } = replaced;
   const qty = order.qty === null ? null : order.qty + qtyDelta;
-  const credit = order.replacing?.credit ?? order.credit;
   const notional = notionalAfter(order);
   const after: Order = { ...order, qty, notional, limitPrice, hold, credit, replacing: null };
   if (trigger !== undefined) after.trigger = trigger;

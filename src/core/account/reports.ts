@@ -118,8 +118,9 @@ function cancelRejectedEffect(turn: AccountTurn, order: Order, retold: boolean):
 const ENDED = { hold: 0n, cancelRequested: false };
 
 /** A change that was asked for ends with its order: the market's own word on it says the same. */
-function unreplaced({ replacing }: Order): Partial<Order> {
-  return (replacing ?? null) === null ? {} : { replacing: null, replaceRefused: "order_not_open" };
+function unreplaced({ replacing = null }: Order): Partial<Order> {
+  if (replacing === null) return {};
+  return { replacing: null, replaceRefused: "order_not_open", credit: replacing.before.credit };
 }
 
 function closeEffect(

@@ -12,7 +12,7 @@ export const NO_PLAN: MatchPlan = { fills: [], complete: false, end: null };
 
 /** Whether what is left of an order stays in the book, once it waits for nothing. */
 export function mayRest({ price, timeInForce, trigger }: BookOrder): boolean {
-  if (price === null || (trigger ?? null) !== null) return false;
+  if (price === null || trigger !== undefined) return false;
   return timeInForce === "gtc" || timeInForce === "gtd" || timeInForce === "day";
 }
 
@@ -41,7 +41,7 @@ export function fireTriggers(turn: MarketTurn, reference: bigint): void {
 /** From now on the order is a market or a limit order like any other that comes in. */
 function trigger(turn: MarketTurn, order: WaitingOrder, reference: bigint): void {
   const { book, rules } = turn.state;
-  const active: BookOrder = { ...order, trigger: null };
+  const active: BookOrder = { ...order, trigger: undefined };
   const plan = planMatch(book, active, active.price ?? protectionPrice(rules, active.side, reference), rules);
   const facts = { orderId: order.id, execType: "triggered", triggerPrice: order.trigger.price } as const;
   report(turn, order.account, facts, { rests: mayRest(active) });

@@ -41,7 +41,7 @@ function rejectReplace(turn: MarketTurn, account: string, { cseq, orderId }: Rep
 /** The order under its other terms, its budget exact where a limit bounds what it can cost. */
 function replacedBy(order: BookOrder, to: Replaced, rules: MarketRules): BookOrder {
   const leaves = order.leaves === null ? null : order.leaves + to.qtyDelta;
-  const after = { ...order, price: to.limitPrice, leaves, trigger: to.trigger ?? order.trigger ?? null };
+  const after = { ...order, price: to.limitPrice, leaves, trigger: to.trigger ?? order.trigger };
   const budget = leaves === null ? null : worstCost(order, to.limitPrice, leaves, rules.baseScale);
   return { ...after, budget: budget ?? to.hold };
 }

@@ -204,7 +204,7 @@ function activate(state: MarketState, { report, rests, seq }: ReportEvent): void
   const order = state.orders.get(report.orderId);
   invariant(order !== undefined && isWaiting(order), `order ${report.orderId} is triggered and does not wait`);
   state.waiting.delete(order.id);
-  Object.assign(order, { trigger: null, seq });
+  Object.assign(order, { trigger: undefined, seq });
   if (rests) rest(state, order);
 }
 
@@ -238,7 +238,7 @@ function moveTrigger(state: MarketState, { orderId, price }: Trailed): void {
 
 /** Whether an order waits for its trigger. */
 export function isWaiting(order: BookOrder): order is WaitingOrder {
-  return (order.trigger ?? null) !== null;
+  return order.trigger !== undefined;
 }
 
 function applyFill(state: MarketState, event: ReportEvent): void {
