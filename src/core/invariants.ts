@@ -4,7 +4,8 @@ import { holdOf } from "./account/holds.ts";
 import { type AccountPeer, type AccountState, assetsOf, balanceOf, creditOf, rulesOf } from "./account/state.ts";
 import { type Book, type BookOrder, type BookSide, HOUSE, isBetter, type Level, type RestingOrder } from "./book.ts";
 import { type Balances, balanceKey, isCustomerMoney, keyParts } from "./ledger.ts";
-import { houseOrderId, isWaiting, type MarketPeer, type MarketState } from "./market/state.ts";
+import { houseOrderId } from "./market/quotes.ts";
+import { isWaiting, type MarketPeer, type MarketState } from "./market/state.ts";
 import { UNITS_MAX } from "./money.ts";
 import { feeOf, isOpen, leavesOf, limitBuyReserve, type Order } from "./order.ts";
 

@@ -88,8 +88,8 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   "get /v1/orders/{id}": { params: ({ order }) => ({ id: order }), answers: 200, others: 404 },
   "patch /v1/orders/{id}": {
     params: ({ order }) => ({ id: order }),
-    body: () => ({ limit_price: "50002" }),
-    answers: 200,
+    body: () => ({ trail_percent: "1" }),
+    answers: 422,
     others: 404,
   },
   "delete /v1/orders/{id}": { params: ({ order }) => ({ id: order }), answers: 200, others: 404 },

@@ -6,7 +6,8 @@ import type { Side } from "../order.ts";
 import { STEP_MS } from "../prices.ts";
 import { fireTriggers } from "./active.ts";
 import { fillMaker } from "./fills.ts";
-import { houseOrderId, type MarketState } from "./state.ts";
+import { houseOrderId } from "./quotes.ts";
+import type { MarketState } from "./state.ts";
 import { type Range, widen } from "./triggers.ts";
 import { emit, type MarketTurn, referenceAt, report } from "./turn.ts";
 

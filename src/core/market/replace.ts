@@ -16,26 +16,32 @@ export type Replace = Extract<Command, { kind: "replace" }>;
  * would, and meets what it meets. One that has got all that it now wants is canceled.
  */
 export function replaceOrder(turn: MarketTurn, account: string, command: Replace): void {
+  const { cseq, orderId } = command;
+  const order = turn.state.orders.get(orderId);
+  const reason = order?.account === account ? replaceOwn(turn, order, command) : "order_not_open";
+  if (reason !== null) report(turn, account, { orderId, execType: "replace_rejected", reason }, { cseq });
+}
+
+/** Makes the change and answers null, or says why not. */
+function replaceOwn(turn: MarketTurn, before: BookOrder, command: Replace): string | null {
   const { kind: _, cseq, orderId, postOnly, ...to } = command;
-  const { book, rules, orders } = turn.state;
-  const before = orders.get(orderId);
-  if (before?.account !== account) return rejectReplace(turn, account, command, "order_not_open");
+  const { book, rules } = turn.state;
+  const { account } = before;
   const after = replacedBy(before, to, rules);
-  if (after.leaves !== null && after.leaves <= 0n)
-    return report(turn, account, { orderId, execType: "canceled", reason: "replaced" }, { cseq });
+  if (after.leaves !== null && after.leaves <= 0n) {
+    report(turn, account, { orderId, execType: "canceled", reason: "replaced" }, { cseq });
+    return null;
+  }
+  const refusal = refusalOf(turn, before, after, postOnly);
+  if (refusal !== null) return refusal;
   const rests = mayRest(after);
   const moves = rests && (after.price !== before.price || (after.leaves ?? 0n) > (before.leaves ?? 0n));
   const plan = moves ? planMatch(book, after, after.price ?? 0n, rules) : NO_PLAN;
-  const refusal = refusalOf(turn, before, after, postOnly);
-  if (refusal !== null) return rejectReplace(turn, account, command, refusal);
   const replaced = { ...to, hold: after.budget };
   report(turn, account, { orderId, execType: "replaced", replaced }, { cseq, order: after, rests });
   if (isWaiting(after)) fireTriggers(turn, referenceNow(turn));
   else if (moves) execute(turn, after, plan);
-}
-
-function rejectReplace(turn: MarketTurn, account: string, { cseq, orderId }: Replace, reason: string): void {
-  report(turn, account, { orderId, execType: "replace_rejected", reason }, { cseq });
+  return null;
 }
 
 /** The order under its other terms, its budget exact where a limit bounds what it can cost. */

@@ -5,19 +5,17 @@ import {
   type BookOrder,
   emptyBook,
   findInBook,
-  HOUSE,
   levelAt,
   type RestingOrder,
   reduceInBook,
 } from "../book.ts";
 import { canonical } from "../codec.ts";
-import type { HouseQuote } from "../house.ts";
 import { applyEntry, type Balances, GENESIS_HASH, type Sha256 } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
 import type { Report } from "../messages.ts";
-import type { Side } from "../order.ts";
 import { invariant } from "../result.ts";
 import type { MarketEvent, ReportEvent } from "./events.ts";
+import { houseOrderId, placeQuotes, removeQuotes } from "./quotes.ts";
 import { Thresholds } from "./thresholds.ts";
 import { type Trailed, Waiting, type WaitingOrder } from "./triggers.ts";
 
@@ -76,11 +74,6 @@ export function emptyMarket(rules: MarketRules, epoch: number): MarketState {
   };
 }
 
-/** The id under which the house's quote at one price stands in the book. */
-export function houseOrderId(side: Side, price: bigint): string {
-  return `${HOUSE}-${side}-${price}`;
-}
-
 /** The market's record of one account, made on first use. */
 export function peerOf(state: MarketState, account: string): MarketPeer {
   let peer = state.peers.get(account);
@@ -127,43 +120,6 @@ function restore(state: MarketState, epoch: number): void {
   state.restoring = true;
   for (const peer of state.peers.values()) peer.unacknowledged = [];
   removeQuotes(state);
-}
-
-function placeQuotes(state: MarketState, step: number, quotes: HouseQuote[]): void {
-  invariant(step > state.step, `step ${step} after ${state.step}`);
-  state.step = step;
-  removeQuotes(state);
-  for (const quote of quotes) addToBook(state.book, houseOrder(quote, state.seq));
-}
-
-function removeQuotes(state: MarketState): void {
-  for (const side of [state.book.buy, state.book.sell]) {
-    for (const level of [...side.levels.values()]) {
-      const quote = level.orders.get(houseOrderId(side.side, level.price));
-      if (quote !== undefined) reduceInBook(state.book, quote, quote.leaves);
-    }
-  }
-}
-
-/** The house's quote as an order: no fee, no owner's hold. */
-export function houseOrder(quote: HouseQuote, seq: number): RestingOrder {
-  return {
-    id: houseOrderId(quote.side, quote.price),
-    account: HOUSE,
-    side: quote.side,
-    price: quote.price,
-    leaves: quote.qty,
-    timeInForce: "gtc",
-    selfTradePrevention: "none",
-    makerFeeBps: 0,
-    takerFeeBps: 0,
-    // Nothing is held for the house: more than any quote may cost.
-    budget: 2n ** 80n,
-    feeNumerator: 0n,
-    fee: 0n,
-    expiresAt: null,
-    seq,
-  };
 }
 
 function applyReport(state: MarketState, event: ReportEvent): void {

@@ -147,13 +147,13 @@ export const ordersRouter = createRouter()
     return send(c, await findOrder(accessOf(c), by), wireOrder, 200);
   })
   .openapi(read, async (c) => send(c, await findOrder(accessOf(c), { id: c.req.valid("param").id }), wireOrder, 200))
-  .openapi(cancel, async (c) => {
-    const order = await cancelOrder(accessOf(c), c.req.valid("param").id);
-    return send(c, order, wireOrder, order.ok && order.value.status !== "canceled" ? 202 : 200);
-  })
   .openapi(replace, async (c) => {
     const order = await replaceOrder(accessOf(c), c.req.valid("param").id, c.req.valid("json"));
     return send(c, order, wireOrder, order.ok && (order.value.replacing ?? null) !== null ? 202 : 200);
+  })
+  .openapi(cancel, async (c) => {
+    const order = await cancelOrder(accessOf(c), c.req.valid("param").id);
+    return send(c, order, wireOrder, order.ok && order.value.status !== "canceled" ? 202 : 200);
   })
   .openapi(cancelEvery, async (c) => {
     const request = { path: c.req.path, id: c.get("requestId") };

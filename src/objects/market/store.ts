@@ -5,10 +5,9 @@ import { addToBook } from "../../core/book.ts";
 import { decode, encode } from "../../core/codec.ts";
 import { balanceKey } from "../../core/ledger.ts";
 import type { MarketRules } from "../../core/listings.ts";
+import { houseOrder, houseOrderId } from "../../core/market/quotes.ts";
 import {
   emptyMarket,
-  houseOrder,
-  houseOrderId,
   isWaiting,
   type MarketEvent,
   type MarketState,
