@@ -9,8 +9,13 @@ export type Side = "buy" | "sell";
 export type OrderType = "market" | "limit" | "stop" | "stop_limit" | "take_profit" | "trailing_stop";
 /** How long an order lives: until canceled, until its expiry, until 00:00 UTC; at once and no longer, or at once and whole. */
 export type TimeInForce = "gtc" | "gtd" | "day" | "ioc" | "fok";
-/** Whether an order that would meet one of its own account trades with it, or is canceled. */
-export type SelfTradePrevention = "none" | "cancel_newest";
+/**
+ * What happens when an order would meet one of its own account: they trade (`none`); the one that comes in, the one that
+ * rests or both are canceled; or both lose what they would have traded.
+ */
+export const SELF_TRADE_PREVENTIONS = ["none", "cancel_newest", "cancel_oldest", "cancel_both", "decrement"] as const;
+/** One of {@link SELF_TRADE_PREVENTIONS}. */
+export type SelfTradePrevention = (typeof SELF_TRADE_PREVENTIONS)[number];
 /** Where an order is; {@link canTransition} says where it may go from there. */
 export type OrderStatus =
   | "pending_new"

@@ -1,5 +1,6 @@
 // An order as answers show it; what owners and operators read alike. The same names as core/wire.ts writes.
 import { z } from "@hono/zod-openapi";
+import { SELF_TRADE_PREVENTIONS } from "../core/order.ts";
 import { decimalOut, timestampOut } from "./openapi.ts";
 
 /** An order, out. */
@@ -19,7 +20,7 @@ export const orderOut = z
     trail_amount: decimalOut.nullable(),
     post_only: z.boolean(),
     expires_at: timestampOut.nullable(),
-    self_trade_prevention: z.enum(["none", "cancel_newest"]),
+    self_trade_prevention: z.enum(SELF_TRADE_PREVENTIONS),
     status: z.enum(["pending_new", "held", "new", "partially_filled", "filled", "canceled", "expired", "rejected"]),
     reason: z.string().nullable(),
     cancel_requested: z.boolean(),

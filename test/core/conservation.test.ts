@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { SELF_TRADE_PREVENTIONS } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
 import { listed, SEED, units } from "../support/book.ts";
 import { CoreWorld } from "../support/core-world.ts";
@@ -58,7 +59,7 @@ function placeSomething(world: CoreWorld, random: Random, id: string): void {
     notional: byNotional ? BigInt(1 + random.int(random.pick([3_000_000, 2_000_000_000]))) : null,
     limitPrice: type === "market" ? null : reference + BigInt(random.int(40) - 20) * rules.tickSize,
     expiresAt: timeInForce === "gtd" ? world.now + 1_000 + random.int(20_000) : null,
-    selfTradePrevention: random.pick(["none", "cancel_newest"]),
+    selfTradePrevention: random.pick(SELF_TRADE_PREVENTIONS),
     ...waits,
   });
 }
@@ -80,7 +81,7 @@ describe("whatever five accounts do in two markets, no invariant breaks", () => 
       expectWhole(world, true);
     }
     expectHistory(world);
-    expect(expectTradesBalance(world)).toBeGreaterThan(500);
+    expect(expectTradesBalance(world)).toBeGreaterThan(400);
   });
 
   it.each([3, 4])("with messages that wait, seed %d, 4,000 acts", { timeout: 60_000 }, (seed) => {

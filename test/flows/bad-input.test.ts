@@ -252,7 +252,6 @@ describe("an order", () => {
   it.each([
     ["bracket", { order_class: "bracket", take_profit: { limit_price: "70000" }, stop_loss: { stop_price: "50000" } }],
     ["display_qty", { display_qty: "0.001" }],
-    ["self_trade_prevention decrement", { self_trade_prevention: "decrement" }],
   ])("that no market takes yet is unsupported_order_type: %s", async (_, change) => {
     expectProblem(await place(change, true), 422, "unsupported_order_type");
   });

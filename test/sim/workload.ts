@@ -1,8 +1,10 @@
 // What clients do in a simulated run: a seeded mix of orders, cancels and money, retried with the same keys until answered.
+
 import type { OrderRequest } from "../../src/core/account/admission.ts";
 import { encode } from "../../src/core/codec.ts";
 import { findMarket } from "../../src/core/listings.ts";
 import type { Order } from "../../src/core/order.ts";
+import { SELF_TRADE_PREVENTIONS } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
 import type { Answered, Caller } from "../../src/objects/protocol.ts";
 import { randomChange, randomTrigger } from "../support/orders.ts";
@@ -275,7 +277,7 @@ function randomOrder(world: World, clientOrderId: string): OrderRequest {
     notional: byNotional ? worth : null,
     limitPrice: type === "limit" ? price - (price % rules.tickSize) : null,
     expiresAt: gtd ? Math.floor(world.clock()) + 5_000 : null,
-    selfTradePrevention: random.pick(["cancel_newest", "cancel_newest", "none"]),
+    selfTradePrevention: random.pick(SELF_TRADE_PREVENTIONS),
     ...waits,
     ...(gtd ? { timeInForce: "gtd" } : {}),
   };

@@ -122,14 +122,22 @@ export function replaceCommand(
 
 type Effect = Pick<ReportApplied, "order" | "entry">;
 
-/** The market has replaced it: the order has its other terms, and what it no longer needs is released. */
-export function replacedEffect(turn: AccountTurn, order: Order, { replaced }: Report): Effect {
+/**
+ * The market has replaced it: the order has its other terms, and what it no longer needs is released. With a reason it has
+ * done so by itself, and a change that is asked for goes on from there.
+ */
+export function replacedEffect(turn: AccountTurn, order: Order, { replaced, reason }: Report): Effect {
   invariant(replaced !== undefined, "a replaced report comes with what is other");
   const { qtyDelta, limitPrice, trigger, hold, credit = order.credit } = replaced;
   const qty = order.qty === null ? null : order.qty + qtyDelta;
   const notional = notionalAfter(order);
   const after: Order = { ...order, qty, notional, limitPrice, hold, credit, replacing: null };
   if (trigger !== undefined) after.trigger = trigger;
+  const { replacing = null } = order;
+  if (reason !== null && replacing !== null) {
+    after.replacing = { ...replacing, qty: replacing.qty === null ? null : replacing.qty + qtyDelta };
+    after.hold = holdOf(after, rulesOf(turn.state, order.symbol).baseScale) ?? order.hold;
+  }
   return { order: after, entry: releaseEntry(turn, order, after) };
 }
 

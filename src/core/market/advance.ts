@@ -1,7 +1,7 @@
 // How a market comes to now: what expired, what the house's moving price has met, and which triggers it has reached.
 import { bestPrice, findInBook } from "../book.ts";
 import { houseQuotes, nextCrossingStep } from "../house.ts";
-import { type PlannedFill, planMatch } from "../matching.ts";
+import { isFill, type PlannedFill, planMatch } from "../matching.ts";
 import type { Side } from "../order.ts";
 import { STEP_MS } from "../prices.ts";
 import { fireTriggers } from "./active.ts";
@@ -78,5 +78,5 @@ function requote(turn: MarketTurn, step: number, range: Range): void {
 /** What the house's quote at a price meets, as far as it is still there. */
 function houseFills(state: MarketState, side: Side, price: bigint): PlannedFill[] {
   const quote = findInBook(state.book, side, price, houseOrderId(side, price));
-  return quote === undefined ? [] : planMatch(state.book, quote, price, state.rules).fills;
+  return quote === undefined ? [] : planMatch(state.book, quote, price, state.rules).meetings.filter(isFill);
 }

@@ -29,8 +29,7 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
   if (!notional.ok && notional.refusal.code === "validation_failed") return notional;
   const trail = readTrail(order, rules);
   if (!trail.ok && trail.refusal.code === "validation_failed") return trail;
-  const selfTradePrevention = supported(order);
-  if (selfTradePrevention === null) return refuse(UNSUPPORTED);
+  if (!isSupported(order)) return refuse(UNSUPPORTED);
   const limitPrice = read(order.limit_price, rules.quoteScale, "off_tick");
   if (!limitPrice.ok) return limitPrice;
   const stopPrice = read(order.stop_price, rules.quoteScale, "off_tick");
@@ -45,7 +44,7 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
     symbol: order.symbol,
     side: order.side,
     type: order.type,
-    selfTradePrevention,
+    selfTradePrevention: order.self_trade_prevention,
     timeInForce: order.time_in_force ?? (order.type === "market" ? "ioc" : "gtc"),
     postOnly: order.post_only,
     qty: qty.value,
@@ -57,12 +56,10 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
   });
 }
 
-/** How the order prevents self-trades, when markets take its kind today; null otherwise. */
-function supported(order: OrderIn): OrderRequest["selfTradePrevention"] | null {
+/** Whether markets take an order of this kind today. */
+function isSupported(order: OrderIn): boolean {
   const extras = [order.display_qty, order.take_profit, order.stop_loss];
-  if (order.order_class !== "simple" || extras.some((extra) => extra !== undefined)) return null;
-  const mode = order.self_trade_prevention;
-  return mode === "none" || mode === "cancel_newest" ? mode : null;
+  return order.order_class === "simple" && extras.every((extra) => extra === undefined);
 }
 
 /** A stop goes with the price, a take_profit waits for the price to come to it. */

@@ -1,5 +1,6 @@
 // What an order looks like on the wire, in and out, and which bodies are none.
 import { z } from "@hono/zod-openapi";
+import { SELF_TRADE_PREVENTIONS } from "../../core/order.ts";
 import { decimalIn, decimalOut, pageQuery, symbolFilter, timestampIn, timestampOut } from "../../http/openapi.ts";
 import { orderOut } from "../../http/order-shape.ts";
 
@@ -34,9 +35,7 @@ const orderFields = z.strictObject({
   order_class: z.enum(["simple", "bracket", "oco", "oto"]).default("simple"),
   take_profit: takeProfitIn.optional(),
   stop_loss: stopLossIn.optional(),
-  self_trade_prevention: z
-    .enum(["none", "cancel_newest", "cancel_oldest", "cancel_both", "decrement"])
-    .default("cancel_newest"),
+  self_trade_prevention: z.enum(SELF_TRADE_PREVENTIONS).default("cancel_newest"),
 });
 
 interface Misfit {
