@@ -10,6 +10,8 @@ export const SUBMIT_DEADLINE_MS = 5_000;
 export const SETTLE_WAIT_MS = 2_000;
 /** How long a key counts as in flight: longer than a POST waits, or one that died unanswered would hold it for ever. */
 export const IN_FLIGHT_MAX_MS = 5_000;
+/** Orders of one batch: the contract's figure. */
+export const BATCH_ORDERS_MAX = 100;
 /** Commands in one call to a market: bounds one transaction there and the call's size. */
 export const COMMANDS_PER_CALL_MAX = 100;
 /** Reports in one push or answer: about 40 KB. What is left goes in the next. */

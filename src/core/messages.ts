@@ -15,6 +15,8 @@ export interface Origin {
   postOnly: boolean;
   credit: bigint;
   createdAt: number;
+  /** The atomic batch that it came with, if any. */
+  batch?: string;
 }
 
 /** An order as it is sent to its market: terms, what is held for it, and until when and under which rules it counts. */
@@ -37,7 +39,19 @@ export interface SubmitOrder {
 /** One command of an account for one market; `cseq` counts them from 1 for that pair. */
 export type Command =
   | { kind: "submit"; cseq: number; order: SubmitOrder; notAfter: number | null; rulesVersion: number }
-  | { kind: "cancel"; cseq: number; orderId: string };
+  /** Orders of which the market takes all, or none. The version before does not know it, and is asked again. */
+  | { kind: "submit_all"; cseq: number; orders: Submission[]; rulesVersion: number }
+  /** `reason`: why, where the owner has not asked for it by hand; the version before says "user" of every one. */
+  | { kind: "cancel"; cseq: number; orderId: string; reason?: CancelReason };
+
+/** An order for its market, and until when it counts, in ms; null: for as long as it takes. */
+export interface Submission {
+  order: SubmitOrder;
+  notAfter: number | null;
+}
+
+/** Why an account cancels by itself: its owner has not been heard of in time, or their stream has closed. */
+export type CancelReason = "cancel_all_after" | "cancel_on_disconnect";
 
 /** One execution as its owner sees it. `done`: the order has got all that it may get. */
 export interface Fill {

@@ -39,7 +39,7 @@ function turnOf(run: Run): MarketTurn {
   return { state: run.state, ctx, events: [] };
 }
 
-function randomCommand(run: Run): { account: string; command: Command } {
+function randomCommand(run: Run): { account: string; command: Exclude<Command, { kind: "submit_all" }> } {
   const { random } = run;
   const account = random.pick(ACCOUNTS);
   const cseq = peerOf(run.state, account).cseq + 1;

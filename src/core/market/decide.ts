@@ -5,6 +5,7 @@ import { type MatchPlan, type PlannedFill, planMatch } from "../matching.ts";
 import type { Command } from "../messages.ts";
 import { bandOf, type Side } from "../order.ts";
 import { STEP_MS } from "../prices.ts";
+import { submitAll } from "./batch.ts";
 import { fillMaker, fillTaker } from "./fills.ts";
 import { houseOrderId, type MarketState, peerOf } from "./state.ts";
 import { emit, type MarketTurn, referenceAt, report } from "./turn.ts";
@@ -70,14 +71,15 @@ export function applyCommands(turn: MarketTurn, account: string, commands: reado
   for (const command of commands) {
     if (command.cseq !== peerOf(turn.state, account).cseq + 1) continue;
     if (command.kind === "submit") submit(turn, account, command);
+    else if (command.kind === "submit_all") submitAll(turn, account, command, { submit, limitOf });
     else cancel(turn, account, command);
   }
 }
 
 function cancel(turn: MarketTurn, account: string, command: Command & { kind: "cancel" }): void {
-  const { cseq, orderId } = command;
+  const { cseq, orderId, reason = "user" } = command;
   const mine = turn.state.orders.get(orderId)?.account === account;
-  if (mine) report(turn, account, { orderId, execType: "canceled", reason: "user" }, { cseq });
+  if (mine) report(turn, account, { orderId, execType: "canceled", reason }, { cseq });
   else report(turn, account, { orderId, execType: "cancel_rejected", reason: "order_not_open" }, { cseq });
 }
 
@@ -91,7 +93,7 @@ function submit(turn: MarketTurn, account: string, command: Command & { kind: "s
     report(turn, account, { orderId, execType: "rules_changed", rules: state.rules }, { cseq, order, origin });
     return;
   }
-  const limit = order.price ?? protectionPrice(turn, order.side);
+  const limit = limitOf(turn, order.side, order.price);
   const late = command.notAfter !== null && Math.max(turn.ctx.now, state.at) > command.notAfter;
   const plan = planMatch(state.book, order, limit, state.rules);
   const reason = late ? "submitted_too_late" : refusalOf(turn, order, postOnly, limit, plan);
@@ -113,8 +115,9 @@ export function mayRest({ price, timeInForce }: BookOrder): boolean {
   return price !== null && (timeInForce === "gtc" || timeInForce === "gtd" || timeInForce === "day");
 }
 
-/** The worst price a market order may get: the edge of the band around the reference price. */
-function protectionPrice(turn: MarketTurn, side: Side): bigint {
+/** The worst price an order may get: its own, or of a market order the edge of the band around the reference price. */
+function limitOf(turn: MarketTurn, side: Side, price: bigint | null): bigint {
+  if (price !== null) return price;
   const { rules, at } = turn.state;
   const band = bandOf(referenceAt(turn, Math.max(turn.ctx.now, at)), rules.priceBandBps, rules.tickSize);
   return side === "buy" ? band.high : band.low;

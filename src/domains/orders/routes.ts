@@ -20,7 +20,10 @@ import {
 } from "../../http/openapi.ts";
 import { orderOut } from "../../http/order-shape.ts";
 import { renderPage, withCursor } from "../../http/page.ts";
+import type { BatchOutcome } from "../../objects/protocol.ts";
 import {
+  batchIn,
+  batchItemOut,
   bulkItemOut,
   clientOrderPath,
   fillOut,
@@ -29,8 +32,19 @@ import {
   orderIn,
   orderPath,
   orderQuery,
+  readOrder,
 } from "./schema.ts";
-import { cancelAll, cancelOrder, findOrder, listFills, listOrders, placeOrder } from "./service.ts";
+import {
+  batchAnswer,
+  cancelAll,
+  cancelOrder,
+  findOrder,
+  listFills,
+  listOrders,
+  placeBatch,
+  placedStatus,
+  placeOrder,
+} from "./service.ts";
 
 const tags = ["Orders"];
 const reading = { access: "orders:read", asksAccount: true } as const;
@@ -54,6 +68,19 @@ const place = operation({
     201: answer(orderOut, "The order, answered by its market"),
     202: answer(orderOut, "Held and sent; its market has not answered yet"),
     ...orderProblems,
+  },
+});
+const placeMany = operation({
+  method: "post",
+  path: "/v1/orders/batch",
+  ...trading,
+  spends: "orders",
+  tags,
+  summary: "Place up to 100 orders in one call, each for itself, or all of them or none",
+  request: { headers: idempotencyHeaders, body: body(batchIn) },
+  responses: {
+    207: answer(z.object({ data: z.array(batchItemOut) }), "What became of each, in the order given"),
+    ...problems("batch_not_one_market", ...TOKEN_CODES, ...BODY_CODES, ...KEY_CODES),
   },
 });
 const list = operation({
@@ -118,8 +145,20 @@ const fills = operation({
 export const ordersRouter = createRouter()
   .openapi(place, async (c) => {
     const answered = await placeOrder(accessOf(c), c.req.valid("json"), idempotencyOf(c));
-    return sendOnce(c, answered, wireOrder, (order, repeated) =>
-      repeated ? 200 : order.status === "pending_new" ? 202 : 201,
+    return sendOnce(c, answered, wireOrder, placedStatus);
+  })
+  .openapi(placeMany, async (c) => {
+    const { orders, atomic } = c.req.valid("json");
+    c.set("spend", { policy: "orders", count: orders.length });
+    const answered = await placeBatch(accessOf(c), { orders: orders.map(readOrder), atomic }, idempotencyOf(c));
+    // The id is looked up when all is known: a replay has that of the first answer.
+    const data = (outcomes: BatchOutcome[]) =>
+      outcomes.map((one) => batchAnswer(one, { path: c.req.path, id: c.get("requestId") }));
+    return sendOnce(
+      c,
+      answered,
+      (outcomes) => ({ data: data(outcomes) }),
+      () => 207,
     );
   })
   .openapi(list, async (c) => {

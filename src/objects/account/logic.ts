@@ -11,8 +11,9 @@ import { isOpen, type Order, type Side } from "../../core/order.ts";
 import { invariant, ok, type Result, refuse } from "../../core/result.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
 import type { Outbox } from "../outbox.ts";
-import type { AccountView, Answered, Caller, Idempotency, UnreadOrder } from "../protocol.ts";
+import type { AccountView, Answered, Batch, BatchOutcome, Caller, Idempotency, UnreadOrder } from "../protocol.ts";
 import { ApiKeys } from "./api-keys.ts";
+import { Batches, type PlacedBatch } from "./batches.ts";
 import { AccountEngine, type AccountPorts, HALTED, SETTLED } from "./engine.ts";
 import { AccountOperations } from "./operations.ts";
 import { type Asked, type Placed, Placing, RESTORING } from "./placing.ts";
@@ -25,6 +26,7 @@ export class AccountLogic {
   readonly #ports: AccountPorts;
   readonly #engine: AccountEngine;
   readonly #placing: Placing;
+  readonly #batches: Batches;
   readonly reads: AccountReads;
   readonly operations: AccountOperations;
   readonly keys: ApiKeys;
@@ -33,6 +35,7 @@ export class AccountLogic {
     this.#ports = ports;
     this.#engine = new AccountEngine(ports);
     this.#placing = new Placing(ports, this.#engine);
+    this.#batches = new Batches(ports, this.#engine, this.#placing);
     this.reads = new AccountReads(ports);
     this.operations = new AccountOperations(this.#engine);
     this.keys = new ApiKeys(ports);
@@ -90,6 +93,17 @@ export class AccountLogic {
   refuse(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Answered<Order> | Placed {
     const done = this.#command(caller, () => ok(this.#placing.refuse(unread, idempotency)));
     return done.ok ? done.value : { result: done, replay: null };
+  }
+
+  /** Places orders together: see {@link Batches.place}. What is placed is answered by {@link answerBatch}. */
+  placeBatch(caller: Caller, batch: Batch, idempotency: Idempotency | null): Answered<BatchOutcome[]> | PlacedBatch {
+    const done = this.#command(caller, () => ok(this.#batches.place(batch, idempotency)));
+    return done.ok ? done.value : { result: done, replay: null };
+  }
+
+  /** The orders of a batch as they are now; kept as the first answer to its idempotency key where one was given. */
+  answerBatch(placed: PlacedBatch, idempotency: Idempotency | null): Answered<BatchOutcome[]> {
+    return this.#batches.answer(placed, idempotency);
   }
 
   /** The order as it is now; kept as the first answer to its idempotency key where one was given. */

@@ -11,6 +11,7 @@ import { platformPorts, waitAtMost, withTimeout } from "../platform.ts";
 import type {
   AccountRpc,
   Answered,
+  Batch,
   Caller,
   Counted,
   Idempotency,
@@ -90,6 +91,15 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
     return this.#meter.countedOnce(caller, () =>
       this.#answered(this.#logic.refuse(caller, unread, idempotency), idempotency),
     );
+  }
+
+  async placeBatch(caller: Caller, batch: Batch, idempotency: Idempotency | null) {
+    return this.#meter.countedOnce(caller, async () => {
+      const placed = this.#logic.placeBatch(caller, batch, idempotency);
+      if ("result" in placed) return placed;
+      await waitAtMost(placed.settled, SETTLE_WAIT_MS);
+      return this.#logic.answerBatch(placed, idempotency);
+    });
   }
 
   async #answered(placed: Answered<Order> | Placed, idempotency: Idempotency | null) {

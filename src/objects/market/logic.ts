@@ -285,5 +285,5 @@ export class MarketLogic {
 }
 
 function isKnown(kind: string): boolean {
-  return kind === "submit" || kind === "cancel";
+  return kind === "submit" || kind === "submit_all" || kind === "cancel";
 }
