@@ -60,6 +60,9 @@ export const SOCKET_MESSAGE_BYTES_MAX = 16_384;
 /** Messages of one client in a row, forgiven evenly over a window: a good one subscribes once and renews every ten minutes. */
 export const SOCKET_MESSAGES_MAX = 100;
 export const SOCKET_MESSAGES_WINDOW_MS = 10_000;
+/** Shortest and longest time after which orders are canceled for an owner who is not there: the contract's figures. */
+export const CANCEL_AFTER_MIN_MS = 1_000;
+export const CANCEL_AFTER_MAX_MS = 86_400_000;
 /** Longest silence of a socket that nobody may end: the contract's figure, three of its pings. */
 export const SOCKET_SILENCE_MAX_MS = 60_000;
 /** A stream ticket's life: the contract's figure. */

@@ -188,6 +188,8 @@ export interface AccountRpc extends JournalRpc {
   placeBatch(caller: Caller, batch: Batch, idempotency: Idempotency | null): Promise<Answered<BatchOutcome[]>>;
   cancelOrder(caller: Caller, orderId: string): Promise<Counted<Order>>;
   cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }): Promise<Counted<Order[]>>;
+  /** Refuses nothing that another command does not. `cancelAt` in ms; null: never. */
+  cancelAllAfter(caller: Caller, timeoutMs: number): Promise<Counted<{ cancelAt: number | null }>>;
   transfer(
     caller: Caller,
     wish: { kind: Transfer["kind"]; asset: string; amount: bigint },

@@ -89,6 +89,7 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
     body: () => ({ orders: [{ symbol: "BTC-USD", side: "buy", type: "market", notional: "20" }], atomic: true }),
     answers: 207,
   },
+  "post /v1/orders/cancel-all-after": { body: () => ({ timeout_ms: 0 }), answers: 200 },
   "get /v1/orders/{id}": { params: ({ order }) => ({ id: order }), answers: 200, others: 404 },
   "delete /v1/orders/{id}": { params: ({ order }) => ({ id: order }), answers: 200, others: 404 },
   "delete /v1/orders": { answers: 207 },

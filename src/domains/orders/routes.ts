@@ -2,7 +2,7 @@
 
 import { z } from "@hono/zod-openapi";
 import { PLAIN_ORDER_CODES } from "../../core/result.ts";
-import { wireFill, wireOrder } from "../../core/wire.ts";
+import { wireFill, wireOrder, wireTime } from "../../core/wire.ts";
 import { send } from "../../http/answer.ts";
 import { accessOf } from "../../http/context.ts";
 import { idempotencyOf, sendOnce } from "../../http/once.ts";
@@ -25,6 +25,8 @@ import {
   batchIn,
   batchItemOut,
   bulkItemOut,
+  cancelAfterIn,
+  cancelAfterOut,
   clientOrderPath,
   fillOut,
   fillQuery,
@@ -37,6 +39,7 @@ import {
 import {
   batchAnswer,
   cancelAll,
+  cancelAllAfter,
   cancelOrder,
   findOrder,
   listFills,
@@ -132,6 +135,18 @@ const cancelEvery = operation({
   request: { query: orderFilter },
   responses: { 207: answer(z.object({ data: z.array(bulkItemOut) }), "What became of each"), ...listProblems },
 });
+const cancelAfter = operation({
+  method: "post",
+  path: "/v1/orders/cancel-all-after",
+  ...trading,
+  tags,
+  summary: "Cancel all open orders unless this is called again in time",
+  request: { body: body(cancelAfterIn) },
+  responses: {
+    200: answer(cancelAfterOut, "In place of any time before"),
+    ...problems(...TOKEN_CODES, ...BODY_CODES),
+  },
+});
 const fills = operation({
   method: "get",
   path: "/v1/fills",
@@ -178,6 +193,12 @@ export const ordersRouter = createRouter()
   .openapi(cancelEvery, async (c) => {
     const request = { path: c.req.path, id: c.get("requestId") };
     return send(c, await cancelAll(accessOf(c), c.req.valid("query"), request), (data) => ({ data }), 207);
+  })
+  .openapi(cancelAfter, async (c) => {
+    const { timeout_ms } = c.req.valid("json");
+    const armed = await cancelAllAfter(accessOf(c), timeout_ms);
+    const told = (at: number | null) => ({ timeout_ms, cancel_at: at === null ? null : wireTime(at) });
+    return send(c, armed, ({ cancelAt }) => told(cancelAt), 200);
   })
   .openapi(fills, async (c) => {
     const { limit, cursor: from, symbol = null, order_id: orderId = null } = c.req.valid("query");

@@ -1,6 +1,6 @@
 // What an order looks like on the wire, in and out, and which bodies are none.
 import { z } from "@hono/zod-openapi";
-import { BATCH_ORDERS_MAX } from "../../core/limits.ts";
+import { BATCH_ORDERS_MAX, CANCEL_AFTER_MAX_MS, CANCEL_AFTER_MIN_MS } from "../../core/limits.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import {
   decimalIn,
@@ -110,6 +110,24 @@ export const batchItemOut = z.object({
   order: orderOut.optional(),
   problem: problemSchema.optional(),
 });
+
+/** In how many ms all open orders are to be canceled; 0: not at all. */
+export const cancelAfterIn = z
+  .strictObject({
+    timeout_ms: z
+      .int()
+      .min(0)
+      .max(CANCEL_AFTER_MAX_MS)
+      .refine((ms) => ms === 0 || ms >= CANCEL_AFTER_MIN_MS, {
+        message: `must be 0, or at least ${CANCEL_AFTER_MIN_MS}`,
+        params: { code: "too_small" },
+      })
+      .openapi({ description: `0, or from ${CANCEL_AFTER_MIN_MS} on`, example: 30_000 }),
+  })
+  .openapi("CancelAllAfter");
+
+/** When they will be; null: not at all. */
+export const cancelAfterOut = z.object({ timeout_ms: z.int(), cancel_at: timestampOut.nullable() });
 
 /** One execution; `fee` is charged in `fee_asset`. */
 export const fillOut = z

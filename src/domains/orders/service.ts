@@ -139,6 +139,11 @@ export async function cancelAll(
   );
 }
 
+/** Has all open orders canceled in `timeoutMs` unless this is asked for again; 0: no more. Answers when, in ms, or null. */
+export function cancelAllAfter(ctx: AccountAccess, timeoutMs: number): Promise<Result<{ cancelAt: number | null }>> {
+  return askAccount(ctx, async (account, caller) => account.cancelAllAfter(caller, timeoutMs));
+}
+
 /** One of the caller's orders by its id or client_order_id. Refuses `not_found`, also for another user's order. */
 export function findOrder(ctx: AccountAccess, by: { id: string } | { clientOrderId: string }): Promise<Result<Order>> {
   return askAccount(ctx, async (account, caller) => account.order(caller, by));

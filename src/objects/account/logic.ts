@@ -12,6 +12,7 @@ import { invariant, ok, type Result, refuse } from "../../core/result.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
 import type { Outbox } from "../outbox.ts";
 import type { AccountView, Answered, Batch, BatchOutcome, Caller, Idempotency, UnreadOrder } from "../protocol.ts";
+import type { Absence } from "./absence.ts";
 import { ApiKeys } from "./api-keys.ts";
 import { Batches, type PlacedBatch } from "./batches.ts";
 import { AccountEngine, type AccountPorts, HALTED, SETTLED } from "./engine.ts";
@@ -30,6 +31,7 @@ export class AccountLogic {
   readonly reads: AccountReads;
   readonly operations: AccountOperations;
   readonly keys: ApiKeys;
+  readonly absence: Absence;
 
   constructor(ports: AccountPorts) {
     this.#ports = ports;
@@ -37,6 +39,7 @@ export class AccountLogic {
     this.#placing = new Placing(ports, this.#engine);
     this.#batches = new Batches(ports, this.#engine, this.#placing);
     this.reads = new AccountReads(ports);
+    this.absence = this.#engine.absence;
     this.operations = new AccountOperations(this.#engine);
     this.keys = new ApiKeys(ports);
   }
@@ -144,6 +147,11 @@ export class AccountLogic {
     const waiting = asked.map((order) => ({ order, settled: this.#engine.settled(order) }));
     for (const symbol of new Set(asked.map((order) => order.symbol))) this.#engine.tell(symbol);
     return waiting;
+  }
+
+  /** Has all open orders canceled unless this is asked for again in time: see {@link Absence.cancelAfter}. */
+  cancelAllAfter(caller: Caller, timeoutMs: number): Result<{ cancelAt: number | null }> {
+    return this.#command(caller, () => ok({ cancelAt: this.absence.cancelAfter(timeoutMs) }));
   }
 
   /** Moves paper money in or out, once per idempotency key. Refuses as core's transfer does, and idempotency_key_reused. */
