@@ -1,5 +1,6 @@
 // What an account and a market say to each other: commands one way, reports the other, each contiguously numbered.
 import type { BookOrder } from "./book.ts";
+import { COMMANDS_PER_CALL_MAX } from "./limits.ts";
 import type { MarketRules } from "./listings.ts";
 import type { ExecType, Liquidity, OrderType, SelfTradePrevention, Side, TimeInForce } from "./order.ts";
 
@@ -52,6 +53,21 @@ export interface Submission {
 
 /** Why an account cancels by itself: its owner has not been heard of in time, or their stream has closed. */
 export type CancelReason = "cancel_all_after" | "cancel_on_disconnect";
+
+/** How many orders a command is about. */
+function weightOf(command: Command): number {
+  return command.kind === "submit_all" ? command.orders.length : 1;
+}
+
+/** The first of some commands, as many as go in one call: at most a hundred orders, but at least one command. */
+export function commandsOfCall(commands: readonly Command[]): Command[] {
+  let left = COMMANDS_PER_CALL_MAX;
+  const taken = commands.findIndex((command, index) => {
+    left -= weightOf(command);
+    return left < 0 && index > 0;
+  });
+  return commands.slice(0, taken < 0 ? commands.length : taken);
+}
 
 /** One execution as its owner sees it. `done`: the order has got all that it may get. */
 export interface Fill {

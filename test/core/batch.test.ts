@@ -1,11 +1,14 @@
 // Many orders in one turn: what an account takes of them, and what a market takes all or none of.
 import { describe, expect, it } from "vitest";
+import { type BatchEntry, placeBatch } from "../../src/core/account/batch.ts";
 import { meetMarket } from "../../src/core/account/reimport.ts";
 import { accountStateHash } from "../../src/core/account/state.ts";
 import { wholeTrades } from "../../src/core/market/reimport.ts";
 import { marketStateHash } from "../../src/core/market/state.ts";
+import { type Command, commandsOfCall } from "../../src/core/messages.ts";
+import type { Refusal } from "../../src/core/result.ts";
 import { sha256 } from "../support/book.ts";
-import type { CoreWorld } from "../support/core-world.ts";
+import { type CoreWorld, PLAIN_ORDER } from "../support/core-world.ts";
 import { money, now, pair, placed, sol, usd } from "../support/pair.ts";
 import { recover, restoreMarket } from "../support/restore.ts";
 
@@ -121,6 +124,8 @@ describe("a market takes none of an atomic batch", () => {
       const world = pair();
       placed(world, "bob", { side: "sell", qty: sol("1.5") });
       placed(world, "bob", { side: "sell", qty: sol("1"), timeInForce: "gtd", expiresAt: world.now + 60_000 });
+      // Out of reach of every order of the batch.
+      placed(world, "bob", { side: "sell", qty: sol("1"), limitPrice: usd("181") });
       const { state } = world.venue(SYMBOL);
       const { book, orders, resting, balances, ledgerHead, lastPrice, expiring } = structuredClone({
         ...state,
@@ -153,6 +158,99 @@ describe("a market takes all of an atomic batch", () => {
     });
     expect(ends[0]).toEqual(ends[1]);
     expect(ends[0]?.many).toEqual(["filled", "filled", "new"]);
+  });
+});
+
+describe("an order of a batch", () => {
+  const request = { ...PLAIN_ORDER, ...BID };
+  const entry = (change: Partial<BatchEntry> = {}): BatchEntry => ({
+    ...{ item: { kind: "order", request: { ...request, clientOrderId: "a" } }, bodyHash: "one", before: undefined },
+    away: null,
+    ...change,
+  });
+  const unavailable: Refusal = { code: "unavailable" };
+  const invalid: BatchEntry = entry({ item: { kind: "invalid", body: "{}", refusal: { code: "internal" } } });
+  const unread = entry({ item: { kind: "unread", clientOrderId: "u", body: "u", refusal: { code: "off_lot" } } });
+  const known = { bodyHash: "one", ref: "ord_1", refusal: null };
+  const decide = (world: CoreWorld, entries: BatchEntry[], atomic: boolean) =>
+    world
+      .atAccount("ann", (turn) => placeBatch(turn, entries, atomic))
+      .map((one) => (one === null ? "none" : "refusal" in one ? one.refusal.code : one.repeated ? one.orderId : "new"));
+
+  it.each<[string, BatchEntry[], string[], string[]]>([
+    ["that is none", [invalid, entry()], ["none", "new"], ["none", "batch_aborted"]],
+    ["refused before", [unread, entry()], ["off_lot", "new"], ["off_lot", "batch_aborted"]],
+    ["there before", [entry({ before: known })], ["ord_1"], ["ord_1"]],
+    [
+      "there before with another body",
+      [entry({ before: { ...known, bodyHash: "two" } })],
+      ["client_order_id_reused"],
+      ["client_order_id_reused"],
+    ],
+    ["refused for ever", [entry({ before: { ...known, refusal: { code: "off_tick" } } })], ["off_tick"], ["off_tick"]],
+    [
+      "whose market is away",
+      [entry({ away: unavailable }), unread],
+      ["unavailable", "off_lot"],
+      ["unavailable", "batch_aborted"],
+    ],
+    ["given twice", [entry(), entry()], ["new", "ord_1"], ["batch_aborted", "client_order_id_reused"]],
+    ["refused twice", [unread, unread], ["off_lot", "off_lot"], ["batch_aborted", "client_order_id_reused"]],
+    [
+      "given twice, differently",
+      [entry(), entry({ bodyHash: "two" })],
+      ["new", "client_order_id_reused"],
+      ["batch_aborted", "client_order_id_reused"],
+    ],
+    [
+      "without an id, twice",
+      [entry({ item: { kind: "order", request } }), entry({ item: { kind: "order", request } })],
+      ["new", "new"],
+      ["new", "new"],
+    ],
+  ])("%s", (_, entries, alone, together) => {
+    const world = pair();
+    const [first] = [decide(world, entries, false)];
+    expect(first.map((one) => (one.startsWith("ord_") ? "ord_1" : one))).toEqual(alone);
+    expect(decide(pair(), entries, true)).toEqual(together);
+    world.settle();
+    expect(world.breaks(true)).toEqual([]);
+  });
+});
+
+describe("one call to a market", () => {
+  const cancel = (cseq: number): Command => ({ kind: "cancel", cseq, orderId: "x" });
+  const submitAll = (cseq: number, count: number): Command => {
+    const world = pair();
+    world.placeMany(
+      "ann",
+      Array.from({ length: count }, () => ({ ...BID, qty: sol("0.1") })),
+      true,
+    );
+    return { ...(pending(world)[0] ?? cancel(0)), cseq };
+  };
+
+  it("has at most a hundred orders, but at least one command", () => {
+    const lengths = (commands: Command[]) => commandsOfCall(commands).length;
+    expect(lengths(Array.from({ length: 101 }, (_, n) => cancel(n)))).toBe(100);
+    expect(lengths([])).toBe(0);
+    expect(lengths([submitAll(1, 60), submitAll(2, 40), cancel(3)])).toBe(2);
+    expect(lengths([submitAll(1, 60), submitAll(2, 41)])).toBe(1);
+    const [all] = [submitAll(1, 60)];
+    const tooMany = all.kind === "submit_all" ? { ...all, orders: [...all.orders, ...all.orders] } : all;
+    expect(lengths([tooMany, cancel(2)])).toBe(1);
+  });
+
+  it("may come from a version that says nothing of an order's origin", () => {
+    const world = pair();
+    placed(world, "bob", { side: "sell", qty: sol("1.5") });
+    world.placeMany("ann", [BID, { ...BID, postOnly: true, qty: sol("2") }], true);
+    for (const command of pending(world)) {
+      if (command.kind === "submit_all") for (const { order } of command.orders) delete order.origin;
+    }
+    world.sendCommands("ann", SYMBOL);
+    const reports = world.marketEvents(SYMBOL).slice(-2);
+    expect(reports).toMatchObject([{ origin: null }, { origin: null }]);
   });
 });
 

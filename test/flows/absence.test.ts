@@ -8,6 +8,7 @@ import type { FieldError } from "../../src/core/result.ts";
 import { ACCESS_TTL_SECONDS } from "../../src/http/tokens.ts";
 import { faultyD1 } from "../projections/queue.ts";
 import { call as callWithout } from "../support/client.ts";
+import { newKey } from "../support/keys.ts";
 import {
   type Answer,
   expectProblem,
@@ -19,7 +20,7 @@ import {
   trader,
   type WireOrder,
 } from "../support/session.ts";
-import { AccountStream } from "../support/stream.ts";
+import { AccountStream, upgrade } from "../support/stream.ts";
 
 let pass: (ms: number) => void;
 
@@ -222,6 +223,24 @@ describe("cancel_on_disconnect", () => {
       await stream.closed;
       pass(1_000);
       expect(await rung(await secondSession(ada), order)).toBe(GONE);
+    }
+  });
+
+  it("is not for a key that may only read", async () => {
+    const { ada, order } = await bidder();
+    for (const [scopes, said] of [
+      [["read"], ["error"]],
+      [["read", "trade"], []],
+    ]) {
+      const { key } = await newKey(ada, { scopes });
+      const { webSocket } = await upgrade({ headers: { "X-Api-Key": key } });
+      if (!webSocket) throw new Error("no stream");
+      const stream = new AccountStream(webSocket);
+      stream.send({ op: "subscribe", channels: ["fills"], cancel_on_disconnect: true });
+      expect((await stream.drain()).map(({ type }) => type).filter((type) => type !== "snapshot")).toEqual(said);
+      stream.close();
+      await stream.closed;
+      expect(await rung(ada, order)).toBe(said?.length === 0 ? GONE : "new null");
     }
   });
 

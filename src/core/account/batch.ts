@@ -1,8 +1,8 @@
 // Many orders in one turn of an account: each for itself, or all of them or none.
 import type { Order } from "../order.ts";
-import { type Refusal, type Result, refuse } from "../result.ts";
+import type { Refusal, Result } from "../result.ts";
 import type { OrderRequest, UnreadOrder } from "./admission.ts";
-import { type AccountTurn, placeOrder, refuseOnce, submitAllCommand, turnTime } from "./decide.ts";
+import { type AccountTurn, type OfBatch, placeOrder, refuseOnce, submitAllCommand, turnTime } from "./decide.ts";
 import { type OnceKey, rulesOf } from "./state.ts";
 
 /**
@@ -11,7 +11,7 @@ import { type OnceKey, rulesOf } from "./state.ts";
  */
 export type BatchItem =
   | { kind: "order"; request: OrderRequest }
-  | { kind: "unread"; unread: UnreadOrder }
+  | ({ kind: "unread" } & UnreadOrder)
   | { kind: "invalid"; body: string; refusal: Refusal };
 
 /** Orders to be placed together. `atomic`: all of them, or none; they are for one market then. */
@@ -76,7 +76,7 @@ function placeEach(turn: AccountTurn, entries: readonly BatchEntry[]): BatchVerd
 function placeTogether(turn: AccountTurn, entries: readonly BatchEntry[]): BatchVerdict[] {
   const ids = entries.map(({ item }) => clientOrderIdOf(item));
   const standing = entries.map((entry, index) => {
-    const id = ids[index] ?? null;
+    const id = clientOrderIdOf(entry.item);
     return id !== null && ids.indexOf(id) < index ? TWICE : standingOf(entry, entry.before);
   });
   const aborted = () => standing.map((verdict) => (verdict === undefined ? ABORTED : verdict));
@@ -84,13 +84,15 @@ function placeTogether(turn: AccountTurn, entries: readonly BatchEntry[]): Batch
   const fresh = entries.filter((_, index) => standing[index] === undefined);
   const refused = firstRefused(turn, fresh);
   if (refused !== null) {
-    refuseOnce(turn, refused.refusal, keysOf(refused.entry));
-    return aborted().map((verdict, index) =>
-      entries[index] === refused.entry ? { refusal: refused.refusal } : verdict,
-    );
+    const { entry, refusal } = refused;
+    refuseOnce(turn, refusal, keysOf(entry));
+    return aborted().map((verdict, index) => (entries[index] === entry ? { refusal } : verdict));
   }
-  const placed = acceptAll(turn, fresh);
-  return entries.map((entry, index) => standing[index] ?? verdictOf(placed.get(entry) ?? refuse({ code: "internal" })));
+  const batch = batchOf(turn, fresh.length);
+  return entries.map((entry, index) => {
+    const verdict = standing[index];
+    return verdict === undefined ? verdictOf(judge(turn, entry, keysOf(entry), batch)) : verdict;
+  });
 }
 
 /** What stands before the order itself is judged; undefined when nothing does. */
@@ -99,13 +101,13 @@ function standingOf(entry: BatchEntry, before: Before | undefined): BatchVerdict
   if (before !== undefined && before.bodyHash !== entry.bodyHash)
     return { refusal: { code: "client_order_id_reused" } };
   if (before !== undefined && before.refusal !== null) return { refusal: before.refusal };
-  if (before !== undefined) return { orderId: before.ref ?? "", repeated: true };
+  if (before !== undefined) return { orderId: String(before.ref), repeated: true };
   return entry.away === null ? undefined : { refusal: entry.away };
 }
 
-function judge(turn: AccountTurn, { item, bodyHash }: BatchEntry, once: OnceKey[]): Result<Order> {
-  if (item.kind === "order") return placeOrder(turn, item.request, bodyHash, once);
-  return refuseOnce(turn, item.kind === "unread" ? item.unread.refusal : item.refusal, once);
+function judge(turn: AccountTurn, { item, bodyHash }: BatchEntry, once: OnceKey[], batch?: OfBatch): Result<Order> {
+  if (item.kind === "order") return placeOrder(turn, item.request, bodyHash, once, batch);
+  return refuseOnce(turn, item.refusal, once);
 }
 
 /** The first order that would be refused after those before it; null when all would be taken. Nothing has happened after it. */
@@ -131,22 +133,15 @@ function rehearsalOf({ state, ctx }: AccountTurn): AccountTurn {
   return { state: { ...state, ...copies }, ctx, events: [] };
 }
 
-/** Places orders of which each will be taken; the last one's event has the one command for all. */
-function acceptAll(turn: AccountTurn, entries: readonly BatchEntry[]): Map<BatchEntry, Result<Order>> {
-  const id = turn.ctx.makeId("bat", turnTime(turn));
+/** The batch of so many orders, of which the last brings the one command for all; a single one is no batch. */
+function batchOf(turn: AccountTurn, count: number): OfBatch | undefined {
+  if (count < 2) return undefined;
   const orders: Order[] = [];
   const commandOf = (order: Order) => {
     orders.push(order);
-    return orders.length < entries.length ? null : submitAllCommand(turn, orders, rulesOf(turn.state, order.symbol));
+    return orders.length < count ? null : submitAllCommand(turn, orders, rulesOf(turn.state, order.symbol));
   };
-  const batch = entries.length > 1 ? { id, commandOf } : undefined;
-  return new Map(
-    entries.map((entry) => {
-      const { item, bodyHash } = entry;
-      if (item.kind !== "order") return [entry, refuse({ code: "internal" })];
-      return [entry, placeOrder(turn, item.request, bodyHash, keysOf(entry), batch)];
-    }),
-  );
+  return { id: turn.ctx.makeId("bat", turnTime(turn)), commandOf };
 }
 
 function verdictOf(judged: Result<Order>): BatchVerdict {
@@ -161,5 +156,5 @@ function keysOf({ item, bodyHash }: BatchEntry): OnceKey[] {
 /** The client_order_id of an order of a batch; null when it has none, or is none. */
 export function clientOrderIdOf(item: BatchItem): string | null {
   if (item.kind === "order") return item.request.clientOrderId;
-  return item.kind === "unread" ? item.unread.clientOrderId : null;
+  return item.kind === "unread" ? item.clientOrderId : null;
 }

@@ -71,7 +71,7 @@ function batchItemOf(sent: unknown, order: Result<OrderIn>): BatchItem {
   const { refusal } = request;
   if (!order.ok || refusal.code === "validation_failed") return { kind: "invalid", body: canonical(sent), refusal };
   const clientOrderId = order.value.client_order_id ?? null;
-  return { kind: "unread", unread: { clientOrderId, body: canonical(order.value), refusal } };
+  return { kind: "unread", clientOrderId, body: canonical(order.value), refusal };
 }
 
 /** The answer to one order of a batch, for the request at this path. */

@@ -63,8 +63,7 @@ export class Batches {
   }
 
   #entryOf(item: BatchItem): BatchEntry {
-    const text =
-      item.kind === "order" ? canonical(item.request) : item.kind === "unread" ? item.unread.body : item.body;
+    const text = item.kind === "order" ? canonical(item.request) : item.body;
     const key = clientOrderIdOf(item);
     return {
       item,

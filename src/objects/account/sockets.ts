@@ -7,6 +7,7 @@ import type { RefusalCode } from "../../core/result.ts";
 import { wireBalance, wireFill, wireOrder, wireStreamData, wireTime } from "../../core/wire.ts";
 import type { AccountView, Subscription } from "../protocol.ts";
 import type { Absence } from "./absence.ts";
+import type { ApiKeys } from "./api-keys.ts";
 import type { AccountReads } from "./reads.ts";
 
 /** All that a socket needs to go on: it survives hibernation with it. Times in ms. */
@@ -36,6 +37,7 @@ export interface StreamSource {
   reads: AccountReads;
   view: () => AccountView;
   absence: Pick<Absence, "guard" | "unguard">;
+  keys: Pick<ApiKeys, "mayTrade">;
 }
 
 const Message = z.discriminatedUnion("op", [
@@ -84,6 +86,8 @@ export function receive(socket: AccountSocket, sent: string | ArrayBuffer, sourc
   else if (!message.success) sendError(socket, "validation_failed", faultOf(message.error.issues));
   else if (message.data.op === "auth") return message.data.token;
   else if (message.data.op === "ping") socket.send('{"type":"pong"}');
+  else if (message.data.cancel_on_disconnect === true && !source.keys.mayTrade(socket.kept.sessionId))
+    sendError(socket, "missing_scope", "cancel_on_disconnect needs an API key with the scope trade.");
   else {
     takeCharge(socket, message.data.cancel_on_disconnect, source);
     subscribe(socket, [...new Set(message.data.channels)], message.data.resume_from ?? null, source);
