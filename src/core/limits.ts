@@ -10,6 +10,8 @@ export const SUBMIT_DEADLINE_MS = 5_000;
 export const SETTLE_WAIT_MS = 2_000;
 /** How long a key counts as in flight: longer than a POST waits, or one that died unanswered would hold it for ever. */
 export const IN_FLIGHT_MAX_MS = 5_000;
+/** Orders of one batch: the contract's figure. */
+export const BATCH_ORDERS_MAX = 100;
 /** Commands in one call to a market: bounds one transaction there and the call's size. */
 export const COMMANDS_PER_CALL_MAX = 100;
 /** Reports in one push or answer: about 40 KB. What is left goes in the next. */
@@ -58,6 +60,9 @@ export const SOCKET_MESSAGE_BYTES_MAX = 16_384;
 /** Messages of one client in a row, forgiven evenly over a window: a good one subscribes once and renews every ten minutes. */
 export const SOCKET_MESSAGES_MAX = 100;
 export const SOCKET_MESSAGES_WINDOW_MS = 10_000;
+/** Shortest and longest time after which orders are canceled for an owner who is not there: the contract's figures. */
+export const CANCEL_AFTER_MIN_MS = 1_000;
+export const CANCEL_AFTER_MAX_MS = 86_400_000;
 /** Longest silence of a socket that nobody may end: the contract's figure, three of its pings. */
 export const SOCKET_SILENCE_MAX_MS = 60_000;
 /** A stream ticket's life: the contract's figure. */

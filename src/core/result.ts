@@ -25,6 +25,7 @@ export const PLAIN_ORDER_CODES = [
   "unsupported_order_type",
   "amount_out_of_range",
   "account_frozen",
+  "batch_aborted",
 ] as const;
 
 /** One of {@link PLAIN_ORDER_CODES}. */
@@ -57,6 +58,7 @@ export type PlainCode =
   | "username_taken"
   | "order_not_open"
   | "replace_pending"
+  | "batch_not_one_market"
   | "idempotency_in_flight"
   | "idempotency_key_reused"
   | "payload_too_large"

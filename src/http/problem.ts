@@ -61,6 +61,8 @@ export const CATALOGUE: Readonly<Record<RefusalCode, CatalogueEntry>> = {
   unsupported_order_type: { status: 422, title: "Unsupported order type" },
   amount_out_of_range: { status: 422, title: "Amount out of range" },
   account_frozen: { status: 422, title: "Account frozen" },
+  batch_not_one_market: { status: 422, title: "Atomic batch for more than one market" },
+  batch_aborted: { status: 424, title: "Batch aborted" },
   rate_limited: { status: 429, title: "Too many requests" },
   internal: { status: 500, title: "Internal error" },
   unavailable: { status: 503, title: "Temporarily unavailable" },

@@ -32,6 +32,7 @@ export function accountRows(source: Source, event: AccountEvent): Rows | null {
   switch (event.kind) {
     case "refused":
     case "repeated":
+    case "batched":
     case "session_revoked":
     case "status_changed":
     case "tokens_valid_from":

@@ -40,7 +40,7 @@ function turnOf(run: Run): MarketTurn {
   return { state: run.state, ctx, events: [] };
 }
 
-type Known = Exclude<Command, { kind: "replace" }>;
+type Known = Exclude<Command, { kind: "replace" | "submit_all" }>;
 
 /** What the naive market knows too. */
 function isKnown(what: string): what is NaiveEvent["what"] {

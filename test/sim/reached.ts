@@ -26,6 +26,9 @@ export const SOMETIMES = [
   ...["corrupted_balance_changed", "safe_halt_entered", "alerted_unreadable", "replaced_account", "replaced_market"],
   ...["said_by_version_before", "said_by_version_after", "stored_by_version_after"],
   ...["said_unknown_kind", "answered_unknown_kind"],
+  ...["batch_placed", "batch_atomic", "batch_aborted", "batch_taken", "batch_rejected", "batch_unanswered"],
+  ...["batch_idempotency_in_flight"],
+  ...["canceled_cancel_all_after", "canceled_cancel_on_disconnect"],
   ...["parked_by_account", "parked_by_market", "resumed"],
   ...[
     "rested",
@@ -87,6 +90,7 @@ function countReport(
   if (waited && execType === "canceled" && reason === "user") world.count("held_then_canceled");
   if (waited && execType === "expired") world.count("held_then_expired");
   const partial = order.filledQty > 0n;
+  if (execType === "canceled" && reason !== null) world.count(`canceled_${reason}`);
   if (execType === "canceled" && reason === "user" && partial) world.count("partial_then_canceled");
   if (execType === "canceled" && order.timeInForce === "ioc") world.count("rest_of_ioc_canceled");
   if (execType === "canceled" && reason === "self_trade_prevention") world.count("self_trade_prevented");

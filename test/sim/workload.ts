@@ -67,7 +67,7 @@ export function schedule(world: World, commands: number, spanMs: number): Client
 }
 
 /** Does an act until it is done: a client whose answer is lost cannot know what happened, and asks again. */
-function untilDone(world: World, afterMs: number, act: () => "again" | undefined, tries = 0): void {
+export function untilDone(world: World, afterMs: number, act: () => "again" | undefined, tries = 0): void {
   world.later(afterMs, () => {
     const again = () => {
       if (tries < TRIES_MAX) untilDone(world, RETRY_MS, act, tries + 1);
@@ -169,26 +169,36 @@ function place(world: World, account: string, request: OrderRequest, clients: Cl
     const { orderId, code } = outcomeOf(world.account(account).place(callerOf(account), request, null));
     // Not remembered: the market is parked.
     if (code === "unavailable") return again(world, "refused_unavailable");
-    const key = `${account} ${clientOrderId}`;
-    const before = clients.orders.get(key);
-    if (before === undefined) {
-      clients.orders.set(key, { account, clientOrderId, orderId, code });
-      world.count(orderId === null ? `refused_${code}` : "accepted");
-      return undefined;
-    }
-    if (clients.forgotten.has(key) && before.orderId !== orderId) {
-      clients.orders.set(key, { account, clientOrderId, orderId, code });
-      world.count("placed_anew");
-      return undefined;
-    }
-    world.count("same_key_again");
-    if (before.orderId !== orderId || before.code !== code)
-      world.alerts.push(`${clientOrderId} answered twice, differently`);
+    heardOf(world, account, clientOrderId, { orderId, code }, clients);
     return undefined;
   });
 }
 
-function again(world: World, what: string): "again" {
+/** Keeps what a client was told of a client_order_id; it must have been told the same before. */
+export function heardOf(
+  world: World,
+  account: string,
+  clientOrderId: string,
+  { orderId, code }: Pick<Acknowledged, "orderId" | "code">,
+  clients: Clients,
+): void {
+  const key = `${account} ${clientOrderId}`;
+  const before = clients.orders.get(key);
+  if (before === undefined) {
+    clients.orders.set(key, { account, clientOrderId, orderId, code });
+    world.count(orderId === null ? `refused_${code}` : "accepted");
+  } else if (clients.forgotten.has(key) && before.orderId !== orderId) {
+    clients.orders.set(key, { account, clientOrderId, orderId, code });
+    world.count("placed_anew");
+  } else {
+    world.count("same_key_again");
+    if (before.orderId !== orderId || before.code !== code)
+      world.alerts.push(`${clientOrderId} answered twice, differently`);
+  }
+}
+
+/** Counts what came in the way of an act that is to be done again. */
+export function again(world: World, what: string): "again" {
   world.count(what);
   return "again";
 }
@@ -251,7 +261,8 @@ function outcomeOf(answered: Answered<{ id: string }> | { order: { id: string } 
   return { orderId: null, code: answered.result.refusal.code };
 }
 
-function randomOrder(world: World, clientOrderId: string): OrderRequest {
+/** An order such as anybody might send. */
+export function randomOrder(world: World, clientOrderId: string): OrderRequest {
   const { random } = world;
   const symbol = random.pick(SYMBOLS);
   const rules = findMarket(symbol);

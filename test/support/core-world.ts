@@ -2,6 +2,7 @@
 // the test says so, in order and once. The simulator adds what can go wrong on the way; here only the rules are on trial.
 import { expect } from "vitest";
 import type { OrderRequest } from "../../src/core/account/admission.ts";
+import { placeBatch } from "../../src/core/account/batch.ts";
 import { type AccountTurn, emit, placeOrder, requestCancel, transfer } from "../../src/core/account/decide.ts";
 import { type ReplaceWish, requestReplace } from "../../src/core/account/replace.ts";
 import { applyReports } from "../../src/core/account/reports.ts";
@@ -97,6 +98,19 @@ export class CoreWorld {
     const once: OnceKey[] =
       key === null ? [] : [{ scope: "client_order_id", key, bodyHash: BODY_HASH, requestId: null }];
     return this.atAccount(id, (turn) => placeOrder(turn, request, BODY_HASH, once));
+  }
+
+  /** Places orders together, as their account does; those that were taken, and the codes of the others. */
+  placeMany(id: string, wishes: Partial<OrderRequest>[], atomic: boolean): (Order | string)[] {
+    const entries = wishes.map((wish) => {
+      const item = { kind: "order" as const, request: { ...PLAIN_ORDER, ...wish } };
+      return { item, bodyHash: BODY_HASH, before: undefined, away: null };
+    });
+    const verdicts = this.atAccount(id, (turn) => placeBatch(turn, entries, atomic));
+    return verdicts.map((verdict) => {
+      if (verdict === null) return "no order";
+      return "refusal" in verdict ? verdict.refusal.code : (this.customer(id).orders.get(verdict.orderId) ?? "lost");
+    });
   }
 
   cancel(id: string, order: Order): Order {

@@ -85,6 +85,11 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   "delete /v1/auth/sessions/{id}": { params: ({ session }) => ({ id: session }), answers: 204, others: 404 },
 
   "post /v1/orders": { body: () => ({ symbol: "BTC-USD", side: "buy", type: "market", notional: "20" }), answers: 201 },
+  "post /v1/orders/batch": {
+    body: () => ({ orders: [{ symbol: "BTC-USD", side: "buy", type: "market", notional: "20" }], atomic: true }),
+    answers: 207,
+  },
+  "post /v1/orders/cancel-all-after": { body: () => ({ timeout_ms: 0 }), answers: 200 },
   "get /v1/orders/{id}": { params: ({ order }) => ({ id: order }), answers: 200, others: 404 },
   "patch /v1/orders/{id}": {
     params: ({ order }) => ({ id: order }),

@@ -26,6 +26,16 @@ export type OrderRequest = Omit<OrderTerms, "makerFeeBps" | "takerFeeBps" | "tri
   clientOrderId: string | null;
 };
 
+/**
+ * An order that fits the schema and yet cannot be judged by its account: of a kind that no market takes, or with amounts
+ * that have no units. `body` is its canonical text, which tells the same order from another.
+ */
+export interface UnreadOrder {
+  clientOrderId: string | null;
+  body: string;
+  refusal: Refusal;
+}
+
 /** An admitted order's terms, with what is held for it and the most it may bring in, both in units. */
 export interface Admitted {
   terms: OrderTerms;

@@ -5,6 +5,7 @@ import type { Command, Replaced, Report } from "../messages.ts";
 import type { Liquidity, Order, Side } from "../order.ts";
 import type { Position } from "../positions.ts";
 import type { Refusal } from "../result.ts";
+import type { BatchVerdict } from "./batch.ts";
 
 /** A frozen account takes no new orders and no withdrawals; reports and cancels always work (protocol rule 14). */
 export type AccountStatus = "active" | "frozen";
@@ -85,10 +86,13 @@ export type AccountEvent =
       position: Position | null;
       once: OnceKey[];
     })
-  | (EventHead & { kind: "order_accepted"; order: Order; command: Command; entry: LedgerEntry; once: OnceKey[] })
+  /** No command: it is one of an atomic batch, whose last order has the command for them all. */
+  | (EventHead & { kind: "order_accepted"; order: Order; command: Command | null; entry: LedgerEntry; once: OnceKey[] })
   | (EventHead & { kind: "refused"; refusal: Refusal; once: OnceKey[] })
   /** An order asked for again by its client_order_id, under a key that was new. */
   | (EventHead & { kind: "repeated"; once: OnceKey[] })
+  /** Orders placed together under a key, in their order; each has events of its own before this one. */
+  | (EventHead & { kind: "batched"; verdicts: BatchVerdict[]; once: OnceKey[] })
   | (EventHead & { kind: "cancel_requested"; order: Order; command: Command })
   /** The entry holds what the order could cost more; null when that is nothing. */
   | (EventHead & { kind: "replace_requested"; order: Order; command: Command; entry: LedgerEntry | null })

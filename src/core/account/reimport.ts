@@ -1,16 +1,18 @@
 // A restored account, or one whose market was restored, takes back what only the market still knows (protocol rule 15).
 import type { BookOrder } from "../book.ts";
 import { findMarket } from "../listings.ts";
-import type { Fill, Mark, Origin, Report, Told } from "../messages.ts";
+import type { Command, Fill, Mark, Origin, Report, Told } from "../messages.ts";
 import type { Order } from "../order.ts";
 import { invariant } from "../result.ts";
 import {
   type AccountTurn,
+  cancelCommand,
   emit,
   entryFor,
   moveHold,
   originOf,
   positionAfterTransfer,
+  submitAllCommand,
   submitCommand,
   turnTime,
 } from "./decide.ts";
@@ -132,17 +134,23 @@ export function repaySuspense(turn: AccountTurn): void {
  */
 export function meetMarket(turn: AccountTurn, symbol: string, epoch: number, cseq: number): void {
   emit(turn, { kind: "met", symbol, epoch, cseq });
-  const next = () => accountPeer(turn.state, symbol).cseq + 1;
-  for (const order of [...turn.state.orders.values()].filter((one) => one.symbol === symbol)) {
-    if (order.status === "pending_new") {
-      emit(turn, { kind: "reissued", order, command: submitCommand(turn, order, rulesOf(turn.state, symbol)) });
-    }
+  const orders = [...turn.state.orders.values()].filter((one) => one.symbol === symbol);
+  const unheard = orders.filter((one) => one.status === "pending_new");
+  for (const order of orders) {
+    const command = unheard.includes(order) ? submitAgain(turn, order, unheard) : null;
+    if (command !== null) emit(turn, { kind: "reissued", order, command });
     if (order.replacing != null)
       emit(turn, { kind: "reissued", order, command: replaceCommand(turn, order, order.replacing) });
-    if (order.cancelRequested) {
-      emit(turn, { kind: "reissued", order, command: { kind: "cancel", cseq: next(), orderId: order.id } });
-    }
+    if (order.cancelRequested) emit(turn, { kind: "reissued", order, command: cancelCommand(turn, order) });
   }
+}
+
+/** The command that submits an order anew; those of its atomic batch go with the first of them, and null with the others. */
+function submitAgain(turn: AccountTurn, order: Order, unheard: readonly Order[]): Command | null {
+  const rules = rulesOf(turn.state, order.symbol);
+  const together = order.batch === undefined ? [] : unheard.filter(({ batch }) => batch === order.batch);
+  if (together.length < 2) return submitCommand(turn, order, rules);
+  return order === together[0] ? submitAllCommand(turn, together, rules) : null;
 }
 
 /** A report as this account tells it to a market that has forgotten it. */

@@ -7,7 +7,16 @@ import { feeOfFill, notionalOf, type Order } from "../order.ts";
 import { addToPosition, flatPosition, type Position, takeFromPosition } from "../positions.ts";
 import { invariant } from "../result.ts";
 import { admit } from "./admission.ts";
-import { type AccountTurn, emit, entryFor, moveHold, referenceFor, submitCommand, turnTime } from "./decide.ts";
+import {
+  type AccountTurn,
+  cancelCommand,
+  emit,
+  entryFor,
+  moveHold,
+  referenceFor,
+  submitCommand,
+  turnTime,
+} from "./decide.ts";
 import { holdOf } from "./holds.ts";
 import { replacedEffect, replaceRejectedEffect } from "./replace.ts";
 import { accountPeer, assetsOf, balanceOf, creditOf, type FillRecord, type ReportApplied, rulesOf } from "./state.ts";
@@ -94,6 +103,8 @@ function effectOf(turn: AccountTurn, order: Order, report: Report, retold: boole
       invariant(report.rules !== null, "changed rules come with the report");
       return retold ? { order, rules: report.rules } : rulesEffect(turn, order, report.rules);
     case "rejected":
+      // The orders of an atomic batch are not judged again under newer rules: the next batch is.
+      return { ...closeEffect(turn, order, "rejected", report.reason), rules: report.rules };
     case "canceled":
     case "expired":
       return closeEffect(turn, order, report.execType, report.reason);
@@ -111,8 +122,7 @@ function cancelRejectedEffect(turn: AccountTurn, order: Order, retold: boolean):
   if (!turn.state.orders.has(order.id)) return { order: { ...order, cancelRequested: false } };
   if (retold) return { order };
   // Without this second cancel the owner's wish would be lost without a word.
-  const cseq = accountPeer(turn.state, order.symbol).cseq + 1;
-  return { order, command: { kind: "cancel", cseq, orderId: order.id } };
+  return { order, command: cancelCommand(turn, order) };
 }
 
 const ENDED = { hold: 0n, cancelRequested: false };

@@ -117,7 +117,7 @@ export function applyAccountEvent(state: AccountState, event: AccountEvent): voi
     case "order_accepted":
       invariant(!state.orders.has(event.order.id), `order ${event.order.id} exists`);
       replaceOrder(state, event.order);
-      sendCommand(state, event.order.symbol, event.command);
+      if (event.command !== null) sendCommand(state, event.order.symbol, event.command);
       applyLedger(state, event.entry);
       break;
     case "cancel_requested":
@@ -145,6 +145,7 @@ export function applyAccountEvent(state: AccountState, event: AccountEvent): voi
       break;
     case "refused":
     case "repeated":
+    case "batched":
       break;
     default:
       applyRestore(state, event);

@@ -3,11 +3,12 @@ import { accepts, type BookOrder, bestPrice, opposite } from "../book.ts";
 import { type MatchPlan, planMatch } from "../matching.ts";
 import type { Command } from "../messages.ts";
 import { execute, fireTriggers, mayRest, NO_PLAN, protectionPrice } from "./active.ts";
+import { submitAll } from "./batch.ts";
 import { replaceOrder } from "./replace.ts";
 import { peerOf } from "./state.ts";
 import { type MarketTurn, referenceNow, report } from "./turn.ts";
 
-type Submit = Extract<Command, { rulesVersion: number }>;
+type Submit = Extract<Command, { kind: "submit" | "submit_held" }>;
 
 /** Applies the commands of one account that follow the last one applied; older ones were answered before. */
 export function applyCommands(turn: MarketTurn, account: string, commands: readonly Command[]): void {
@@ -15,14 +16,15 @@ export function applyCommands(turn: MarketTurn, account: string, commands: reado
     if (command.cseq !== peerOf(turn.state, account).cseq + 1) continue;
     if (command.kind === "cancel") cancel(turn, account, command);
     else if (command.kind === "replace") replaceOrder(turn, account, command);
+    else if (command.kind === "submit_all") submitAll(turn, account, command, submit);
     else submit(turn, account, command);
   }
 }
 
 function cancel(turn: MarketTurn, account: string, command: Command & { kind: "cancel" }): void {
-  const { cseq, orderId } = command;
+  const { cseq, orderId, reason = "user" } = command;
   const mine = turn.state.orders.get(orderId)?.account === account;
-  if (mine) report(turn, account, { orderId, execType: "canceled", reason: "user" }, { cseq });
+  if (mine) report(turn, account, { orderId, execType: "canceled", reason }, { cseq });
   else report(turn, account, { orderId, execType: "cancel_rejected", reason: "order_not_open" }, { cseq });
 }
 

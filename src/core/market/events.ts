@@ -29,6 +29,8 @@ export interface ReportEvent extends EventHead {
   entry: LedgerEntry | null;
   /** What the account alone knows of the order, where the report answers a submit. */
   origin?: Origin | null;
+  /** The next event is of the same atomic batch: what ends here is only a part of it. */
+  more?: true;
   /** Told by the account after a restore: it has happened in a life before, and nobody is told again. */
   retold?: true;
 }

@@ -11,9 +11,14 @@ import { emit, type MarketTurn, NOTHING_MORE, report } from "./turn.ts";
 
 /**
  * A snapshot's events without a last one that is half of a trade: its entry posts the maker's side too, whose report would
- * follow, and whoever tells that report would post it again.
+ * follow, and whoever tells that report would post it again. Without the part of an atomic batch, too: what is left of it
+ * would be placed after a handshake, or not.
  */
-export function wholeTrades(events: readonly MarketEvent[]): readonly MarketEvent[] {
+export function wholeTrades(snapshot: readonly MarketEvent[]): readonly MarketEvent[] {
+  const events = snapshot.slice(
+    0,
+    snapshot.findLastIndex((event) => event.kind !== "report" || event.more !== true) + 1,
+  );
   const last = events.at(-1);
   const half = last?.kind === "report" && last.trade !== null && last.house === null && last.retold !== true;
   return half ? events.slice(0, -1) : events;

@@ -1,8 +1,20 @@
 // What an order looks like on the wire, in and out, and which bodies are none.
 import { z } from "@hono/zod-openapi";
+import { BATCH_ORDERS_MAX, CANCEL_AFTER_MAX_MS, CANCEL_AFTER_MIN_MS } from "../../core/limits.ts";
 import { SELF_TRADE_PREVENTIONS } from "../../core/order.ts";
-import { decimalIn, decimalOut, pageQuery, symbolFilter, timestampIn, timestampOut } from "../../http/openapi.ts";
+import { ok, type Result, refuse } from "../../core/result.ts";
+import {
+  decimalIn,
+  decimalOut,
+  pageQuery,
+  problemSchema,
+  symbolFilter,
+  timestampIn,
+  timestampOut,
+} from "../../http/openapi.ts";
 import { orderOut } from "../../http/order-shape.ts";
+import { FIELD_ERRORS_MAX } from "../../http/problem.ts";
+import { fieldErrors } from "../../http/validation.ts";
 
 const positive = decimalIn.refine((text) => /[1-9]/.test(text), {
   message: "must be greater than zero",
@@ -101,6 +113,58 @@ export const orderChange = orderFields
       wrong("trail_percent", "not_allowed", "Give one of trail_percent and trail_amount.");
   })
   .openapi("OrderChange");
+/**
+ * Many orders. Each is judged for itself by {@link readOrder}: one that does not fit its schema must not keep the others
+ * from being placed, so here it may be anything.
+ */
+export const batchIn = z
+  .strictObject({
+    orders: z
+      .array(z.unknown())
+      .min(1)
+      .max(BATCH_ORDERS_MAX)
+      .openapi({
+        type: "array",
+        items: { $ref: "#/components/schemas/NewOrder" },
+        minItems: 1,
+        maxItems: BATCH_ORDERS_MAX,
+      }),
+    atomic: z.boolean().default(false),
+  })
+  .openapi("NewBatch");
+
+/** An order of a batch as it came, and as it fits the schema of a single one; refused with `validation_failed`, as that is. */
+export function readOrder(sent: unknown): { sent: unknown; order: Result<OrderIn> } {
+  const read = orderIn.safeParse(sent);
+  if (read.success) return { sent, order: ok(read.data) };
+  const errors = fieldErrors(read.error.issues, sent).slice(0, FIELD_ERRORS_MAX);
+  return { sent, order: refuse({ code: "validation_failed", errors }) };
+}
+
+/** One order's answer in a batch's: what POST /v1/orders would have answered to it alone. */
+export const batchItemOut = z.object({
+  status_code: z.int(),
+  order: orderOut.optional(),
+  problem: problemSchema.optional(),
+});
+
+/** In how many ms all open orders are to be canceled; 0: not at all. */
+export const cancelAfterIn = z
+  .strictObject({
+    timeout_ms: z
+      .int()
+      .min(0)
+      .max(CANCEL_AFTER_MAX_MS)
+      .refine((ms) => ms === 0 || ms >= CANCEL_AFTER_MIN_MS, {
+        message: `must be 0, or at least ${CANCEL_AFTER_MIN_MS}`,
+        params: { code: "too_small" },
+      })
+      .openapi({ description: `0, or from ${CANCEL_AFTER_MIN_MS} on`, example: 30_000 }),
+  })
+  .openapi("CancelAllAfter");
+
+/** When they will be; null: not at all. */
+export const cancelAfterOut = z.object({ timeout_ms: z.int(), cancel_at: timestampOut.nullable() });
 
 /** One execution; `fee` is charged in `fee_asset`. */
 export const fillOut = z

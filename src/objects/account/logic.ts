@@ -12,8 +12,10 @@ import { isOpen, type Order, type Side } from "../../core/order.ts";
 import { invariant, ok, type Result, refuse } from "../../core/result.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
 import type { Outbox } from "../outbox.ts";
-import type { AccountView, Answered, Caller, Idempotency, UnreadOrder } from "../protocol.ts";
+import type { AccountView, Answered, Batch, BatchOutcome, Caller, Idempotency, UnreadOrder } from "../protocol.ts";
+import type { Absence } from "./absence.ts";
 import { ApiKeys } from "./api-keys.ts";
+import { Batches, type PlacedBatch } from "./batches.ts";
 import { AccountEngine, type AccountPorts, HALTED, SETTLED } from "./engine.ts";
 import { AccountOperations } from "./operations.ts";
 import { type Asked, type Placed, Placing, RESTORING } from "./placing.ts";
@@ -26,15 +28,19 @@ export class AccountLogic {
   readonly #ports: AccountPorts;
   readonly #engine: AccountEngine;
   readonly #placing: Placing;
+  readonly #batches: Batches;
   readonly reads: AccountReads;
   readonly operations: AccountOperations;
   readonly keys: ApiKeys;
+  readonly absence: Absence;
 
   constructor(ports: AccountPorts) {
     this.#ports = ports;
     this.#engine = new AccountEngine(ports);
     this.#placing = new Placing(ports, this.#engine);
+    this.#batches = new Batches(ports, this.#engine, this.#placing);
     this.reads = new AccountReads(ports);
+    this.absence = this.#engine.absence;
     this.operations = new AccountOperations(this.#engine);
     this.keys = new ApiKeys(ports);
   }
@@ -93,6 +99,17 @@ export class AccountLogic {
     return done.ok ? done.value : { result: done, replay: null };
   }
 
+  /** Places orders together: see {@link Batches.place}. What is placed is answered by {@link answerBatch}. */
+  placeBatch(caller: Caller, batch: Batch, idempotency: Idempotency | null): Answered<BatchOutcome[]> | PlacedBatch {
+    const done = this.#command(caller, () => ok(this.#batches.place(batch, idempotency)));
+    return done.ok ? done.value : { result: done, replay: null };
+  }
+
+  /** The orders of a batch as they are now; kept as the first answer to its idempotency key where one was given. */
+  answerBatch(placed: PlacedBatch, idempotency: Idempotency | null): Answered<BatchOutcome[]> {
+    return this.#batches.answer(placed, idempotency);
+  }
+
   /** The order as it is now; kept as the first answer to its idempotency key where one was given. */
   answer(placed: Placed, idempotency: Idempotency | null): Answered<Order> {
     return this.#placing.answer(placed, idempotency);
@@ -129,7 +146,7 @@ export class AccountLogic {
     const order = this.order(orderId);
     if (order === undefined) return refuse({ code: "not_found" });
     const away = this.#placing.away(order.symbol);
-    if (away !== null) return away;
+    if (away !== null) return refuse(away);
     const asked = this.#engine.commit((turn) => requestReplace(turn, order, wish));
     if (!asked.ok) return asked;
     const settled = this.#engine.settled(asked.value);
@@ -159,6 +176,11 @@ export class AccountLogic {
     const waiting = asked.map((order) => ({ order, settled: this.#engine.settled(order) }));
     for (const symbol of new Set(asked.map((order) => order.symbol))) this.#engine.tell(symbol);
     return waiting;
+  }
+
+  /** Has all open orders canceled unless this is asked for again in time: see {@link Absence.cancelAfter}. */
+  cancelAllAfter(caller: Caller, timeoutMs: number): Result<{ cancelAt: number | null }> {
+    return this.#command(caller, () => ok({ cancelAt: this.absence.cancelAfter(timeoutMs) }));
   }
 
   /** Moves paper money in or out, once per idempotency key. Refuses as core's transfer does, and idempotency_key_reused. */

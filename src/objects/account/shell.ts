@@ -13,6 +13,7 @@ import { platformPorts, waitAtMost, withTimeout } from "../platform.ts";
 import type {
   AccountRpc,
   Answered,
+  Batch,
   Caller,
   Counted,
   Idempotency,
@@ -61,6 +62,7 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
         publish: (events) => this.#sockets.publish(events),
         closeSession: (sessionId) => this.#sockets.closeSession(sessionId),
         closeExpired: () => this.#sockets.closeExpired(),
+        watch: (guard) => this.#sockets.watch(guard),
       },
     });
     this.#sockets = new OpenSockets(
@@ -75,6 +77,7 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
     );
     this.#tickets = new Tickets(ports);
     this.#meter = new Meter({ rates, now: ports.now, admit: (caller) => this.#logic.enter(caller) });
+    this.#logic.absence.lookForLost();
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('{"op":"ping"}', '{"type":"pong"}'));
   }
 
@@ -83,21 +86,29 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
   }
 
   async placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null) {
-    return this.#meter.countedOnce(caller, () =>
-      this.#answered(this.#logic.place(caller, request, idempotency), idempotency),
-    );
+    return this.#placed(caller, idempotency, () => this.#logic.place(caller, request, idempotency));
   }
 
   async refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null) {
-    return this.#meter.countedOnce(caller, () =>
-      this.#answered(this.#logic.refuse(caller, unread, idempotency), idempotency),
-    );
+    return this.#placed(caller, idempotency, () => this.#logic.refuse(caller, unread, idempotency));
   }
 
-  async #answered(placed: Answered<Order> | Placed, idempotency: Idempotency | null) {
-    if ("result" in placed) return placed;
-    await waitAtMost(placed.settled, SETTLE_WAIT_MS);
-    return this.#logic.answer(placed, idempotency);
+  async placeBatch(caller: Caller, batch: Batch, idempotency: Idempotency | null) {
+    return this.#meter.countedOnce(caller, async () => {
+      const placed = this.#logic.placeBatch(caller, batch, idempotency);
+      if ("result" in placed) return placed;
+      await waitAtMost(placed.settled, SETTLE_WAIT_MS);
+      return this.#logic.answerBatch(placed, idempotency);
+    });
+  }
+
+  #placed(caller: Caller, idempotency: Idempotency | null, place: () => Answered<Order> | Placed) {
+    return this.#meter.countedOnce(caller, async () => {
+      const placed = place();
+      if ("result" in placed) return placed;
+      await waitAtMost(placed.settled, SETTLE_WAIT_MS);
+      return this.#logic.answer(placed, idempotency);
+    });
   }
 
   async cancelOrder(caller: Caller, orderId: string) {
@@ -125,6 +136,10 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
       await waitAtMost(Promise.all(placed.value.map((one) => one.settled)), SETTLE_WAIT_MS);
       return ok(placed.value.map((one) => this.#logic.order(one.order.id) ?? one.order));
     });
+  }
+
+  async cancelAllAfter(caller: Caller, timeoutMs: number) {
+    return this.#meter.counted(caller, () => this.#logic.cancelAllAfter(caller, timeoutMs));
   }
 
   async transfer(
@@ -176,8 +191,7 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
 
   async streamTicket(caller: StreamCaller) {
     return this.#meter.counted(caller, () => {
-      const random = [...crypto.getRandomValues(new Uint8Array(20))];
-      const secret = random.map((byte) => byte.toString(16).padStart(2, "0")).join("");
+      const secret = Buffer.from(crypto.getRandomValues(new Uint8Array(20))).toString("hex");
       return this.#tickets.issue(this.#lasting(caller), secret);
     });
   }
@@ -283,6 +297,11 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
   override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
     // Other codes say that none came, or are the protocol's own: an endpoint may not send them.
     socket.close(code >= 3_000 && code < 5_000 ? code : 1_000);
+    this.#sockets.closed(socket);
+  }
+
+  override async webSocketError(socket: WebSocket): Promise<void> {
+    this.#sockets.closed(socket);
   }
 }
 

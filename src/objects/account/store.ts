@@ -1,5 +1,6 @@
 // The account object's own tables: writes a turn's events and what they changed, reads the state back; reads.ts answers its
 // owner from them. The tables that all objects have, and the tickets, are in the files that they are named after.
+import type { BatchVerdict } from "../../core/account/batch.ts";
 import {
   type AccountEvent,
   type AccountState,
@@ -188,7 +189,7 @@ export class AccountStore {
   }
 
   #once(key: OnceKey, event: AccountEvent): void {
-    const ref = "order" in event ? event.order.id : event.kind === "transfer" ? event.transfer.id : null;
+    const ref = refOf(event);
     const refusal = event.kind === "refused" ? encode(event.refusal) : null;
     this.#sql(
       "INSERT INTO once (scope, key, body_hash, ref, refusal, request_id) VALUES (?, ?, ?, ?, ?, ?)",
@@ -243,6 +244,13 @@ export class AccountStore {
     return row?.answer ?? answer;
   }
 
+  /** What the orders of a batch came to, by the number of its event. */
+  findBatch(seq: number): BatchVerdict[] | undefined {
+    const [row] = this.#sql<{ body: string }>("SELECT body FROM journal WHERE seq = ? AND kind = 'batched'", seq);
+    const event = row === undefined ? undefined : decode<AccountEvent>(row.body);
+    return event?.kind === "batched" ? event.verdicts : undefined;
+  }
+
   /** An order of this account, open or closed. */
   findOrder(id: string): Order | undefined {
     const [row] = this.#sql<{ body: string }>("SELECT body FROM orders WHERE id = ?", id);
@@ -278,6 +286,13 @@ export class AccountStore {
       value,
     );
   }
+}
+
+/** What an act has made, as its keys name it. */
+function refOf(event: AccountEvent): string | null {
+  if ("order" in event) return event.order.id;
+  if (event.kind === "batched") return String(event.seq);
+  return event.kind === "transfer" ? event.transfer.id : null;
 }
 
 function commandOf(event: AccountEvent): Command | null {
