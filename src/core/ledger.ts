@@ -35,6 +35,12 @@ export type Movement = readonly [account: string, asset: string, amount: bigint]
 /** The hash that the first entry of a ledger follows. */
 export const GENESIS_HASH = "0".repeat(64);
 
+/** Where a ledger ends: the number and the hash of its last entry. Before the first: 0 and {@link GENESIS_HASH}. */
+export interface ChainHead {
+  seq: number;
+  hash: string;
+}
+
 /** The key of one ledger account in {@link Balances}. */
 export function balanceKey(account: string, asset: string): string {
   return `${account}|${asset}`;

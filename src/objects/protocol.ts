@@ -4,7 +4,7 @@ import type { OrderRequest } from "../core/account/admission.ts";
 import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/account/state.ts";
 import type { Channel } from "../core/account/stream.ts";
 import type { KeyOwner, PresentedKey } from "../core/api-keys.ts";
-import type { LedgerEntry } from "../core/ledger.ts";
+import type { ChainHead, LedgerEntry } from "../core/ledger.ts";
 import type { Order, Side } from "../core/order.ts";
 import type { Scope } from "../core/permissions.ts";
 import type { Spend, Standing } from "../core/policies.ts";
@@ -136,11 +136,12 @@ export interface LedgerQuery extends PageRequest {
   to: number | null;
 }
 
-/** An account as of one stream number. `asOf` in ms. */
+/** An account as of one stream number. `asOf` in ms; `ledger` is where its chain ends: the version before leaves it out. */
 export interface AccountView {
   id: string;
   status: AccountStatus;
   balances: Balance[];
+  ledger?: ChainHead;
   seq: number;
   asOf: number;
 }

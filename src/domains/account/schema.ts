@@ -12,6 +12,11 @@ export const balanceOut = z
   .object({ asset: z.string(), available: decimalOut, held: decimalOut, total: decimalOut })
   .openapi("Balance");
 
+/** Where the ledger ends: the number and the hash of its last entry. Whoever keeps it can prove later what the ledger was. */
+export const chainHeadOut = z
+  .object({ seq: z.int(), hash: z.string() })
+  .openapi("LedgerHead", { description: "The ledger's last entry; 0 and 64 zeros before the first." });
+
 /** The account: `equity` is everything at reference prices and `buying_power` the USD not held, both in USD. */
 export const accountOut = z
   .object({
@@ -20,6 +25,7 @@ export const accountOut = z
     balances: z.array(balanceOut),
     equity: decimalOut,
     buying_power: decimalOut,
+    ledger: chainHeadOut.optional(),
     seq: z.int(),
     as_of: timestampOut,
   })

@@ -41,6 +41,7 @@ export function wireAccount(view: AccountView, prices: Prices) {
     balances: view.balances.map(wireBalance),
     equity: formatUnits(equity, "USD"),
     buying_power: formatUnits(cash, "USD"),
+    ...(view.ledger === undefined ? {} : { ledger: view.ledger }),
     seq: view.seq,
     as_of: wireTime(view.asOf),
   };

@@ -240,7 +240,9 @@ export class AccountLogic {
       available: balanceOf(this.state, "available", asset),
       held: balanceOf(this.state, "held", asset),
     }));
-    return { id: this.#ports.name, status: this.state.status, balances, seq: this.state.seq, asOf: this.#ports.now() };
+    const { status, seq, ledgerSeq, ledgerHead } = this.state;
+    const ledger = { seq: ledgerSeq, hash: ledgerHead };
+    return { id: this.#ports.name, status, balances, ledger, seq, asOf: this.#ports.now() };
   }
 
   /** The journal as the read model gets it. */

@@ -11,7 +11,7 @@ import {
   rulesOf,
 } from "../../core/account/state.ts";
 import { decode, encode } from "../../core/codec.ts";
-import { balanceKey, GENESIS_HASH } from "../../core/ledger.ts";
+import { balanceKey, type ChainHead, GENESIS_HASH } from "../../core/ledger.ts";
 import type { MarketRules } from "../../core/listings.ts";
 import type { Command } from "../../core/messages.ts";
 import { isOpen, type Order } from "../../core/order.ts";
@@ -54,7 +54,9 @@ export class AccountStore {
     const [last] = sql<{ seq: number; at: number }>("SELECT seq, at FROM journal ORDER BY seq DESC LIMIT 1");
     state.seq = last?.seq ?? 0;
     state.at = last?.at ?? 0;
-    state.ledgerHead = this.#ledgerHead();
+    const head = this.#ledgerHead();
+    state.ledgerHead = head.hash;
+    state.ledgerSeq = head.seq;
     state.status = this.meta("status") === "frozen" ? "frozen" : "active";
     state.tokensValidFrom = Number(this.meta("tokens_valid_from") ?? "0");
     state.balances = loadBalances(this.#sql);
@@ -76,12 +78,12 @@ export class AccountStore {
     return state;
   }
 
-  #ledgerHead(): string {
+  #ledgerHead(): ChainHead {
     const [row] = this.#sql<{ seq: number; body: string }>(
       "SELECT seq, body FROM journal WHERE entry_kind IS NOT NULL ORDER BY seq DESC LIMIT 1",
     );
     const event = row === undefined ? null : readBody<AccountEvent>(row.body, `journal row ${row.seq}`);
-    return event !== null && "entry" in event && event.entry !== null ? event.entry.hash : GENESIS_HASH;
+    return event !== null && "entry" in event && event.entry !== null ? event.entry : { seq: 0, hash: GENESIS_HASH };
   }
 
   #loadPeers(state: AccountState): void {
