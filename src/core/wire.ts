@@ -14,7 +14,8 @@ export function wireTime(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-function market(symbol: string): MarketRules {
+/** The opening rules of a market that must be listed. Throws InvariantError for one that is not. */
+export function listedMarket(symbol: string): MarketRules {
   const rules = findMarket(symbol);
   invariant(rules !== undefined, `market ${symbol} is not listed`);
   return rules;
@@ -36,7 +37,7 @@ export type ShownOrder = Omit<Order, "credit" | "feeNumerator" | "bodyHash" | "h
 
 /** An order as the contract shows it. */
 export function wireOrder(order: ShownOrder) {
-  const rules = market(order.symbol);
+  const rules = listedMarket(order.symbol);
   const base = (units: bigint | null) => (units === null ? null : formatDecimal(units, rules.baseScale));
   const quote = (units: bigint | null) => (units === null ? null : formatDecimal(units, rules.quoteScale));
   return {
@@ -70,7 +71,7 @@ export function wireOrder(order: ShownOrder) {
 
 /** An execution as the contract shows it. */
 export function wireFill(fill: FillRecord) {
-  const rules = market(fill.symbol);
+  const rules = listedMarket(fill.symbol);
   return {
     id: fill.id,
     order_id: fill.orderId,
@@ -122,7 +123,7 @@ export function wireEntry(entry: LedgerEntry) {
 
 /** A position at a market price in quote units per whole base unit. */
 export function wirePosition(position: Position, price: bigint) {
-  const rules = market(position.symbol);
+  const rules = listedMarket(position.symbol);
   const value = notionalOf(price, position.qty, rules.baseScale);
   return {
     symbol: position.symbol,

@@ -1,6 +1,7 @@
 // What objects answer to the Worker, and the interfaces of their remote calls.
 
 import type { OrderRequest } from "../core/account/admission.ts";
+import type { AccountPast } from "../core/account/history.ts";
 import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/account/state.ts";
 import type { Channel } from "../core/account/stream.ts";
 import type { KeyOwner, PresentedKey } from "../core/api-keys.ts";
@@ -189,8 +190,15 @@ export interface Idempotency {
   requestId: string;
 }
 
+/** Questions as callers ask them. */
+type AskedByCaller<T> = {
+  [K in keyof T]: T[K] extends (query: infer Q) => Result<infer A>
+    ? (caller: Caller, query: Q) => Promise<Counted<A>>
+    : never;
+};
+
 /** The account object's remote calls. Refusals are values; a throw is a bug. */
-export interface AccountRpc extends JournalRpc {
+export interface AccountRpc extends JournalRpc, AskedByCaller<AccountPast> {
   admit(caller: Caller): Promise<Counted<KeyOwner>>;
   placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
   refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;

@@ -1,6 +1,6 @@
 // One simulated run: faults on while clients act, then healed; then everything must have come to rest and add up.
 import { CANARIES, type Canary } from "./canaries.ts";
-import { acknowledgedBreaks, isUnderWay, journalBreaks, projectionBreaks, restBreaks } from "./checks.ts";
+import { acknowledgedBreaks, isUnderWay, journalBreaks, pastBreaks, projectionBreaks, restBreaks } from "./checks.ts";
 import { scheduleCorruption } from "./corrupt.ts";
 import { faultsOf } from "./faults.ts";
 import { parkedBreaks, scheduleParking } from "./parking.ts";
@@ -45,6 +45,7 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
     ...parkedBreaks(world),
     ...restoreBreaks(world),
     ...journalBreaks(world),
+    ...pastBreaks(world),
     ...world.streamBreaks(),
     ...(await projectionBreaks(world)),
     ...acknowledgedBreaks(world, clients),

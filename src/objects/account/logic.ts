@@ -14,6 +14,7 @@ import type { Outbox } from "../outbox.ts";
 import type { AccountView, Answered, Caller, Idempotency, UnreadOrder } from "../protocol.ts";
 import { ApiKeys } from "./api-keys.ts";
 import { AccountEngine, type AccountPorts, HALTED, SETTLED } from "./engine.ts";
+import { AccountHistory } from "./history.ts";
 import { AccountOperations } from "./operations.ts";
 import { type Asked, type Placed, Placing, RESTORING } from "./placing.ts";
 import { AccountReads } from "./reads.ts";
@@ -26,6 +27,7 @@ export class AccountLogic {
   readonly #engine: AccountEngine;
   readonly #placing: Placing;
   readonly reads: AccountReads;
+  readonly history: AccountHistory;
   readonly operations: AccountOperations;
   readonly keys: ApiKeys;
 
@@ -34,6 +36,7 @@ export class AccountLogic {
     this.#engine = new AccountEngine(ports);
     this.#placing = new Placing(ports, this.#engine);
     this.reads = new AccountReads(ports);
+    this.history = new AccountHistory(ports, () => this.state);
     this.operations = new AccountOperations(this.#engine);
     this.keys = new ApiKeys(ports);
   }

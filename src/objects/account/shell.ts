@@ -1,6 +1,7 @@
 // The account object's class: wires the logic and the sockets to the platform and decides nothing.
 import { DurableObject } from "cloudflare:workers";
 import type { OrderRequest } from "../../core/account/admission.ts";
+import type { AsOf, Period } from "../../core/account/history.ts";
 import type { AccountStatus, Transfer } from "../../core/account/state.ts";
 import { isKeyId, type KeyOwner } from "../../core/api-keys.ts";
 import { SETTLE_WAIT_MS } from "../../core/limits.ts";
@@ -157,6 +158,22 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
       const { balances, seq, asOf } = this.#logic.view();
       return { positions: [...this.#logic.state.positions.values()], balances, seq, asOf };
     });
+  }
+
+  async stateAt(caller: Caller, asOf: AsOf) {
+    return this.#meter.counted(caller, () => this.#logic.history.stateAt(asOf));
+  }
+
+  async explainBalance(caller: Caller, query: PageRequest & { asset: string }) {
+    return this.#meter.counted(caller, () => this.#logic.history.explainBalance(query));
+  }
+
+  async explainPosition(caller: Caller, query: PageRequest & { symbol: string }) {
+    return this.#meter.counted(caller, () => this.#logic.history.explainPosition(query));
+  }
+
+  async statement(caller: Caller, period: Period) {
+    return this.#meter.counted(caller, () => this.#logic.history.statement(period));
   }
 
   #read<T>(caller: Caller, read: () => T): Promise<Counted<T>> {
