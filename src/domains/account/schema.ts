@@ -60,6 +60,22 @@ export const entryOut = z
   })
   .openapi("LedgerEntry");
 
+/** An asset in a path; what is not listed is found to be so by the verb: 404. */
+export const assetPath = z.object({ asset: z.string().max(16) });
+
+/** A balance and what makes it: `holds` and `other_holds` together are what is held. */
+export const balanceExplained = z
+  .object({
+    value: balanceOut,
+    entries: z.array(entryOut.extend({ balance: balanceOut }).openapi("BalanceEntry")),
+    next_cursor: z.string().nullable(),
+    holds: z.array(
+      z.object({ order_id: z.string(), symbol: z.string(), side: z.string(), amount: decimalOut }).openapi("Hold"),
+    ),
+    other_holds: z.object({ count: z.int(), amount: decimalOut }),
+  })
+  .openapi("ExplainedBalance");
+
 /** Which entries are wanted; of `from` and `to` only `from` is included. */
 export const ledgerQuery = pageQuery.extend({
   asset: assetFilter.optional(),
