@@ -55,6 +55,9 @@ export const EXPLAIN_LOTS_MAX = 200;
 export const STATEMENT_ENTRIES_MAX = 100_000;
 /** Entries of a statement that its account reads at once: a few ms in which it does nothing else. */
 export const STATEMENT_PAGE_ROWS = 400;
+/** Tries to read such a page, and the pause after the first, which grows by as much: an object starts anew within a second. */
+export const STATEMENT_PAGE_TRIES = 4;
+export const STATEMENT_RETRY_MS = 250;
 /** Stream messages replayed to a socket that resumes; an older resume_from gets a gap and a snapshot. */
 export const STREAM_REPLAY_EVENTS_MAX = 10_000;
 /** Stream numbers that a restore passes over: more than an account says between a snapshot and its loss, even in years. */

@@ -1,8 +1,14 @@
 // What a trader asks of the past: the account as it was, and what makes each figure.
 import { env } from "cloudflare:workers";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
+import { checkStatement } from "../../scripts/ledger-check.ts";
+import { type BookedEntry, readStatement, type Statement } from "../../scripts/ledger-file.ts";
+import { STATEMENT_PAGE_ROWS } from "../../src/core/limits.ts";
 import type { wireBalanceExplained, wirePositionExplained } from "../../src/core/wire-history.ts";
+import { AccountObject } from "../../src/worker.ts";
+import { newKey, signed } from "../support/keys.ts";
 import {
+  call,
   expectProblem,
   priceAt,
   qtyWorth,
@@ -292,5 +298,138 @@ describe("what makes a position", () => {
     for (const symbol of ["NONE-USD", "BTC", "btc-usd"]) {
       expectProblem(await ada.get(`/v1/positions/${symbol}/explain`), 404, "not_found");
     }
+  });
+});
+
+/** A statement as it was sent. */
+async function statementOf(who: Trader, query = ""): Promise<Statement> {
+  const got = await who.get(`/v1/account/statements${query}`);
+  expect(got.status, got.text).toBe(200);
+  return readStatement(got.text);
+}
+
+describe("a statement", () => {
+  it("of everything holds by itself, in both formats, and ends where the account says", async () => {
+    const { ada } = await someDays();
+    const account = await ada.account();
+    const json = await statementOf(ada);
+    expect(checkStatement(json, account.ledger.hash)).toMatchObject({ wrong: null });
+    expect(json).toMatchObject({ account: ada.accountId, from: null, to: null, head: account.ledger, opening: [] });
+    expect(await statementOf(ada, "?format=csv")).toEqual(json);
+    const ledger = (await ada.all<BookedEntry>("/v1/account/ledger", 200)).rows;
+    const shown = json.entries.map((entry) => ({
+      ...entry,
+      postings: entry.postings.map(({ account, asset, amount }) => ({ account, asset, amount })),
+    }));
+    expect(shown).toEqual(ledger);
+    for (const { asset, available, held } of account.balances) {
+      const closing = (name: string) =>
+        json.closing.find((own) => own.account === name && own.asset === asset)?.balance;
+      expect([closing("available"), closing("held")]).toEqual([available, held]);
+    }
+  });
+
+  it("of each period begins where the one before ended, and has what was had then", async () => {
+    const { ada, seen } = await someDays();
+    const bounds = [null, ...seen.slice(1).map(({ at }) => at), null];
+    let before: Statement | undefined;
+    for (const [index, to] of bounds.slice(1).entries()) {
+      const from = bounds[index] ?? null;
+      const query = Object.entries({ from, to }).flatMap(([name, at]) => (at === null ? [] : `${name}=${at}`));
+      const statement = await statementOf(ada, `?${query.join("&")}`);
+      expect(checkStatement(statement, null).wrong).toBeNull();
+      expect(statement).toMatchObject({ from, to });
+      if (before !== undefined) expect(statement).toMatchObject({ before: before.head, opening: before.closing });
+      // An act of the very moment that a period ends with is the next one's.
+      const [then] = seen[index]?.all ?? [];
+      const { balances, ledger } = then as WireAccount;
+      expect(statement.head).toEqual(ledger);
+      const own = balances.flatMap(({ asset, available, held }) => [
+        { account: "available", asset, balance: available },
+        { account: "held", asset, balance: held },
+      ]);
+      expect(statement.closing).toEqual(own);
+      before = statement;
+    }
+  });
+
+  it("of more entries than one page is whole, and costs one call", async () => {
+    const ada = await trader({ usd: "1000" });
+    const account = env.ACCOUNT.getByName(ada.accountId);
+    const caller = { accountId: ada.accountId, sessionId: ada.sessionId, issuedAtMs: Date.now() };
+    const wish = { kind: "deposit", asset: "USD", amount: 1n } as const;
+    for (let n = 0; n < STATEMENT_PAGE_ROWS + 10; n += 1) await account.transfer(caller, wish, null);
+    const left = async () =>
+      Number(/"calls";r=(\d+)/.exec((await ada.get("/v1/account")).headers.get("RateLimit") ?? "")?.[1]);
+    const before = await left();
+    for (const format of ["json", "csv"]) {
+      const statement = await statementOf(ada, `?format=${format}`);
+      expect(statement.entries).toHaveLength(STATEMENT_PAGE_ROWS + 11);
+      expect(checkStatement(statement, (await ada.account()).ledger.hash).wrong).toBeNull();
+    }
+    expect(before - (await left())).toBe(5);
+  });
+
+  it("is a file with a name of its own, and nobody keeps it", async () => {
+    const ada = await trader({ usd: "10" });
+    const { ledger } = await ada.account();
+    for (const [format, type] of [
+      ["json", "application/json"],
+      ["csv", "text/csv; charset=utf-8; header=present"],
+    ] as const) {
+      const { headers } = await ada.get(`/v1/account/statements?format=${format}`);
+      expect(headers.get("Content-Type")).toBe(type);
+      expect(headers.get("Cache-Control")).toBe("no-store");
+      const name = `statement-${ada.accountId}-${ledger.seq}.${format}`;
+      expect(headers.get("Content-Disposition")).toBe(`attachment; filename="${name}"`);
+    }
+  });
+
+  it("by a signed key is whole, too: the signature is used once", async () => {
+    const ada = await trader({ usd: "10" });
+    const key = await newKey(ada, { signing: true });
+    const got = await call("GET", "/v1/account/statements", { headers: signed(key, "GET", "/v1/account/statements") });
+    expect(got.status, got.text).toBe(200);
+    expect(checkStatement(readStatement(got.text), (await ada.account()).ledger.hash).wrong).toBeNull();
+  });
+
+  it("of no period, or of one that has not begun, is refused", async () => {
+    const ada = await trader({ usd: "10" });
+    const now = Date.parse((await ada.account()).as_of);
+    const [past, soon, later] = [-60_000, 1, 60_000].map((ms) => new Date(now + ms).toISOString());
+    const refused = async (query: string, pointer: string, code: string) => {
+      const got = await ada.get(`/v1/account/statements?${query}`);
+      expectProblem(got, 422, "validation_failed");
+      expect(got.body.errors).toMatchObject([{ pointer, code }]);
+    };
+    await refused(`from=${past}&to=${past}`, "/to", "not_after_from");
+    await refused(`from=${soon}&to=${past}`, "/to", "not_after_from");
+    await refused(`from=${soon}`, "/from", "in_the_future");
+    await refused("format=pdf", "/format", "not_allowed");
+    await refused("from=yesterday", "/from", "invalid_format");
+    await refused("until=2026-01-01T00:00:00Z", "/until", "unknown_field");
+    // A period may go on beyond now: what it has so far is told.
+    const open = await statementOf(ada, `?from=${past}&to=${later}`);
+    expect(open).toMatchObject({ to: later, head: (await ada.account()).ledger });
+  });
+
+  it("of an account in which nothing has happened is empty", async () => {
+    const ada = await trader({});
+    const statement = await statementOf(ada);
+    const nothing = { seq: 0, hash: "0".repeat(64) };
+    expect(statement).toMatchObject({ opening: [], entries: [], closing: [], before: nothing, head: nothing });
+    expect(checkStatement(statement, nothing.hash).wrong).toBeNull();
+  });
+
+  it("breaks off without an end when the account cannot be asked any more", async () => {
+    const ada = await trader({ usd: "10" });
+    await ada.deposit("1");
+    const ledger = vi.spyOn(AccountObject.prototype, "ledger");
+    ledger.mockResolvedValue({ ok: false, refusal: { code: "session_revoked" } });
+    const logged = vi.spyOn(console, "error").mockReturnValue();
+    await expect(ada.get("/v1/account/statements")).rejects.toThrow();
+    ledger.mockRestore();
+    logged.mockRestore();
+    expect((await statementOf(ada)).entries).toHaveLength(2);
   });
 });

@@ -3,6 +3,7 @@ import { z } from "@hono/zod-openapi";
 import { isTypeId } from "../../core/ids.ts";
 import { API_KEY_ADDRESSES_MAX } from "../../core/limits.ts";
 import { SCOPES } from "../../core/permissions.ts";
+import { STATEMENT_FORMATS } from "../../core/statement.ts";
 import { blockIn } from "../../http/ip-block.ts";
 import { lineIn } from "../../http/line.ts";
 import { assetFilter, decimalIn, decimalOut, pageQuery, timestampIn, timestampOut } from "../../http/openapi.ts";
@@ -75,6 +76,30 @@ export const balanceExplained = z
     other_holds: z.object({ count: z.int(), amount: decimalOut }),
   })
   .openapi("ExplainedBalance");
+
+/** Which period a statement is of: `from` included, `to` not. Left out, it goes from the beginning, or up to now. */
+export const statementQuery = z.object({
+  from: timestampIn.optional(),
+  to: timestampIn.optional(),
+  format: z.enum(STATEMENT_FORMATS).default("json"),
+});
+
+const bookedPosting = z.object({ account: z.string(), asset: z.string(), amount: decimalOut, balance: decimalOut });
+
+/** A statement: its entries lead from `opening` to `closing`, and from the hash of `ledger_before` to that of `ledger`. */
+export const statementOut = z
+  .object({
+    account_id: z.string(),
+    from: timestampOut.nullable(),
+    to: timestampOut.nullable(),
+    made_at: timestampOut,
+    ledger_before: chainHeadOut,
+    opening: z.array(balanceOut),
+    entries: z.array(entryOut.extend({ postings: z.array(bookedPosting) }).openapi("BookedEntry")),
+    closing: z.array(balanceOut),
+    ledger: chainHeadOut,
+  })
+  .openapi("Statement");
 
 /** Which entries are wanted; of `from` and `to` only `from` is included. */
 export const ledgerQuery = pageQuery.extend({
