@@ -3,14 +3,13 @@ import type { BalanceExplained, BalanceStep, Lot, PositionExplained, PositionSte
 import { formatDecimal } from "./decimal.ts";
 import { formatUnits, type LedgerEntry } from "./ledger.ts";
 import type { MarketRules } from "./listings.ts";
-import { listedMarket, wireAverage, wireBalance, wireEntry, wirePrice, wireTime } from "./wire.ts";
+import { listedMarket, wireAverage, wireBalance, wireEntry, wirePosting, wirePrice, wireTime } from "./wire.ts";
 
 /** An entry of the ledger, and what each account that it posts to has after it. */
 export function wireBookedEntry(entry: LedgerEntry) {
   const { hash, ...shown } = wireEntry(entry);
-  const postings = shown.postings.map((posting, at) => {
-    const after = entry.postings[at]?.balance ?? 0n;
-    return { ...posting, balance: formatUnits(after, posting.asset) };
+  const postings = entry.postings.map((posting) => {
+    return { ...wirePosting(posting), balance: formatUnits(posting.balance, posting.asset) };
   });
   return { ...shown, postings, hash };
 }

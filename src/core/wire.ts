@@ -3,7 +3,7 @@
 import type { Balance, FillRecord, Transfer } from "./account/state.ts";
 import type { StreamData } from "./account/stream.ts";
 import { formatDecimal, formatRatio } from "./decimal.ts";
-import { formatUnits, type LedgerEntry } from "./ledger.ts";
+import { formatUnits, type LedgerEntry, type Posting } from "./ledger.ts";
 import { findMarket, type MarketRules } from "./listings.ts";
 import { leavesOf, notionalOf, type Order } from "./order.ts";
 import type { Position } from "./positions.ts";
@@ -103,13 +103,14 @@ export function wireTransfer(transfer: Transfer) {
   return { id, status, asset, amount: formatUnits(amount, asset), created_at: wireTime(createdAt) };
 }
 
+/** A movement on one account of the ledger. */
+export function wirePosting({ account, asset, amount }: Pick<Posting, "account" | "asset" | "amount">) {
+  return { account, asset, amount: formatUnits(amount, asset) };
+}
+
 /** A ledger entry: what its hash covers, and the hash. */
 export function wireEntry(entry: LedgerEntry) {
-  const postings = entry.postings.map((p) => ({
-    account: p.account,
-    asset: p.asset,
-    amount: formatUnits(p.amount, p.asset),
-  }));
+  const postings = entry.postings.map(wirePosting);
   return {
     seq: entry.seq,
     id: entry.id,
