@@ -1,7 +1,7 @@
 // What an account and a market say to each other: commands one way, reports the other, each contiguously numbered.
 import type { BookOrder } from "./book.ts";
 import type { MarketRules } from "./listings.ts";
-import type { ExecType, Liquidity, OrderType, SelfTradePrevention, Side, TimeInForce } from "./order.ts";
+import type { ExecType, Liquidity, OrderType, SelfTradePrevention, Side, TimeInForce, Trigger } from "./order.ts";
 
 /**
  * What an account alone knows of its order. Its market keeps it unread, so that an account restored from before the order
@@ -30,14 +30,38 @@ export interface SubmitOrder {
   takerFeeBps: number;
   budget: bigint;
   expiresAt: number | null;
+  /** There in a `submit_held` alone. */
+  trigger?: Trigger;
   /** The version before leaves it out. */
   origin?: Origin;
 }
 
-/** One command of an account for one market; `cseq` counts them from 1 for that pair. */
+/**
+ * One command of an account for one market; `cseq` counts them from 1 for that pair. An order that waits for a trigger has a
+ * kind of its own: a market that knows none would trade it at once.
+ */
 export type Command =
-  | { kind: "submit"; cseq: number; order: SubmitOrder; notAfter: number | null; rulesVersion: number }
-  | { kind: "cancel"; cseq: number; orderId: string };
+  | {
+      kind: "submit" | "submit_held";
+      cseq: number;
+      order: SubmitOrder;
+      notAfter: number | null;
+      rulesVersion: number;
+    }
+  | { kind: "cancel"; cseq: number; orderId: string }
+  | ({ kind: "replace"; cseq: number; orderId: string; postOnly: boolean } & Replaced);
+
+/**
+ * What is other than before: how much more or less is wanted in all (base units), at which limit, for which trigger while it
+ * waits, and what is held for it from then on. `credit` is the owner's own reckoning, which the market hands back.
+ */
+export interface Replaced {
+  qtyDelta: bigint;
+  limitPrice: bigint | null;
+  trigger?: Trigger;
+  hold: bigint;
+  credit?: bigint;
+}
 
 /** One execution as its owner sees it. `done`: the order has got all that it may get. */
 export interface Fill {
@@ -52,16 +76,19 @@ export interface Fill {
 
 /**
  * One report of a market about one order of one account; `rseq` counts them from 1 for that pair.
- * `cancel_rejected`: the order was not open. `rules_changed`: not judged, admit it again under `rules`.
+ * `cancel_rejected`, `replace_rejected`: the order is as it was, or no longer open. `rules_changed`: not judged, admit it again under `rules`. `triggered` says at
+ * which `triggerPrice`.
  */
 export interface Report {
   rseq: number;
   orderId: string;
-  execType: ExecType | "cancel_rejected" | "rules_changed";
+  execType: ExecType | "cancel_rejected" | "replace_rejected" | "rules_changed";
   at: number;
   reason: string | null;
   fill: Fill | null;
   rules: MarketRules | null;
+  triggerPrice?: bigint;
+  replaced?: Replaced;
 }
 
 /**

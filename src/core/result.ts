@@ -56,6 +56,7 @@ export type PlainCode =
   | "too_many_api_keys"
   | "username_taken"
   | "order_not_open"
+  | "replace_pending"
   | "idempotency_in_flight"
   | "idempotency_key_reused"
   | "payload_too_large"

@@ -5,7 +5,7 @@ import type { StreamData } from "./account/stream.ts";
 import { formatDecimal, formatRatio } from "./decimal.ts";
 import { formatUnits, type LedgerEntry, type Posting } from "./ledger.ts";
 import { findMarket, type MarketRules } from "./listings.ts";
-import { leavesOf, notionalOf, type Order } from "./order.ts";
+import { leavesOf, notionalOf, type Order, type Trigger } from "./order.ts";
 import type { Position } from "./positions.ts";
 import { invariant } from "./result.ts";
 
@@ -33,7 +33,20 @@ export function wireAverage(notional: bigint, qty: bigint, rules: MarketRules): 
 }
 
 /** What the wire shows of an order; what only its account needs is left out. */
-export type ShownOrder = Omit<Order, "credit" | "feeNumerator" | "bodyHash" | "hold">;
+export type ShownOrder = Omit<
+  Order,
+  "credit" | "feeNumerator" | "bodyHash" | "hold" | "replacing" | "replaceRefused"
+> & { replacing?: unknown };
+
+/** What an order waits for or has waited for: where that is, or was when it was last told, and what it trails by. */
+function wireTrigger(trigger: Trigger | undefined, rules: MarketRules) {
+  const trail = trigger?.trail ?? null;
+  return {
+    stop_price: trigger === undefined ? null : wirePrice(trigger.price, rules),
+    trail_percent: trail !== null && "bps" in trail ? formatDecimal(BigInt(trail.bps), 2) : null,
+    trail_amount: trail !== null && "amount" in trail ? wirePrice(trail.amount, rules) : null,
+  };
+}
 
 /** An order as the contract shows it. */
 export function wireOrder(order: ShownOrder) {
@@ -50,12 +63,14 @@ export function wireOrder(order: ShownOrder) {
     qty: base(order.qty),
     notional: quote(order.notional),
     limit_price: quote(order.limitPrice),
+    ...wireTrigger(order.trigger, rules),
     post_only: order.postOnly,
     expires_at: order.expiresAt === null ? null : wireTime(order.expiresAt),
     self_trade_prevention: order.selfTradePrevention,
     status: order.status,
     reason: order.reason,
     cancel_requested: order.cancelRequested,
+    replace_requested: (order.replacing ?? null) !== null,
     leaves_qty: formatDecimal(leavesOf(order), rules.baseScale),
     filled_qty: formatDecimal(order.filledQty, rules.baseScale),
     filled_avg_price: wireAverage(order.filledNotional, order.filledQty, rules),

@@ -38,6 +38,7 @@ export const CATALOGUE: Readonly<Record<RefusalCode, CatalogueEntry>> = {
   mfa_already_on: { status: 409, title: "Second factor on already" },
   account_not_empty: { status: 409, title: "Account not empty" },
   order_not_open: { status: 409, title: "Order no longer open" },
+  replace_pending: { status: 409, title: "Order change under way" },
   idempotency_in_flight: { status: 409, title: "Same request still running" },
   payload_too_large: { status: 413, title: "Payload too large" },
   unsupported_media_type: { status: 415, title: "Unsupported media type" },

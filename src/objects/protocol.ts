@@ -2,8 +2,8 @@
 
 import type { OrderRequest } from "../core/account/admission.ts";
 import type { AccountPast } from "../core/account/history.ts";
+import type { ReplaceWish } from "../core/account/replace.ts";
 import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/account/state.ts";
-import type { Channel } from "../core/account/stream.ts";
 import type { KeyOwner, PresentedKey } from "../core/api-keys.ts";
 import type { ChainHead, LedgerEntry } from "../core/ledger.ts";
 import type { Order, Side } from "../core/order.ts";
@@ -203,6 +203,8 @@ export interface AccountRpc extends JournalRpc, AskedByCaller<AccountPast> {
   placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
   refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;
   cancelOrder(caller: Caller, orderId: string): Promise<Counted<Order>>;
+  /** The order under its other terms, or as it is while its market has not answered (`replacing`). */
+  replaceOrder(caller: Caller, orderId: string, wish: ReplaceWish): Promise<Counted<Order>>;
   cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }): Promise<Counted<Order[]>>;
   transfer(
     caller: Caller,
@@ -291,10 +293,4 @@ export interface LimiterRpc {
    * failure counts from now on.
    */
   settle(policy: string, rate: Rate, failed: boolean): Promise<Taken>;
-}
-
-/** What a socket has subscribed to and how far it has been told; kept with the socket through hibernation. */
-export interface Subscription {
-  channels: Channel[];
-  lastSeq: number;
 }

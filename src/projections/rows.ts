@@ -1,5 +1,6 @@
 // What a journalled event means for the read model: the rows it makes or changes. Decides no order and touches no table.
 import type { AccountEvent, Balance, FillRecord, Transfer } from "../core/account/state.ts";
+import { encode } from "../core/codec.ts";
 import type { LedgerEntry } from "../core/ledger.ts";
 import type { MarketEvent } from "../core/market/state.ts";
 import { toColumn } from "../core/money.ts";
@@ -53,6 +54,10 @@ export function accountRows(source: Source, event: AccountEvent): Rows | null {
       rows.orders.push(orderRow(source, event.seq, event.order));
       rows.entries.push(entryRow(source, event.entry));
       break;
+    case "replace_requested":
+      rows.orders.push(orderRow(source, event.seq, event.order));
+      if (event.entry !== null) rows.entries.push(entryRow(source, event.entry));
+      break;
     case "cancel_requested":
     case "reissued":
       rows.orders.push(orderRow(source, event.seq, event.order));
@@ -103,9 +108,11 @@ function column(units: bigint | null): number | null {
 }
 
 function orderRow({ name, epoch }: Source, eventSeq: number, order: Order): Rows["orders"][number] {
-  const { bodyHash: _, feeNumerator: __, credit: ___, ...kept } = order;
+  const { bodyHash: _, feeNumerator: __, credit: ___, replacing, replaceRefused: ____, trigger, ...kept } = order;
   return {
     ...kept,
+    trigger: trigger === undefined ? null : encode(trigger),
+    replaceRequested: (replacing ?? null) !== null,
     accountId: name,
     epoch,
     eventSeq,

@@ -3,6 +3,7 @@ import { referencePrice } from "../../src/core/prices.ts";
 import { listed, SEED, units } from "../support/book.ts";
 import { CoreWorld } from "../support/core-world.ts";
 import { expectClearingExplained, expectHistory, expectTradesBalance } from "../support/history.ts";
+import { randomChange, randomTrigger } from "../support/orders.ts";
 import { type Random, randomOf } from "../support/random.ts";
 
 const SOL = listed("SOL-USD");
@@ -28,7 +29,11 @@ function act(world: CoreWorld, random: Random): void {
     const amount = BigInt(1 + random.int(2_000_000_000));
     world.transfer(id, random.pick(["deposit", "withdrawal"]), asset, amount);
   } else if (dice < 33 && open.length > 0) world.cancel(id, random.pick(open));
-  else placeSomething(world, random, id);
+  else if (dice < 45 && open.length > 0) {
+    const order = random.pick(open);
+    const rules = order.symbol === SOL.symbol ? SOL : DOGE;
+    world.replace(id, order, randomChange(random, order, rules));
+  } else placeSomething(world, random, id);
 }
 
 function placeSomething(world: CoreWorld, random: Random, id: string): void {
@@ -41,9 +46,11 @@ function placeSomething(world: CoreWorld, random: Random, id: string): void {
   const whole = random.pick([1n, 10n, 100n, 5_000n, 100_000n]) * BigInt(1 + random.int(40));
   const qty = (rules === SOL ? whole : whole * 3n) * rules.lotSize;
   const byNotional = random.once(3);
+  const side = random.pick(["buy", "sell"] as const);
+  const waits = timeInForce === "gtc" && random.once(3) ? randomTrigger(random, rules, reference, side) : {};
   world.place(id, {
     symbol: rules.symbol,
-    side: random.pick(["buy", "sell"]),
+    side,
     type,
     timeInForce,
     postOnly: timeInForce === "gtc" && random.once(5),
@@ -52,6 +59,7 @@ function placeSomething(world: CoreWorld, random: Random, id: string): void {
     limitPrice: type === "market" ? null : reference + BigInt(random.int(40) - 20) * rules.tickSize,
     expiresAt: timeInForce === "gtd" ? world.now + 1_000 + random.int(20_000) : null,
     selfTradePrevention: random.pick(["none", "cancel_newest"]),
+    ...waits,
   });
 }
 

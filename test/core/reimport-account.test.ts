@@ -42,7 +42,7 @@ function onlyOrder(world: CoreWorld): Order {
 
 function pending(world: CoreWorld, symbol = "SOL-USD"): string[] {
   const commands = world.customer("ann").state.peers.get(symbol)?.pending ?? [];
-  return commands.map((one) => `${one.cseq} ${one.kind} ${one.kind === "submit" ? one.order.id : one.orderId}`);
+  return commands.map((one) => `${one.cseq} ${one.kind} ${"order" in one ? one.order.id : one.orderId}`);
 }
 
 describe("the next life of an account", () => {

@@ -5,6 +5,7 @@ import { findMarket } from "../../src/core/listings.ts";
 import type { Order } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
 import type { Answered, Caller } from "../../src/objects/protocol.ts";
+import { randomChange, randomTrigger } from "../support/orders.ts";
 import { Crash } from "./timeline.ts";
 import { PRICE_SEED, type World } from "./world.ts";
 
@@ -56,6 +57,7 @@ export function schedule(world: World, commands: number, spanMs: number): Client
     const account = random.pick(ACCOUNT_IDS);
     const at = 500 + random.unit() * spanMs;
     if (random.once(5)) world.later(at, () => cancelSome(world, account));
+    if (random.once(3)) world.later(at, () => replaceSome(world, account));
     else if (random.once(12)) world.later(at, () => moveSome(world, account, `m-${index}`, clients));
     else world.later(at, () => order(world, account, `c-${index}`, clients));
   }
@@ -123,6 +125,21 @@ function cancelSome(world: World, account: string): void {
     world.count("cancel");
     if (all) logic.cancelAll(callerOf(account), { symbol: null, side: null });
     else logic.cancel(callerOf(account), chosen);
+    return undefined;
+  });
+}
+
+function replaceSome(world: World, account: string): void {
+  const which = world.random.unit();
+  untilDone(world, 0, () => {
+    const logic = world.account(account);
+    if (!logic.admitCaller(callerOf(account)).ok) return again(world, "refused_unavailable");
+    const open = [...logic.state.orders.values()];
+    const chosen = open[Math.floor(which * open.length)];
+    const rules = chosen === undefined ? undefined : findMarket(chosen.symbol);
+    if (chosen === undefined || rules === undefined) return undefined;
+    const asked = logic.replace(callerOf(account), chosen.id, randomChange(world.random, chosen, rules));
+    world.count(asked.ok ? "replace" : `replace_${asked.refusal.code}`);
     return undefined;
   });
 }
@@ -245,10 +262,12 @@ function randomOrder(world: World, clientOrderId: string): OrderRequest {
   const lots = (worth * 10n ** BigInt(rules.baseScale)) / reference / rules.lotSize;
   const byNotional = type === "market" && random.once(2);
   const gtd = type === "limit" && random.once(8);
+  const side = random.pick(["buy", "sell"] as const);
+  const waits = type === "limit" && random.once(4) ? randomTrigger(random, rules, reference, side) : {};
   return {
     clientOrderId,
     symbol,
-    side: random.pick(["buy", "sell"]),
+    side,
     type,
     timeInForce: gtd ? "gtd" : type === "market" ? "ioc" : random.pick(["gtc", "gtc", "gtc", "ioc", "fok", "day"]),
     postOnly: type === "limit" && random.once(10),
@@ -257,5 +276,7 @@ function randomOrder(world: World, clientOrderId: string): OrderRequest {
     limitPrice: type === "limit" ? price - (price % rules.tickSize) : null,
     expiresAt: gtd ? Math.floor(world.clock()) + 5_000 : null,
     selfTradePrevention: random.pick(["cancel_newest", "cancel_newest", "none"]),
+    ...waits,
+    ...(gtd ? { timeInForce: "gtd" } : {}),
   };
 }

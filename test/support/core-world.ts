@@ -3,6 +3,7 @@
 import { expect } from "vitest";
 import type { OrderRequest } from "../../src/core/account/admission.ts";
 import { type AccountTurn, emit, placeOrder, requestCancel, transfer } from "../../src/core/account/decide.ts";
+import { type ReplaceWish, requestReplace } from "../../src/core/account/replace.ts";
 import { applyReports } from "../../src/core/account/reports.ts";
 import {
   type AccountEvent,
@@ -17,7 +18,8 @@ import {
 import { decode, encode } from "../../src/core/codec.ts";
 import { accountBreaks, crossBreaks, marketBreaks } from "../../src/core/invariants.ts";
 import type { MarketRules } from "../../src/core/listings.ts";
-import { advance, applyCommands } from "../../src/core/market/decide.ts";
+import { advance } from "../../src/core/market/advance.ts";
+import { applyCommands } from "../../src/core/market/decide.ts";
 import {
   applyMarketEvent,
   emptyMarket,
@@ -99,6 +101,10 @@ export class CoreWorld {
 
   cancel(id: string, order: Order): Order {
     return this.atAccount(id, (turn) => requestCancel(turn, turn.state.orders.get(order.id) ?? order));
+  }
+
+  replace(id: string, order: Order, wish: ReplaceWish): Result<Order> {
+    return this.atAccount(id, (turn) => requestReplace(turn, turn.state.orders.get(order.id) ?? order, wish));
   }
 
   transfer(id: string, kind: Transfer["kind"], asset: string, amount: bigint): Result<Transfer> {

@@ -86,6 +86,12 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
 
   "post /v1/orders": { body: () => ({ symbol: "BTC-USD", side: "buy", type: "market", notional: "20" }), answers: 201 },
   "get /v1/orders/{id}": { params: ({ order }) => ({ id: order }), answers: 200, others: 404 },
+  "patch /v1/orders/{id}": {
+    params: ({ order }) => ({ id: order }),
+    body: () => ({ trail_percent: "1" }),
+    answers: 422,
+    others: 404,
+  },
   "delete /v1/orders/{id}": { params: ({ order }) => ({ id: order }), answers: 200, others: 404 },
   "delete /v1/orders": { answers: 207 },
   "get /v1/orders/by-client-id/{client_order_id}": {

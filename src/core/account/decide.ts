@@ -148,7 +148,7 @@ export function moveHold(asset: string, units: bigint): Movement[] {
 /** The command that sends an order to its market, numbered next for that market. */
 export function submitCommand(turn: AccountTurn, order: Order, rules: MarketRules): Command {
   return {
-    kind: "submit",
+    kind: order.trigger === undefined ? "submit" : "submit_held",
     cseq: accountPeer(turn.state, order.symbol).cseq + 1,
     rulesVersion: rules.version,
     notAfter: notAfterOf(order, order.createdAt),
@@ -164,6 +164,7 @@ export function submitCommand(turn: AccountTurn, order: Order, rules: MarketRule
       takerFeeBps: order.takerFeeBps,
       budget: order.hold,
       expiresAt: order.expiresAt,
+      ...(order.trigger === undefined ? {} : { trigger: order.trigger }),
       origin: originOf(order),
     },
   };

@@ -1,8 +1,8 @@
 // What an account journals: every event with all that a replay needs.
 import type { LedgerEntry } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
-import type { Command } from "../messages.ts";
-import type { ExecType, Liquidity, Order, Side } from "../order.ts";
+import type { Command, Replaced, Report } from "../messages.ts";
+import type { Liquidity, Order, Side } from "../order.ts";
 import type { Position } from "../positions.ts";
 import type { Refusal } from "../result.ts";
 
@@ -65,13 +65,15 @@ export interface ReportApplied extends EventHead {
   kind: "report";
   symbol: string;
   rseq: number;
-  execType: ExecType | "cancel_rejected" | "rules_changed";
+  execType: Report["execType"];
   order: Order;
   fill: FillRecord | null;
   entry: LedgerEntry | null;
   position: Position | null;
   command: Command | null;
   rules: MarketRules | null;
+  /** As the market has told it. */
+  replaced?: Replaced;
 }
 
 /** One row of an account's journal; applying them in order to an empty account gives its state. */
@@ -88,6 +90,8 @@ export type AccountEvent =
   /** An order asked for again by its client_order_id, under a key that was new. */
   | (EventHead & { kind: "repeated"; once: OnceKey[] })
   | (EventHead & { kind: "cancel_requested"; order: Order; command: Command })
+  /** The entry holds what the order could cost more; null when that is nothing. */
+  | (EventHead & { kind: "replace_requested"; order: Order; command: Command; entry: LedgerEntry | null })
   | (EventHead & { kind: "status_changed"; status: AccountStatus; reason: string })
   | (EventHead & { kind: "session_revoked"; sessionId: string; until: number })
   | (EventHead & { kind: "tokens_valid_from"; from: number })

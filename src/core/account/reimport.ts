@@ -1,5 +1,6 @@
 // A restored account, or one whose market was restored, takes back what only the market still knows (protocol rule 15).
 import type { BookOrder } from "../book.ts";
+import { findMarket } from "../listings.ts";
 import type { Fill, Mark, Origin, Report, Told } from "../messages.ts";
 import type { Order } from "../order.ts";
 import { invariant } from "../result.ts";
@@ -13,6 +14,8 @@ import {
   submitCommand,
   turnTime,
 } from "./decide.ts";
+import { budgetOf } from "./holds.ts";
+import { replaceCommand } from "./replace.ts";
 import { applyReports } from "./reports.ts";
 import {
   accountPeer,
@@ -38,6 +41,7 @@ export function reimport(turn: AccountTurn, symbol: string, told: readonly Told[
   for (const { report, order, origin } of told) {
     if (report.rseq !== accountPeer(turn.state, symbol).rseq + 1) continue;
     if (order !== null && isUnknown(turn, report.orderId, known)) recreate(turn, symbol, order, origin, known);
+    coverReplaced(turn, report);
     applyReports(turn, symbol, [report], known.closed, true);
   }
 }
@@ -56,7 +60,7 @@ function recreate(turn: AccountTurn, symbol: string, book: BookOrder, origin: Or
   const short = book.budget - balanceOf(turn.state, "available", held);
   if (short > 0n) moveSuspense(turn, held, short);
   const at = turnTime(turn);
-  const { id, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt } = book;
+  const { id, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt, trigger } = book;
   const plain = { clientOrderId: null, bodyHash: "", postOnly: false, notional: null, credit: 0n, createdAt: at };
   const order: Order = {
     ...{ id, symbol, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt },
@@ -66,6 +70,7 @@ function recreate(turn: AccountTurn, symbol: string, book: BookOrder, origin: Or
       limitPrice: book.price,
     },
     ...(origin ?? plain),
+    ...(trigger === undefined ? {} : { trigger }),
     status: "pending_new",
     reason: null,
     cancelRequested: false,
@@ -82,6 +87,15 @@ function recreate(turn: AccountTurn, symbol: string, book: BookOrder, origin: Or
     key === null || known.isUsed(key) ? [] : [{ scope: "client_order_id", key, bodyHash, requestId: null }];
   const entry = entryFor(turn, "hold", order.id, moveHold(held, order.hold));
   emit(turn, { kind: "reimported", order, entry, once });
+}
+
+/** What an order's other terms hold more was taken from what was available then. */
+function coverReplaced(turn: AccountTurn, { orderId, replaced }: Report): void {
+  const order = turn.state.orders.get(orderId);
+  if (order === undefined || replaced === undefined) return;
+  const { held } = assetsOf(rulesOf(turn.state, order.symbol), order.side);
+  const short = replaced.hold - order.hold - balanceOf(turn.state, "available", held);
+  if (short > 0n) moveSuspense(turn, held, short);
 }
 
 /** Moves units out of suspense into what is available; negative moves them back. */
@@ -123,6 +137,8 @@ export function meetMarket(turn: AccountTurn, symbol: string, epoch: number, cse
     if (order.status === "pending_new") {
       emit(turn, { kind: "reissued", order, command: submitCommand(turn, order, rulesOf(turn.state, symbol)) });
     }
+    if (order.replacing != null)
+      emit(turn, { kind: "reissued", order, command: replaceCommand(turn, order, order.replacing) });
     if (order.cancelRequested) {
       emit(turn, { kind: "reissued", order, command: { kind: "cancel", cseq: next(), orderId: order.id } });
     }
@@ -130,10 +146,12 @@ export function meetMarket(turn: AccountTurn, symbol: string, epoch: number, cse
 }
 
 /** A report as this account tells it to a market that has forgotten it. */
-export function toldOf(account: string, { rseq, execType, at, order, fill, rules }: ReportApplied): Told {
+export function toldOf(account: string, { rseq, execType, at, order, fill, rules, replaced }: ReportApplied): Told {
   const report: Report = {
     ...{ rseq, execType, rules, orderId: order.id, reason: order.reason, at: fill?.at ?? at },
     fill: fill === null ? null : executionOf(fill, order.status === "filled"),
+    ...(replaced === undefined ? {} : { replaced }),
+    ...(execType === "triggered" && order.trigger !== undefined ? { triggerPrice: order.trigger.price } : {}),
   };
   return { report, order: bookOrderOf(account, order), origin: originOf(order) };
 }
@@ -143,13 +161,17 @@ function executionOf({ id, tradeId, price, qty, fee, liquidity }: FillRecord, do
 }
 
 function bookOrderOf(account: string, order: Order): BookOrder {
+  const baseScale = findMarket(order.symbol)?.baseScale ?? 0;
   const { id, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt, feeNumerator, fee } = order;
   return {
     ...{ id, account, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt, feeNumerator, fee },
     price: order.limitPrice,
     leaves: order.qty === null ? null : order.qty - order.filledQty,
-    budget: order.hold,
+    budget: budgetOf(order, baseScale),
     seq: 0,
+    ...(order.trigger !== undefined && (order.status === "pending_new" || order.status === "held")
+      ? { trigger: order.trigger }
+      : {}),
   };
 }
 

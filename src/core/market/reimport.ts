@@ -4,7 +4,7 @@ import type { Mark, Report, Told, Trade } from "../messages.ts";
 import { notionalOf } from "../order.ts";
 import { STEP_MS } from "../prices.ts";
 import { invariant } from "../result.ts";
-import { mayRest } from "./decide.ts";
+import { mayRest } from "./active.ts";
 import { retoldEntry } from "./fills.ts";
 import { type MarketEvent, peerOf, type ReportEvent } from "./state.ts";
 import { emit, type MarketTurn, NOTHING_MORE, report } from "./turn.ts";
@@ -38,6 +38,8 @@ function effectOf(turn: MarketTurn, account: string, { report: { execType, fill,
   if (order === null) return {};
   invariant(order.account === account, `order ${order.id} is of ${order.account}, not of ${account}`);
   if (execType === "new") return { order, origin, rests: mayRest(order) };
+  if (execType === "replaced") return { order, rests: mayRest(order) };
+  if (execType === "triggered") return { rests: mayRest(order) };
   if (execType === "rejected" || execType === "rules_changed") return { order, origin };
   if (execType !== "fill") return {};
   invariant(fill !== null, "a fill report comes with its fill");
@@ -60,7 +62,9 @@ export function meetAccount(turn: MarketTurn, account: string, epoch: number, cs
  */
 export function openMarket(turn: MarketTurn, by: string | null, reason: string): void {
   // A snapshot may end within an order that was never to rest: what ended it is known to nobody.
-  for (const order of turn.state.orders.values()) if (!turn.state.resting.has(order.id)) cancelRestored(turn, order);
+  const { orders, resting, waiting } = turn.state;
+  for (const order of orders.values())
+    if (!resting.has(order.id) && !waiting.has(order.id)) cancelRestored(turn, order);
   for (let later = laterOfCrossed(turn); later !== null; later = laterOfCrossed(turn)) {
     cancelRestored(turn, later);
   }

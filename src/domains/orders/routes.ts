@@ -25,12 +25,13 @@ import {
   clientOrderPath,
   fillOut,
   fillQuery,
+  orderChange,
   orderFilter,
   orderIn,
   orderPath,
   orderQuery,
 } from "./schema.ts";
-import { cancelAll, cancelOrder, findOrder, listFills, listOrders, placeOrder } from "./service.ts";
+import { cancelAll, cancelOrder, findOrder, listFills, listOrders, placeOrder, replaceOrder } from "./service.ts";
 
 const tags = ["Orders"];
 const reading = { access: "orders:read", asksAccount: true } as const;
@@ -96,6 +97,20 @@ const cancel = operation({
     ...cancelProblems,
   },
 });
+const replace = operation({
+  method: "patch",
+  path: "/v1/orders/{id}",
+  ...trading,
+  spends: "orders",
+  tags,
+  summary: "Replace an open order's terms; less of the same keeps its place in time",
+  request: { params: orderPath, body: body(orderChange) },
+  responses: {
+    200: answer(orderOut, "The order under its other terms"),
+    202: answer(orderOut, "Held and sent; its market has not answered yet"),
+    ...problems(...REFUSALS, ...READ, ...BODY_CODES, "order_not_open", "replace_pending"),
+  },
+});
 const cancelEvery = operation({
   method: "delete",
   path: "/v1/orders",
@@ -132,6 +147,10 @@ export const ordersRouter = createRouter()
     return send(c, await findOrder(accessOf(c), by), wireOrder, 200);
   })
   .openapi(read, async (c) => send(c, await findOrder(accessOf(c), { id: c.req.valid("param").id }), wireOrder, 200))
+  .openapi(replace, async (c) => {
+    const order = await replaceOrder(accessOf(c), c.req.valid("param").id, c.req.valid("json"));
+    return send(c, order, wireOrder, order.ok && (order.value.replacing ?? null) !== null ? 202 : 200);
+  })
   .openapi(cancel, async (c) => {
     const order = await cancelOrder(accessOf(c), c.req.valid("param").id);
     return send(c, order, wireOrder, order.ok && order.value.status !== "canceled" ? 202 : 200);

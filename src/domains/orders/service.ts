@@ -8,8 +8,8 @@ import { mapOnce } from "../../http/once.ts";
 import { problemOf } from "../../http/problem.ts";
 import type { Answered, Idempotency, OrderQuery, Page, PageRequest } from "../../objects/protocol.ts";
 import { type AccountAccess, askAccount, askAccountOnce } from "../../objects/stubs.ts";
-import { orderRequestOf } from "./request.ts";
-import type { OrderIn } from "./schema.ts";
+import { orderRequestOf, replaceWishOf } from "./request.ts";
+import type { OrderChange, OrderIn } from "./schema.ts";
 
 /**
  * Places an order. Refuses what {@link orderRequestOf} refuses, what the account refuses, and what the market refused. The
@@ -48,6 +48,20 @@ export async function cancelOrder(ctx: AccountAccess, orderId: string): Promise<
   const result = await askAccount(ctx, async (account, caller) => account.cancelOrder(caller, orderId));
   const tooLate = result.ok && result.value.status !== "canceled" && !result.value.cancelRequested;
   return tooLate ? refuse({ code: "order_not_open" }) : result;
+}
+
+/**
+ * Gives an open order other terms. Refuses `not_found`, `order_not_open`, `replace_pending`, and as for a new one. Its market
+ * may not have answered yet: the order is as it was then, and says so.
+ */
+export async function replaceOrder(ctx: AccountAccess, id: string, input: OrderChange): Promise<Result<Order>> {
+  const found = await findOrder(ctx, { id });
+  if (!found.ok) return found;
+  const wish = replaceWishOf(input, found.value.symbol);
+  if (!wish.ok) return wish;
+  // Counted with the look above: without a spend it is not counted again.
+  const { spend: _, ...caller } = ctx.caller;
+  return askAccount({ ...ctx, caller }, async (account, who) => account.replaceOrder(who, id, wish.value));
 }
 
 /** One order of a bulk cancel: 200 once canceled, 202 while its market has not answered, 409 when it was too late. */

@@ -251,5 +251,6 @@ export class AccountEngine {
 }
 
 function isWaiting(order: Order): boolean {
-  return order.status === "pending_new" || (isOpen(order.status) && order.cancelRequested);
+  if (order.status === "pending_new") return true;
+  return isOpen(order.status) && (order.cancelRequested || (order.replacing ?? null) !== null);
 }

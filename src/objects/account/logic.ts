@@ -2,6 +2,7 @@
 
 import type { OrderRequest } from "../../core/account/admission.ts";
 import { emit, requestCancel, transfer } from "../../core/account/decide.ts";
+import { type ReplaceWish, replaceRefusal, requestReplace } from "../../core/account/replace.ts";
 import { understands } from "../../core/account/reports.ts";
 import { type AccountState, balanceOf, type OnceKey, type Transfer } from "../../core/account/state.ts";
 import type { KeyOwner } from "../../core/api-keys.ts";
@@ -117,6 +118,34 @@ export class AccountLogic {
     const settled = this.#engine.settled(asked);
     this.#engine.tell(order.symbol);
     return ok({ order: asked, settled });
+  }
+
+  /**
+   * Asks the market for other terms of an order. Resolves as {@link cancel} does. Refuses `not_found`, as core's
+   * requestReplace, and `unavailable` while the market is parked.
+   */
+  replace(caller: Caller, orderId: string, wish: ReplaceWish): Result<Asked> {
+    return this.#command(caller, () => this.#replace(orderId, wish));
+  }
+
+  #replace(orderId: string, wish: ReplaceWish): Result<Asked> {
+    const order = this.order(orderId);
+    if (order === undefined) return refuse({ code: "not_found" });
+    const away = this.#placing.away(order.symbol);
+    if (away !== null) return away;
+    const asked = this.#engine.commit((turn) => requestReplace(turn, order, wish));
+    if (!asked.ok) return asked;
+    const settled = this.#engine.settled(asked.value);
+    this.#engine.tell(order.symbol);
+    return ok({ order: asked.value, settled });
+  }
+
+  /** The order once it has been asked to be replaced; the refusal when the market has made no change. */
+  replaced(orderId: string): Result<Order> {
+    const order = this.order(orderId);
+    invariant(order !== undefined, `order ${orderId} was replaced and is gone`);
+    const refused = order.replaceRefused ?? null;
+    return refused === null ? ok(order) : refuse(replaceRefusal(refused));
   }
 
   /** Asks to cancel every open order that fits the filter; one flight per market carries them together. */

@@ -72,7 +72,7 @@ export class Placing {
   }
 
   /** Why nothing new can be decided now; null when it can. */
-  #away(market: string | null): typeof RESTORING | null {
+  away(market: string | null): typeof RESTORING | null {
     const { state, handshakes } = this.#engine;
     const waits = (symbol: string) => state.restoring || symbol === market;
     // An alarm that was dropped would leave hands unshaken for ever: whoever is refused has them offered again.
@@ -92,7 +92,7 @@ export class Placing {
     const sameId = byId === null ? undefined : store.findOnce(byId.scope, byId.key);
     if (byKey !== null && sameKey !== undefined) return this.#replayed(byKey, sameKey, sameId);
     if (sameId !== undefined) return this.#repeated(bodyHash, sameId, byKey);
-    const away = this.#away(market);
+    const away = this.away(market);
     if (away !== null) return { result: away, replay: null };
     const once = [byKey, byId].filter((key) => key !== null);
     const judged = this.#engine.commit((turn) => judge(turn, bodyHash, once));

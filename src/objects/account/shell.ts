@@ -2,11 +2,12 @@
 import { DurableObject } from "cloudflare:workers";
 import type { OrderRequest } from "../../core/account/admission.ts";
 import type { AsOf, Period } from "../../core/account/history.ts";
+import type { ReplaceWish } from "../../core/account/replace.ts";
 import type { AccountStatus, Transfer } from "../../core/account/state.ts";
 import { isKeyId, type KeyOwner } from "../../core/api-keys.ts";
 import { SETTLE_WAIT_MS } from "../../core/limits.ts";
 import type { Order, Side } from "../../core/order.ts";
-import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
+import { ok, type Result, refuse } from "../../core/result.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
 import { platformPorts, waitAtMost, withTimeout } from "../platform.ts";
 import type {
@@ -15,16 +16,11 @@ import type {
   Caller,
   Counted,
   Idempotency,
-  JournalHead,
-  JournalSlice,
   LedgerQuery,
   NewApiKey,
   OperatorAct,
   OrderQuery,
-  Page,
   PageRequest,
-  ParkedView,
-  RestoreView,
   Snapshot,
   StreamCaller,
   UnreadOrder,
@@ -105,6 +101,15 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
       if (!placed.ok) return placed;
       await waitAtMost(placed.value.settled, SETTLE_WAIT_MS);
       return ok(this.#logic.order(orderId) ?? placed.value.order);
+    });
+  }
+
+  async replaceOrder(caller: Caller, orderId: string, wish: ReplaceWish) {
+    return this.#meter.counted(caller, async () => {
+      const asked = this.#logic.replace(caller, orderId, wish);
+      if (!asked.ok) return asked;
+      await waitAtMost(asked.value.settled, SETTLE_WAIT_MS);
+      return this.#logic.replaced(orderId);
     });
   }
 
@@ -234,7 +239,7 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
     return this.#logic.report(call);
   }
 
-  async parked(query: PageRequest): Promise<ParkedView> {
+  async parked(query: PageRequest) {
     return this.#logic.operations.parked(query);
   }
 
@@ -246,7 +251,7 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
     return this.#logic.operations.restore(snapshot, act);
   }
 
-  async restoration(): Promise<RestoreView> {
+  async restoration() {
     return this.#logic.operations.restoration();
   }
 
@@ -254,15 +259,15 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
     return this.#logic.operations.reopen(act);
   }
 
-  async head(): Promise<JournalHead> {
+  async head() {
     return this.#logic.journal.head();
   }
 
-  async journal(query: PageRequest): Promise<Page<string>> {
+  async journal(query: PageRequest) {
     return this.#logic.journal.page(query);
   }
 
-  async journalFrom(fromSeq: number, bytesMax: number): Promise<JournalSlice | null> {
+  async journalFrom(fromSeq: number, bytesMax: number) {
     return this.#logic.journal.sliceFrom(fromSeq, bytesMax);
   }
 
@@ -274,7 +279,8 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
   override async fetch(request: Request): Promise<Response> {
     const caller = JSON.parse(request.headers.get("x-caller") ?? "null") as StreamCaller;
     const admitted = this.#sockets.admit(this.#lasting(caller));
-    if (!admitted.ok) return refusalResponse(admitted.refusal);
+    // The Worker gives it its status: this one only says that nothing was opened.
+    if (!admitted.ok) return Response.json(admitted.refusal, { status: 401 });
     const pair = new WebSocketPair();
     pair[1].serializeAttachment(admitted.value);
     this.ctx.acceptWebSocket(pair[1]);
@@ -290,9 +296,4 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
     // Other codes say that none came, or are the protocol's own: an endpoint may not send them.
     socket.close(code >= 3_000 && code < 5_000 ? code : 1_000);
   }
-}
-
-/** Carries a refusal to the Worker, which gives it its status: this one only says that nothing was opened. */
-function refusalResponse(refusal: Refusal): Response {
-  return Response.json(refusal, { status: 401 });
 }

@@ -3,9 +3,11 @@ import { assertUncrossed, depthOf } from "../../core/book.ts";
 import { anotherEpoch, FIRST_EPOCH } from "../../core/epochs.ts";
 import { BACKOFF_FIRST_MS, COMMANDS_PER_CALL_MAX, REPORTS_PER_CALL_MAX } from "../../core/limits.ts";
 import type { MarketRules } from "../../core/listings.ts";
-import { advance, applyCommands } from "../../core/market/decide.ts";
+import { advance } from "../../core/market/advance.ts";
+import { applyCommands } from "../../core/market/decide.ts";
 import { emptyMarket, type MarketEvent, type MarketState, peerOf } from "../../core/market/state.ts";
 import type { MarketTurn } from "../../core/market/turn.ts";
+import type { Command } from "../../core/messages.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type {
   ExchangeAnswer,
@@ -284,6 +286,8 @@ export class MarketLogic {
   }
 }
 
+const KNOWN: ReadonlySet<string> = new Set<Command["kind"]>(["submit", "submit_held", "cancel", "replace"]);
+
 function isKnown(kind: string): boolean {
-  return kind === "submit" || kind === "cancel";
+  return KNOWN.has(kind);
 }
