@@ -49,6 +49,17 @@ export const BOOK_DEPTH_MAX = 500;
 /** Rows of one page: the contract's figures. */
 export const PAGE_ROWS_DEFAULT = 50;
 export const PAGE_ROWS_MAX = 200;
+/** Open orders that an explained balance names: more are counted together, and GET /v1/orders has them all. */
+export const EXPLAIN_HOLDS_MAX = 200;
+/** Open lots of an explained position: each is looked up by itself. Older ones are counted together. */
+export const EXPLAIN_LOTS_MAX = 200;
+/** Entries of one statement: it is written in one go, and a Worker may call others a thousand times for that. */
+export const STATEMENT_ENTRIES_MAX = 100_000;
+/** Entries of a statement that its account reads at once: a few ms in which it does nothing else. */
+export const STATEMENT_PAGE_ROWS = 400;
+/** Tries to read such a page, and the pause after the first, which grows by as much: an object starts anew within a second. */
+export const STATEMENT_PAGE_TRIES = 4;
+export const STATEMENT_RETRY_MS = 250;
 /** Stream messages replayed to a socket that resumes; an older resume_from gets a gap and a snapshot. */
 export const STREAM_REPLAY_EVENTS_MAX = 10_000;
 /** Stream numbers that a restore passes over: more than an account says between a snapshot and its loss, even in years. */

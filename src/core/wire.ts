@@ -3,7 +3,7 @@
 import type { Balance, FillRecord, Transfer } from "./account/state.ts";
 import type { StreamData } from "./account/stream.ts";
 import { formatDecimal, formatRatio } from "./decimal.ts";
-import { formatUnits, type LedgerEntry } from "./ledger.ts";
+import { formatUnits, type LedgerEntry, type Posting } from "./ledger.ts";
 import { findMarket, type MarketRules } from "./listings.ts";
 import { leavesOf, notionalOf, type Order, type Trigger } from "./order.ts";
 import type { Position } from "./positions.ts";
@@ -14,7 +14,8 @@ export function wireTime(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-function market(symbol: string): MarketRules {
+/** The opening rules of a market that must be listed. Throws InvariantError for one that is not. */
+export function listedMarket(symbol: string): MarketRules {
   const rules = findMarket(symbol);
   invariant(rules !== undefined, `market ${symbol} is not listed`);
   return rules;
@@ -49,7 +50,7 @@ function wireTrigger(trigger: Trigger | undefined, rules: MarketRules) {
 
 /** An order as the contract shows it. */
 export function wireOrder(order: ShownOrder) {
-  const rules = market(order.symbol);
+  const rules = listedMarket(order.symbol);
   const base = (units: bigint | null) => (units === null ? null : formatDecimal(units, rules.baseScale));
   const quote = (units: bigint | null) => (units === null ? null : formatDecimal(units, rules.quoteScale));
   return {
@@ -85,7 +86,7 @@ export function wireOrder(order: ShownOrder) {
 
 /** An execution as the contract shows it. */
 export function wireFill(fill: FillRecord) {
-  const rules = market(fill.symbol);
+  const rules = listedMarket(fill.symbol);
   return {
     id: fill.id,
     order_id: fill.orderId,
@@ -117,13 +118,14 @@ export function wireTransfer(transfer: Transfer) {
   return { id, status, asset, amount: formatUnits(amount, asset), created_at: wireTime(createdAt) };
 }
 
+/** A movement on one account of the ledger. */
+export function wirePosting({ account, asset, amount }: Pick<Posting, "account" | "asset" | "amount">) {
+  return { account, asset, amount: formatUnits(amount, asset) };
+}
+
 /** A ledger entry: what its hash covers, and the hash. */
 export function wireEntry(entry: LedgerEntry) {
-  const postings = entry.postings.map((p) => ({
-    account: p.account,
-    asset: p.asset,
-    amount: formatUnits(p.amount, p.asset),
-  }));
+  const postings = entry.postings.map(wirePosting);
   return {
     seq: entry.seq,
     id: entry.id,
@@ -137,7 +139,7 @@ export function wireEntry(entry: LedgerEntry) {
 
 /** A position at a market price in quote units per whole base unit. */
 export function wirePosition(position: Position, price: bigint) {
-  const rules = market(position.symbol);
+  const rules = listedMarket(position.symbol);
   const value = notionalOf(price, position.qty, rules.baseScale);
   return {
     symbol: position.symbol,

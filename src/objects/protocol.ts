@@ -2,11 +2,11 @@
 
 import type { OrderRequest, UnreadOrder } from "../core/account/admission.ts";
 import type { Batch, BatchOutcome } from "../core/account/batch.ts";
+import type { AccountPast } from "../core/account/history.ts";
 import type { ReplaceWish } from "../core/account/replace.ts";
 import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/account/state.ts";
-import type { Channel } from "../core/account/stream.ts";
 import type { KeyOwner, PresentedKey } from "../core/api-keys.ts";
-import type { LedgerEntry } from "../core/ledger.ts";
+import type { ChainHead, LedgerEntry } from "../core/ledger.ts";
 import type { Order, Side } from "../core/order.ts";
 import type { Scope } from "../core/permissions.ts";
 import type { Spend, Standing } from "../core/policies.ts";
@@ -129,11 +129,12 @@ export interface LedgerQuery extends PageRequest {
   to: number | null;
 }
 
-/** An account as of one stream number. `asOf` in ms. */
+/** An account as of one stream number. `asOf` in ms; `ledger` is where its chain ends: the version before leaves it out. */
 export interface AccountView {
   id: string;
   status: AccountStatus;
   balances: Balance[];
+  ledger?: ChainHead;
   seq: number;
   asOf: number;
 }
@@ -181,8 +182,15 @@ export interface Idempotency {
   requestId: string;
 }
 
+/** Questions as callers ask them. */
+type AskedByCaller<T> = {
+  [K in keyof T]: T[K] extends (query: infer Q) => Result<infer A>
+    ? (caller: Caller, query: Q) => Promise<Counted<A>>
+    : never;
+};
+
 /** The account object's remote calls. Refusals are values; a throw is a bug. */
-export interface AccountRpc extends JournalRpc {
+export interface AccountRpc extends JournalRpc, AskedByCaller<AccountPast> {
   admit(caller: Caller): Promise<Counted<KeyOwner>>;
   placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
   refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;
@@ -280,10 +288,4 @@ export interface LimiterRpc {
    * failure counts from now on.
    */
   settle(policy: string, rate: Rate, failed: boolean): Promise<Taken>;
-}
-
-/** What a socket has subscribed to and how far it has been told; kept with the socket through hibernation. */
-export interface Subscription {
-  channels: Channel[];
-  lastSeq: number;
 }

@@ -1,7 +1,7 @@
 // One simulated run: faults on while clients act, then healed; then everything must have come to rest and add up.
 import { atomicBreaks, scheduleBatches } from "./batches.ts";
 import { CANARIES, type Canary } from "./canaries.ts";
-import { acknowledgedBreaks, isUnderWay, journalBreaks, projectionBreaks, restBreaks } from "./checks.ts";
+import { acknowledgedBreaks, isUnderWay, journalBreaks, pastBreaks, projectionBreaks, restBreaks } from "./checks.ts";
 import { scheduleCorruption } from "./corrupt.ts";
 import { faultsOf } from "./faults.ts";
 import { parkedBreaks, scheduleParking } from "./parking.ts";
@@ -49,6 +49,7 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
     ...restoreBreaks(world),
     ...atomicBreaks(world),
     ...journalBreaks(world),
+    ...pastBreaks(world),
     ...world.streamBreaks(),
     ...(await projectionBreaks(world)),
     ...acknowledgedBreaks(world, clients),

@@ -108,6 +108,8 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   "post /v1/account/withdrawals": { body: usd, answers: 201 },
   "post /v1/stream/tickets": { answers: 201 },
   "get /v1/positions/{symbol}": { params: symbol, answers: 200 },
+  "get /v1/positions/{symbol}/explain": { params: symbol, answers: 200 },
+  "get /v1/account/balances/{asset}/explain": { params: () => ({ asset: "USD" }), answers: 200 },
 
   "post /v1/api-keys": { body: () => ({ name: "another", scopes: ["read"] }), answers: 201 },
   "delete /v1/api-keys/{id}": { params: ({ key }) => ({ id: key }), answers: 204, others: 404 },

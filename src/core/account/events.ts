@@ -115,3 +115,8 @@ export type RestoreEvent =
   /** A wish of before that its market has not heard. */
   | (EventHead & { kind: "reissued"; order: Order; command: Command })
   | (EventHead & { kind: "opened"; by: string | null; reason: string });
+
+/** The command that an event sends to its market; null for one that sends none. */
+export function commandOf(event: AccountEvent): Command | null {
+  return "command" in event ? event.command : null;
+}

@@ -38,6 +38,8 @@ export interface AccountState {
   at: number;
   balances: Balances;
   ledgerHead: string;
+  /** The number of the ledger's last entry; 0 when there is none. */
+  ledgerSeq: number;
   orders: Map<string, Order>;
   credits: Map<string, bigint>;
   positions: Map<string, Position>;
@@ -58,6 +60,7 @@ export function emptyAccount(id: string, epoch: number): AccountState {
     at: 0,
     balances: new Map(),
     ledgerHead: GENESIS_HASH,
+    ledgerSeq: 0,
     orders: new Map(),
     credits: new Map(),
     positions: new Map(),
@@ -232,6 +235,7 @@ function sendCommand(state: AccountState, symbol: string, command: Command): voi
 function applyLedger(state: AccountState, entry: LedgerEntry): void {
   applyEntry(state.balances, entry);
   state.ledgerHead = entry.hash;
+  state.ledgerSeq = entry.seq;
 }
 
 /** SHA-256 over everything that a replay of the journal must give again. */

@@ -1,13 +1,12 @@
 // The account object's class: wires the logic and the sockets to the platform and decides nothing.
-
-import { DurableObject } from "cloudflare:workers";
 import type { OrderRequest } from "../../core/account/admission.ts";
+import type { AsOf, Period } from "../../core/account/history.ts";
 import type { ReplaceWish } from "../../core/account/replace.ts";
 import type { AccountStatus, Transfer } from "../../core/account/state.ts";
 import { isKeyId, type KeyOwner } from "../../core/api-keys.ts";
 import { SETTLE_WAIT_MS } from "../../core/limits.ts";
 import type { Order, Side } from "../../core/order.ts";
-import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
+import { ok, type Result, refuse } from "../../core/result.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
 import { platformPorts, waitAtMost, withTimeout } from "../platform.ts";
 import type {
@@ -17,20 +16,16 @@ import type {
   Caller,
   Counted,
   Idempotency,
-  JournalHead,
-  JournalSlice,
   LedgerQuery,
   NewApiKey,
   OperatorAct,
   OrderQuery,
-  Page,
   PageRequest,
-  ParkedView,
-  RestoreView,
   Snapshot,
   StreamCaller,
   UnreadOrder,
 } from "../protocol.ts";
+import { ObjectShell } from "../shell.ts";
 import { journalQueue, marketStub } from "../stubs.ts";
 import { AccountLogic } from "./logic.ts";
 import { type AccountRates, Meter } from "./meter.ts";
@@ -42,8 +37,9 @@ import { Tickets } from "./tickets.ts";
  * The account object, but for how it verifies tokens and how often its owner may call: objects know nothing of keys and
  * configuration, and worker.ts hands both in.
  */
-export class AccountShell extends DurableObject<Env> implements AccountRpc {
+export class AccountShell extends ObjectShell implements AccountRpc {
   readonly #logic: AccountLogic;
+  protected readonly operated: AccountLogic["operations"];
   readonly #tickets: Tickets;
   readonly #sockets: OpenSockets;
   readonly #meter: Meter;
@@ -65,6 +61,7 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
         watch: (guard) => this.#sockets.watch(guard),
       },
     });
+    this.operated = this.#logic.operations;
     this.#sockets = new OpenSockets(
       {
         name: ports.name,
@@ -185,6 +182,22 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
     });
   }
 
+  async stateAt(caller: Caller, asOf: AsOf) {
+    return this.#meter.counted(caller, () => this.#logic.history.stateAt(asOf));
+  }
+
+  async explainBalance(caller: Caller, query: PageRequest & { asset: string }) {
+    return this.#meter.counted(caller, () => this.#logic.history.explainBalance(query));
+  }
+
+  async explainPosition(caller: Caller, query: PageRequest & { symbol: string }) {
+    return this.#meter.counted(caller, () => this.#logic.history.explainPosition(query));
+  }
+
+  async statement(caller: Caller, period: Period) {
+    return this.#meter.counted(caller, () => this.#logic.history.statement(period));
+  }
+
   #read<T>(caller: Caller, read: () => T): Promise<Counted<T>> {
     return this.#meter.counted(caller, () => ok(read()));
   }
@@ -242,36 +255,8 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
     return this.#logic.report(call);
   }
 
-  async parked(query: PageRequest): Promise<ParkedView> {
-    return this.#logic.operations.parked(query);
-  }
-
-  async unpark(symbol: string, act: OperatorAct): Promise<Result<null>> {
-    return this.#logic.operations.unpark(symbol, act);
-  }
-
   async restore(snapshot: Snapshot, act: OperatorAct): Promise<Result<null>> {
     return this.#logic.operations.restore(snapshot, act);
-  }
-
-  async restoration(): Promise<RestoreView> {
-    return this.#logic.operations.restoration();
-  }
-
-  async reopen(act: OperatorAct): Promise<Result<null>> {
-    return this.#logic.operations.reopen(act);
-  }
-
-  async head(): Promise<JournalHead> {
-    return this.#logic.journal.head();
-  }
-
-  async journal(query: PageRequest): Promise<Page<string>> {
-    return this.#logic.journal.page(query);
-  }
-
-  async journalFrom(fromSeq: number, bytesMax: number): Promise<JournalSlice | null> {
-    return this.#logic.journal.sliceFrom(fromSeq, bytesMax);
   }
 
   override async alarm(): Promise<void> {
@@ -282,7 +267,8 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
   override async fetch(request: Request): Promise<Response> {
     const caller = JSON.parse(request.headers.get("x-caller") ?? "null") as StreamCaller;
     const admitted = this.#sockets.admit(this.#lasting(caller));
-    if (!admitted.ok) return refusalResponse(admitted.refusal);
+    // The Worker gives it its status: this one only says that nothing was opened.
+    if (!admitted.ok) return Response.json(admitted.refusal, { status: 401 });
     const pair = new WebSocketPair();
     pair[1].serializeAttachment(admitted.value);
     this.ctx.acceptWebSocket(pair[1]);
@@ -303,9 +289,4 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
   override async webSocketError(socket: WebSocket): Promise<void> {
     this.#sockets.closed(socket);
   }
-}
-
-/** Carries a refusal to the Worker, which gives it its status: this one only says that nothing was opened. */
-function refusalResponse(refusal: Refusal): Response {
-  return Response.json(refusal, { status: 401 });
 }

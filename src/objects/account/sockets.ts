@@ -5,10 +5,16 @@ import { type Channel, streamMessages } from "../../core/account/stream.ts";
 import { PAGE_ROWS_DEFAULT, SOCKET_MESSAGE_BYTES_MAX, STREAM_REPLAY_EVENTS_MAX } from "../../core/limits.ts";
 import type { RefusalCode } from "../../core/result.ts";
 import { wireBalance, wireFill, wireOrder, wireStreamData, wireTime } from "../../core/wire.ts";
-import type { AccountView, Subscription } from "../protocol.ts";
+import type { AccountView } from "../protocol.ts";
 import type { Absence } from "./absence.ts";
 import type { ApiKeys } from "./api-keys.ts";
 import type { AccountReads } from "./reads.ts";
+
+/** What a socket has subscribed to and how far it has been told; kept with the socket through hibernation. */
+export interface Subscription {
+  channels: Channel[];
+  lastSeq: number;
+}
 
 /** All that a socket needs to go on: it survives hibernation with it. Times in ms. */
 export interface KeptSocket {

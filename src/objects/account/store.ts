@@ -1,6 +1,7 @@
 // The account object's own tables: writes a turn's events and what they changed, reads the state back; reads.ts answers its
 // owner from them. The tables that all objects have, and the tickets, are in the files that they are named after.
 import type { BatchVerdict } from "../../core/account/batch.ts";
+import { commandOf } from "../../core/account/events.ts";
 import {
   type AccountEvent,
   type AccountState,
@@ -12,9 +13,8 @@ import {
   rulesOf,
 } from "../../core/account/state.ts";
 import { decode, encode } from "../../core/codec.ts";
-import { balanceKey, GENESIS_HASH } from "../../core/ledger.ts";
+import { balanceKey, type ChainHead, GENESIS_HASH } from "../../core/ledger.ts";
 import type { MarketRules } from "../../core/listings.ts";
-import type { Command } from "../../core/messages.ts";
 import { isOpen, type Order } from "../../core/order.ts";
 import type { Position } from "../../core/positions.ts";
 import type { Refusal } from "../../core/result.ts";
@@ -55,7 +55,9 @@ export class AccountStore {
     const [last] = sql<{ seq: number; at: number }>("SELECT seq, at FROM journal ORDER BY seq DESC LIMIT 1");
     state.seq = last?.seq ?? 0;
     state.at = last?.at ?? 0;
-    state.ledgerHead = this.#ledgerHead();
+    const head = this.#ledgerHead();
+    state.ledgerHead = head.hash;
+    state.ledgerSeq = head.seq;
     state.status = this.meta("status") === "frozen" ? "frozen" : "active";
     state.tokensValidFrom = Number(this.meta("tokens_valid_from") ?? "0");
     state.balances = loadBalances(this.#sql);
@@ -77,12 +79,12 @@ export class AccountStore {
     return state;
   }
 
-  #ledgerHead(): string {
+  #ledgerHead(): ChainHead {
     const [row] = this.#sql<{ seq: number; body: string }>(
       "SELECT seq, body FROM journal WHERE entry_kind IS NOT NULL ORDER BY seq DESC LIMIT 1",
     );
     const event = row === undefined ? null : readBody<AccountEvent>(row.body, `journal row ${row.seq}`);
-    return event !== null && "entry" in event && event.entry !== null ? event.entry.hash : GENESIS_HASH;
+    return event !== null && "entry" in event && event.entry !== null ? event.entry : { seq: 0, hash: GENESIS_HASH };
   }
 
   #loadPeers(state: AccountState): void {
@@ -293,8 +295,4 @@ function refOf(event: AccountEvent): string | null {
   if ("order" in event) return event.order.id;
   if (event.kind === "batched") return String(event.seq);
   return event.kind === "transfer" ? event.transfer.id : null;
-}
-
-function commandOf(event: AccountEvent): Command | null {
-  return "command" in event ? event.command : null;
 }
