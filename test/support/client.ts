@@ -22,11 +22,12 @@ export interface RevokerLog {
   answer: Result<null>;
 }
 
-/** The app over a stand-in for account objects. */
-export function appWithRevokerLog() {
+/** The app over a stand-in for account objects; `limits` are those that a test wants to hear of. */
+export function appWithRevokerLog(limits: Partial<Limits> = {}) {
   const log: RevokerLog = { sessions: [], accounts: [], refusedUses: [], answer: ok(null) };
   const ports: Ports = {
     ...OPEN_PORTS,
+    limits: () => ({ ...NO_LIMITS, ...limits }),
     sessionAuthority: () => ({
       admit: async () => ok(null),
       noteRefusedUse: async (sessionId) => {

@@ -1,6 +1,6 @@
 // The second factor: how it is turned on and off, and how a sign-in ends with it.
 
-import { and, eq, gt, isNull } from "drizzle-orm";
+import { and, eq, exists, gt, isNull } from "drizzle-orm";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { guardD1 } from "../../db/client.ts";
 import { accounts, mfaChallenges, mfaFactors, users } from "../../db/tables.ts";
@@ -150,10 +150,15 @@ export async function verifyMfa(
   );
   if (!used.ok) return refuse(used.refusal);
   if (used.value.length === 0) return refuse(NO_SIGN_IN);
-  const opened = await openSession(ctx, user.value, origin);
+  // Another password removes the sign-ins that wait, used ones included: what began with the one before opens nothing.
+  const kept = eq(mfaChallenges.hash, mfaTokenHash(wish.mfaToken));
+  const still = exists(ctx.db.select({ hash: mfaChallenges.hash }).from(mfaChallenges).where(kept));
+  const opened = await openSession(ctx, user.value, origin, still);
   if (!opened.ok) return opened;
-  ctx.audit({ act: "session.login", actor: user.value.id, target: opened.value.sessionId, outcome: "ok" });
-  return opened;
+  const tokens = opened.value;
+  if (tokens === null) return refuse(NO_SIGN_IN);
+  ctx.audit({ act: "session.login", actor: user.value.id, target: tokens.sessionId, outcome: "ok" });
+  return ok(tokens);
 }
 
 async function whoWaits(ctx: IdentityContext, waits: ReturnType<typeof and>): Promise<Result<User>> {

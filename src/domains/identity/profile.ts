@@ -1,6 +1,6 @@
 // The caller's own profile: read and changed. How an account is closed is in closing.ts.
 
-import { and, eq, isNull, type SQL, sql } from "drizzle-orm";
+import { and, eq, exists, isNull, type SQL, sql } from "drizzle-orm";
 import { isKeyId } from "../../core/api-keys.ts";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { guardD1 } from "../../db/client.ts";
@@ -55,7 +55,7 @@ export interface ProfileWish {
 /**
  * Changes the caller's profile. Another e-mail address takes a fresh password or code (`step_up_required`) and only waits until
  * it is confirmed: the answer is the same when somebody has it, and its owner hears of it by e-mail. The present address again
- * withdraws one that waits. Refuses `rate_limited` after too many e-mails, and `unavailable`.
+ * withdraws one that waits. Refuses `session_revoked` once the session has ended, `rate_limited` after too many e-mails, and `unavailable`.
  */
 export async function changeProfile(ctx: IdentityContext, caller: Principal, wish: ProfileWish): Promise<Result<User>> {
   const { email } = wish;
@@ -67,7 +67,9 @@ export async function changeProfile(ctx: IdentityContext, caller: Principal, wis
     ctx.db
       .update(users)
       .set({ ...columnsOf(wish), updatedAt: ctx.nowMs })
-      .where(and(eq(users.id, caller.userId), isNull(users.closedAt)))
+      .where(
+        and(eq(users.id, caller.userId), isNull(users.closedAt), email === undefined ? undefined : live(ctx, caller)),
+      )
       .returning(),
   );
   if (!changed.ok) return refuse(changed.refusal);
@@ -77,6 +79,12 @@ export async function changeProfile(ctx: IdentityContext, caller: Principal, wis
   const user = userOf(row, caller.accountId);
   ctx.later(ctx.edge.keep(caller.sessionId, user, ACCESS_TTL_SECONDS * 1_000));
   return email === undefined || row.pendingEmail === null ? ok(user) : askToConfirm(ctx, user, row.pendingEmail);
+}
+
+/** What ends a session withdraws an address that it has asked for: it may ask for none after that. */
+function live(ctx: IdentityContext, { sessionId }: Principal): SQL {
+  const own = and(eq(sessions.id, sessionId), isNull(sessions.endedAt));
+  return exists(ctx.db.select({ id: sessions.id }).from(sessions).where(own));
 }
 
 async function mayAskFor(ctx: IdentityContext, caller: Principal, email: string): Promise<Result<unknown>> {
