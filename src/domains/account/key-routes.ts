@@ -2,6 +2,7 @@
 import { SIGNATURE_WINDOW_MS } from "../../core/limits.ts";
 import { send, sendNothing } from "../../http/answer.ts";
 import { audit } from "../../http/audit.ts";
+import { requireVerified } from "../../http/auth.ts";
 import { accessOf, callerOf, later, type RequestContext } from "../../http/context.ts";
 import {
   answer,
@@ -77,13 +78,14 @@ export const keyRoutes = createRouter()
   .openapi(revoke, async (c) => sendNothing(c, await revokeKey(contextOf(c), c.req.valid("param").id)));
 
 function contextOf(c: RequestContext): KeyContext {
-  const { userId, emailVerified } = callerOf(c);
+  const caller = callerOf(c);
+  const { userId } = caller;
   const secret = c.get("config").apiKeySecret;
   const mail = c.get("ports").mail(c.env);
   return {
     ...accessOf(c),
     userId,
-    emailVerified,
+    requireVerified: () => requireVerified(c, caller),
     secret,
     audit: (act, target) => audit(c, { act, target, outcome: "ok" }),
     tellUser: (name) => later(c, mail({ kind: "api_key_made", userId, name })),
