@@ -45,7 +45,16 @@ describe("a page of a listed origin", () => {
     const got = await call("OPTIONS", "/v1/orders", { headers });
     expect([got.status, got.text]).toEqual([204, ""]);
     expect(got.headers.get("Access-Control-Allow-Methods")).toContain("POST");
-    for (const name of ["Authorization", "Content-Type", "Idempotency-Key", "X-Token-Transport"])
+    for (const name of [
+      "Authorization",
+      "Content-Type",
+      "Idempotency-Key",
+      "X-Token-Transport",
+      "X-Api-Key",
+      "X-Nonce",
+      "X-Signature",
+      "X-Timestamp",
+    ])
       expect(got.headers.get("Access-Control-Allow-Headers")).toContain(name);
     expect(got.headers.get("Access-Control-Allow-Origin")).toBe(APP);
     expect(got.headers.get("X-Content-Type-Options")).toBe("nosniff");
