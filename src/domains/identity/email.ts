@@ -117,7 +117,10 @@ export async function resendVerification(ctx: IdentityContext, caller: Principal
  */
 export async function forgotPassword(ctx: IdentityContext, email: string): Promise<Result<null>> {
   const taken = await ctx.limits.take("mail_to", `email/${canonicalEmail(email)}`, 1);
-  return taken.ok ? ctx.mail({ kind: "reset_password", email }) : taken;
+  if (!taken.ok) return taken;
+  // Neither whom, nor whether anybody: who is refused or unknown looks the same to who reads the trail.
+  ctx.audit({ act: "password.forgot", target: "", outcome: "ok" });
+  return ctx.mail({ kind: "reset_password", email });
 }
 
 /**

@@ -149,8 +149,10 @@ export async function endForReuse(
   ctx: IdentityContext,
   session: { id: string; userId: string; accountId: string },
 ): Promise<Result<never>> {
-  const ended = await endRows(ctx, eq(sessions.id, session.id), { reason: "reuse", by: null });
-  if (!ended.ok) return ended;
+  const ended = await guardD1(endStatement(ctx, eq(sessions.id, session.id), { reason: "reuse", by: null }));
+  if (!ended.ok) return refuse(ended.refusal);
+  blacklistEnded(ctx, ended.value);
+  if (ended.value.length > 0) ctx.later(ctx.mail({ kind: "refresh_token_reused", userId: session.userId }));
   ctx.audit({ act: "session.refresh", actor: session.userId, target: session.id, outcome: REUSED.code });
   const told = await ctx.revoker.revokeSession(session.accountId, session.id, ctx.nowMs + REVOKED_KEPT_MS);
   return told.ok ? refuse(REUSED) : told;

@@ -7,6 +7,7 @@ import { mailTokens, users } from "../../db/tables.ts";
 import type { Principal } from "../../http/context.ts";
 import { changeAndEndOthers } from "./ending-others.ts";
 import { withdrawLinks } from "./links.ts";
+import { ownTries } from "./locks.ts";
 import { hashPassword } from "./password.ts";
 import { checkPassword } from "./password-check.ts";
 import { judgePassword } from "./password-strength.ts";
@@ -17,7 +18,7 @@ const WRONG: Refusal = { code: "wrong_password", detail: "The current password i
 
 /**
  * Changes the caller's password and ends their other sessions, open links to reset it and an address that waits. Refuses a weak new password (`validation_failed`),
- * `wrong_password`, which counts as a wrong login does (`rate_limited`), and `unavailable` while account or D1 are away.
+ * `wrong_password`, of which only ten may be in a quarter of an hour (`rate_limited`; a stranger's wrong logins do not count), and `unavailable` while account or D1 are away.
  */
 export async function changePassword(
   ctx: IdentityContext,
@@ -30,7 +31,7 @@ export async function changePassword(
   if (user === undefined) return refuse({ code: "not_found" });
   const strong = judgePassword(wish.next, user, "/new_password");
   if (!strong.ok) return strong;
-  const right = await checkPassword(ctx, user.id, wish.current, user.passwordHash);
+  const right = await checkPassword(ctx, ownTries(user.id), wish.current, user.passwordHash);
   if (!right.ok) return right;
   if (!right.value) return wrongPassword(ctx, caller);
   const hashed = await oneHashAtATime(() => hashPassword(wish.next, ctx.config.passwordPeppers.current));

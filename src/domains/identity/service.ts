@@ -105,8 +105,9 @@ export async function login(
   if (!found.ok) return found;
   const row = found.value[0];
   // By person, so that address and username share one count.
-  const whose = row?.user.id ?? `login/${name}`;
-  const right = await checkPassword(ctx, whose, input.password, row?.user.passwordHash ?? null);
+  const userId = row?.user.id ?? null;
+  const tries = { policy: "login_failures", key: userId ?? `login/${name}`, userId } as const;
+  const right = await checkPassword(ctx, tries, input.password, row?.user.passwordHash ?? null);
   if (!right.ok) return right;
   const stored = row?.user.passwordHash ?? null;
   if (row === undefined || stored === null || !right.value) {
