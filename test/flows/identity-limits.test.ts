@@ -73,7 +73,7 @@ describe("a wrong current password", () => {
     expect((await change(await relogged("changing"), PASSWORD)).status).toBe(204);
   });
 
-  it("P5 of strangers who try to sign in does not keep an owner in a session from anything", async () => {
+  it("of strangers who try to sign in does not keep an owner in a session from anything", async () => {
     const ada = await newcomer("besieged");
     await failAllButOne(ada, "login_failures", 0);
     expectLimited(await post("/v1/auth/login", { login: "besieged", password: PASSWORD }), "login_failures");

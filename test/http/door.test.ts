@@ -122,7 +122,7 @@ describe("a route for everybody with a live session, or for operators", () => {
     },
   );
 
-  it("T8 tells the audit trail of who has no right to what staff may, and of nobody else", async () => {
+  it("tells the audit trail of who has no right to what staff may, and of nobody else", async () => {
     expect((await enter(OPS)).slice(0, 2)).toEqual([403, "forbidden"]);
     expect(trail).toMatchObject([
       { act: "admin.refused", actor: "usr_1", actorKind: "user", target: "GET /it", outcome: "forbidden" },

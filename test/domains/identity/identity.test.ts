@@ -416,7 +416,7 @@ describe("keys and passwords", () => {
     expect(readRefreshToken(text, env.PASSWORD_PEPPER)).toBeUndefined();
   });
 
-  it("R5 has one spelling: what only differs in idle bits of its last character is none", () => {
+  it("has one spelling: what only differs in idle bits of its last character is none", () => {
     const text = refreshTokenOf({ sessionId: "ses_01m0000000000000000000000a", generation: 3 }, env.REFRESH_SECRET);
     const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     const good = [...alphabet].filter((char) => readRefreshToken(text.slice(0, -1) + char, env.REFRESH_SECRET));

@@ -89,7 +89,7 @@ const TAKING_BACK: [string, (owner: { email: string; access: string }) => Promis
 ];
 
 describe("an e-mail address that a thief has asked for", () => {
-  it.each(TAKING_BACK)("F4 waits no more after %s", async (_, takeBack) => {
+  it.each(TAKING_BACK)("F3 waits no more after %s", async (_, takeBack) => {
     const { username, email } = await newcomer();
     const [owner, thief] = [await login(username), await login(username)];
     const evil = `thief_${people}@example.com`;
@@ -104,7 +104,7 @@ describe("an e-mail address that a thief has asked for", () => {
     expect(await env.DB.prepare("SELECT 1 FROM mail_tokens WHERE email = ?").bind(evil).first()).toBeNull();
   });
 
-  it("F4 is not asked for by a session that has ended meanwhile, wherever it was admitted", async () => {
+  it("F3 is not asked for by a session that has ended meanwhile, wherever it was admitted", async () => {
     const { id, username } = await newcomer();
     const { access } = await login(username);
     await env.DB.prepare("UPDATE sessions SET ended_at = 1, ended_reason = 'password_reset' WHERE user_id = ?")
@@ -143,7 +143,7 @@ describe("an open link to choose a new password", () => {
 });
 
 describe("a login with the password before", () => {
-  it("P7 that was judged before another was set opens nothing", async () => {
+  it("F3 that was judged before another was set opens nothing", async () => {
     const { id, username } = await newcomer();
     const { access } = await login(username);
     meanwhile = () => setPassword(access);
@@ -151,7 +151,7 @@ describe("a login with the password before", () => {
     expect(await liveSessions(id)).toBe(1);
   });
 
-  it("P7 that was judged before a reset opens nothing", async () => {
+  it("F3 that was judged before a reset opens nothing", async () => {
     const { id, username, email } = await newcomer();
     const token = await resetLink(email);
     meanwhile = () => reset(token);
@@ -159,7 +159,7 @@ describe("a login with the password before", () => {
     expect(await liveSessions(id)).toBe(0);
   });
 
-  it("P7 asks for no code of a second factor either", async () => {
+  it("F3 asks for no code of a second factor either", async () => {
     const { id, username, email } = await newcomer();
     await env.DB.prepare("INSERT INTO mfa_factors (user_id, seed, created_at, confirmed_at) VALUES (?, 'x', 0, 1)")
       .bind(id)
@@ -170,7 +170,7 @@ describe("a login with the password before", () => {
     expect(await env.DB.prepare("SELECT 1 FROM mfa_challenges WHERE user_id = ?").bind(id).first()).toBeNull();
   });
 
-  it("P7 whose right code overlaps a reset opens nothing", async () => {
+  it("F3 whose right code overlaps a reset opens nothing", async () => {
     const { id, username, email } = await newcomer();
     const seed = newSeed();
     const sealed = await sealSeed(config.mfaSecret, id, seed);
@@ -185,7 +185,7 @@ describe("a login with the password before", () => {
     expect(await liveSessions(id)).toBe(0);
   });
 
-  it("P7 in many copies beside a reset leaves no session, and no refresh token that is good", async () => {
+  it("F3 in many copies beside a reset leaves no session, and no refresh token that is good", async () => {
     const { id, username, email } = await newcomer();
     const token = await resetLink(email);
     const logins = Array.from({ length: 4 }, () => login(username));
