@@ -8,7 +8,13 @@ import { once, request } from "./load.mjs";
 
 const SYMBOL = "BTC-USD";
 
-/** Fresh accounts with money, and a turn-by-turn list of their orders: no account meets its limit of open orders. */
+/** Orders in one request of the kind `batch`. */
+export const BATCH_ORDERS = 20;
+
+/**
+ * Fresh accounts with money, and a turn-by-turn list of their orders: no account meets its limit of open orders. `batch`: as
+ * many of the resting ones in one request as {@link BATCH_ORDERS} says.
+ */
 export async function orders(port, config, kind, accounts) {
   const tokens = await Promise.all(Array.from({ length: accounts }, () => newToken(config)));
   for (const token of tokens) {
@@ -19,12 +25,14 @@ export async function orders(port, config, kind, accounts) {
       await once(port, request("POST", "/v1/account/deposits", { token, body: { asset, amount } }));
     }
   }
-  const bodies = kind === "resting" ? await restingBodies(port) : fillingBodies();
+  const bodies = kind === "filling" ? fillingBodies() : await restingBodies(port);
+  const path = kind === "batch" ? "/v1/orders/batch" : "/v1/orders";
   const count = tokens.length * bodies.length;
   // Every account sends every body in turn.
   const requests = Array.from({ length: count }, (_, index) => {
     const body = bodies[Math.floor(index / tokens.length)];
-    return request("POST", "/v1/orders", { token: tokens[index % tokens.length], body });
+    const many = () => ({ orders: Array.from({ length: BATCH_ORDERS }, () => body), atomic: false });
+    return request("POST", path, { token: tokens[index % tokens.length], body: kind === "batch" ? many() : body });
   });
   let sent = 0;
   return () => requests[sent++ % count];

@@ -8,7 +8,7 @@ import { build, WorkerdServer } from "../scripts/workerd.ts";
 import { parseConfig } from "../src/config.ts";
 import { NO_LIMITS } from "./limits.mjs";
 import { closedLoop, openLoop, request, sleep } from "./load.mjs";
-import { newToken, orders } from "./orders.mjs";
+import { BATCH_ORDERS, newToken, orders } from "./orders.mjs";
 import { profiled } from "./profile.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -20,13 +20,20 @@ const WARM_UP_SECONDS = 1;
 /** After saturation the read model catches up; what it still does then is no part of the next measurement. */
 const IDLE_SHARE = 0.15;
 const IDLE_LIMIT_MS = 20_000;
-const GOALS = { resting: { ratio: 0.12 }, filling: { ratio: 0.08 }, p50Ms: 5, p99Ms: 25, tokenMicroseconds: 200 };
+const GOALS = {
+  resting: { ratio: 0.12 },
+  filling: { ratio: 0.08 },
+  batchTimes: 3,
+  p50Ms: 5,
+  p99Ms: 25,
+  tokenMicroseconds: 200,
+};
 
 const { values: options } = parseArgs({
   options: {
     storage: { type: "string", default: "tmpfs,disk" },
     seconds: { type: "string", default: "5" },
-    only: { type: "string", default: "resting,filling" },
+    only: { type: "string", default: "resting,filling,batch" },
     accounts: { type: "string", default: "1,32" },
     profile: { type: "boolean", default: false },
     "no-read-model": { type: "boolean", default: false },
@@ -81,11 +88,11 @@ async function measureAll(server, storage) {
   for (const accounts of options.accounts.split(",").map(Number)) {
     for (const kind of options.only.split(",")) {
       const { row } = await measure(server, {
-        name: `POST /v1/orders ${kind}`,
+        name: kind === "batch" ? `POST /v1/orders/batch of ${BATCH_ORDERS}` : `POST /v1/orders ${kind}`,
         kind,
         accounts,
         next: () => orders(server.port, config, kind, accounts),
-        expected: kind === "resting" ? '"status":"new"' : '"status":"filled"',
+        expected: kind === "filling" ? '"status":"filled"' : '"status":"new"',
       });
       rows.push(row);
     }
@@ -178,11 +185,22 @@ function print(storage, rows, noOp, noOpCpu) {
   console.log(`\n${[head, ...lines].map(text).join("\n")}`);
   if (storage !== "tmpfs") return;
   for (const { kind, accounts, rate, open } of rows) {
-    if (kind === undefined || accounts !== 1) continue;
+    if (kind === "batch") printBatch(rows, accounts, rate * BATCH_ORDERS);
+    if (kind === undefined || kind === "batch" || accounts !== 1) continue;
     const goal = GOALS[kind].ratio;
     const met = rate / noOp >= goal && open.p50 < GOALS.p50Ms && open.p99 < GOALS.p99Ms;
     console.log(
       `${kind}, one account: goal ratio ≥ ${goal}, half load p50 < ${GOALS.p50Ms} and p99 < ${GOALS.p99Ms} ms: ${met ? "met" : "missed"}`,
     );
   }
+}
+
+/** How many times the orders a second of single ones batches have brought, in the same run. */
+function printBatch(rows, accounts, ordersPerSecond) {
+  const single = rows.find((row) => row.kind === "resting" && row.accounts === accounts);
+  if (single === undefined) return;
+  const times = ordersPerSecond / single.rate;
+  console.log(
+    `batch of ${BATCH_ORDERS}, ${accounts} accounts: ${ordersPerSecond.toFixed(0)} orders/s, ${times.toFixed(1)} times single ones: goal ≥ ${GOALS.batchTimes}: ${times >= GOALS.batchTimes ? "met" : "missed"}`,
+  );
 }

@@ -1,6 +1,6 @@
 // One market's resting orders: price levels best first, in each level first come first served. No matching here.
 
-import type { SelfTradePrevention, Side, TimeInForce } from "./order.ts";
+import type { SelfTradePrevention, Side, TimeInForce, Trigger } from "./order.ts";
 import { invariant } from "./result.ts";
 
 /** The owner of the house's quotes: it has no account object, no hold and no report. */
@@ -25,6 +25,8 @@ export interface BookOrder {
   fee: bigint;
   expiresAt: number | null;
   seq: number;
+  /** What it still waits for, outside of the book. */
+  trigger?: Trigger | undefined;
 }
 
 /** An order that rests: it has a price and a quantity. */

@@ -56,10 +56,13 @@ export function houseQuotes(rules: MarketRules, reference: bigint): HouseQuote[]
   return quotes;
 }
 
+/** Sees the reference price of one step after the other, in ticks; whether something is due at it. */
+export type Watch = (ticks: number) => boolean;
+
 /**
  * The first step after `fromStep` at which the house would sell at or below the best resting bid, or buy at or above the
- * best resting ask (quote units per whole base unit, null for an empty side). `fromStep + horizonSteps` when there is
- * none by then: not a crossing, only the time to look again.
+ * best resting ask (quote units per whole base unit, null for an empty side), or at which `watch` says so, which sees every
+ * step up to it. `fromStep + horizonSteps` when there is none by then: not a crossing, only the time to look again.
  */
 export function nextCrossingStep(
   rules: PriceRules,
@@ -68,9 +71,10 @@ export function nextCrossingStep(
   bestBid: bigint | null,
   bestAsk: bigint | null,
   horizonSteps: number = HOUSE_HORIZON_STEPS,
+  watch: Watch | null = null,
 ): number {
   const last = fromStep + horizonSteps;
-  if (bestBid === null && bestAsk === null) return last;
+  if (bestBid === null && bestAsk === null && watch === null) return last;
   const { tickSize } = rules;
   // An order may rest off tick since before a change of the tick: floor and ceiling keep the comparison exact for it.
   const bidTicks = bestBid === null ? Number.NEGATIVE_INFINITY : Number(bestBid / tickSize);
@@ -79,7 +83,8 @@ export function nextCrossingStep(
   for (let step = fromStep + 1; step < last; step += 1) {
     const middle = priceAt(step);
     const half = halfSpreadTicks(middle);
-    if (middle + half <= bidTicks || middle - half >= askTicks) return step;
+    const due = watch?.(middle) === true;
+    if (due || middle + half <= bidTicks || middle - half >= askTicks) return step;
   }
   return last;
 }

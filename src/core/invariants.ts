@@ -1,8 +1,11 @@
 // What must hold after every event, as sentences about what does not. Reads states, changes nothing; O(n) in orders.
+
+import { holdOf } from "./account/holds.ts";
 import { type AccountPeer, type AccountState, assetsOf, balanceOf, creditOf, rulesOf } from "./account/state.ts";
 import { type Book, type BookOrder, type BookSide, HOUSE, isBetter, type Level, type RestingOrder } from "./book.ts";
 import { type Balances, balanceKey, isCustomerMoney, keyParts } from "./ledger.ts";
-import { houseOrderId, type MarketPeer, type MarketState } from "./market/state.ts";
+import { houseOrderId } from "./market/quotes.ts";
+import { isWaiting, type MarketPeer, type MarketState } from "./market/state.ts";
 import { UNITS_MAX } from "./money.ts";
 import { feeOf, isOpen, leavesOf, limitBuyReserve, type Order } from "./order.ts";
 
@@ -49,12 +52,17 @@ export function marketBreaks(state: MarketState): string[] {
     breaks.push(...budgetBreaks(order, state.rules.baseScale));
   }
   for (const [id, order] of state.orders) {
-    if (!inBook.has(id)) breaks.push(`order ${id} is open and not in the book`);
+    if (!inBook.has(id) && !isWaiting(order)) breaks.push(`order ${id} is open and not in the book`);
+    if (isWaiting(order) !== state.waiting.has(id))
+      breaks.push(`order ${id} waits and is not kept so, or is and does not`);
+    if (isWaiting(order) && inBook.has(id)) breaks.push(`order ${id} waits in the book`);
     if (order.expiresAt !== (state.expiring.get(id) ?? null))
       breaks.push(`order ${id} expires at another time than kept`);
   }
   for (const id of state.expiring.keys())
     if (!state.orders.has(id)) breaks.push(`order ${id} will expire and is not open`);
+  const waiting = [...state.orders.values()].filter(isWaiting).length;
+  if (state.waiting.size !== waiting) breaks.push(`${waiting} orders wait, ${state.waiting.size} are kept so`);
   for (const [account, peer] of state.peers) breaks.push(...unacknowledgedBreaks(account, peer));
   return breaks;
 }
@@ -123,16 +131,10 @@ function orderBreaks(order: Order, baseScale: number): string[] {
   if (order.hold <= 0n) wrong(`is open and holds ${order.hold}`);
   if (order.credit < 0n) wrong(`may bring in ${order.credit}`);
   if (leaves === null) return breaks;
-  const worst = worstCost(order, leaves, baseScale);
+  const worst = holdOf(order, baseScale);
   if (worst !== null && order.hold < worst) wrong(`holds ${order.hold} and may cost ${worst}`);
   if (worst !== null && order.hold > worst) wrong(`holds ${order.hold} and can cost no more than ${worst}`);
   return breaks;
-}
-
-/** The exact hold of an order, or null for a market buy, whose cost is bounded by its hold alone. */
-function worstCost(order: Order, leaves: bigint, baseScale: number): bigint | null {
-  if (order.side === "sell") return leaves;
-  return order.limitPrice === null ? null : limitBuyReserve(order, order.limitPrice, leaves, baseScale);
 }
 
 /** M4: per asset, held money is the sum of holds; and the credits kept are the sum of what open orders may bring in. */
@@ -255,7 +257,8 @@ function sameOrderBreaks(account: string, mine: Order, theirs: BookOrder | undef
     theirs.account === account &&
     theirs.side === mine.side &&
     theirs.price === mine.limitPrice &&
-    theirs.leaves === leavesOf(mine) &&
+    isWaiting(theirs) === (mine.status === "held") &&
+    (theirs.leaves ?? 0n) === leavesOf(mine) &&
     theirs.feeNumerator === mine.feeNumerator &&
     theirs.fee === mine.fee &&
     theirs.budget === mine.hold;

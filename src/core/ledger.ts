@@ -35,6 +35,12 @@ export type Movement = readonly [account: string, asset: string, amount: bigint]
 /** The hash that the first entry of a ledger follows. */
 export const GENESIS_HASH = "0".repeat(64);
 
+/** Where a ledger ends: the number and the hash of its last entry. Before the first: 0 and {@link GENESIS_HASH}. */
+export interface ChainHead {
+  seq: number;
+  hash: string;
+}
+
 /** The key of one ledger account in {@link Balances}. */
 export function balanceKey(account: string, asset: string): string {
   return `${account}|${asset}`;
@@ -51,14 +57,31 @@ export function isCustomerMoney(account: string): boolean {
   return account === "available" || account === "held";
 }
 
+/** An entry as clients see it, which is what its hash covers; amounts are decimals, `at` is RFC 3339. */
+export interface ShownEntry {
+  seq: number;
+  id: string;
+  at: string;
+  kind: string;
+  ref: string;
+  postings: readonly { account: string; asset: string; amount: string }[];
+}
+
 /**
- * The bytes that an entry's hash covers, after the hash before it: what a client sees of the entry, so that anyone can
- * recompute the chain from an exported file alone.
+ * The text whose SHA-256 is a shown entry's hash, `previousHash` being that of the entry before: docs/ledger.md tells of it,
+ * so that anyone can recompute the chain from an exported file alone.
  */
+export function chainText(previousHash: string, { seq, id, at, kind, ref, postings }: ShownEntry): string {
+  const movements = postings.map(({ account, asset, amount }) => [account, asset, amount]);
+  return JSON.stringify([previousHash, seq, id, at, kind, ref, movements]);
+}
+
+/** As {@link chainText}, of an entry in units. */
 export function entryText(previousHash: string, entry: Omit<LedgerEntry, "hash">): string {
-  const postings = entry.postings.map((p) => [p.account, p.asset, formatUnits(p.amount, p.asset)]);
-  const at = new Date(entry.at).toISOString();
-  return JSON.stringify([previousHash, entry.seq, entry.id, at, entry.kind, entry.ref, postings]);
+  const postings = entry.postings.map(({ account, asset, amount }) => {
+    return { account, asset, amount: formatUnits(amount, asset) };
+  });
+  return chainText(previousHash, { ...entry, at: new Date(entry.at).toISOString(), postings });
 }
 
 /** Units of an asset as a signed decimal string in shortest form. Throws for an asset that is not listed. */

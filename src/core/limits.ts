@@ -10,6 +10,8 @@ export const SUBMIT_DEADLINE_MS = 5_000;
 export const SETTLE_WAIT_MS = 2_000;
 /** How long a key counts as in flight: longer than a POST waits, or one that died unanswered would hold it for ever. */
 export const IN_FLIGHT_MAX_MS = 5_000;
+/** Orders of one batch: the contract's figure. */
+export const BATCH_ORDERS_MAX = 100;
 /** Commands in one call to a market: bounds one transaction there and the call's size. */
 export const COMMANDS_PER_CALL_MAX = 100;
 /** Reports in one push or answer: about 40 KB. What is left goes in the next. */
@@ -47,6 +49,17 @@ export const BOOK_DEPTH_MAX = 500;
 /** Rows of one page: the contract's figures. */
 export const PAGE_ROWS_DEFAULT = 50;
 export const PAGE_ROWS_MAX = 200;
+/** Open orders that an explained balance names: more are counted together, and GET /v1/orders has them all. */
+export const EXPLAIN_HOLDS_MAX = 200;
+/** Open lots of an explained position: each is looked up by itself. Older ones are counted together. */
+export const EXPLAIN_LOTS_MAX = 200;
+/** Entries of one statement: it is written in one go, and a Worker may call others a thousand times for that. */
+export const STATEMENT_ENTRIES_MAX = 100_000;
+/** Entries of a statement that its account reads at once: a few ms in which it does nothing else. */
+export const STATEMENT_PAGE_ROWS = 400;
+/** Tries to read such a page, and the pause after the first, which grows by as much: an object starts anew within a second. */
+export const STATEMENT_PAGE_TRIES = 4;
+export const STATEMENT_RETRY_MS = 250;
 /** Stream messages replayed to a socket that resumes; an older resume_from gets a gap and a snapshot. */
 export const STREAM_REPLAY_EVENTS_MAX = 10_000;
 /** Stream numbers that a restore passes over: more than an account says between a snapshot and its loss, even in years. */
@@ -58,6 +71,9 @@ export const SOCKET_MESSAGE_BYTES_MAX = 16_384;
 /** Messages of one client in a row, forgiven evenly over a window: a good one subscribes once and renews every ten minutes. */
 export const SOCKET_MESSAGES_MAX = 100;
 export const SOCKET_MESSAGES_WINDOW_MS = 10_000;
+/** Shortest and longest time after which orders are canceled for an owner who is not there: the contract's figures. */
+export const CANCEL_AFTER_MIN_MS = 1_000;
+export const CANCEL_AFTER_MAX_MS = 86_400_000;
 /** Longest silence of a socket that nobody may end: the contract's figure, three of its pings. */
 export const SOCKET_SILENCE_MAX_MS = 60_000;
 /** A stream ticket's life: the contract's figure. */

@@ -1,7 +1,8 @@
 // What an account and a market say to each other: commands one way, reports the other, each contiguously numbered.
 import type { BookOrder } from "./book.ts";
+import { COMMANDS_PER_CALL_MAX } from "./limits.ts";
 import type { MarketRules } from "./listings.ts";
-import type { ExecType, Liquidity, OrderType, SelfTradePrevention, Side, TimeInForce } from "./order.ts";
+import type { ExecType, Liquidity, OrderType, SelfTradePrevention, Side, TimeInForce, Trigger } from "./order.ts";
 
 /**
  * What an account alone knows of its order. Its market keeps it unread, so that an account restored from before the order
@@ -15,6 +16,8 @@ export interface Origin {
   postOnly: boolean;
   credit: bigint;
   createdAt: number;
+  /** The atomic batch that it came with, if any. */
+  batch?: string;
 }
 
 /** An order as it is sent to its market: terms, what is held for it, and until when and under which rules it counts. */
@@ -30,14 +33,59 @@ export interface SubmitOrder {
   takerFeeBps: number;
   budget: bigint;
   expiresAt: number | null;
+  /** Never in a plain `submit`. */
+  trigger?: Trigger;
   /** The version before leaves it out. */
   origin?: Origin;
 }
 
-/** One command of an account for one market; `cseq` counts them from 1 for that pair. */
+/**
+ * One command of an account for one market; `cseq` counts them from 1 for that pair. An order that waits for a trigger has a
+ * kind of its own: a market that knows none would trade it at once.
+ */
 export type Command =
-  | { kind: "submit"; cseq: number; order: SubmitOrder; notAfter: number | null; rulesVersion: number }
-  | { kind: "cancel"; cseq: number; orderId: string };
+  | ({ kind: "submit" | "submit_held"; cseq: number; rulesVersion: number } & Submission)
+  /** Orders of which the market takes all, or none. The version before does not know it, and is asked again. */
+  | { kind: "submit_all"; cseq: number; orders: Submission[]; rulesVersion: number }
+  /** `reason`: why, where the owner has not asked for it by hand; the version before says "user" of every one. */
+  | { kind: "cancel"; cseq: number; orderId: string; reason?: CancelReason }
+  | ({ kind: "replace"; cseq: number; orderId: string; postOnly: boolean } & Replaced);
+
+/** An order for its market, and until when it counts, in ms; null: for as long as it takes. */
+export interface Submission {
+  order: SubmitOrder;
+  notAfter: number | null;
+}
+
+/**
+ * What is other than before: how much more or less is wanted in all (base units), at which limit, for which trigger while it
+ * waits, and what is held for it from then on. `credit` is the owner's own reckoning, which the market hands back.
+ */
+export interface Replaced {
+  qtyDelta: bigint;
+  limitPrice: bigint | null;
+  trigger?: Trigger;
+  hold: bigint;
+  credit?: bigint;
+}
+
+/** Why an account cancels by itself: its owner has not been heard of in time, or their stream has closed. */
+export type CancelReason = "cancel_all_after" | "cancel_on_disconnect";
+
+/** How many orders a command is about. */
+function weightOf(command: Command): number {
+  return command.kind === "submit_all" ? command.orders.length : 1;
+}
+
+/** The first of some commands, as many as go in one call: at most a hundred orders, but at least one command. */
+export function commandsOfCall(commands: readonly Command[]): Command[] {
+  let left = COMMANDS_PER_CALL_MAX;
+  const taken = commands.findIndex((command, index) => {
+    left -= weightOf(command);
+    return left < 0 && index > 0;
+  });
+  return commands.slice(0, taken < 0 ? commands.length : taken);
+}
 
 /** One execution as its owner sees it. `done`: the order has got all that it may get. */
 export interface Fill {
@@ -52,16 +100,19 @@ export interface Fill {
 
 /**
  * One report of a market about one order of one account; `rseq` counts them from 1 for that pair.
- * `cancel_rejected`: the order was not open. `rules_changed`: not judged, admit it again under `rules`.
+ * `cancel_rejected`, `replace_rejected`: the order is as it was, or no longer open. `rules_changed`: not judged, admit it again under `rules`. `triggered` says at
+ * which `triggerPrice`.
  */
 export interface Report {
   rseq: number;
   orderId: string;
-  execType: ExecType | "cancel_rejected" | "rules_changed";
+  execType: ExecType | "cancel_rejected" | "replace_rejected" | "rules_changed";
   at: number;
   reason: string | null;
   fill: Fill | null;
   rules: MarketRules | null;
+  triggerPrice?: bigint;
+  replaced?: Replaced;
 }
 
 /**

@@ -1,19 +1,50 @@
 // An order as its owner's account keeps it: terms frozen at admission, what has happened since, and what it may still cost.
 
+import type { CancelReason } from "./messages.ts";
+
 /** What the owner does with the base asset. */
 export type Side = "buy" | "sell";
-/** At any price inside the band, or at `limitPrice` or better. */
-export type OrderType = "market" | "limit";
+/**
+ * At any price inside the band, or at `limitPrice` or better; the others wait for their {@link Trigger} and are one of the two
+ * from then on: `stop_limit` the second, `stop`, `take_profit` and `trailing_stop` the first.
+ */
+export type OrderType = "market" | "limit" | "stop" | "stop_limit" | "take_profit" | "trailing_stop";
 /** How long an order lives: until canceled, until its expiry, until 00:00 UTC; at once and no longer, or at once and whole. */
 export type TimeInForce = "gtc" | "gtd" | "day" | "ioc" | "fok";
-/** Whether an order that would meet one of its own account trades with it, or is canceled. */
-export type SelfTradePrevention = "none" | "cancel_newest";
+/**
+ * What happens when an order would meet one of its own account: they trade (`none`); the one that comes in, the one that
+ * rests or both are canceled; or both lose what they would have traded.
+ */
+export const SELF_TRADE_PREVENTIONS = ["none", "cancel_newest", "cancel_oldest", "cancel_both", "decrement"] as const;
+/** One of {@link SELF_TRADE_PREVENTIONS}. */
+export type SelfTradePrevention = (typeof SELF_TRADE_PREVENTIONS)[number];
 /** Where an order is; {@link canTransition} says where it may go from there. */
-export type OrderStatus = "pending_new" | "new" | "partially_filled" | "filled" | "canceled" | "expired" | "rejected";
+export type OrderStatus =
+  | "pending_new"
+  | "held"
+  | "new"
+  | "partially_filled"
+  | "filled"
+  | "canceled"
+  | "expired"
+  | "rejected";
 /** What a market reports of an order. */
-export type ExecType = "new" | "rejected" | "fill" | "canceled" | "expired";
+export type ExecType = "new" | "rejected" | "fill" | "canceled" | "expired" | "triggered" | "replaced";
 /** Which side of a trade: the order that rested, or the one that met it. */
 export type Liquidity = "maker" | "taker";
+
+/** How far a trailing trigger stays behind the best reference price since it was placed. */
+export type Trail = { bps: number } | { amount: bigint };
+
+/**
+ * What an order waits for: the reference price at `price` or beyond, coming from below (`rises`) or above (`falls`). With
+ * `trail` it follows a reference price that moves away, and never goes back.
+ */
+export interface Trigger {
+  when: "rises" | "falls";
+  price: bigint;
+  trail: Trail | null;
+}
 
 /** What is agreed at admission and never changes. Amounts in units; times in ms since the epoch. */
 export interface OrderTerms {
@@ -25,6 +56,8 @@ export interface OrderTerms {
   qty: bigint | null;
   notional: bigint | null;
   limitPrice: bigint | null;
+  /** What it waits for, or has waited for. */
+  trigger?: Trigger;
   expiresAt: number | null;
   selfTradePrevention: SelfTradePrevention;
   makerFeeBps: number;
@@ -32,8 +65,21 @@ export interface OrderTerms {
 }
 
 /**
+ * What the owner has asked to change and the market has not answered. `hold` and `credit` are what they are once it has been
+ * replaced, and those `before` what they are if not.
+ */
+export interface Replacement {
+  qty: bigint | null;
+  limitPrice: bigint | null;
+  trigger?: Trigger;
+  hold: bigint;
+  credit: bigint;
+  before: { hold: bigint; credit: bigint };
+}
+
+/**
  * The account's order. `hold` is what is reserved now (quote for a buy, base for a sell); `credit` the most it may still
- * bring in; `feeNumerator` is Σ fill notional × bps, of which `fee` = ceil(/10,000) has been charged.
+ * bring in, under its terms and those it may be replaced with; `feeNumerator` is Σ fill notional × bps, of which `fee` = ceil(/10,000) has been charged.
  */
 export interface Order extends OrderTerms {
   id: string;
@@ -42,6 +88,13 @@ export interface Order extends OrderTerms {
   status: OrderStatus;
   reason: string | null;
   cancelRequested: boolean;
+  replacing?: Replacement | null;
+  /** Why the last change that was asked for has not been made. */
+  replaceRefused?: string | null;
+  /** Why its cancel was asked for, where that was not by hand. */
+  cancelReason?: CancelReason;
+  /** The atomic batch that it was placed with, if any. */
+  batch?: string;
   filledQty: bigint;
   filledNotional: bigint;
   feeNumerator: bigint;
@@ -54,7 +107,8 @@ export interface Order extends OrderTerms {
 }
 
 const TRANSITIONS: Record<OrderStatus, readonly OrderStatus[]> = {
-  pending_new: ["new", "rejected"],
+  pending_new: ["new", "held", "rejected"],
+  held: ["new", "canceled", "expired"],
   new: ["partially_filled", "filled", "canceled", "expired"],
   partially_filled: ["partially_filled", "filled", "canceled", "expired"],
   filled: [],
@@ -111,6 +165,17 @@ export function limitBuyReserve(
   return worst + feeOf(order.feeNumerator + worst * bps) - order.fee;
 }
 
+type Priced = Pick<Order, "side" | "makerFeeBps" | "takerFeeBps" | "feeNumerator" | "fee">;
+
+/**
+ * All that an order can still cost at a limit with so much left, exactly; null where only its hold bounds it: for a buy
+ * without a limit.
+ */
+export function worstCost(order: Priced, limitPrice: bigint | null, leaves: bigint, baseScale: number): bigint | null {
+  if (order.side === "sell") return leaves;
+  return limitPrice === null ? null : limitBuyReserve(order, limitPrice, leaves, baseScale);
+}
+
 /**
  * The greatest quantity, in whole lots, that `budget` quote units still buy at `price`, fee included.
  * Solves n + ceil((numerator + n × bps) / 10,000) − charged ≤ budget for the notional n, then floors to the lot.
@@ -134,4 +199,21 @@ export function bandOf(reference: bigint, bandBps: number, tickSize: bigint): { 
   const high = (reference * (BPS + BigInt(bandBps))) / BPS;
   const lowOnTick = ((low + tickSize - 1n) / tickSize) * tickSize;
   return { low: lowOnTick, high: high - (high % tickSize) };
+}
+
+/**
+ * The trigger price that trails `reference` (quote units per whole base unit) on its far side, on tick: rounded away from the
+ * reference, so that it is never nearer than was asked for.
+ */
+export function trailFrom(when: Trigger["when"], trail: Trail, reference: bigint, tickSize: bigint): bigint {
+  if (when === "rises") {
+    const price = "amount" in trail ? reference + trail.amount : ceilDiv(reference * (BPS + BigInt(trail.bps)), BPS);
+    return ceilDiv(price, tickSize) * tickSize;
+  }
+  const price = "amount" in trail ? reference - trail.amount : (reference * (BPS - BigInt(trail.bps))) / BPS;
+  return price - (price % tickSize);
+}
+
+function ceilDiv(a: bigint, b: bigint): bigint {
+  return (a + b - 1n) / b;
 }

@@ -25,6 +25,7 @@ export const PLAIN_ORDER_CODES = [
   "unsupported_order_type",
   "amount_out_of_range",
   "account_frozen",
+  "batch_aborted",
 ] as const;
 
 /** One of {@link PLAIN_ORDER_CODES}. */
@@ -56,6 +57,8 @@ export type PlainCode =
   | "too_many_api_keys"
   | "username_taken"
   | "order_not_open"
+  | "replace_pending"
+  | "batch_not_one_market"
   | "idempotency_in_flight"
   | "idempotency_key_reused"
   | "idempotency_answer_not_kept"

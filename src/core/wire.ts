@@ -3,9 +3,9 @@
 import type { Balance, FillRecord, Transfer } from "./account/state.ts";
 import type { StreamData } from "./account/stream.ts";
 import { formatDecimal, formatRatio } from "./decimal.ts";
-import { formatUnits, type LedgerEntry } from "./ledger.ts";
+import { formatUnits, type LedgerEntry, type Posting } from "./ledger.ts";
 import { findMarket, type MarketRules } from "./listings.ts";
-import { leavesOf, notionalOf, type Order } from "./order.ts";
+import { leavesOf, notionalOf, type Order, type Trigger } from "./order.ts";
 import type { Position } from "./positions.ts";
 import { invariant } from "./result.ts";
 
@@ -14,7 +14,8 @@ export function wireTime(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-function market(symbol: string): MarketRules {
+/** The opening rules of a market that must be listed. Throws InvariantError for one that is not. */
+export function listedMarket(symbol: string): MarketRules {
   const rules = findMarket(symbol);
   invariant(rules !== undefined, `market ${symbol} is not listed`);
   return rules;
@@ -32,11 +33,24 @@ export function wireAverage(notional: bigint, qty: bigint, rules: MarketRules): 
 }
 
 /** What the wire shows of an order; what only its account needs is left out. */
-export type ShownOrder = Omit<Order, "credit" | "feeNumerator" | "bodyHash" | "hold">;
+export type ShownOrder = Omit<
+  Order,
+  "credit" | "feeNumerator" | "bodyHash" | "hold" | "replacing" | "replaceRefused"
+> & { replacing?: unknown };
+
+/** What an order waits for or has waited for: where that is, or was when it was last told, and what it trails by. */
+function wireTrigger(trigger: Trigger | undefined, rules: MarketRules) {
+  const trail = trigger?.trail ?? null;
+  return {
+    stop_price: trigger === undefined ? null : wirePrice(trigger.price, rules),
+    trail_percent: trail !== null && "bps" in trail ? formatDecimal(BigInt(trail.bps), 2) : null,
+    trail_amount: trail !== null && "amount" in trail ? wirePrice(trail.amount, rules) : null,
+  };
+}
 
 /** An order as the contract shows it. */
 export function wireOrder(order: ShownOrder) {
-  const rules = market(order.symbol);
+  const rules = listedMarket(order.symbol);
   const base = (units: bigint | null) => (units === null ? null : formatDecimal(units, rules.baseScale));
   const quote = (units: bigint | null) => (units === null ? null : formatDecimal(units, rules.quoteScale));
   return {
@@ -49,12 +63,14 @@ export function wireOrder(order: ShownOrder) {
     qty: base(order.qty),
     notional: quote(order.notional),
     limit_price: quote(order.limitPrice),
+    ...wireTrigger(order.trigger, rules),
     post_only: order.postOnly,
     expires_at: order.expiresAt === null ? null : wireTime(order.expiresAt),
     self_trade_prevention: order.selfTradePrevention,
     status: order.status,
     reason: order.reason,
     cancel_requested: order.cancelRequested,
+    replace_requested: (order.replacing ?? null) !== null,
     leaves_qty: formatDecimal(leavesOf(order), rules.baseScale),
     filled_qty: formatDecimal(order.filledQty, rules.baseScale),
     filled_avg_price: wireAverage(order.filledNotional, order.filledQty, rules),
@@ -70,7 +86,7 @@ export function wireOrder(order: ShownOrder) {
 
 /** An execution as the contract shows it. */
 export function wireFill(fill: FillRecord) {
-  const rules = market(fill.symbol);
+  const rules = listedMarket(fill.symbol);
   return {
     id: fill.id,
     order_id: fill.orderId,
@@ -102,13 +118,14 @@ export function wireTransfer(transfer: Transfer) {
   return { id, status, asset, amount: formatUnits(amount, asset), created_at: wireTime(createdAt) };
 }
 
+/** A movement on one account of the ledger. */
+export function wirePosting({ account, asset, amount }: Pick<Posting, "account" | "asset" | "amount">) {
+  return { account, asset, amount: formatUnits(amount, asset) };
+}
+
 /** A ledger entry: what its hash covers, and the hash. */
 export function wireEntry(entry: LedgerEntry) {
-  const postings = entry.postings.map((p) => ({
-    account: p.account,
-    asset: p.asset,
-    amount: formatUnits(p.amount, p.asset),
-  }));
+  const postings = entry.postings.map(wirePosting);
   return {
     seq: entry.seq,
     id: entry.id,
@@ -122,7 +139,7 @@ export function wireEntry(entry: LedgerEntry) {
 
 /** A position at a market price in quote units per whole base unit. */
 export function wirePosition(position: Position, price: bigint) {
-  const rules = market(position.symbol);
+  const rules = listedMarket(position.symbol);
   const value = notionalOf(price, position.qty, rules.baseScale);
   return {
     symbol: position.symbol,

@@ -108,6 +108,8 @@ export const orders = sqliteTable(
     qty: integer("qty"),
     notional: integer("notional"),
     limitPrice: integer("limit_price"),
+    /** A Trigger as core/codec.ts writes it. */
+    trigger: text("trigger"),
     expiresAt: integer("expires_at"),
     selfTradePrevention: text("self_trade_prevention").$type<SelfTradePrevention>().notNull(),
     makerFeeBps: integer("maker_fee_bps").notNull(),
@@ -115,6 +117,7 @@ export const orders = sqliteTable(
     status: text("status").$type<OrderStatus>().notNull(),
     reason: text("reason"),
     cancelRequested: integer("cancel_requested", { mode: "boolean" }).notNull(),
+    replaceRequested: integer("replace_requested", { mode: "boolean" }).notNull().default(false),
     filledQty: integer("filled_qty").notNull(),
     filledNotional: integer("filled_notional").notNull(),
     fee: integer("fee").notNull(),
@@ -129,7 +132,9 @@ export const orders = sqliteTable(
     // Ids are made of the time of creation first, so their order is the order of creation.
     index("orders_symbol").on(table.symbol, table.id),
     index("orders_account").on(table.accountId, table.id),
-    index("orders_open").on(table.symbol, table.id).where(sql`status IN ('pending_new', 'new', 'partially_filled')`),
+    index("orders_open")
+      .on(table.symbol, table.id)
+      .where(sql`status IN ('pending_new', 'held', 'new', 'partially_filled')`),
     units(table.qty),
     units(table.notional),
     units(table.limitPrice),

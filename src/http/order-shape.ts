@@ -1,5 +1,6 @@
 // An order as answers show it; what owners and operators read alike. The same names as core/wire.ts writes.
 import { z } from "@hono/zod-openapi";
+import { SELF_TRADE_PREVENTIONS } from "../core/order.ts";
 import { decimalOut, timestampOut } from "./openapi.ts";
 
 /** An order, out. */
@@ -9,17 +10,21 @@ export const orderOut = z
     client_order_id: z.string().nullable(),
     symbol: z.string(),
     side: z.enum(["buy", "sell"]),
-    type: z.enum(["market", "limit"]),
+    type: z.enum(["market", "limit", "stop", "stop_limit", "take_profit", "trailing_stop"]),
     time_in_force: z.enum(["gtc", "gtd", "day", "ioc", "fok"]),
     qty: decimalOut.nullable(),
     notional: decimalOut.nullable(),
     limit_price: decimalOut.nullable(),
+    stop_price: decimalOut.nullable(),
+    trail_percent: decimalOut.nullable(),
+    trail_amount: decimalOut.nullable(),
     post_only: z.boolean(),
     expires_at: timestampOut.nullable(),
-    self_trade_prevention: z.enum(["none", "cancel_newest"]),
-    status: z.enum(["pending_new", "new", "partially_filled", "filled", "canceled", "expired", "rejected"]),
+    self_trade_prevention: z.enum(SELF_TRADE_PREVENTIONS),
+    status: z.enum(["pending_new", "held", "new", "partially_filled", "filled", "canceled", "expired", "rejected"]),
     reason: z.string().nullable(),
     cancel_requested: z.boolean(),
+    replace_requested: z.boolean(),
     leaves_qty: decimalOut,
     filled_qty: decimalOut,
     filled_avg_price: decimalOut.nullable(),

@@ -51,6 +51,11 @@ export async function withCursor<T>(
   return cursor.ok ? list(cursor.value) : cursor;
 }
 
+/** A place in a list as a `cursor` parameter; null at its end. */
+export function cursorText(place: number | null): string | null {
+  return place === null ? null : `c${place.toString(36)}`;
+}
+
 /** Renders a page's rows and its cursor. */
 export function renderPage<T, B>(
   page: NumberedPage<T>,
@@ -58,7 +63,7 @@ export function renderPage<T, B>(
 ): { data: B[]; next_cursor: string | null } {
   return {
     data: page.data.map(render),
-    next_cursor: page.nextCursor === null ? null : `c${page.nextCursor.toString(36)}`,
+    next_cursor: cursorText(page.nextCursor),
   };
 }
 

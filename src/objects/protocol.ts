@@ -1,16 +1,18 @@
 // What objects answer to the Worker, and the interfaces of their remote calls.
 
-import type { OrderRequest } from "../core/account/admission.ts";
+import type { OrderRequest, UnreadOrder } from "../core/account/admission.ts";
+import type { Batch, BatchOutcome } from "../core/account/batch.ts";
+import type { AccountPast } from "../core/account/history.ts";
+import type { ReplaceWish } from "../core/account/replace.ts";
 import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/account/state.ts";
-import type { Channel } from "../core/account/stream.ts";
 import type { KeyOwner, PresentedKey } from "../core/api-keys.ts";
-import type { LedgerEntry } from "../core/ledger.ts";
+import type { ChainHead, LedgerEntry } from "../core/ledger.ts";
 import type { Order, Side } from "../core/order.ts";
 import type { Scope } from "../core/permissions.ts";
 import type { Spend, Standing } from "../core/policies.ts";
 import type { Position } from "../core/positions.ts";
 import type { Rate, Taken } from "../core/rate.ts";
-import type { Answered, Refusal, Result } from "../core/result.ts";
+import type { Answered, Result } from "../core/result.ts";
 import type {
   ExchangeAnswer,
   ExchangeCall,
@@ -21,7 +23,8 @@ import type {
 } from "./calls.ts";
 
 /** An act that happens once is answered to HTTP and by objects in one shape. */
-export type { Answered };
+/** What is told of an order, or of many at once, is told to core as it is. */
+export type { Answered, Batch, BatchOutcome, UnreadOrder };
 
 /** A pair that an object has parked: the other end, why, since when (ms), and how many messages it has for it. */
 export interface ParkedPair {
@@ -99,16 +102,6 @@ export interface StreamCaller extends Caller {
   expiresAtMs: number;
 }
 
-/**
- * An order that fits the schema and yet cannot be judged by its account: of a kind that no market takes, or with amounts
- * that have no units. `body` is its canonical text, which tells the same order from another.
- */
-export interface UnreadOrder {
-  clientOrderId: string | null;
-  body: string;
-  refusal: Refusal;
-}
-
 /** One page of a list: `nextCursor` is the place after its last row, null at the end. */
 export interface Page<T> {
   data: T[];
@@ -136,11 +129,12 @@ export interface LedgerQuery extends PageRequest {
   to: number | null;
 }
 
-/** An account as of one stream number. `asOf` in ms. */
+/** An account as of one stream number. `asOf` in ms; `ledger` is where its chain ends: the version before leaves it out. */
 export interface AccountView {
   id: string;
   status: AccountStatus;
   balances: Balance[];
+  ledger?: ChainHead;
   seq: number;
   asOf: number;
 }
@@ -188,13 +182,25 @@ export interface Idempotency {
   requestId: string;
 }
 
+/** Questions as callers ask them. */
+type AskedByCaller<T> = {
+  [K in keyof T]: T[K] extends (query: infer Q) => Result<infer A>
+    ? (caller: Caller, query: Q) => Promise<Counted<A>>
+    : never;
+};
+
 /** The account object's remote calls. Refusals are values; a throw is a bug. */
-export interface AccountRpc extends JournalRpc {
+export interface AccountRpc extends JournalRpc, AskedByCaller<AccountPast> {
   admit(caller: Caller): Promise<Counted<KeyOwner>>;
   placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
   refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;
+  placeBatch(caller: Caller, batch: Batch, idempotency: Idempotency | null): Promise<Answered<BatchOutcome[]>>;
   cancelOrder(caller: Caller, orderId: string): Promise<Counted<Order>>;
+  /** The order under its other terms, or as it is while its market has not answered (`replacing`). */
+  replaceOrder(caller: Caller, orderId: string, wish: ReplaceWish): Promise<Counted<Order>>;
   cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }): Promise<Counted<Order[]>>;
+  /** Refuses nothing that another command does not. `cancelAt` in ms; null: never. */
+  cancelAllAfter(caller: Caller, timeoutMs: number): Promise<Counted<{ cancelAt: number | null }>>;
   transfer(
     caller: Caller,
     wish: { kind: Transfer["kind"]; asset: string; amount: bigint },
@@ -282,10 +288,4 @@ export interface LimiterRpc {
    * failure counts from now on.
    */
   settle(policy: string, rate: Rate, failed: boolean): Promise<Taken>;
-}
-
-/** What a socket has subscribed to and how far it has been told; kept with the socket through hibernation. */
-export interface Subscription {
-  channels: Channel[];
-  lastSeq: number;
 }

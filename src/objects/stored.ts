@@ -104,7 +104,7 @@ export function readSnapshot<Event extends { kind: string }, State extends Books
   return broken === undefined ? { ok: true, value: events } : invalid("/journal", broken);
 }
 
-/** Refuses a restore for one field of its wish. */
-export function invalid(pointer: string, detail: string): Result<never> {
-  return refuse({ code: "validation_failed", errors: [{ pointer, code: "invalid", detail }] });
+/** Refuses a wish for one field of it. */
+export function invalid(pointer: string, detail: string, code = "invalid"): Result<never> {
+  return refuse({ code: "validation_failed", errors: [{ pointer, code, detail }] });
 }

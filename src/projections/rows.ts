@@ -1,5 +1,6 @@
 // What a journalled event means for the read model: the rows it makes or changes. Decides no order and touches no table.
 import type { AccountEvent, Balance, FillRecord, Transfer } from "../core/account/state.ts";
+import { encode } from "../core/codec.ts";
 import type { LedgerEntry } from "../core/ledger.ts";
 import type { MarketEvent } from "../core/market/state.ts";
 import { toColumn } from "../core/money.ts";
@@ -31,6 +32,7 @@ export function accountRows(source: Source, event: AccountEvent): Rows | null {
   switch (event.kind) {
     case "refused":
     case "repeated":
+    case "batched":
     case "session_revoked":
     case "status_changed":
     case "tokens_valid_from":
@@ -52,6 +54,10 @@ export function accountRows(source: Source, event: AccountEvent): Rows | null {
     case "order_accepted":
       rows.orders.push(orderRow(source, event.seq, event.order));
       rows.entries.push(entryRow(source, event.entry));
+      break;
+    case "replace_requested":
+      rows.orders.push(orderRow(source, event.seq, event.order));
+      if (event.entry !== null) rows.entries.push(entryRow(source, event.entry));
       break;
     case "cancel_requested":
     case "reissued":
@@ -103,9 +109,11 @@ function column(units: bigint | null): number | null {
 }
 
 function orderRow({ name, epoch }: Source, eventSeq: number, order: Order): Rows["orders"][number] {
-  const { bodyHash: _, feeNumerator: __, credit: ___, ...kept } = order;
+  const { bodyHash: _, feeNumerator: __, credit: ___, replacing, replaceRefused: ____, trigger, ...kept } = order;
   return {
     ...kept,
+    trigger: trigger === undefined ? null : encode(trigger),
+    replaceRequested: (replacing ?? null) !== null,
     accountId: name,
     epoch,
     eventSeq,

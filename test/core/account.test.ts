@@ -454,7 +454,7 @@ describe("a report", () => {
     const known = kinds.map((execType): Report => ({ ...report, execType }));
     expect(understands([])).toBe(true);
     expect(understands(known)).toBe(true);
-    expect(understands([...known, { ...report, execType: "replaced" as Report["execType"] }])).toBe(false);
+    expect(understands([...known, { ...report, execType: "amended" as Report["execType"] }])).toBe(false);
   });
 
   it("is applied once and in its order: an older one and one after a gap change nothing", () => {

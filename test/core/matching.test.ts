@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { BookOrder } from "../../src/core/book.ts";
 import { formatDecimal } from "../../src/core/decimal.ts";
 import { FILLS_PER_COMMAND_MAX } from "../../src/core/limits.ts";
-import { planMatch } from "../../src/core/matching.ts";
+import { isFill, planMatch } from "../../src/core/matching.ts";
 import { InvariantError } from "../../src/core/result.ts";
 import { Desk, deskWith, expectBook, listed, marketBalance, NOON } from "../support/book.ts";
 
@@ -214,6 +214,63 @@ describe("an order never meets its owner's", () => {
     expect(deskWith(TWO_SIDES).send("e2 buy 4 @ 180.1 fok")).toEqual(["e2 rejected: fok_not_fillable"]);
   });
 
+  it("cancel_oldest: those that rest make room, and it goes on to the others", () => {
+    const desk = deskWith(TWO_SIDES);
+    expect(desk.send("e2 buy 6 @ 180.2 stp:cancel_oldest")).toEqual([
+      "e2 new",
+      "e2 fill 3 @ 180.1, taker, fee 1.0806",
+      "c1 filled 3 @ 180.1, maker, fee 0.5403",
+      "e1 canceled: self_trade_prevention",
+      "e2 fill 1 @ 180.2, taker, fee 0.3604",
+      "d1 filled 1 @ 180.2, maker, fee 0.1802",
+    ]);
+    expectBook(desk, "e2:2 | 180.2 |\na1:2 b1:1 | 179.9 |\na2:5 | 179.8 |");
+  });
+
+  it("cancel_both: neither is left", () => {
+    const desk = deskWith(TWO_SIDES);
+    expect(desk.send("e2 buy 6 @ 180.2 stp:cancel_both").slice(-2)).toEqual([
+      "e1 canceled: self_trade_prevention",
+      "e2 canceled: self_trade_prevention",
+    ]);
+    expectBook(desk, "| 180.2 | d1:1\na1:2 b1:1 | 179.9 |\na2:5 | 179.8 |");
+  });
+
+  it.each([
+    [
+      "more",
+      "e2 buy 6 @ 180.2",
+      [
+        "e1 canceled: self_trade_prevention",
+        "e2 replaced: self_trade_prevention",
+        "e2 filled 1 @ 180.2",
+        "d1 filled 1 @ 180.2",
+      ],
+    ],
+    ["as much", "e2 buy 5 @ 180.2", ["e1 canceled: self_trade_prevention", "e2 canceled: self_trade_prevention"]],
+    ["less", "e2 buy 4 @ 180.2", ["e1 replaced: self_trade_prevention", "e2 canceled: self_trade_prevention"]],
+  ])("decrement: both lose what they would have traded, the one with nothing left ends: %s", (_, sentence, said) => {
+    const desk = deskWith(TWO_SIDES);
+    const all = desk.send(`${sentence} stp:decrement`).map((one) => one.split(",")[0]);
+    expect(all.slice(3)).toEqual(said);
+  });
+
+  it("decrement: an order by notional has no quantity to lose, and is canceled", () => {
+    const desk = deskWith(TWO_SIDES);
+    expect(desk.send("e2 buy $2000 market stp:decrement").at(-1)).toBe("e2 canceled: self_trade_prevention");
+    expect(desk.state.orders.has("e1")).toBe(true);
+  });
+
+  it("decrement: what is left of the one that rests keeps its place and its exact budget", () => {
+    const desk = deskWith("e1:5 b1:1 | 179.9 |");
+    expect(desk.send("e2 sell 2 @ 179.9 stp:decrement")).toEqual([
+      "e2 new",
+      "e1 replaced: self_trade_prevention",
+      "e2 canceled: self_trade_prevention",
+    ]);
+    expectBook(desk, "e1:3 b1:1 | 179.9 |");
+  });
+
   it("with none it trades with itself, and pays both fees", () => {
     expect(deskWith(TWO_SIDES).send("c2 buy 1 @ 180.1 stp:none")).toEqual([
       "c2 new",
@@ -330,8 +387,8 @@ describe("a plan", () => {
       leaves: desk.qty(qty),
       budget: desk.price(budget),
     };
-    const { fills, ...outcome } = planMatch(desk.state.book, taker, desk.price("180.2"), desk.rules);
-    return { makers: fills.map(({ maker }) => maker.id), ...outcome };
+    const { meetings, ...outcome } = planMatch(desk.state.book, taker, desk.price("180.2"), desk.rules);
+    return { makers: meetings.filter(isFill).map(({ maker }) => maker.id), ...outcome };
   };
 
   it.each([

@@ -42,7 +42,10 @@ function onlyOrder(world: CoreWorld): Order {
 
 function pending(world: CoreWorld, symbol = "SOL-USD"): string[] {
   const commands = world.customer("ann").state.peers.get(symbol)?.pending ?? [];
-  return commands.map((one) => `${one.cseq} ${one.kind} ${one.kind === "submit" ? one.order.id : one.orderId}`);
+  return commands.map(
+    (one) =>
+      `${one.cseq} ${one.kind} ${"orderId" in one ? one.orderId : "order" in one ? one.order.id : one.orders.map(({ order }) => order.id)}`,
+  );
 }
 
 describe("the next life of an account", () => {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { applyReports } from "../../src/core/account/reports.ts";
 import { marketBreaks } from "../../src/core/invariants.ts";
-import { advance } from "../../src/core/market/decide.ts";
+import { advance } from "../../src/core/market/advance.ts";
 import { meetAccount, openMarket, reimport, wholeTrades } from "../../src/core/market/reimport.ts";
 import {
   applyMarketEvent,

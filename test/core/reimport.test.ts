@@ -88,6 +88,24 @@ const STORIES: [string, (world: CoreWorld) => void][] = [
     },
   ],
   [
+    "an atomic batch that took and rests",
+    (world) => {
+      placed(world, "bob", { side: "sell", qty: sol("1") });
+      const wish = { limitPrice: usd("180"), qty: sol("1.5") };
+      world.placeMany("ann", [{ ...wish, clientOrderId: "a" }, wish, { ...wish, limitPrice: usd("179") }], true);
+      world.settle();
+    },
+  ],
+  [
+    "an atomic batch of which the market took none",
+    (world) => {
+      placed(world, "bob", { side: "sell", qty: sol("1") });
+      const wish = { limitPrice: usd("180"), qty: sol("1") };
+      world.placeMany("ann", [wish, { ...wish, timeInForce: "fok" }, wish], true);
+      world.settle();
+    },
+  ],
+  [
     "new rules, under which an order was admitted again, and canceled meanwhile",
     (world) => {
       world.changeRules("SOL-USD", { takerFeeBps: 50 });

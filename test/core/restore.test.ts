@@ -2,6 +2,7 @@
 // and learns the rest from the others.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { OrderRequest } from "../../src/core/account/admission.ts";
 import { listed, units } from "../support/book.ts";
 import { CoreWorld } from "../support/core-world.ts";
 import { open, promisedBy, recover, restoreAccount, restoreMarket } from "../support/restore.ts";
@@ -23,8 +24,16 @@ const orders = fc.record({
   lots: fc.bigInt({ min: 600n, max: 20_000n }),
   notional: fc.boolean(),
   postOnly: fc.boolean(),
+  waits: fc.option(fc.constantFrom("stop", "stop_limit", "take_profit", "trailing_stop"), { freq: 4 }),
 });
 const cancels = fc.record({ kind: fc.constant("cancel" as const), id: fc.constantFrom(...NAMES), which: fc.nat(7) });
+const changes = fc.record({
+  kind: fc.constant("replace" as const),
+  id: fc.constantFrom(...NAMES),
+  which: fc.nat(7),
+  lots: fc.option(fc.bigInt({ min: 600n, max: 30_000n })),
+  ticks: fc.option(fc.bigInt({ min: -6n, max: 6n })),
+});
 const transfers = fc.record({
   kind: fc.constantFrom("deposit" as const, "withdrawal" as const),
   id: fc.constantFrom(...NAMES),
@@ -40,10 +49,17 @@ const deliveries = fc.record({
 const commonActs = [
   { arbitrary: orders, weight: 8 },
   { arbitrary: cancels, weight: 2 },
+  { arbitrary: changes, weight: 3 },
   { arbitrary: delays, weight: 1 },
 ];
 type Of<A> = A extends fc.Arbitrary<infer V> ? V : never;
-type Act = Of<typeof orders> | Of<typeof cancels> | Of<typeof transfers> | Of<typeof delays> | Of<typeof deliveries>;
+type Act =
+  | Of<typeof orders>
+  | Of<typeof cancels>
+  | Of<typeof changes>
+  | Of<typeof transfers>
+  | Of<typeof delays>
+  | Of<typeof deliveries>;
 
 /** Who is lost, and how much of its journal is left, as a part of the whole. */
 const losses = fc.record({ who: fc.constantFrom(...NAMES, SOL.symbol, DOGE.symbol), part: fc.nat(1_000) });
@@ -66,6 +82,9 @@ function act(world: CoreWorld, one: Act): void {
     case "cancel":
       cancel(world, one);
       break;
+    case "replace":
+      replace(world, one);
+      break;
     case "time":
       world.now += one.ms;
       break;
@@ -86,6 +105,19 @@ function cancel(world: CoreWorld, { id, which }: Of<typeof cancels>): void {
   if (order !== undefined) world.cancel(id, order);
 }
 
+function replace(world: CoreWorld, { id, which, lots, ticks }: Of<typeof changes>): void {
+  const open = [...world.customer(id).state.orders.values()];
+  const order = open[which % Math.max(1, open.length)];
+  if (order === undefined) return;
+  const rules = order.symbol === SOL.symbol ? SOL : DOGE;
+  const qty = lots === null || order.qty === null ? {} : { qty: lots * rules.lotSize };
+  const price = PRICES[rules.symbol as keyof typeof PRICES] + (ticks ?? 0n) * rules.tickSize;
+  const waits = order.trigger?.trail === null && order.status === "held";
+  const at =
+    ticks === null ? {} : waits ? { stopPrice: price } : order.limitPrice === null ? {} : { limitPrice: price };
+  world.replace(id, order, { ...qty, ...at });
+}
+
 function place(world: CoreWorld, wish: Of<typeof orders>): void {
   const { id, rules, side, ticks, lots, notional, postOnly } = wish;
   const isMarket = wish.timeInForce === "market";
@@ -100,7 +132,21 @@ function place(world: CoreWorld, wish: Of<typeof orders>): void {
     postOnly: postOnly && timeInForce === "gtc",
     expiresAt: timeInForce === "gtd" ? world.now + 3_000 : null,
     clientOrderId: `${id}-${world.customer(id).journal.length}`,
+    ...waiting(wish, limitPrice),
   });
+}
+
+/** An order that waits for the price that it would else have had as its limit. */
+function waiting({ waits, side, timeInForce, rules }: Of<typeof orders>, price: bigint): Partial<OrderRequest> {
+  if (waits === null || (timeInForce !== "gtc" && timeInForce !== "day")) return {};
+  const when = (side === "buy") !== (waits === "take_profit") ? "rises" : "falls";
+  const trail = waits === "trailing_stop" ? { amount: 3n * rules.tickSize } : null;
+  return {
+    type: waits,
+    trigger: { when, price: trail === null ? price : null, trail },
+    limitPrice: waits === "stop_limit" ? price : null,
+    postOnly: false,
+  };
 }
 
 /** Loses one of them, but for the first `from` events of an account's journal and some part of the rest. */

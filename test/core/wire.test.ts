@@ -76,12 +76,16 @@ describe("an order on the wire", () => {
       qty: "3",
       notional: null,
       limit_price: "180.5",
+      stop_price: null,
+      trail_percent: null,
+      trail_amount: null,
       post_only: true,
       expires_at: "2026-11-21T12:01:00.000Z",
       self_trade_prevention: "cancel_newest",
       status: "partially_filled",
       reason: null,
       cancel_requested: false,
+      replace_requested: false,
       leaves_qty: "1.5",
       filled_qty: "1.5",
       filled_avg_price: "180.0666666667",
@@ -119,6 +123,14 @@ describe("an order on the wire", () => {
       filled_notional: "0",
       fee: "0",
     });
+  });
+
+  it.each([
+    [{ when: "falls", price: usd("170.5"), trail: null }, ["170.5", null, null]],
+    [{ when: "falls", price: usd("171"), trail: { bps: 150 } }, ["171", "1.5", null]],
+    [{ when: "rises", price: usd("190"), trail: { amount: usd("2.5") } }, ["190", null, "2.5"]],
+  ] as const)("that waits says for what: %o", (trigger, [stop_price, trail_percent, trail_amount]) => {
+    expect(wireOrder({ ...LIMIT_BUY, trigger })).toMatchObject({ stop_price, trail_percent, trail_amount });
   });
 
   it("that is closed has nothing left, whatever it did not get", () => {

@@ -15,6 +15,7 @@ import {
 const SYMBOL = "BTC-USD";
 let ada: Trader;
 let pass: (ms: number) => void;
+const TRAILING = { type: "trailing_stop", limit_price: undefined };
 let good: OrderWish;
 
 beforeAll(async () => {
@@ -118,7 +119,7 @@ describe("an amount", () => {
   });
 
   it("to spend of more digits than the quote has does not fit the schema, whatever else is wrong with the order", async () => {
-    const spending = { qty: undefined, notional: "100.0000001", type: "stop", limit_price: "1.0000000001" };
+    const spending = { qty: undefined, notional: "100.0000001", type: "limit", limit_price: "1.0000000001" };
     expect(fieldsOf(await place(spending))).toEqual(["/notional excess_precision"]);
   });
 
@@ -207,6 +208,36 @@ describe("an order", () => {
     ["with a take_profit without a price", { take_profit: {} }, ["/take_profit/limit_price required"]],
     ["with a number in its stop_loss", { stop_loss: { stop_price: 5 } }, ["/stop_loss/stop_price not_a_string"]],
     ["with an unknown field in a leg", { stop_loss: { price: "1" } }, ["/stop_loss/price unknown_field"]],
+    ["of type stop without its price", { type: "stop", limit_price: undefined }, ["/stop_price required"]],
+    ["of type stop with a limit", { type: "stop", stop_price: "50000" }, ["/limit_price not_allowed"]],
+    [
+      "of type stop_limit without its limit",
+      { type: "stop_limit", limit_price: undefined, stop_price: "50000" },
+      ["/limit_price required"],
+    ],
+    ["of type limit with a stop", { stop_price: "50000" }, ["/stop_price not_allowed"]],
+    ["of type limit with a trail", { trail_percent: "1" }, ["/trail_percent trailing_stop_only"]],
+    [
+      "of type trailing_stop with a stop",
+      { ...TRAILING, trail_percent: "1", stop_price: "1" },
+      ["/stop_price not_allowed"],
+    ],
+    ["of type trailing_stop without a trail", TRAILING, ["/trail_percent trailing_stop_only"]],
+    ["with two trails", { ...TRAILING, trail_percent: "1", trail_amount: "10" }, ["/trail_percent trailing_stop_only"]],
+    ["with a trail of the whole price", { ...TRAILING, trail_percent: "100" }, ["/trail_percent too_big"]],
+    ["with a trail of three digits", { ...TRAILING, trail_percent: "1.125" }, ["/trail_percent excess_precision"]],
+    ["with a trail in numbers", { ...TRAILING, trail_percent: 1 }, ["/trail_percent not_a_string"]],
+    ["with a stop of zero", { type: "stop", limit_price: undefined, stop_price: "0" }, ["/stop_price not_positive"]],
+    [
+      "of type stop that is immediate",
+      { type: "stop", limit_price: undefined, stop_price: "50000", time_in_force: "ioc" },
+      ["/time_in_force not_allowed"],
+    ],
+    [
+      "of type stop_limit that is post_only",
+      { type: "stop_limit", stop_price: "50000", post_only: true },
+      ["/post_only not_allowed"],
+    ],
     ["with a field of another language", { limitPrice: "1" }, ["/limitPrice unknown_field"]],
   ];
   it.each(cases)("%s is refused, with the fields at fault", async (_, change, fields) => {
@@ -219,11 +250,8 @@ describe("an order", () => {
   });
 
   it.each([
-    ["stop", { type: "stop", limit_price: undefined, stop_price: "50000" }],
-    ["trailing_stop", { type: "trailing_stop", limit_price: undefined, trail_percent: "1" }],
     ["bracket", { order_class: "bracket", take_profit: { limit_price: "70000" }, stop_loss: { stop_price: "50000" } }],
     ["display_qty", { display_qty: "0.001" }],
-    ["self_trade_prevention decrement", { self_trade_prevention: "decrement" }],
   ])("that no market takes yet is unsupported_order_type: %s", async (_, change) => {
     expectProblem(await place(change, true), 422, "unsupported_order_type");
   });

@@ -179,6 +179,14 @@ describe("a cancel", () => {
 });
 
 describe("the books", () => {
+  it("an account says where its ledger ends, also before the first entry", async () => {
+    const ada = await trader({});
+    expect((await ada.account()).ledger).toEqual({ seq: 0, hash: "0".repeat(64) });
+    await ada.deposit("1");
+    const [entry] = (await ada.all<Entry>("/v1/account/ledger", 5)).rows;
+    expect((await ada.account()).ledger).toEqual({ seq: entry?.seq, hash: entry?.hash });
+  });
+
   it("positions are at average cost, fees included, and a sale realizes its part", async () => {
     const ada = await trader({ usd: "10000" });
     const one = await trade(ada, "LINK-USD", "buy", { notional: "1000" });
@@ -256,7 +264,9 @@ describe("the books", () => {
       expect(createHash("sha256").update(text).digest("hex")).toBe(hash);
       head = hash;
     }
-    for (const { asset, available, held } of (await ada.account()).balances) {
+    const account = await ada.account();
+    expect(account.ledger).toEqual({ seq: rows.at(-1)?.seq, hash: head });
+    for (const { asset, available, held } of account.balances) {
       expect(totals.get(`available ${asset}`) ?? 0n).toBe(unitsOf(asset, available));
       expect(totals.get(`held ${asset}`) ?? 0n).toBe(unitsOf(asset, held));
     }

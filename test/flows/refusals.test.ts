@@ -28,6 +28,7 @@ beforeAll(async () => {
   good = { symbol: SYMBOL, side: "buy", type: "limit", limit_price: price, qty: qtyWorth(SYMBOL, 100, price) };
 });
 
+const WAITING = { limit_price: undefined, time_in_force: undefined, side: "sell" };
 const BRACKET = { order_class: "bracket", take_profit: { limit_price: "9" }, stop_loss: { stop_price: "1" } };
 
 /** By name: the code, and what makes the good order one that is refused for it. */
@@ -52,8 +53,19 @@ const REFUSED: [name: string, code: string, change: () => object][] = [
     "submitted_too_late",
     () => ({ time_in_force: "gtd", expires_at: new Date(Date.now() + 500).toISOString() }),
   ],
-  ["a stop", "unsupported_order_type", () => ({ type: "stop", stop_price: "50000" })],
-  ["a trailing stop", "unsupported_order_type", () => ({ type: "trailing_stop", trail_percent: "1" })],
+  ["a stop off tick", "off_tick", () => ({ ...WAITING, type: "stop", stop_price: "50000.5" })],
+  [
+    "a stop with more digits than USD has",
+    "off_tick",
+    () => ({ ...WAITING, type: "stop", stop_price: "50000.0000001" }),
+  ],
+  ["a trail off tick", "off_tick", () => ({ ...WAITING, type: "trailing_stop", trail_amount: "1.5" })],
+  ["a trail beyond the price", "off_tick", () => ({ ...WAITING, type: "trailing_stop", trail_amount: "90000000" })],
+  [
+    "a stop without units",
+    "amount_out_of_range",
+    () => ({ ...WAITING, type: "take_profit", stop_price: "9007199254.740992" }),
+  ],
   ["a bracket", "unsupported_order_type", () => BRACKET],
   ["a part to display", "unsupported_order_type", () => ({ display_qty: "0.001" })],
   ["a price that would trade", "post_only_would_cross", () => ({ limit_price: high, post_only: true })],
@@ -87,7 +99,11 @@ describe("an order refused for", () => {
     await evictDurableObject(env.ACCOUNT.getByName(ada.accountId));
     expect(told(await ada.place(wish))).toEqual(told(first));
     const alsoWrong = [{ qty: "0.002000001" }, { display_qty: "0.5" }, { qty: "99" }];
-    for (const other of [good, { ...wish, side: "sell" as const }, ...alsoWrong.map((one) => ({ ...good, ...one }))]) {
+    for (const other of [
+      good,
+      { ...wish, side: wish.side === "sell" ? ("buy" as const) : ("sell" as const) },
+      ...alsoWrong.map((one) => ({ ...good, ...one })),
+    ]) {
       expectProblem(await ada.place({ ...other, client_order_id: "one" }), 422, "client_order_id_reused");
     }
     const found = await ada.get("/v1/orders/by-client-id/one");
@@ -121,7 +137,8 @@ describe("an order refused for", () => {
   });
 
   it("is every refusal that a client can bring about", () => {
-    const others = ["account_frozen", "client_order_id_reused"];
+    // A single order gets batch_aborted when it asks for one of a batch by its id: batch.test.ts.
+    const others = ["account_frozen", "client_order_id_reused", "batch_aborted"];
     // No route closes a market, 10,000 orders are too many for here, and nothing counts orders by the day yet.
     const outOfReach = ["market_not_open", "too_many_open_orders", "daily_order_quota"];
     const reached = new Set([...REFUSED.map(([, code]) => code), ...others, ...outOfReach]);

@@ -338,7 +338,7 @@ describe("a socket", () => {
   const OPS = "Send an object whose op is subscribe, auth or ping.";
   const CHANNELS_WANTED = "channels must be a list of one to three of orders, fills and balances.";
   const SEQ = "resume_from must be the seq of the last message seen, a whole number from 0.";
-  const NOT_YET = "cancel_on_disconnect does not exist yet: leave it out, or send false.";
+  const YES_OR_NO = "cancel_on_disconnect must be true or false.";
   const TOKEN = "token must be an access token, in a string.";
 
   it("answers a ping with exactly these bytes, awake or asleep", async () => {
@@ -367,7 +367,7 @@ describe("a socket", () => {
     ["a negative resume_from", '{"op":"subscribe","channels":["orders"],"resume_from":-1}', SEQ],
     ["a fraction as resume_from", '{"op":"subscribe","channels":["orders"],"resume_from":1.5}', SEQ],
     ["text as resume_from", '{"op":"subscribe","channels":["orders"],"resume_from":"1"}', SEQ],
-    ["a wish that is not built", '{"op":"subscribe","channels":["orders"],"cancel_on_disconnect":true}', NOT_YET],
+    ["a wish that is none", '{"op":"subscribe","channels":["orders"],"cancel_on_disconnect":"yes"}', YES_OR_NO],
     ["a renewal without a token", '{"op":"auth"}', TOKEN],
     ["a number as token", '{"op":"auth","token":5}', TOKEN],
     ["a renewal with an unknown field", '{"op":"auth","token":"x","x":1}', 'There is no field "x".'],

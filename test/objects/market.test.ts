@@ -116,7 +116,7 @@ describe("an exchange", () => {
   });
 
   it("in words of a newer version is for later, as a whole", async () => {
-    const strange = { kind: "replace", cseq: 5 } as unknown as Command;
+    const strange = { kind: "amend", cseq: 5 } as unknown as Command;
     const events = await journalLength(market());
     const mixed = call([], { commands: [submit("NVDA-USD", 4), strange] });
     expect(await market().exchange(mixed)).toEqual({ outcome: "later", epoch: 1 });

@@ -11,7 +11,8 @@ import {
 import { encode } from "../../src/core/codec.ts";
 import { typeId } from "../../src/core/ids.ts";
 import { findMarket, type MarketRules } from "../../src/core/listings.ts";
-import { advance, applyCommands } from "../../src/core/market/decide.ts";
+import { advance } from "../../src/core/market/advance.ts";
+import { applyCommands } from "../../src/core/market/decide.ts";
 import { emptyMarket, type MarketEvent, type MarketState, peerOf } from "../../src/core/market/state.ts";
 import type { MarketTurn } from "../../src/core/market/turn.ts";
 import { toColumn } from "../../src/core/money.ts";

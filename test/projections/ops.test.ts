@@ -16,7 +16,7 @@ import { batchOf, deliver, faultyD1, rows } from "./queue.ts";
 
 const history = play(31, 50);
 const orders = [...history.orders.values()].sort((a, b) => (a.id < b.id ? 1 : -1));
-const isOpen = (status: string) => ["pending_new", "new", "partially_filled"].includes(status);
+const isOpen = (status: string) => ["pending_new", "held", "new", "partially_filled"].includes(status);
 
 function opsApp() {
   const app = createRouter();
@@ -98,7 +98,7 @@ describe("orders", () => {
   });
 
   it("are found by index: no query sorts or scans the table", async () => {
-    const open = "status IN ('pending_new', 'new', 'partially_filled')";
+    const open = "status IN ('pending_new', 'held', 'new', 'partially_filled')";
     const plans: [string, string][] = [
       ["SELECT * FROM orders WHERE symbol = 'BTC-USD' AND id < 'x' ORDER BY id DESC LIMIT 51", "orders_symbol"],
       ["SELECT * FROM orders WHERE account_id = 'a' ORDER BY id DESC LIMIT 51", "orders_account"],

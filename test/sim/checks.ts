@@ -1,8 +1,16 @@
 // What must be true of a world that has come to rest: both sides agree, nothing is half done, every copy says the same.
-import { type AccountEvent, accountStateHash, applyAccountEvent, emptyAccount } from "../../src/core/account/state.ts";
-import { decode } from "../../src/core/codec.ts";
+import type { AccountThen } from "../../src/core/account/history.ts";
+import {
+  type AccountEvent,
+  type AccountState,
+  accountStateHash,
+  applyAccountEvent,
+  balanceOf,
+  emptyAccount,
+} from "../../src/core/account/state.ts";
+import { canonical, decode } from "../../src/core/codec.ts";
 import { accountBreaks, crossBreaks, marketBreaks } from "../../src/core/invariants.ts";
-import { findMarket } from "../../src/core/listings.ts";
+import { ASSETS, findMarket } from "../../src/core/listings.ts";
 import { applyMarketEvent, emptyMarket, type MarketEvent, marketStateHash } from "../../src/core/market/state.ts";
 import { type ConsumerBindings, consumeJournal } from "../../src/projections/consumer.ts";
 import { SimulatedD1 } from "./d1.ts";
@@ -63,6 +71,43 @@ export function journalBreaks(world: World): string[] {
     if (replayed !== states.get(name)) breaks.push(`${name} replays to another state`);
   }
   return breaks;
+}
+
+/** What an account says of its past at some of its events, and of what makes its figures, is what a replay up to there gives. */
+export function pastBreaks(world: World): string[] {
+  return world.accounts().flatMap(([id, { history }]) => {
+    const bodies = world.journals().find(({ name }) => name === id)?.bodies ?? [];
+    const events = bodies.map((body) => decode<AccountEvent>(body));
+    const every = Math.ceil(events.length / PAST_MOMENTS);
+    const state = emptyAccount(id, 1);
+    return events.flatMap((event, index) => {
+      applyAccountEvent(state, event);
+      if (index % every !== 0 && index !== events.length - 1) return [];
+      return [event.first, event.seq].flatMap((seq) => {
+        const then = history.stateAt({ seq });
+        const same = then.ok && canonical(pastOf(then.value)) === canonical(pastOf(replayedPast(state)));
+        return same ? [] : [`${id} was something else at ${seq}`];
+      });
+    });
+  });
+}
+
+/** At how many moments of each account's past the world is looked at. */
+const PAST_MOMENTS = 12;
+
+function replayedPast(state: AccountState): AccountThen {
+  const { id, status, seq, at, ledgerSeq, ledgerHead } = state;
+  const balances = ASSETS.flatMap(({ symbol: asset }) => {
+    if (!state.balances.has(`available|${asset}`)) return [];
+    return { asset, available: balanceOf(state, "available", asset), held: balanceOf(state, "held", asset) };
+  });
+  const ledger = { seq: ledgerSeq, hash: ledgerHead };
+  return { id, status, balances, positions: [...state.positions.values()], ledger, seq, asOf: at };
+}
+
+function pastOf({ balances, positions, ...others }: AccountThen): object {
+  const byName = <T>(all: T[], nameOf: (one: T) => string) => Object.fromEntries(all.map((one) => [nameOf(one), one]));
+  return { ...others, balances: byName(balances, (b) => b.asset), positions: byName(positions, (p) => p.symbol) };
 }
 
 function replayedAccount(id: string, events: readonly object[]): string {

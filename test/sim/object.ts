@@ -87,15 +87,21 @@ export class SimulatedObject<L extends Logic> {
 
   /** Lets something happen to what it has stored, of which it hears nothing; then its life ends. */
   spoil<T>(work: (db: DatabaseSync) => T | null): T | null {
-    const done = work(this.#db);
+    const done = this.#isMade() ? work(this.#db) : null;
     if (done !== null) this.crash();
     return done;
   }
 
   /** Its journal, oldest first, as stored. */
   journal(): string[] {
+    if (!this.#isMade()) return [];
     const rows = this.#db.prepare("SELECT body FROM journal ORDER BY seq").all() as { body: string }[];
     return rows.map(({ body }) => body);
+  }
+
+  /** Whether its first tables are there: it may have died before. */
+  #isMade(): boolean {
+    return this.#db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'journal'").get() !== undefined;
   }
 
   /** Sets the alarm anew: the clock that it is measured by has jumped. */

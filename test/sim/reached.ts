@@ -26,6 +26,9 @@ export const SOMETIMES = [
   ...["corrupted_balance_changed", "safe_halt_entered", "alerted_unreadable", "replaced_account", "replaced_market"],
   ...["said_by_version_before", "said_by_version_after", "stored_by_version_after"],
   ...["said_unknown_kind", "answered_unknown_kind"],
+  ...["batch_placed", "batch_atomic", "batch_aborted", "batch_taken", "batch_rejected", "batch_unanswered"],
+  ...["batch_idempotency_in_flight"],
+  ...["canceled_cancel_all_after", "canceled_cancel_on_disconnect"],
   ...["parked_by_account", "parked_by_market", "resumed"],
   ...[
     "rested",
@@ -37,6 +40,15 @@ export const SOMETIMES = [
     "fee_charged",
   ],
   ...["rest_of_ioc_canceled", "rejected_post_only_would_cross", "rejected_fok_not_fillable", "self_trade_prevented"],
+  ...["held", "triggered", "trailed", "held_then_canceled", "held_then_expired"],
+  ...[
+    "replace",
+    "replace_replace_pending",
+    "replaced",
+    "replace_rejected",
+    "replaced_while_held",
+    "replaced_then_filled",
+  ],
 ];
 
 /** Counts what the accounts' journals tell of a run. */
@@ -68,7 +80,17 @@ function countReport(
   if (order.status === "filled") world.count("filled");
   if (order.status !== "new" && order.status !== "partially_filled" && order.hold === 0n)
     world.count("released_to_zero");
+  if (order.status === "held") world.count("held");
+  if (execType === "triggered") world.count(order.type === "trailing_stop" ? "trailed" : "triggered");
+  if (execType === "replace_rejected") world.count("replace_rejected");
+  if (execType === "replaced") world.count(order.status === "held" ? "replaced_while_held" : "replaced");
+  if (execType === "replaced") prices.set(`${order.id} replaced`, new Set());
+  if (order.status === "filled" && prices.has(`${order.id} replaced`)) world.count("replaced_then_filled");
+  const waited = order.trigger !== undefined && order.filledQty === 0n;
+  if (waited && execType === "canceled" && reason === "user") world.count("held_then_canceled");
+  if (waited && execType === "expired") world.count("held_then_expired");
   const partial = order.filledQty > 0n;
+  if (execType === "canceled" && reason !== null) world.count(`canceled_${reason}`);
   if (execType === "canceled" && reason === "user" && partial) world.count("partial_then_canceled");
   if (execType === "canceled" && order.timeInForce === "ioc") world.count("rest_of_ioc_canceled");
   if (execType === "canceled" && reason === "self_trade_prevention") world.count("self_trade_prevented");

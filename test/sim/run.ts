@@ -1,6 +1,7 @@
 // One simulated run: faults on while clients act, then healed; then everything must have come to rest and add up.
+import { atomicBreaks, scheduleBatches } from "./batches.ts";
 import { CANARIES, type Canary } from "./canaries.ts";
-import { acknowledgedBreaks, isUnderWay, journalBreaks, projectionBreaks, restBreaks } from "./checks.ts";
+import { acknowledgedBreaks, isUnderWay, journalBreaks, pastBreaks, projectionBreaks, restBreaks } from "./checks.ts";
 import { scheduleCorruption } from "./corrupt.ts";
 import { faultsOf } from "./faults.ts";
 import { parkedBreaks, scheduleParking } from "./parking.ts";
@@ -13,6 +14,7 @@ const SPAN_MS = 20_000;
 const HEAL_MS = 120_000;
 const SETTLE_SECONDS_MAX = 120;
 const COMMANDS = 60;
+const BATCHES = 12;
 
 /** What came of a seed: every broken promise, and how often each fault struck and each point was reached. */
 export interface RunReport {
@@ -29,6 +31,7 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
   const world = new World(seed, faultsOf(seed), canary === null ? undefined : CANARIES[canary]);
   world.d1.enroll(ACCOUNT_IDS);
   const clients = schedule(world, COMMANDS, SPAN_MS);
+  scheduleBatches(world, BATCHES, SPAN_MS, clients);
   const { bug, clockJumpMsMax } = world.faults;
   scheduleLoss(world, clients);
   if (bug > 0) scheduleParking(world, SPAN_MS, SPAN_MS + HEAL_MS / 2);
@@ -44,7 +47,9 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
     ...restBreaks(world),
     ...parkedBreaks(world),
     ...restoreBreaks(world),
+    ...atomicBreaks(world),
     ...journalBreaks(world),
+    ...pastBreaks(world),
     ...world.streamBreaks(),
     ...(await projectionBreaks(world)),
     ...acknowledgedBreaks(world, clients),

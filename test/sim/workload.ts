@@ -1,10 +1,13 @@
 // What clients do in a simulated run: a seeded mix of orders, cancels and money, retried with the same keys until answered.
+
 import type { OrderRequest } from "../../src/core/account/admission.ts";
 import { encode } from "../../src/core/codec.ts";
 import { findMarket } from "../../src/core/listings.ts";
 import type { Order } from "../../src/core/order.ts";
+import { SELF_TRADE_PREVENTIONS } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
 import type { Answered, Caller } from "../../src/objects/protocol.ts";
+import { randomChange, randomTrigger } from "../support/orders.ts";
 import { Crash } from "./timeline.ts";
 import { PRICE_SEED, type World } from "./world.ts";
 
@@ -56,6 +59,7 @@ export function schedule(world: World, commands: number, spanMs: number): Client
     const account = random.pick(ACCOUNT_IDS);
     const at = 500 + random.unit() * spanMs;
     if (random.once(5)) world.later(at, () => cancelSome(world, account));
+    if (random.once(3)) world.later(at, () => replaceSome(world, account));
     else if (random.once(12)) world.later(at, () => moveSome(world, account, `m-${index}`, clients));
     else world.later(at, () => order(world, account, `c-${index}`, clients));
   }
@@ -63,7 +67,7 @@ export function schedule(world: World, commands: number, spanMs: number): Client
 }
 
 /** Does an act until it is done: a client whose answer is lost cannot know what happened, and asks again. */
-function untilDone(world: World, afterMs: number, act: () => "again" | undefined, tries = 0): void {
+export function untilDone(world: World, afterMs: number, act: () => "again" | undefined, tries = 0): void {
   world.later(afterMs, () => {
     const again = () => {
       if (tries < TRIES_MAX) untilDone(world, RETRY_MS, act, tries + 1);
@@ -127,6 +131,21 @@ function cancelSome(world: World, account: string): void {
   });
 }
 
+function replaceSome(world: World, account: string): void {
+  const which = world.random.unit();
+  untilDone(world, 0, () => {
+    const logic = world.account(account);
+    if (!logic.admitCaller(callerOf(account)).ok) return again(world, "refused_unavailable");
+    const open = [...logic.state.orders.values()];
+    const chosen = open[Math.floor(which * open.length)];
+    const rules = chosen === undefined ? undefined : findMarket(chosen.symbol);
+    if (chosen === undefined || rules === undefined) return undefined;
+    const asked = logic.replace(callerOf(account), chosen.id, randomChange(world.random, chosen, rules));
+    world.count(asked.ok ? "replace" : `replace_${asked.refusal.code}`);
+    return undefined;
+  });
+}
+
 function order(world: World, account: string, clientOrderId: string, clients: Clients): void {
   const request = randomOrder(world, clientOrderId);
   const { random, faults } = world;
@@ -150,26 +169,36 @@ function place(world: World, account: string, request: OrderRequest, clients: Cl
     const { orderId, code } = outcomeOf(world.account(account).place(callerOf(account), request, null));
     // Not remembered: the market is parked.
     if (code === "unavailable") return again(world, "refused_unavailable");
-    const key = `${account} ${clientOrderId}`;
-    const before = clients.orders.get(key);
-    if (before === undefined) {
-      clients.orders.set(key, { account, clientOrderId, orderId, code });
-      world.count(orderId === null ? `refused_${code}` : "accepted");
-      return undefined;
-    }
-    if (clients.forgotten.has(key) && before.orderId !== orderId) {
-      clients.orders.set(key, { account, clientOrderId, orderId, code });
-      world.count("placed_anew");
-      return undefined;
-    }
-    world.count("same_key_again");
-    if (before.orderId !== orderId || before.code !== code)
-      world.alerts.push(`${clientOrderId} answered twice, differently`);
+    heardOf(world, account, clientOrderId, { orderId, code }, clients);
     return undefined;
   });
 }
 
-function again(world: World, what: string): "again" {
+/** Keeps what a client was told of a client_order_id; it must have been told the same before. */
+export function heardOf(
+  world: World,
+  account: string,
+  clientOrderId: string,
+  { orderId, code }: Pick<Acknowledged, "orderId" | "code">,
+  clients: Clients,
+): void {
+  const key = `${account} ${clientOrderId}`;
+  const before = clients.orders.get(key);
+  if (before === undefined) {
+    clients.orders.set(key, { account, clientOrderId, orderId, code });
+    world.count(orderId === null ? `refused_${code}` : "accepted");
+  } else if (clients.forgotten.has(key) && before.orderId !== orderId) {
+    clients.orders.set(key, { account, clientOrderId, orderId, code });
+    world.count("placed_anew");
+  } else {
+    world.count("same_key_again");
+    if (before.orderId !== orderId || before.code !== code)
+      world.alerts.push(`${clientOrderId} answered twice, differently`);
+  }
+}
+
+/** Counts what came in the way of an act that is to be done again. */
+export function again(world: World, what: string): "again" {
   world.count(what);
   return "again";
 }
@@ -232,7 +261,8 @@ function outcomeOf(answered: Answered<{ id: string }> | { order: { id: string } 
   return { orderId: null, code: answered.result.refusal.code };
 }
 
-function randomOrder(world: World, clientOrderId: string): OrderRequest {
+/** An order such as anybody might send. */
+export function randomOrder(world: World, clientOrderId: string): OrderRequest {
   const { random } = world;
   const symbol = random.pick(SYMBOLS);
   const rules = findMarket(symbol);
@@ -245,10 +275,12 @@ function randomOrder(world: World, clientOrderId: string): OrderRequest {
   const lots = (worth * 10n ** BigInt(rules.baseScale)) / reference / rules.lotSize;
   const byNotional = type === "market" && random.once(2);
   const gtd = type === "limit" && random.once(8);
+  const side = random.pick(["buy", "sell"] as const);
+  const waits = type === "limit" && random.once(4) ? randomTrigger(random, rules, reference, side) : {};
   return {
     clientOrderId,
     symbol,
-    side: random.pick(["buy", "sell"]),
+    side,
     type,
     timeInForce: gtd ? "gtd" : type === "market" ? "ioc" : random.pick(["gtc", "gtc", "gtc", "ioc", "fok", "day"]),
     postOnly: type === "limit" && random.once(10),
@@ -256,6 +288,8 @@ function randomOrder(world: World, clientOrderId: string): OrderRequest {
     notional: byNotional ? worth : null,
     limitPrice: type === "limit" ? price - (price % rules.tickSize) : null,
     expiresAt: gtd ? Math.floor(world.clock()) + 5_000 : null,
-    selfTradePrevention: random.pick(["cancel_newest", "cancel_newest", "none"]),
+    selfTradePrevention: random.pick(SELF_TRADE_PREVENTIONS),
+    ...waits,
+    ...(gtd ? { timeInForce: "gtd" } : {}),
   };
 }

@@ -192,6 +192,8 @@ export class World extends Timeline implements Platform {
         publish: (events: readonly AccountEvent[]) => this.#follower(id).hear(events),
         closeSession: () => undefined,
         closeExpired: () => null,
+        // What is in charge here never says anything again.
+        watch: () => null,
       },
     };
   }

@@ -11,11 +11,21 @@ import { formatDecimal, unitsOf as units } from "../../src/core/decimal.ts";
 import { marketBreaks } from "../../src/core/invariants.ts";
 import { balanceKey, type Sha256 } from "../../src/core/ledger.ts";
 import { findMarket, type MarketRules } from "../../src/core/listings.ts";
-import { advance, applyCommands } from "../../src/core/market/decide.ts";
+import { advance } from "../../src/core/market/advance.ts";
+import { applyCommands } from "../../src/core/market/decide.ts";
 import { emptyMarket, type MarketEvent, type MarketState, peerOf } from "../../src/core/market/state.ts";
 import type { MarketTurn } from "../../src/core/market/turn.ts";
 import type { Command, SubmitOrder } from "../../src/core/messages.ts";
-import { bandOf, feeOf, limitBuyReserve, notionalOf, type Side, type TimeInForce } from "../../src/core/order.ts";
+import {
+  bandOf,
+  feeOf,
+  limitBuyReserve,
+  notionalOf,
+  type SelfTradePrevention,
+  type Side,
+  type TimeInForce,
+  type Trigger,
+} from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
 
 export { unitsOf as units } from "../../src/core/decimal.ts";
@@ -96,8 +106,10 @@ export class Desk {
   }
 
   /**
-   * Sends one command: `x1 buy 3 @ 180.1`, `x1 sell 2 market`, `x1 buy $500 market`, `cancel x1`; words after it: a time in
-   * force, `post_only`, `stp:none`, `budget:12.5`, `until:<ms>`, `not_after:<ms>`.
+   * Sends one command: `x1 buy 3 @ 180.1`, `x1 sell 2 market`, `x1 buy $500 market`, `cancel x1`, `replace x1 +2 @ 180.2` (so
+   * much more or less, at this limit or trigger: `-1 rises:181`); words after it: a time in
+   * force, `post_only`, `stp:none`, `budget:12.5`, `until:<ms>`, `not_after:<ms>`, `rises:181`, `falls:179`, `trail:0.5`,
+   * `trail:1.5%`.
    */
   send(sentence: string): string[] {
     return this.sendAll([sentence]);
@@ -108,11 +120,15 @@ export class Desk {
     return this.turn((turn) => {
       for (const sentence of sentences) {
         const [first = "", ...rest] = sentence.split(" ");
-        const id = first === "cancel" ? (rest[0] ?? "") : first;
+        const id = first === "cancel" || first === "replace" ? (rest[0] ?? "") : first;
         const account = id.slice(0, 1);
         const cseq = peerOf(this.state, account).cseq + 1;
         applyCommands(turn, account, [
-          first === "cancel" ? { kind: "cancel", cseq, orderId: id } : this.#submit(id, cseq, rest),
+          first === "cancel"
+            ? { kind: "cancel", cseq, orderId: id }
+            : first === "replace"
+              ? this.#replace(id, cseq, rest.slice(1))
+              : this.#submit(id, cseq, rest),
         ]);
       }
     });
@@ -136,20 +152,48 @@ export class Desk {
       qty,
       timeInForce,
       postOnly: words.includes("post_only"),
-      selfTradePrevention: option("stp") === "none" ? "none" : "cancel_newest",
+      selfTradePrevention: (option("stp") ?? "cancel_newest") as SelfTradePrevention,
       makerFeeBps: this.rules.makerFeeBps,
       takerFeeBps: this.rules.takerFeeBps,
       budget: 0n,
       expiresAt: until === undefined ? null : Number(until),
     };
+    const trigger = this.#trigger(option);
+    if (trigger !== null) Object.assign(order, { trigger, timeInForce: named ?? "gtc" });
     order.budget = budget === undefined ? this.#hold(order, amount) : this.price(budget);
     const version = option("rules");
     return {
-      kind: "submit",
+      kind: trigger === null ? "submit" : "submit_held",
       cseq,
       order,
       notAfter: notAfter === undefined ? null : Number(notAfter),
       rulesVersion: version === undefined ? this.rules.version : Number(version),
+    };
+  }
+
+  #replace(id: string, cseq: number, words: string[]): Command {
+    const option = (name: string) => words.find((word) => word.startsWith(`${name}:`))?.slice(name.length + 1);
+    const trigger = this.#trigger(option);
+    const at = words.indexOf("@");
+    const [sign = "", digits = ""] = [words[0]?.slice(0, 1), words[0]?.slice(1)];
+    return {
+      ...{ kind: "replace", cseq, orderId: id, postOnly: words.includes("post_only"), hold: this.price("2000") },
+      qtyDelta: (sign === "-" ? -1n : 1n) * this.qty(digits),
+      limitPrice: at < 0 ? null : this.price(words[at + 1] ?? ""),
+      ...(trigger === null ? {} : { trigger }),
+    };
+  }
+
+  #trigger(option: (name: string) => string | undefined): Trigger | null {
+    const when = option("rises") === undefined ? "falls" : "rises";
+    const price = option(when);
+    if (price === undefined) return null;
+    const trail = option("trail");
+    const by = trail?.endsWith("%") ? { bps: Math.round(Number.parseFloat(trail) * 100) } : null;
+    return {
+      when,
+      price: this.price(price),
+      trail: trail === undefined ? null : (by ?? { amount: this.price(trail) }),
     };
   }
 
@@ -159,13 +203,17 @@ export class Desk {
     if (order.qty === null) return this.price(amount.slice(1));
     if (order.limitPrice !== null)
       return limitBuyReserve({ ...order, feeNumerator: 0n, fee: 0n }, order.limitPrice, order.qty, baseScale);
-    const worst = notionalOf(bandOf(this.reference, priceBandBps, tickSize).high, order.qty, baseScale);
+    const waitsFor = order.trigger?.price ?? this.reference;
+    const at = order.trigger?.when === "rises" && waitsFor < this.reference ? this.reference : waitsFor;
+    const worst = notionalOf(bandOf(at, priceBandBps, tickSize).high, order.qty, baseScale);
     return worst + feeOf(worst * BigInt(takerFeeBps));
   }
 
   #sentence(event: MarketEvent): string[] {
     if (event.kind !== "report") return [];
-    const { orderId, execType, reason, fill } = event.report;
+    const { orderId, execType, reason, fill, triggerPrice } = event.report;
+    if (triggerPrice !== undefined)
+      return [`${orderId} triggered at ${formatDecimal(triggerPrice, this.rules.quoteScale)}`];
     if (fill === null) return [reason === null ? `${orderId} ${execType}` : `${orderId} ${execType}: ${reason}`];
     const qty = formatDecimal(fill.qty, this.rules.baseScale);
     const price = formatDecimal(fill.price, this.rules.quoteScale);

@@ -2,7 +2,9 @@
 // the test says so, in order and once. The simulator adds what can go wrong on the way; here only the rules are on trial.
 import { expect } from "vitest";
 import type { OrderRequest } from "../../src/core/account/admission.ts";
+import { placeBatch } from "../../src/core/account/batch.ts";
 import { type AccountTurn, emit, placeOrder, requestCancel, transfer } from "../../src/core/account/decide.ts";
+import { type ReplaceWish, requestReplace } from "../../src/core/account/replace.ts";
 import { applyReports } from "../../src/core/account/reports.ts";
 import {
   type AccountEvent,
@@ -17,7 +19,8 @@ import {
 import { decode, encode } from "../../src/core/codec.ts";
 import { accountBreaks, crossBreaks, marketBreaks } from "../../src/core/invariants.ts";
 import type { MarketRules } from "../../src/core/listings.ts";
-import { advance, applyCommands } from "../../src/core/market/decide.ts";
+import { advance } from "../../src/core/market/advance.ts";
+import { applyCommands } from "../../src/core/market/decide.ts";
 import {
   applyMarketEvent,
   emptyMarket,
@@ -97,8 +100,25 @@ export class CoreWorld {
     return this.atAccount(id, (turn) => placeOrder(turn, request, BODY_HASH, once));
   }
 
+  /** Places orders together, as their account does; those that were taken, and the codes of the others. */
+  placeMany(id: string, wishes: Partial<OrderRequest>[], atomic: boolean): (Order | string)[] {
+    const entries = wishes.map((wish) => {
+      const item = { kind: "order" as const, request: { ...PLAIN_ORDER, ...wish } };
+      return { item, bodyHash: BODY_HASH, before: undefined, away: null };
+    });
+    const verdicts = this.atAccount(id, (turn) => placeBatch(turn, entries, atomic));
+    return verdicts.map((verdict) => {
+      if (verdict === null) return "no order";
+      return "refusal" in verdict ? verdict.refusal.code : (this.customer(id).orders.get(verdict.orderId) ?? "lost");
+    });
+  }
+
   cancel(id: string, order: Order): Order {
     return this.atAccount(id, (turn) => requestCancel(turn, turn.state.orders.get(order.id) ?? order));
+  }
+
+  replace(id: string, order: Order, wish: ReplaceWish): Result<Order> {
+    return this.atAccount(id, (turn) => requestReplace(turn, turn.state.orders.get(order.id) ?? order, wish));
   }
 
   transfer(id: string, kind: Transfer["kind"], asset: string, amount: bigint): Result<Transfer> {

@@ -47,10 +47,20 @@ const TABLE: readonly Row[] = [
   ["objects/protocol.ts", ["core/**", "zod", "objects/calls.ts"]],
   ["objects/stubs.ts", ["core/**", "zod", "objects/protocol.ts", "cloudflare:workers"]],
   ["objects/platform.ts", ["core/**", ...OBJECT_PIECES, ...PLATFORM]],
+  ["objects/shell.ts", ["core/**", ...OBJECT_PIECES, "cloudflare:workers"]],
   ["objects/*.ts", ["core/**", "zod", ...OBJECT_PIECES]],
   [
     "objects/*/shell.ts",
-    ["own/**", "core/**", "zod", ...OBJECT_PIECES, "objects/stubs.ts", "objects/platform.ts", ...PLATFORM],
+    [
+      "own/**",
+      "core/**",
+      "zod",
+      ...OBJECT_PIECES,
+      "objects/shell.ts",
+      "objects/stubs.ts",
+      "objects/platform.ts",
+      ...PLATFORM,
+    ],
   ],
   // Stubs and platform come to an object's logic as ports, or the simulator could not stand in for them.
   ["objects/*/**", ["own/**", "core/**", "zod", ...OBJECT_PIECES]],

@@ -17,7 +17,7 @@ export interface NaiveOrder {
   leaves: bigint | null;
   timeInForce: TimeInForce;
   postOnly: boolean;
-  preventSelfTrade: boolean;
+  selfTradePrevention: "none" | "cancel_newest" | "cancel_oldest" | "cancel_both" | "decrement";
   makerFeeBps: number;
   takerFeeBps: number;
   budget: bigint;
@@ -38,7 +38,7 @@ export interface NaiveFill {
 export interface NaiveEvent {
   account: string;
   orderId: string;
-  what: "new" | "rejected" | "fill" | "canceled" | "expired" | "cancel_rejected";
+  what: "new" | "rejected" | "fill" | "canceled" | "expired" | "cancel_rejected" | "replaced";
   reason: string | null;
   fill: NaiveFill | null;
 }
@@ -111,7 +111,10 @@ export class NaiveMarket {
       const price = maker.price ?? 0n;
       const affordable = this.#affordable(order, price);
       if (affordable === 0n) return order.leaves === null && traded ? "done" : "hold_exhausted";
-      if (maker.account === order.account && order.preventSelfTrade) return "self_trade_prevention";
+      if (maker.account === order.account && order.selfTradePrevention !== "none") {
+        if (this.#prevent(order, maker)) return "self_trade_prevention";
+        continue;
+      }
       const wanted = [maker.leaves ?? 0n, affordable, ...(order.leaves === null ? [] : [order.leaves])];
       this.#trade(
         order,
@@ -122,6 +125,41 @@ export class NaiveMarket {
       traded = true;
       if (order.leaves === 0n) return "done";
     }
+  }
+
+  /** Two of one owner do not trade; whether the one that comes in ends here. */
+  #prevent(order: Working, maker: Working): boolean {
+    const end = (one: Working) => {
+      this.resting = this.resting.filter((o) => o !== one);
+      this.#say(one, "canceled", "self_trade_prevention");
+    };
+    const mode =
+      order.leaves === null && order.selfTradePrevention === "decrement" ? "cancel_newest" : order.selfTradePrevention;
+    if (mode === "cancel_newest") return true;
+    if (mode !== "decrement") {
+      end(maker);
+      return mode === "cancel_both";
+    }
+    const [mine, theirs] = [order.leaves ?? 0n, maker.leaves ?? 0n];
+    const both = mine < theirs ? mine : theirs;
+    order.leaves = mine - both;
+    maker.leaves = theirs - both;
+    if (maker.leaves === 0n) end(maker);
+    else this.#lose(maker);
+    if (order.leaves === 0n) return true;
+    this.#lose(order);
+    return false;
+  }
+
+  /** Less is wanted, and what is held for it is what that may cost. */
+  #lose(order: Working): void {
+    if (order.side === "sell") order.budget = order.leaves ?? 0n;
+    else if (order.price !== null) {
+      const worst = this.#worth(order.price, order.leaves ?? 0n);
+      const basis = order.basis + worst * BigInt(Math.max(order.makerFeeBps, order.takerFeeBps));
+      order.budget = worst + basis / BPS + (basis % BPS === 0n ? 0n : 1n) - order.fee;
+    }
+    this.#say(order, "replaced", "self_trade_prevention");
   }
 
   #trade(taker: Working, maker: Working, qty: bigint, limit: bigint): void {

@@ -5,10 +5,11 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect } from "vitest";
 import type { AccountEvent } from "../../src/core/account/state.ts";
-import { decode } from "../../src/core/codec.ts";
+import { decode, encode } from "../../src/core/codec.ts";
 import type { LedgerEntry } from "../../src/core/ledger.ts";
 import { MARKETS } from "../../src/core/listings.ts";
 import type { MarketEvent } from "../../src/core/market/state.ts";
+import type { Order } from "../../src/core/order.ts";
 import type { Trader } from "./session.ts";
 
 type Cell = string | number | null;
@@ -26,7 +27,7 @@ const TABLES = [
   "projection_heads",
 ] as const;
 /** What an account keeps of an order for itself alone. */
-const PRIVATE = ["body_hash", "fee_numerator", "credit"];
+const PRIVATE = ["body_hash", "fee_numerator", "credit", "replacing", "replace_refused"];
 const PATIENCE = { timeout: 10_000, interval: 50 };
 
 /** Writes a trader into D1 as signing up would: the sweeper looks at those who are there. */
@@ -115,8 +116,11 @@ async function accountTables(tables: Tables, name: string): Promise<void> {
   const lastOf = (touches: (event: AccountEvent) => boolean) => events.findLast(touches)?.seq ?? 0;
   const whose = { account_id: name, epoch: 1 };
   for (const body of stored.orders) {
-    const order = flat(decode<object>(body));
+    const { trigger, ...kept } = decode<Order>(body);
+    const order = flat(kept);
     for (const column of PRIVATE) delete order[column];
+    order["trigger"] = trigger === undefined ? null : encode(trigger);
+    order["replace_requested"] = (kept.replacing ?? null) === null ? 0 : 1;
     const event_seq = lastOf((event) => "order" in event && event.order.id === order.id);
     tables.orders.push({ ...order, ...whose, event_seq });
   }

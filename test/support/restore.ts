@@ -17,6 +17,7 @@ import {
   emptyAccount,
   type ReportApplied,
 } from "../../src/core/account/state.ts";
+import type { BookOrder } from "../../src/core/book.ts";
 import { decode, encode } from "../../src/core/codec.ts";
 import {
   markOf as markOfMarket,
@@ -160,16 +161,22 @@ export function promisedBy(world: CoreWorld) {
     credits: nonZero(state.credits),
     positions: [...state.positions.values()].sort(bySymbol),
     open: [...state.orders.keys()].sort(),
-    orders: [...orders.values()].map(({ updatedAt: _, seq: __, ...kept }) => kept).sort(byId),
+    // What was refused of an order is an answer to a question that is answered.
+    orders: [...orders.values()].map(({ updatedAt: _, seq: __, replaceRefused: ___, ...kept }) => kept).sort(byId),
   }));
   const markets = [...world.venues].map(([symbol, { state }]) => ({
     symbol,
     balances: nonZero(state.balances),
-    orders: [...state.orders.values()].map(({ seq: _, ...kept }) => kept).sort(byId),
+    orders: [...state.orders.values()].map(({ seq: _, ...kept }) => ({ ...kept, ...followed(kept) })).sort(byId),
     // Whom a restored market has met may never have dealt there.
     counters: [...state.peers].flatMap(([id, { cseq, rseq }]) => (cseq + rseq > 0 ? [[id, cseq, rseq]] : [])).sort(),
   }));
   return { accounts, markets };
+}
+
+/** How far a trigger has followed the price is known to its market alone. */
+function followed({ trigger }: Pick<BookOrder, "trigger">) {
+  return trigger?.trail == null ? {} : { trigger: { ...trigger, price: null } };
 }
 
 function nonZero(units: Map<string, bigint>): [string, bigint][] {

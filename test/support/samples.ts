@@ -85,7 +85,18 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   "delete /v1/auth/sessions/{id}": { params: ({ session }) => ({ id: session }), answers: 204, others: 404 },
 
   "post /v1/orders": { body: () => ({ symbol: "BTC-USD", side: "buy", type: "market", notional: "20" }), answers: 201 },
+  "post /v1/orders/batch": {
+    body: () => ({ orders: [{ symbol: "BTC-USD", side: "buy", type: "market", notional: "20" }], atomic: true }),
+    answers: 207,
+  },
+  "post /v1/orders/cancel-all-after": { body: () => ({ timeout_ms: 0 }), answers: 200 },
   "get /v1/orders/{id}": { params: ({ order }) => ({ id: order }), answers: 200, others: 404 },
+  "patch /v1/orders/{id}": {
+    params: ({ order }) => ({ id: order }),
+    body: () => ({ trail_percent: "1" }),
+    answers: 422,
+    others: 404,
+  },
   "delete /v1/orders/{id}": { params: ({ order }) => ({ id: order }), answers: 200, others: 404 },
   "delete /v1/orders": { answers: 207 },
   "get /v1/orders/by-client-id/{client_order_id}": {
@@ -97,6 +108,8 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   "post /v1/account/withdrawals": { body: usd, answers: 201 },
   "post /v1/stream/tickets": { answers: 201 },
   "get /v1/positions/{symbol}": { params: symbol, answers: 200 },
+  "get /v1/positions/{symbol}/explain": { params: symbol, answers: 200 },
+  "get /v1/account/balances/{asset}/explain": { params: () => ({ asset: "USD" }), answers: 200 },
 
   "post /v1/api-keys": { body: () => ({ name: "another", scopes: ["read"] }), answers: 201 },
   "delete /v1/api-keys/{id}": { params: ({ key }) => ({ id: key }), answers: 204, others: 404 },

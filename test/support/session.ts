@@ -22,7 +22,9 @@ export interface WireAccount {
   balances: WireBalance[];
   equity: string;
   buying_power: string;
+  ledger: { seq: number; hash: string };
   seq: number;
+  as_of: string;
 }
 
 /** An answer: its bytes as text, and the same parsed; a problem's fields are there when it is one. */

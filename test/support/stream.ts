@@ -99,6 +99,12 @@ export class AccountStream {
     return drained;
   }
 
+  /** Puts this stream in charge of its account's open orders, or takes it out. */
+  async inCharge(wanted = true): Promise<void> {
+    this.send({ op: "subscribe", channels: ["orders"], cancel_on_disconnect: wanted });
+    await this.drain();
+  }
+
   /** Subscribes and answers what comes back until the first pong. */
   async subscribe(channels: string[], resumeFrom?: number): Promise<StreamMessage[]> {
     this.send({ op: "subscribe", channels, ...(resumeFrom === undefined ? {} : { resume_from: resumeFrom }) });

@@ -4,12 +4,37 @@ import { formatUnits } from "../ledger.ts";
 import { EXPIRES_AHEAD_MIN_MS, OPEN_ORDERS_MAX } from "../limits.ts";
 import type { MarketRules } from "../listings.ts";
 import { UNITS_MAX } from "../money.ts";
-import { bandOf, feeOf, limitBuyReserve, notionalOf, type OrderTerms, qtyWithinBudget } from "../order.ts";
+import {
+  bandOf,
+  feeOf,
+  limitBuyReserve,
+  notionalOf,
+  type OrderTerms,
+  qtyWithinBudget,
+  type Trigger,
+  trailFrom,
+} from "../order.ts";
 import { invariant, ok, type Refusal, type Result, refuse } from "../result.ts";
 import { type AccountState, assetsOf, balanceOf, creditOf } from "./state.ts";
 
+/** A trigger as it is asked for: one that trails begins where admission finds the reference price. */
+export type TriggerWish = Omit<Trigger, "price"> & { price: bigint | null };
+
 /** What a client asks for, parsed: amounts in units, `expiresAt` in ms. Exactly one of qty and notional is set. */
-export type OrderRequest = Omit<OrderTerms, "makerFeeBps" | "takerFeeBps"> & { clientOrderId: string | null };
+export type OrderRequest = Omit<OrderTerms, "makerFeeBps" | "takerFeeBps" | "trigger"> & {
+  trigger?: TriggerWish;
+  clientOrderId: string | null;
+};
+
+/**
+ * An order that fits the schema and yet cannot be judged by its account: of a kind that no market takes, or with amounts
+ * that have no units. `body` is its canonical text, which tells the same order from another.
+ */
+export interface UnreadOrder {
+  clientOrderId: string | null;
+  body: string;
+  refusal: Refusal;
+}
 
 /** An admitted order's terms, with what is held for it and the most it may bring in, both in units. */
 export interface Admitted {
@@ -34,14 +59,13 @@ export function admit(
 ): Result<Admitted> {
   if (state.status === "frozen") return refuse({ code: "account_frozen" });
   if (state.orders.size >= OPEN_ORDERS_MAX) return refuse({ code: "too_many_open_orders" });
-  const terms = withQty(request, rules, reference);
+  const terms = termsOf(request, rules, reference);
   const broken = brokenRule(terms, rules, reference, now);
   if (broken !== null) return refuse(broken);
   const { hold, credit } = stakeOf(terms, rules, reference);
   const { held, credited } = assetsOf(rules, terms.side);
-  const room = balanceOf(state, "available", credited) + balanceOf(state, "held", credited) + creditOf(state, credited);
-  if (room + credit > UNITS_MAX)
-    return refuse({ code: "amount_out_of_range", detail: `${credited} could pass its bound` });
+  const beyond = creditRefusal(state, credited, credit);
+  if (beyond !== null) return refuse(beyond);
   const available = balanceOf(state, "available", held);
   if (hold > available) {
     const needed = formatUnits(hold, held);
@@ -50,24 +74,60 @@ export function admit(
   return ok({ terms, hold, credit });
 }
 
-function withQty(request: OrderRequest, rules: MarketRules, reference: bigint): OrderTerms {
-  const { clientOrderId: _, ...asked } = request;
-  const terms: OrderTerms = { ...asked, makerFeeBps: rules.makerFeeBps, takerFeeBps: rules.takerFeeBps };
-  if (terms.notional === null || terms.qty !== null || (terms.type === "market" && terms.side === "buy")) return terms;
-  const price = terms.limitPrice ?? reference;
-  const bps = terms.side === "buy" ? Math.max(rules.makerFeeBps, rules.takerFeeBps) : 0;
-  const qty = price > 0n ? qtyWithinBudget(terms.notional, price, bps, { feeNumerator: 0n, fee: 0n }, rules) : 0n;
+/** Whether an account's balance could pass its bound with so many units more to come in (protocol rule 13). */
+export function creditRefusal(state: AccountState, asset: string, credit: bigint): Refusal | null {
+  const room = balanceOf(state, "available", asset) + balanceOf(state, "held", asset) + creditOf(state, asset);
+  return room + credit > UNITS_MAX ? { code: "amount_out_of_range", detail: `${asset} could pass its bound` } : null;
+}
+
+function termsOf(request: OrderRequest, rules: MarketRules, reference: bigint): OrderTerms {
+  const { clientOrderId: _, trigger: wish, ...asked } = request;
+  const fees = { makerFeeBps: rules.makerFeeBps, takerFeeBps: rules.takerFeeBps };
+  const terms: OrderTerms = { ...asked, ...fees };
+  if (wish !== undefined) terms.trigger = { ...wish, price: wish.price ?? firstPrice(wish, rules, reference) };
+  return withQty(terms, rules, reference);
+}
+
+/** Where a trigger that trails begins. One without a trail has its price. */
+function firstPrice({ when, trail }: TriggerWish, rules: MarketRules, reference: bigint): bigint {
+  invariant(trail !== null, "a trigger has a price or a trail");
+  return trailFrom(when, trail, reference, rules.tickSize);
+}
+
+/** The price that an order is judged at: its own limit, else where it is triggered, else the reference. */
+function judgedAt({ limitPrice, trigger }: OrderTerms, reference: bigint): bigint {
+  return limitPrice ?? trigger?.price ?? reference;
+}
+
+function withQty(terms: OrderTerms, rules: MarketRules, reference: bigint): OrderTerms {
+  const { notional, side } = terms;
+  if (notional === null || terms.qty !== null || (terms.limitPrice === null && side === "buy")) return terms;
+  const price = judgedAt(terms, reference);
+  const bps = side === "buy" ? Math.max(rules.makerFeeBps, rules.takerFeeBps) : 0;
+  const qty = price > 0n ? qtyWithinBudget(notional, price, bps, { feeNumerator: 0n, fee: 0n }, rules) : 0n;
   return { ...terms, qty };
 }
 
-function brokenRule(terms: OrderTerms, rules: MarketRules, reference: bigint, now: number): Refusal | null {
-  const { limitPrice, qty } = terms;
-  const price = limitPrice ?? reference;
+/**
+ * The first rule of the market that an order breaks at the reference price; null when it breaks none. A limit that it has
+ * already, `kept`, is not judged by the band again: it rests where it is.
+ */
+export function brokenRule(
+  terms: OrderTerms,
+  rules: MarketRules,
+  reference: bigint,
+  now: number,
+  kept: bigint | null = null,
+): Refusal | null {
+  const { limitPrice, qty, trigger } = terms;
+  const price = judgedAt(terms, reference);
   if (rules.status !== "open") return { code: "market_not_open" };
-  if (limitPrice !== null && (limitPrice <= 0n || limitPrice % rules.tickSize !== 0n)) return { code: "off_tick" };
+  if (!isOnTick(limitPrice, rules) || !isOnTick(trigger?.price ?? null, rules)) return { code: "off_tick" };
+  if (trigger?.trail != null && "amount" in trigger.trail && !isOnTick(trigger.trail.amount, rules))
+    return { code: "off_tick" };
   const value = worthOf(terms, price, rules);
   if (value === null) return { code: "off_lot" };
-  if (limitPrice !== null) {
+  if (limitPrice !== null && limitPrice !== kept) {
     const band = bandOf(reference, rules.priceBandBps, rules.tickSize);
     if (limitPrice < band.low || limitPrice > band.high) return { code: "price_outside_band" };
   }
@@ -75,6 +135,10 @@ function brokenRule(terms: OrderTerms, rules: MarketRules, reference: bigint, no
   if ((qty ?? notionalQty(value, price, rules)) > rules.maxQty) return { code: "above_max_qty" };
   if (terms.expiresAt !== null && terms.expiresAt < now + EXPIRES_AHEAD_MIN_MS) return { code: "submitted_too_late" };
   return null;
+}
+
+function isOnTick(price: bigint | null, { tickSize }: MarketRules): boolean {
+  return price === null || (price > 0n && price % tickSize === 0n);
 }
 
 /** What an order is worth; null for nothing, and for a quantity that is not in whole lots. */
@@ -89,23 +153,33 @@ function notionalQty(value: bigint, price: bigint, rules: MarketRules): bigint {
   return (value * 10n ** BigInt(rules.baseScale)) / price;
 }
 
-/** What is held for an order, and the most that it may bring in. Only a market buy by notional is still without a qty. */
-function stakeOf(terms: OrderTerms, rules: MarketRules, reference: bigint): { hold: bigint; credit: bigint } {
-  const { side, qty, notional } = terms;
+/**
+ * What is held for an order, and the most that it may bring in. Only a buy by notional without a limit is still without a
+ * qty.
+ */
+export function stakeOf(terms: OrderTerms, rules: MarketRules, reference: bigint): { hold: bigint; credit: bigint } {
+  const { side, qty, notional, trigger } = terms;
   if (qty === null) {
     invariant(side === "buy" && notional !== null, "an admitted order has a quantity or is a buy by notional");
-    return { hold: notional, credit: CREDIT_PRICE_FACTOR * notionalQty(notional, reference, rules) };
+    const cheapest = trigger !== undefined && trigger.price < reference ? trigger.price : reference;
+    return { hold: notional, credit: CREDIT_PRICE_FACTOR * notionalQty(notional, cheapest, rules) };
   }
   if (side === "buy") return { hold: buyHold(terms, qty, rules, reference), credit: qty };
-  return { hold: qty, credit: notionalOf(reference * CREDIT_PRICE_FACTOR, qty, rules.baseScale) };
+  const dearest = trigger !== undefined && trigger.price > reference ? trigger.price : reference;
+  return { hold: qty, credit: notionalOf(dearest * CREDIT_PRICE_FACTOR, qty, rules.baseScale) };
 }
 
-/** A limit buy is held at its limit, a market buy at the band's edge: the dearest that each can be filled. */
+/**
+ * A buy with a limit is held at it; one without, at the band's edge around the price at which it becomes a market order: the
+ * dearest that each can be filled.
+ */
 function buyHold(terms: OrderTerms, qty: bigint, rules: MarketRules, reference: bigint): bigint {
-  if (terms.limitPrice !== null) {
-    return limitBuyReserve({ ...terms, feeNumerator: 0n, fee: 0n }, terms.limitPrice, qty, rules.baseScale);
-  }
-  const { high } = bandOf(reference, rules.priceBandBps, rules.tickSize);
+  const { limitPrice, trigger } = terms;
+  if (limitPrice !== null)
+    return limitBuyReserve({ ...terms, feeNumerator: 0n, fee: 0n }, limitPrice, qty, rules.baseScale);
+  // One that waits for the price to rise is triggered at once where the reference is beyond that already.
+  const waits = trigger !== undefined && (trigger.when === "falls" || trigger.price > reference);
+  const { high } = bandOf(waits ? trigger.price : reference, rules.priceBandBps, rules.tickSize);
   const worst = notionalOf(high, qty, rules.baseScale);
   return worst + feeOf(worst * BigInt(rules.takerFeeBps));
 }

@@ -2,7 +2,7 @@
 import { formatUnits, isCustomerMoney, type LedgerEntry, type Movement, makeEntry, type Sha256 } from "../ledger.ts";
 import { STREAM_RESTART_GAP, SUBMIT_DEADLINE_MS, TRANSFER_USD_UNITS_MAX } from "../limits.ts";
 import { findMarket, type MarketRules } from "../listings.ts";
-import type { Command, MakeId, Origin } from "../messages.ts";
+import type { CancelReason, Command, MakeId, Origin, Submission } from "../messages.ts";
 import { UNITS_MAX } from "../money.ts";
 import { notionalOf, type Order, type OrderTerms } from "../order.ts";
 import { addToPosition, flatPosition, takeFromPosition } from "../positions.ts";
@@ -88,11 +88,23 @@ export function referenceFor(turn: AccountTurn, rules: MarketRules): bigint {
   return referencePrice(rules, turn.ctx.priceSeed, turnTime(turn));
 }
 
+/** The atomic batch that an order is placed with: its id, and the command that goes with this order, if any. */
+export interface OfBatch {
+  id: string;
+  commandOf: (order: Order) => Command | null;
+}
+
 /**
  * Places an order: hold, order and command in one event, or a refusal that is journalled too, so that the same
  * client_order_id gets the same answer for ever. Refuses as {@link admit} does.
  */
-export function placeOrder(turn: AccountTurn, request: OrderRequest, bodyHash: string, once: OnceKey[]): Result<Order> {
+export function placeOrder(
+  turn: AccountTurn,
+  request: OrderRequest,
+  bodyHash: string,
+  once: OnceKey[],
+  batch?: OfBatch,
+): Result<Order> {
   const rules = rulesOf(turn.state, request.symbol);
   const dated = request.timeInForce === "day" ? { ...request, expiresAt: endOfDay(turnTime(turn)) } : request;
   const admitted = admit(turn.state, dated, rules, referenceFor(turn, rules), turnTime(turn));
@@ -107,6 +119,7 @@ export function placeOrder(turn: AccountTurn, request: OrderRequest, bodyHash: s
     status: "pending_new",
     reason: null,
     cancelRequested: false,
+    ...(batch === undefined ? {} : { batch: batch.id }),
     filledQty: 0n,
     filledNotional: 0n,
     feeNumerator: 0n,
@@ -120,7 +133,8 @@ export function placeOrder(turn: AccountTurn, request: OrderRequest, bodyHash: s
   const { held } = assetsOf(rules, order.side);
   const entry = entryFor(turn, "hold", order.id, moveHold(held, hold));
   invariant(entry !== null, `order ${order.id} holds nothing`);
-  emit(turn, { kind: "order_accepted", order, command: submitCommand(turn, order, rules), entry, once });
+  const command = batch === undefined ? submitCommand(turn, order, rules) : batch.commandOf(order);
+  emit(turn, { kind: "order_accepted", order, command, entry, once });
   return ok(order);
 }
 
@@ -147,10 +161,19 @@ export function moveHold(asset: string, units: bigint): Movement[] {
 
 /** The command that sends an order to its market, numbered next for that market. */
 export function submitCommand(turn: AccountTurn, order: Order, rules: MarketRules): Command {
+  const cseq = accountPeer(turn.state, order.symbol).cseq + 1;
+  const kind = order.trigger === undefined ? "submit" : "submit_held";
+  return { kind, cseq, rulesVersion: rules.version, ...submissionOf(order) };
+}
+
+/** The command that sends the orders of an atomic batch to their market: all of them or none. */
+export function submitAllCommand(turn: AccountTurn, orders: readonly Order[], rules: MarketRules): Command {
+  const cseq = accountPeer(turn.state, rules.symbol).cseq + 1;
+  return { kind: "submit_all", cseq, rulesVersion: rules.version, orders: orders.map(submissionOf) };
+}
+
+function submissionOf(order: Order): Submission {
   return {
-    kind: "submit",
-    cseq: accountPeer(turn.state, order.symbol).cseq + 1,
-    rulesVersion: rules.version,
     notAfter: notAfterOf(order, order.createdAt),
     order: {
       id: order.id,
@@ -164,14 +187,17 @@ export function submitCommand(turn: AccountTurn, order: Order, rules: MarketRule
       takerFeeBps: order.takerFeeBps,
       budget: order.hold,
       expiresAt: order.expiresAt,
+      ...(order.trigger === undefined ? {} : { trigger: order.trigger }),
       origin: originOf(order),
     },
   };
 }
 
 /** What is sent with an order so that it can be made again from what its market knows. */
-export function originOf({ clientOrderId, bodyHash, type, notional, postOnly, credit, createdAt }: Order): Origin {
-  return { clientOrderId, bodyHash, type, notional, postOnly, credit, createdAt };
+export function originOf({ batch, ...order }: Order): Origin {
+  const { clientOrderId, bodyHash, type, notional, postOnly, credit, createdAt } = order;
+  const origin = { clientOrderId, bodyHash, type, notional, postOnly, credit, createdAt };
+  return batch === undefined ? origin : { ...origin, batch };
 }
 
 function notAfterOf(terms: OrderTerms, at: number): number | null {
@@ -179,13 +205,21 @@ function notAfterOf(terms: OrderTerms, at: number): number | null {
   return immediate ? at + SUBMIT_DEADLINE_MS : terms.expiresAt;
 }
 
-/** Asks the order's market to cancel it; until the market reports, the order stays as it is. Asking twice sends once. */
-export function requestCancel(turn: AccountTurn, order: Order): Order {
+/**
+ * Asks the order's market to cancel it; until the market reports, the order stays as it is. Asking twice sends once, with
+ * the first `reason`; none: its owner has asked by hand.
+ */
+export function requestCancel(turn: AccountTurn, order: Order, reason?: CancelReason): Order {
   if (order.cancelRequested) return order;
-  const command: Command = { kind: "cancel", cseq: accountPeer(turn.state, order.symbol).cseq + 1, orderId: order.id };
-  const asked = { ...order, cancelRequested: true };
-  emit(turn, { kind: "cancel_requested", order: asked, command });
+  const asked = { ...order, cancelRequested: true, ...(reason === undefined ? {} : { cancelReason: reason }) };
+  emit(turn, { kind: "cancel_requested", order: asked, command: cancelCommand(turn, asked) });
   return asked;
+}
+
+/** The command that cancels an order, numbered next for its market. */
+export function cancelCommand(turn: AccountTurn, { id: orderId, symbol, cancelReason }: Order): Command {
+  const cseq = accountPeer(turn.state, symbol).cseq + 1;
+  return { kind: "cancel", cseq, orderId, ...(cancelReason === undefined ? {} : { reason: cancelReason }) };
 }
 
 /**

@@ -1,10 +1,11 @@
 // What an account journals: every event with all that a replay needs.
 import type { LedgerEntry } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
-import type { Command } from "../messages.ts";
-import type { ExecType, Liquidity, Order, Side } from "../order.ts";
+import type { Command, Replaced, Report } from "../messages.ts";
+import type { Liquidity, Order, Side } from "../order.ts";
 import type { Position } from "../positions.ts";
 import type { Refusal } from "../result.ts";
+import type { BatchVerdict } from "./batch.ts";
 
 /** A frozen account takes no new orders and no withdrawals; reports and cancels always work (protocol rule 14). */
 export type AccountStatus = "active" | "frozen";
@@ -65,13 +66,15 @@ export interface ReportApplied extends EventHead {
   kind: "report";
   symbol: string;
   rseq: number;
-  execType: ExecType | "cancel_rejected" | "rules_changed";
+  execType: Report["execType"];
   order: Order;
   fill: FillRecord | null;
   entry: LedgerEntry | null;
   position: Position | null;
   command: Command | null;
   rules: MarketRules | null;
+  /** As the market has told it. */
+  replaced?: Replaced;
 }
 
 /** One row of an account's journal; applying them in order to an empty account gives its state. */
@@ -83,11 +86,16 @@ export type AccountEvent =
       position: Position | null;
       once: OnceKey[];
     })
-  | (EventHead & { kind: "order_accepted"; order: Order; command: Command; entry: LedgerEntry; once: OnceKey[] })
+  /** No command: it is one of an atomic batch, whose last order has the command for them all. */
+  | (EventHead & { kind: "order_accepted"; order: Order; command: Command | null; entry: LedgerEntry; once: OnceKey[] })
   | (EventHead & { kind: "refused"; refusal: Refusal; once: OnceKey[] })
   /** An order asked for again by its client_order_id, under a key that was new. */
   | (EventHead & { kind: "repeated"; once: OnceKey[] })
+  /** Orders placed together under a key, in their order; each has events of its own before this one. */
+  | (EventHead & { kind: "batched"; verdicts: BatchVerdict[]; once: OnceKey[] })
   | (EventHead & { kind: "cancel_requested"; order: Order; command: Command })
+  /** The entry holds what the order could cost more; null when that is nothing. */
+  | (EventHead & { kind: "replace_requested"; order: Order; command: Command; entry: LedgerEntry | null })
   | (EventHead & { kind: "status_changed"; status: AccountStatus; reason: string })
   | (EventHead & { kind: "session_revoked"; sessionId: string; until: number })
   | (EventHead & { kind: "tokens_valid_from"; from: number })
@@ -107,3 +115,8 @@ export type RestoreEvent =
   /** A wish of before that its market has not heard. */
   | (EventHead & { kind: "reissued"; order: Order; command: Command })
   | (EventHead & { kind: "opened"; by: string | null; reason: string });
+
+/** The command that an event sends to its market; null for one that sends none. */
+export function commandOf(event: AccountEvent): Command | null {
+  return "command" in event ? event.command : null;
+}

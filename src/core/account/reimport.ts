@@ -1,18 +1,23 @@
 // A restored account, or one whose market was restored, takes back what only the market still knows (protocol rule 15).
 import type { BookOrder } from "../book.ts";
-import type { Fill, Mark, Origin, Report, Told } from "../messages.ts";
+import { findMarket } from "../listings.ts";
+import type { Command, Fill, Mark, Origin, Report, Told } from "../messages.ts";
 import type { Order } from "../order.ts";
 import { invariant } from "../result.ts";
 import {
   type AccountTurn,
+  cancelCommand,
   emit,
   entryFor,
   moveHold,
   originOf,
   positionAfterTransfer,
+  submitAllCommand,
   submitCommand,
   turnTime,
 } from "./decide.ts";
+import { budgetOf } from "./holds.ts";
+import { replaceCommand } from "./replace.ts";
 import { applyReports } from "./reports.ts";
 import {
   accountPeer,
@@ -38,6 +43,7 @@ export function reimport(turn: AccountTurn, symbol: string, told: readonly Told[
   for (const { report, order, origin } of told) {
     if (report.rseq !== accountPeer(turn.state, symbol).rseq + 1) continue;
     if (order !== null && isUnknown(turn, report.orderId, known)) recreate(turn, symbol, order, origin, known);
+    coverReplaced(turn, report);
     applyReports(turn, symbol, [report], known.closed, true);
   }
 }
@@ -56,7 +62,7 @@ function recreate(turn: AccountTurn, symbol: string, book: BookOrder, origin: Or
   const short = book.budget - balanceOf(turn.state, "available", held);
   if (short > 0n) moveSuspense(turn, held, short);
   const at = turnTime(turn);
-  const { id, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt } = book;
+  const { id, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt, trigger } = book;
   const plain = { clientOrderId: null, bodyHash: "", postOnly: false, notional: null, credit: 0n, createdAt: at };
   const order: Order = {
     ...{ id, symbol, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt },
@@ -66,6 +72,7 @@ function recreate(turn: AccountTurn, symbol: string, book: BookOrder, origin: Or
       limitPrice: book.price,
     },
     ...(origin ?? plain),
+    ...(trigger === undefined ? {} : { trigger }),
     status: "pending_new",
     reason: null,
     cancelRequested: false,
@@ -82,6 +89,15 @@ function recreate(turn: AccountTurn, symbol: string, book: BookOrder, origin: Or
     key === null || known.isUsed(key) ? [] : [{ scope: "client_order_id", key, bodyHash, requestId: null }];
   const entry = entryFor(turn, "hold", order.id, moveHold(held, order.hold));
   emit(turn, { kind: "reimported", order, entry, once });
+}
+
+/** What an order's other terms hold more was taken from what was available then. */
+function coverReplaced(turn: AccountTurn, { orderId, replaced }: Report): void {
+  const order = turn.state.orders.get(orderId);
+  if (order === undefined || replaced === undefined) return;
+  const { held } = assetsOf(rulesOf(turn.state, order.symbol), order.side);
+  const short = replaced.hold - order.hold - balanceOf(turn.state, "available", held);
+  if (short > 0n) moveSuspense(turn, held, short);
 }
 
 /** Moves units out of suspense into what is available; negative moves them back. */
@@ -118,22 +134,32 @@ export function repaySuspense(turn: AccountTurn): void {
  */
 export function meetMarket(turn: AccountTurn, symbol: string, epoch: number, cseq: number): void {
   emit(turn, { kind: "met", symbol, epoch, cseq });
-  const next = () => accountPeer(turn.state, symbol).cseq + 1;
-  for (const order of [...turn.state.orders.values()].filter((one) => one.symbol === symbol)) {
-    if (order.status === "pending_new") {
-      emit(turn, { kind: "reissued", order, command: submitCommand(turn, order, rulesOf(turn.state, symbol)) });
-    }
-    if (order.cancelRequested) {
-      emit(turn, { kind: "reissued", order, command: { kind: "cancel", cseq: next(), orderId: order.id } });
-    }
+  const orders = [...turn.state.orders.values()].filter((one) => one.symbol === symbol);
+  const unheard = orders.filter((one) => one.status === "pending_new");
+  for (const order of orders) {
+    const command = unheard.includes(order) ? submitAgain(turn, order, unheard) : null;
+    if (command !== null) emit(turn, { kind: "reissued", order, command });
+    if (order.replacing != null)
+      emit(turn, { kind: "reissued", order, command: replaceCommand(turn, order, order.replacing) });
+    if (order.cancelRequested) emit(turn, { kind: "reissued", order, command: cancelCommand(turn, order) });
   }
 }
 
+/** The command that submits an order anew; those of its atomic batch go with the first of them, and null with the others. */
+function submitAgain(turn: AccountTurn, order: Order, unheard: readonly Order[]): Command | null {
+  const rules = rulesOf(turn.state, order.symbol);
+  const together = order.batch === undefined ? [] : unheard.filter(({ batch }) => batch === order.batch);
+  if (together.length < 2) return submitCommand(turn, order, rules);
+  return order === together[0] ? submitAllCommand(turn, together, rules) : null;
+}
+
 /** A report as this account tells it to a market that has forgotten it. */
-export function toldOf(account: string, { rseq, execType, at, order, fill, rules }: ReportApplied): Told {
+export function toldOf(account: string, { rseq, execType, at, order, fill, rules, replaced }: ReportApplied): Told {
   const report: Report = {
     ...{ rseq, execType, rules, orderId: order.id, reason: order.reason, at: fill?.at ?? at },
     fill: fill === null ? null : executionOf(fill, order.status === "filled"),
+    ...(replaced === undefined ? {} : { replaced }),
+    ...(execType === "triggered" && order.trigger !== undefined ? { triggerPrice: order.trigger.price } : {}),
   };
   return { report, order: bookOrderOf(account, order), origin: originOf(order) };
 }
@@ -143,13 +169,17 @@ function executionOf({ id, tradeId, price, qty, fee, liquidity }: FillRecord, do
 }
 
 function bookOrderOf(account: string, order: Order): BookOrder {
+  const baseScale = findMarket(order.symbol)?.baseScale ?? 0;
   const { id, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt, feeNumerator, fee } = order;
   return {
     ...{ id, account, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt, feeNumerator, fee },
     price: order.limitPrice,
     leaves: order.qty === null ? null : order.qty - order.filledQty,
-    budget: order.hold,
+    budget: budgetOf(order, baseScale),
     seq: 0,
+    ...(order.trigger !== undefined && (order.status === "pending_new" || order.status === "held")
+      ? { trigger: order.trigger }
+      : {}),
   };
 }
 

@@ -3,11 +3,22 @@
 import { balanceKey, type Movement } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
 import type { Fill, Report } from "../messages.ts";
-import { feeOfFill, leavesOf, limitBuyReserve, notionalOf, type Order } from "../order.ts";
+import { feeOfFill, notionalOf, type Order } from "../order.ts";
 import { addToPosition, flatPosition, type Position, takeFromPosition } from "../positions.ts";
 import { invariant } from "../result.ts";
 import { admit } from "./admission.ts";
-import { type AccountTurn, emit, entryFor, moveHold, referenceFor, submitCommand, turnTime } from "./decide.ts";
+import {
+  type AccountTurn,
+  cancelCommand,
+  emit,
+  entryFor,
+  moveHold,
+  referenceFor,
+  submitCommand,
+  turnTime,
+} from "./decide.ts";
+import { holdOf } from "./holds.ts";
+import { replacedEffect, replaceRejectedEffect } from "./replace.ts";
 import { accountPeer, assetsOf, balanceOf, creditOf, type FillRecord, type ReportApplied, rulesOf } from "./state.ts";
 
 type Effect = Pick<ReportApplied, "order"> & Partial<Omit<ReportApplied, "kind" | "balances">>;
@@ -20,7 +31,17 @@ const KNOWN: ReadonlySet<string> = new Set<Report["execType"]>([
   "fill",
   "canceled",
   "expired",
+  "triggered",
+  "replaced",
+  "replace_rejected",
   "cancel_rejected",
+  "rules_changed",
+]);
+
+/** What says nothing new of the order itself. */
+const SILENT: ReadonlySet<string> = new Set<Report["execType"]>([
+  "cancel_rejected",
+  "replace_rejected",
   "rules_changed",
 ]);
 
@@ -49,9 +70,10 @@ export function applyReports(
     invariant(order !== undefined, `a report for ${report.orderId}, which this account never placed`);
     const { execType, rseq } = report;
     const effect = effectOf(turn, order, report, retold);
-    const silent = execType === "cancel_rejected" || execType === "rules_changed";
+    const told = report.replaced === undefined ? {} : { replaced: report.replaced };
+    const silent = SILENT.has(execType);
     const after = silent ? effect.order : { ...effect.order, seq: turn.state.seq + 1, updatedAt: turnTime(turn) };
-    emit(turn, { kind: "report", symbol, rseq, execType, ...NO_EFFECT, ...effect, order: after });
+    emit(turn, { kind: "report", symbol, rseq, execType, ...NO_EFFECT, ...effect, ...told, order: after });
   }
   return peer.rseq;
 }
@@ -65,20 +87,34 @@ function closedInTurn(turn: AccountTurn, id: string): Order | undefined {
 function effectOf(turn: AccountTurn, order: Order, report: Report, retold: boolean): Effect {
   switch (report.execType) {
     case "new":
-      return { order: { ...order, status: "new" } };
+      return { order: { ...order, status: order.trigger === undefined ? "new" : "held" } };
+    case "triggered":
+      return triggeredEffect(order, report);
     case "fill":
       invariant(report.fill !== null, "a fill report comes with its fill");
       return fillEffect(turn, order, report.fill, report.at);
+    case "replaced":
+      return replacedEffect(turn, order, report);
+    case "replace_rejected":
+      return replaceRejectedEffect(turn, order, report);
     case "cancel_rejected":
       return cancelRejectedEffect(turn, order, retold);
     case "rules_changed":
       invariant(report.rules !== null, "changed rules come with the report");
       return retold ? { order, rules: report.rules } : rulesEffect(turn, order, report.rules);
     case "rejected":
+      // The orders of an atomic batch are not judged again under newer rules: the next batch is.
+      return { ...closeEffect(turn, order, "rejected", report.reason), rules: report.rules };
     case "canceled":
     case "expired":
       return closeEffect(turn, order, report.execType, report.reason);
   }
+}
+
+/** It waits no more; one that trailed says where it was triggered. */
+function triggeredEffect(order: Order, { triggerPrice }: Report): Effect {
+  invariant(order.trigger !== undefined && triggerPrice !== undefined, `order ${order.id} waits for no trigger`);
+  return { order: { ...order, status: "new", trigger: { ...order.trigger, price: triggerPrice } } };
 }
 
 /** The cancel found no order: it had ended before. One still open here was sent anew under changed rules, behind its cancel. */
@@ -86,8 +122,15 @@ function cancelRejectedEffect(turn: AccountTurn, order: Order, retold: boolean):
   if (!turn.state.orders.has(order.id)) return { order: { ...order, cancelRequested: false } };
   if (retold) return { order };
   // Without this second cancel the owner's wish would be lost without a word.
-  const cseq = accountPeer(turn.state, order.symbol).cseq + 1;
-  return { order, command: { kind: "cancel", cseq, orderId: order.id } };
+  return { order, command: cancelCommand(turn, order) };
+}
+
+const ENDED = { hold: 0n, cancelRequested: false };
+
+/** A change that was asked for ends with its order: the market's own word on it says the same. */
+function unreplaced({ replacing = null }: Order): Partial<Order> {
+  if (replacing === null) return {};
+  return { replacing: null, replaceRefused: "order_not_open", credit: replacing.before.credit };
 }
 
 function closeEffect(
@@ -98,7 +141,7 @@ function closeEffect(
 ): Effect {
   const { held } = assetsOf(rulesOf(turn.state, order.symbol), order.side);
   const entry = entryFor(turn, "release", order.id, moveHold(held, -order.hold));
-  return { order: { ...order, status, reason, hold: 0n, cancelRequested: false }, entry };
+  return { order: { ...order, ...ENDED, ...unreplaced(order), status, reason }, entry };
 }
 
 /** The market answered that its rules are newer: the same order is judged again under them, its hold as it is. */
@@ -132,7 +175,9 @@ function fillEffect(turn: AccountTurn, order: Order, fill: Fill, at: number): Ef
   invariant(order.qty === null || filled.filledQty <= order.qty, `order ${order.id} overfilled`);
   invariant(!fill.done || order.qty === null || filled.filledQty === order.qty, `order ${order.id} done too early`);
   const spent = order.side === "buy" ? notional + fee : fill.qty;
-  filled.hold = fill.done ? 0n : reserveAfter(filled, order.hold - spent, rules);
+  if (fill.done) Object.assign(filled, unreplaced(order));
+  // One whose hold alone bounds what it costs keeps what is left until it is done.
+  filled.hold = fill.done ? 0n : (holdOf(filled, rules.baseScale) ?? order.hold - spent);
   const released = order.hold - spent - filled.hold;
   invariant(released >= 0n, `order ${order.id} costs more than its hold`);
   filled.cancelRequested = !fill.done && order.cancelRequested;
@@ -155,12 +200,6 @@ function fillEffect(turn: AccountTurn, order: Order, fill: Fill, at: number): Ef
   return { order: filled, fill: record, entry, position };
 }
 
-/** A limit buy keeps what its rest may cost at its limit; the others keep what they have until they are done. */
-function reserveAfter(order: Order, left: bigint, rules: MarketRules): bigint {
-  if (order.side === "sell" || order.limitPrice === null) return left;
-  return limitBuyReserve(order, order.limitPrice, leavesOf(order), rules.baseScale);
-}
-
 function fillMovements(
   order: Order,
   rules: MarketRules,
@@ -181,7 +220,8 @@ function fillMovements(
     ];
   }
   return [
-    ["held", base, -qty],
+    ["held", base, -(qty + released)],
+    ["available", base, released],
     [clearing, base, qty],
     ["available", quote, notional - fee],
     [fees, quote, fee],

@@ -2,7 +2,7 @@
 import { canonical } from "../codec.ts";
 import { applyEntry, type Balances, balanceKey, GENESIS_HASH, type LedgerEntry, type Sha256 } from "../ledger.ts";
 import { findMarket, type MarketRules } from "../listings.ts";
-import type { Command } from "../messages.ts";
+import type { Command, Report } from "../messages.ts";
 import { canTransition, isOpen, type Order, type Side } from "../order.ts";
 import type { Position } from "../positions.ts";
 import { invariant } from "../result.ts";
@@ -38,6 +38,8 @@ export interface AccountState {
   at: number;
   balances: Balances;
   ledgerHead: string;
+  /** The number of the ledger's last entry; 0 when there is none. */
+  ledgerSeq: number;
   orders: Map<string, Order>;
   credits: Map<string, bigint>;
   positions: Map<string, Position>;
@@ -58,6 +60,7 @@ export function emptyAccount(id: string, epoch: number): AccountState {
     at: 0,
     balances: new Map(),
     ledgerHead: GENESIS_HASH,
+    ledgerSeq: 0,
     orders: new Map(),
     credits: new Map(),
     positions: new Map(),
@@ -117,12 +120,17 @@ export function applyAccountEvent(state: AccountState, event: AccountEvent): voi
     case "order_accepted":
       invariant(!state.orders.has(event.order.id), `order ${event.order.id} exists`);
       replaceOrder(state, event.order);
-      sendCommand(state, event.order.symbol, event.command);
+      if (event.command !== null) sendCommand(state, event.order.symbol, event.command);
       applyLedger(state, event.entry);
       break;
     case "cancel_requested":
       replaceOrder(state, event.order);
       sendCommand(state, event.order.symbol, event.command);
+      break;
+    case "replace_requested":
+      replaceOrder(state, event.order);
+      sendCommand(state, event.order.symbol, event.command);
+      if (event.entry !== null) applyLedger(state, event.entry);
       break;
     case "status_changed":
       state.status = event.status;
@@ -140,6 +148,7 @@ export function applyAccountEvent(state: AccountState, event: AccountEvent): voi
       break;
     case "refused":
     case "repeated":
+    case "batched":
       break;
     default:
       applyRestore(state, event);
@@ -185,6 +194,9 @@ function settlePeer(peer: AccountPeer, cseq: number): void {
   peer.pending = [];
 }
 
+/** What a market may say of an order that has closed before. */
+const CLOSED_TOO: ReadonlySet<string> = new Set<Report["execType"]>(["cancel_rejected", "replace_rejected"]);
+
 function applyReport(state: AccountState, event: ReportApplied): void {
   const peer = accountPeer(state, event.symbol);
   invariant(event.rseq === peer.rseq + 1, `report ${event.rseq} after ${peer.rseq} of ${event.symbol}`);
@@ -194,7 +206,7 @@ function applyReport(state: AccountState, event: ReportApplied): void {
     const moved = before.status !== event.order.status || event.fill !== null;
     invariant(!moved || canTransition(before.status, event.order.status), `${before.status} to ${event.order.status}`);
     replaceOrder(state, event.order);
-  } else invariant(event.execType === "cancel_rejected", `a report for ${event.order.id}, which is not open`);
+  } else invariant(CLOSED_TOO.has(event.execType), `a report for ${event.order.id}, which is not open`);
   if (event.rules !== null) state.rules.set(event.symbol, event.rules);
   if (event.command !== null) sendCommand(state, event.symbol, event.command);
   if (event.position !== null) state.positions.set(event.symbol, event.position);
@@ -223,6 +235,7 @@ function sendCommand(state: AccountState, symbol: string, command: Command): voi
 function applyLedger(state: AccountState, entry: LedgerEntry): void {
   applyEntry(state.balances, entry);
   state.ledgerHead = entry.hash;
+  state.ledgerSeq = entry.seq;
 }
 
 /** SHA-256 over everything that a replay of the journal must give again. */

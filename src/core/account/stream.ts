@@ -1,4 +1,5 @@
 // The account stream: which messages an event makes. Each message has its own number, so a resume never loses one.
+import type { Report } from "../messages.ts";
 import type { ExecType, Order } from "../order.ts";
 import type { AccountEvent, Balance, FillRecord } from "./state.ts";
 
@@ -14,10 +15,15 @@ export type StreamData =
 /** The messages of an event in the order of their numbers: the order, its fill, then each changed balance. */
 export function streamMessages(event: AccountEvent): StreamData[] {
   const messages: StreamData[] = [];
-  if (event.kind === "report" && event.execType !== "cancel_rejected" && event.execType !== "rules_changed") {
+  if (event.kind === "report" && isTold(event.execType)) {
     messages.push({ channel: "orders", execType: event.execType, order: event.order });
     if (event.fill !== null) messages.push({ channel: "fills", fill: event.fill });
   }
   for (const balance of event.balances) messages.push({ channel: "balances", balance });
   return messages;
+}
+
+/** What did not change an order is no news of it. */
+function isTold(execType: Report["execType"]): execType is ExecType {
+  return execType !== "cancel_rejected" && execType !== "replace_rejected" && execType !== "rules_changed";
 }

@@ -4,16 +4,21 @@ import type { Mark, Report, Told, Trade } from "../messages.ts";
 import { notionalOf } from "../order.ts";
 import { STEP_MS } from "../prices.ts";
 import { invariant } from "../result.ts";
-import { mayRest } from "./decide.ts";
+import { mayRest } from "./active.ts";
 import { retoldEntry } from "./fills.ts";
 import { type MarketEvent, peerOf, type ReportEvent } from "./state.ts";
 import { emit, type MarketTurn, NOTHING_MORE, report } from "./turn.ts";
 
 /**
  * A snapshot's events without a last one that is half of a trade: its entry posts the maker's side too, whose report would
- * follow, and whoever tells that report would post it again.
+ * follow, and whoever tells that report would post it again. Without the part of an atomic batch, too: what is left of it
+ * would be placed after a handshake, or not.
  */
-export function wholeTrades(events: readonly MarketEvent[]): readonly MarketEvent[] {
+export function wholeTrades(snapshot: readonly MarketEvent[]): readonly MarketEvent[] {
+  const events = snapshot.slice(
+    0,
+    snapshot.findLastIndex((event) => event.kind !== "report" || event.more !== true) + 1,
+  );
   const last = events.at(-1);
   const half = last?.kind === "report" && last.trade !== null && last.house === null && last.retold !== true;
   return half ? events.slice(0, -1) : events;
@@ -38,6 +43,8 @@ function effectOf(turn: MarketTurn, account: string, { report: { execType, fill,
   if (order === null) return {};
   invariant(order.account === account, `order ${order.id} is of ${order.account}, not of ${account}`);
   if (execType === "new") return { order, origin, rests: mayRest(order) };
+  if (execType === "replaced") return { order, rests: mayRest(order) };
+  if (execType === "triggered") return { rests: mayRest(order) };
   if (execType === "rejected" || execType === "rules_changed") return { order, origin };
   if (execType !== "fill") return {};
   invariant(fill !== null, "a fill report comes with its fill");
@@ -60,7 +67,9 @@ export function meetAccount(turn: MarketTurn, account: string, epoch: number, cs
  */
 export function openMarket(turn: MarketTurn, by: string | null, reason: string): void {
   // A snapshot may end within an order that was never to rest: what ended it is known to nobody.
-  for (const order of turn.state.orders.values()) if (!turn.state.resting.has(order.id)) cancelRestored(turn, order);
+  const { orders, resting, waiting } = turn.state;
+  for (const order of orders.values())
+    if (!resting.has(order.id) && !waiting.has(order.id)) cancelRestored(turn, order);
   for (let later = laterOfCrossed(turn); later !== null; later = laterOfCrossed(turn)) {
     cancelRestored(turn, later);
   }

@@ -5,57 +5,21 @@ import {
   type BookOrder,
   emptyBook,
   findInBook,
-  HOUSE,
   levelAt,
   type RestingOrder,
   reduceInBook,
 } from "../book.ts";
 import { canonical } from "../codec.ts";
-import type { HouseQuote } from "../house.ts";
-import { applyEntry, type Balances, GENESIS_HASH, type LedgerEntry, type Sha256 } from "../ledger.ts";
+import { applyEntry, type Balances, GENESIS_HASH, type Sha256 } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
-import type { Origin, Report, Trade } from "../messages.ts";
-import type { Side } from "../order.ts";
+import type { Report } from "../messages.ts";
 import { invariant } from "../result.ts";
-import { Expiries } from "./expiries.ts";
+import type { MarketEvent, ReportEvent } from "./events.ts";
+import { houseOrderId, placeQuotes, removeQuotes } from "./quotes.ts";
+import { Thresholds } from "./thresholds.ts";
+import { type Trailed, Waiting, type WaitingOrder } from "./triggers.ts";
 
-/** What is journalled with every event: place in the market's journal, format version, time in ms. */
-interface EventHead {
-  seq: number;
-  v: 1;
-  at: number;
-}
-
-/** A report and what it does to the order: all absolute, so that applying it needs no arithmetic of fees. */
-export interface ReportEvent extends EventHead {
-  kind: "report";
-  account: string;
-  cseq: number | null;
-  report: Report;
-  order: BookOrder | null;
-  rests: boolean;
-  budget: bigint | null;
-  feeNumerator: bigint | null;
-  house: { side: Side; price: bigint } | null;
-  trade: Trade | null;
-  entry: LedgerEntry | null;
-  /** What the account alone knows of the order, where the report answers a submit. */
-  origin?: Origin | null;
-  /** Told by the account after a restore: it has happened in a life before, and nobody is told again. */
-  retold?: true;
-}
-
-/** One row of a market's journal: new rules, the house's quotes of a step, or a report to an account. */
-export type MarketEvent =
-  | (EventHead & { kind: "rules"; rules: MarketRules })
-  | (EventHead & { kind: "requote"; step: number; reference: bigint; quotes: HouseQuote[] })
-  | ReportEvent
-  /** The journal up to here is a snapshot: from here on another life speaks, cancel-only. */
-  | (EventHead & { kind: "restored"; epoch: number; by: string; reason: string })
-  /** Hands are shaken with an account, in its epoch: its commands up to `cseq` are done with. */
-  | (EventHead & { kind: "met"; account: string; epoch: number; cseq: number })
-  /** Open again, quoting from the step after this one on. */
-  | (EventHead & { kind: "opened"; step: number; by: string | null; reason: string });
+export type { MarketEvent, ReportEvent } from "./events.ts";
 
 /** What a market knows of one account: counters, and the reports that it has not acknowledged, oldest first. */
 export interface MarketPeer {
@@ -66,7 +30,7 @@ export interface MarketPeer {
 
 /**
  * Everything that a market goes by, as its journal gives it. `orders` are the open ones of customers, of which `resting` are
- * in the book; the house's quotes are in the book alone. `at` in ms, `step` in seconds of the price path.
+ * in the book and others are `waiting`; the house's quotes are in the book alone. `at` in ms, `step` in seconds of the price path.
  */
 export interface MarketState {
   symbol: string;
@@ -80,7 +44,8 @@ export interface MarketState {
   book: Book;
   orders: Map<string, BookOrder>;
   resting: Set<string>;
-  expiring: Expiries;
+  waiting: Waiting;
+  expiring: Thresholds;
   peers: Map<string, MarketPeer>;
   balances: Balances;
   ledgerHead: string;
@@ -100,17 +65,13 @@ export function emptyMarket(rules: MarketRules, epoch: number): MarketState {
     book: emptyBook(),
     orders: new Map(),
     resting: new Set(),
-    expiring: new Expiries(),
+    waiting: new Waiting(),
+    expiring: new Thresholds(),
     peers: new Map(),
     balances: new Map(),
     ledgerHead: GENESIS_HASH,
     lastPrice: null,
   };
-}
-
-/** The id under which the house's quote at one price stands in the book. */
-export function houseOrderId(side: Side, price: bigint): string {
-  return `${HOUSE}-${side}-${price}`;
 }
 
 /** The market's record of one account, made on first use. */
@@ -135,6 +96,7 @@ export function applyMarketEvent(state: MarketState, event: MarketEvent): void {
       break;
     case "requote":
       placeQuotes(state, event.step, event.quotes);
+      for (const moved of event.trails ?? []) moveTrigger(state, moved);
       break;
     case "report":
       applyReport(state, event);
@@ -160,43 +122,6 @@ function restore(state: MarketState, epoch: number): void {
   removeQuotes(state);
 }
 
-function placeQuotes(state: MarketState, step: number, quotes: HouseQuote[]): void {
-  invariant(step > state.step, `step ${step} after ${state.step}`);
-  state.step = step;
-  removeQuotes(state);
-  for (const quote of quotes) addToBook(state.book, houseOrder(quote, state.seq));
-}
-
-function removeQuotes(state: MarketState): void {
-  for (const side of [state.book.buy, state.book.sell]) {
-    for (const level of [...side.levels.values()]) {
-      const quote = level.orders.get(houseOrderId(side.side, level.price));
-      if (quote !== undefined) reduceInBook(state.book, quote, quote.leaves);
-    }
-  }
-}
-
-/** The house's quote as an order: no fee, no owner's hold. */
-export function houseOrder(quote: HouseQuote, seq: number): RestingOrder {
-  return {
-    id: houseOrderId(quote.side, quote.price),
-    account: HOUSE,
-    side: quote.side,
-    price: quote.price,
-    leaves: quote.qty,
-    timeInForce: "gtc",
-    selfTradePrevention: "none",
-    makerFeeBps: 0,
-    takerFeeBps: 0,
-    // Nothing is held for the house: more than any quote may cost.
-    budget: 2n ** 80n,
-    feeNumerator: 0n,
-    fee: 0n,
-    expiresAt: null,
-    seq,
-  };
-}
-
 function applyReport(state: MarketState, event: ReportEvent): void {
   const { report } = event;
   const peer = peerOf(state, event.account);
@@ -206,6 +131,8 @@ function applyReport(state: MarketState, event: ReportEvent): void {
   if (event.retold !== true) peer.unacknowledged.push(report);
   if (report.execType === "new") open(state, event);
   else if (report.execType === "fill") applyFill(state, event);
+  else if (report.execType === "triggered") activate(state, event);
+  else if (report.execType === "replaced") replace(state, event);
   else if (report.execType === "canceled" || report.execType === "expired") close(state, report.orderId, true);
   if (event.entry === null) return;
   applyEntry(state.balances, event.entry);
@@ -218,10 +145,56 @@ function open(state: MarketState, event: ReportEvent): void {
   invariant(!state.orders.has(order.id), `order ${order.id} is open already`);
   state.orders.set(order.id, order);
   if (order.expiresAt !== null) state.expiring.set(order.id, order.expiresAt);
-  if (!event.rests) return;
+  if (isWaiting(order)) state.waiting.set(order);
+  if (event.rests) rest(state, order);
+}
+
+function rest(state: MarketState, order: BookOrder): void {
   invariant(isResting(order), "an order that rests has a price and a quantity");
   state.resting.add(order.id);
   addToBook(state.book, order);
+}
+
+/** The order waits no more; its place in time is from now. */
+function activate(state: MarketState, { report, rests, seq }: ReportEvent): void {
+  const order = state.orders.get(report.orderId);
+  invariant(order !== undefined && isWaiting(order), `order ${report.orderId} is triggered and does not wait`);
+  state.waiting.delete(order.id);
+  Object.assign(order, { trigger: undefined, seq });
+  if (rests) rest(state, order);
+}
+
+/** The order has other terms: it keeps its place in time where only its quantity has become less. */
+function replace(state: MarketState, event: ReportEvent): void {
+  const before = state.orders.get(event.report.orderId);
+  invariant(before !== undefined && event.order !== null, `order ${event.report.orderId} is replaced and not open`);
+  const after = { ...event.order, seq: event.seq };
+  if (isResting(before) && state.resting.has(before.id)) {
+    const less = isResting(after) && after.price === before.price ? before.leaves - after.leaves : -1n;
+    if (less >= 0n) {
+      if (less > 0n) reduceInBook(state.book, before, less);
+      before.budget = after.budget;
+      return;
+    }
+    reduceInBook(state.book, before, before.leaves);
+    state.resting.delete(before.id);
+  }
+  state.waiting.delete(after.id);
+  state.orders.set(after.id, after);
+  if (isWaiting(after)) state.waiting.set(after);
+  if (event.rests) rest(state, after);
+}
+
+function moveTrigger(state: MarketState, { orderId, price }: Trailed): void {
+  const order = state.orders.get(orderId);
+  invariant(order !== undefined && isWaiting(order), `the trigger of ${orderId} follows and does not wait`);
+  order.trigger = { ...order.trigger, price };
+  state.waiting.set(order);
+}
+
+/** Whether an order waits for its trigger. */
+export function isWaiting(order: BookOrder): order is WaitingOrder {
+  return order.trigger !== undefined;
 }
 
 function applyFill(state: MarketState, event: ReportEvent): void {
@@ -253,6 +226,7 @@ function close(state: MarketState, orderId: string, leaveBook: boolean): void {
   if (leaveBook && state.resting.has(orderId) && isResting(order)) reduceInBook(state.book, order, order.leaves);
   state.orders.delete(orderId);
   state.resting.delete(orderId);
+  state.waiting.delete(orderId);
   state.expiring.delete(orderId);
 }
 

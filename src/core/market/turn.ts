@@ -58,3 +58,8 @@ export function report(
 export function referenceAt(turn: Pick<MarketTurn, "state" | "ctx">, at: number): bigint {
   return referencePrice(turn.state.rules, turn.ctx.priceSeed, at);
 }
+
+/** As {@link referenceAt}, at this turn. */
+export function referenceNow(turn: MarketTurn): bigint {
+  return referenceAt(turn, Math.max(turn.ctx.now, turn.state.at));
+}

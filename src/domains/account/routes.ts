@@ -5,6 +5,7 @@ import { type Result, refuse } from "../../core/result.ts";
 import { wireEntry, wireTime, wireTransfer } from "../../core/wire.ts";
 import { send } from "../../http/answer.ts";
 import { API_KEY_HEADER, presentKey } from "../../http/api-keys.ts";
+import { asOfQuery } from "../../http/as-of.ts";
 import { bearerToken } from "../../http/auth.ts";
 import { clientIpText } from "../../http/client-ip.ts";
 import { type AppEnv, accessOf, keyedCaller } from "../../http/context.ts";
@@ -25,6 +26,7 @@ import { renderPage, withCursor } from "../../http/page.ts";
 import { problemResponse } from "../../http/problem.ts";
 import { verifyAccessToken } from "../../http/tokens.ts";
 import type { StreamCaller } from "../../objects/protocol.ts";
+import { historyRoutes } from "./history-routes.ts";
 import { keyRoutes } from "./key-routes.ts";
 import { accountOut, entryOut, ledgerQuery, streamQuery, ticketOut, transferIn, transferOut } from "./schema.ts";
 import { issueTicket, listLedger, listTransfers, makeTransfer, readAccount, wireAccount } from "./service.ts";
@@ -49,7 +51,10 @@ const account = operation({
   path: "/v1/account",
   ...reading,
   tags,
-  summary: "Balances and equity",
+  summary: "Balances and equity, now or as they were",
+  description:
+    "With `as_of` everything is as it was then, equity at the prices of then; `status`, `seq` and `ledger` too.",
+  request: { query: asOfQuery },
   responses: { 200: answer(accountOut, "The account"), ...problems(...TOKEN_CODES) },
 });
 const transferRequest = { headers: idempotencyHeaders, body: body(transferIn) };
@@ -150,9 +155,13 @@ async function ticketCaller(c: Context<AppEnv>, ticket: string): Promise<Result<
 
 export const accountRouter = createRouter()
   .route("/", keyRoutes)
-  .openapi(account, async (c) =>
-    send(c, await readAccount(contextOf(c)), (view) => wireAccount(view, contextOf(c).prices), 200),
-  )
+  .route("/", historyRoutes)
+  .openapi(account, async (c) => {
+    const asOf = c.req.valid("query").as_of ?? null;
+    const { priceSeed, nowMs } = contextOf(c).prices;
+    const found = await readAccount(contextOf(c), asOf);
+    return send(c, found, (view) => wireAccount(view, { priceSeed, nowMs: asOf === null ? nowMs : view.asOf }), 200);
+  })
   .openapi(deposit, async (c) => {
     const done = await makeTransfer(contextOf(c), "deposit", c.req.valid("json"), idempotencyOf(c));
     return sendOnce(c, done, wireTransfer, () => 201);

@@ -3,6 +3,7 @@ import { z } from "@hono/zod-openapi";
 import { isTypeId } from "../../core/ids.ts";
 import { API_KEY_ADDRESSES_MAX } from "../../core/limits.ts";
 import { SCOPES } from "../../core/permissions.ts";
+import { STATEMENT_FORMATS } from "../../core/statement.ts";
 import { blockIn } from "../../http/ip-block.ts";
 import { lineIn } from "../../http/line.ts";
 import { assetFilter, decimalIn, decimalOut, pageQuery, timestampIn, timestampOut } from "../../http/openapi.ts";
@@ -12,6 +13,11 @@ export const balanceOut = z
   .object({ asset: z.string(), available: decimalOut, held: decimalOut, total: decimalOut })
   .openapi("Balance");
 
+/** Where the ledger ends: the number and the hash of its last entry. Whoever keeps it can prove later what the ledger was. */
+export const chainHeadOut = z
+  .object({ seq: z.int(), hash: z.string() })
+  .openapi("LedgerHead", { description: "The ledger's last entry; 0 and 64 zeros before the first." });
+
 /** The account: `equity` is everything at reference prices and `buying_power` the USD not held, both in USD. */
 export const accountOut = z
   .object({
@@ -20,6 +26,7 @@ export const accountOut = z
     balances: z.array(balanceOut),
     equity: decimalOut,
     buying_power: decimalOut,
+    ledger: chainHeadOut.optional(),
     seq: z.int(),
     as_of: timestampOut,
   })
@@ -53,6 +60,46 @@ export const entryOut = z
     hash: z.string(),
   })
   .openapi("LedgerEntry");
+
+/** An asset in a path; what is not listed is found to be so by the verb: 404. */
+export const assetPath = z.object({ asset: z.string().max(16) });
+
+/** A balance and what makes it: `holds` and `other_holds` together are what is held. */
+export const balanceExplained = z
+  .object({
+    value: balanceOut,
+    entries: z.array(entryOut.extend({ balance: balanceOut }).openapi("BalanceEntry")),
+    next_cursor: z.string().nullable(),
+    holds: z.array(
+      z.object({ order_id: z.string(), symbol: z.string(), side: z.string(), amount: decimalOut }).openapi("Hold"),
+    ),
+    other_holds: z.object({ count: z.int(), amount: decimalOut }),
+  })
+  .openapi("ExplainedBalance");
+
+/** Which period a statement is of: `from` included, `to` not. Left out, it goes from the beginning, or up to now. */
+export const statementQuery = z.object({
+  from: timestampIn.optional(),
+  to: timestampIn.optional(),
+  format: z.enum(STATEMENT_FORMATS).default("json"),
+});
+
+const bookedPosting = z.object({ account: z.string(), asset: z.string(), amount: decimalOut, balance: decimalOut });
+
+/** A statement: its entries lead from `opening` to `closing`, and from the hash of `ledger_before` to that of `ledger`. */
+export const statementOut = z
+  .object({
+    account_id: z.string(),
+    from: timestampOut.nullable(),
+    to: timestampOut.nullable(),
+    made_at: timestampOut,
+    ledger_before: chainHeadOut,
+    opening: z.array(balanceOut),
+    entries: z.array(entryOut.extend({ postings: z.array(bookedPosting) }).openapi("BookedEntry")),
+    closing: z.array(balanceOut),
+    ledger: chainHeadOut,
+  })
+  .openapi("Statement");
 
 /** Which entries are wanted; of `from` and `to` only `from` is included. */
 export const ledgerQuery = pageQuery.extend({

@@ -1,4 +1,5 @@
 // The verbs of an account's money: each is one call to the account object.
+import type { AsOf, BalanceExplained } from "../../core/account/history.ts";
 import type { Balance, Transfer } from "../../core/account/state.ts";
 import { parseDecimal } from "../../core/decimal.ts";
 import { formatUnits, type LedgerEntry } from "../../core/ledger.ts";
@@ -9,6 +10,7 @@ import { wireBalance, wireTime } from "../../core/wire.ts";
 import type {
   AccountView,
   Answered,
+  Caller,
   Idempotency,
   LedgerQuery,
   Page,
@@ -24,9 +26,11 @@ export interface Prices {
   nowMs: number;
 }
 
-/** The account with its balances. */
-export function readAccount(ctx: AccountAccess): Promise<Result<AccountView>> {
-  return askAccount(ctx, async (account, caller) => account.account(caller));
+/** The account with its balances, now or as it was. Refuses `validation_failed` for a moment that has not come. */
+export function readAccount(ctx: AccountAccess, asOf: AsOf | null): Promise<Result<AccountView>> {
+  return askAccount<AccountView, Caller>(ctx, async (account, caller) =>
+    asOf === null ? account.account(caller) : account.stateAt(caller, asOf),
+  );
 }
 
 /** An account as the contract shows it: equity is everything at reference prices, buying power the USD not held. */
@@ -41,6 +45,7 @@ export function wireAccount(view: AccountView, prices: Prices) {
     balances: view.balances.map(wireBalance),
     equity: formatUnits(equity, "USD"),
     buying_power: formatUnits(cash, "USD"),
+    ...(view.ledger === undefined ? {} : { ledger: view.ledger }),
     seq: view.seq,
     as_of: wireTime(view.asOf),
   };
@@ -81,6 +86,15 @@ export function listTransfers(
 /** The ledger, oldest first. */
 export function listLedger(ctx: AccountAccess, query: LedgerQuery): Promise<Result<Page<LedgerEntry>>> {
   return askAccount(ctx, async (account, caller) => account.ledger(caller, query));
+}
+
+/** A balance with a page of the entries that make it, oldest first. Refuses `not_found`. */
+export async function explainBalance(
+  ctx: AccountAccess,
+  query: PageRequest & { asset: string },
+): Promise<Result<BalanceExplained>> {
+  if (findAsset(query.asset) === undefined) return refuse({ code: "not_found" });
+  return askAccount(ctx, async (account, caller) => account.explainBalance(caller, query));
 }
 
 /** A ticket that opens one stream for this session, sealed with `secret`. Refuses `rate_limited` while too many are unused. */

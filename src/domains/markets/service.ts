@@ -65,7 +65,7 @@ export function wireMarket({ rules, reference }: MarketNow) {
     price_band_bps: rules.priceBandBps,
     maker_fee_bps: rules.makerFeeBps,
     taker_fee_bps: rules.takerFeeBps,
-    order_types: ["market", "limit"],
+    order_types: ["market", "limit", "stop", "stop_limit", "take_profit", "trailing_stop"],
     time_in_force: ["gtc", "gtd", "day", "ioc", "fok"],
     reference_price: wirePrice(reference, rules),
   };

@@ -1,6 +1,8 @@
 // The operators' view of the read model. It is as late as the queue is: what must be exact is asked of the objects.
 import { and, desc, eq, lt, type SQL, sql } from "drizzle-orm";
+import { decode } from "../../core/codec.ts";
 import { fromColumn } from "../../core/money.ts";
+import type { Trigger } from "../../core/order.ts";
 import { ok, type Result } from "../../core/result.ts";
 import { type ShownOrder, wireOrder, wireTime } from "../../core/wire.ts";
 import { type DatabaseBinding, database, guardD1 } from "../../db/client.ts";
@@ -42,7 +44,7 @@ export async function listOrders(env: DatabaseBinding, wish: OrderWish): Promise
 }
 
 /** The text is the index's own: only then does SQLite use the index of open orders. */
-const OPEN = sql.raw("status IN ('pending_new', 'new', 'partially_filled')");
+const OPEN = sql.raw("status IN ('pending_new', 'held', 'new', 'partially_filled')");
 
 function statusFilter(status: OrderWish["status"]): SQL | undefined {
   if (status === "all") return undefined;
@@ -51,8 +53,11 @@ function statusFilter(status: OrderWish["status"]): SQL | undefined {
 
 function wireAdminOrder(row: typeof orders.$inferSelect): WireAdminOrder {
   const units = (stored: number | null) => (stored === null ? null : fromColumn(stored));
+  const { trigger, replaceRequested, ...kept } = row;
   const order: ShownOrder = {
-    ...row,
+    ...kept,
+    replacing: replaceRequested || null,
+    ...(trigger === null ? {} : { trigger: decode<Trigger>(trigger) }),
     qty: units(row.qty),
     notional: units(row.notional),
     limitPrice: units(row.limitPrice),

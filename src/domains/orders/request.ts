@@ -1,10 +1,15 @@
 // From a body that fits the schema to the order request that an account judges: decimals become units of listed assets.
-import type { OrderRequest } from "../../core/account/admission.ts";
+import type { OrderRequest, TriggerWish } from "../../core/account/admission.ts";
+import type { ReplaceWish } from "../../core/account/replace.ts";
 import { parseDecimal } from "../../core/decimal.ts";
 import { findMarket, type MarketRules } from "../../core/listings.ts";
-import { ok, type PlainOrderCode, type Refusal, type Result, refuse } from "../../core/result.ts";
-import type { OrderIn } from "./schema.ts";
+import type { Trail } from "../../core/order.ts";
+import { invariant, ok, type PlainOrderCode, type Refusal, type Result, refuse } from "../../core/result.ts";
+import type { OrderChange, OrderIn } from "./schema.ts";
 
+/** A hundredth of a percent is the least that a trail is told by. */
+const PERCENT_DIGITS = 2;
+const WHOLE_BPS = 10_000n;
 const UNSUPPORTED: Refusal = { code: "unsupported_order_type", detail: "No market takes this kind of order yet." };
 
 /**
@@ -22,42 +27,77 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
   // A schema error stands before any refusal: it is not remembered, and the others are.
   const notional = readNotional(order.notional, rules);
   if (!notional.ok && notional.refusal.code === "validation_failed") return notional;
-  const kind = kindOf(order);
-  if (kind === null) return refuse(UNSUPPORTED);
+  const trail = readTrail(order, rules);
+  if (!trail.ok && trail.refusal.code === "validation_failed") return trail;
+  if (!isSupported(order)) return refuse(UNSUPPORTED);
   const limitPrice = read(order.limit_price, rules.quoteScale, "off_tick");
   if (!limitPrice.ok) return limitPrice;
+  const stopPrice = read(order.stop_price, rules.quoteScale, "off_tick");
+  if (!stopPrice.ok) return stopPrice;
+  if (!trail.ok) return trail;
   const qty = read(order.qty, rules.baseScale, "off_lot");
   if (!qty.ok) return qty;
   if (!notional.ok) return notional;
+  const trigger = triggerOf(order, stopPrice.value, trail.value);
   return ok({
     clientOrderId: order.client_order_id ?? null,
     symbol: order.symbol,
     side: order.side,
-    ...kind,
-    timeInForce: order.time_in_force ?? (kind.type === "market" ? "ioc" : "gtc"),
+    type: order.type,
+    selfTradePrevention: order.self_trade_prevention,
+    timeInForce: order.time_in_force ?? (order.type === "market" ? "ioc" : "gtc"),
     postOnly: order.post_only,
     qty: qty.value,
     notional: notional.value,
     limitPrice: limitPrice.value,
     expiresAt: order.expires_at ?? null,
+    // Left out where there is none: what was asked for is compared by its text, for ever.
+    ...(trigger === null ? {} : { trigger }),
   });
 }
 
-/** The order's kind when markets take it today; null otherwise. */
-function kindOf(order: OrderIn): Pick<OrderRequest, "type" | "selfTradePrevention"> | null {
-  const { type, self_trade_prevention: selfTradePrevention } = order;
-  const extras = [
-    order.stop_price,
-    order.trail_percent,
-    order.trail_amount,
-    order.display_qty,
-    order.take_profit,
-    order.stop_loss,
-  ];
-  if (order.order_class !== "simple" || extras.some((extra) => extra !== undefined)) return null;
-  if (type !== "market" && type !== "limit") return null;
-  if (selfTradePrevention !== "none" && selfTradePrevention !== "cancel_newest") return null;
-  return { type, selfTradePrevention };
+/** Whether markets take an order of this kind today. */
+function isSupported(order: OrderIn): boolean {
+  const extras = [order.display_qty, order.take_profit, order.stop_loss];
+  return order.order_class === "simple" && extras.every((extra) => extra === undefined);
+}
+
+/** A stop goes with the price, a take_profit waits for the price to come to it. */
+function triggerOf({ type, side }: OrderIn, price: bigint | null, trail: Trail | null): TriggerWish | null {
+  if (price === null && trail === null) return null;
+  const rises = (side === "buy") !== (type === "take_profit");
+  return { when: rises ? "rises" : "falls", price, trail };
+}
+
+/** Reads a change in the units of the order's market. Refuses as {@link orderRequestOf} does. */
+export function replaceWishOf(change: OrderChange, symbol: string): Result<ReplaceWish> {
+  const rules = findMarket(symbol);
+  invariant(rules !== undefined, `an order of ${symbol}, which is not listed`);
+  const trail = readTrail(change, rules);
+  if (!trail.ok) return trail;
+  const limitPrice = read(change.limit_price, rules.quoteScale, "off_tick");
+  if (!limitPrice.ok) return limitPrice;
+  const stopPrice = read(change.stop_price, rules.quoteScale, "off_tick");
+  if (!stopPrice.ok) return stopPrice;
+  const qty = read(change.qty, rules.baseScale, "off_lot");
+  if (!qty.ok) return qty;
+  return ok({
+    ...(qty.value === null ? {} : { qty: qty.value }),
+    ...(limitPrice.value === null ? {} : { limitPrice: limitPrice.value }),
+    ...(stopPrice.value === null ? {} : { stopPrice: stopPrice.value }),
+    ...(trail.value === null ? {} : { trail: trail.value }),
+  });
+}
+
+function readTrail(order: Pick<OrderIn, "trail_percent" | "trail_amount">, rules: MarketRules): Result<Trail | null> {
+  const amount = read(order.trail_amount, rules.quoteScale, "off_tick");
+  if (!amount.ok || amount.value !== null) return amount.ok ? ok({ amount: amount.value ?? 0n }) : amount;
+  if (order.trail_percent === undefined) return ok(null);
+  const bps = parseDecimal(order.trail_percent, PERCENT_DIGITS);
+  if (bps.ok && bps.value < WHOLE_BPS) return ok({ bps: Number(bps.value) });
+  const code = bps.ok || bps.reason === "range" ? "too_big" : "excess_precision";
+  const detail = "A trail is below 100 percent and has two digits.";
+  return refuse({ code: "validation_failed", errors: [{ pointer: "/trail_percent", code, detail }] });
 }
 
 function read(text: string | undefined, scale: number, excess: PlainOrderCode): Result<bigint | null> {

@@ -2,7 +2,7 @@
 
 import { z } from "@hono/zod-openapi";
 import { PLAIN_ORDER_CODES } from "../../core/result.ts";
-import { wireFill, wireOrder } from "../../core/wire.ts";
+import { wireFill, wireOrder, wireTime } from "../../core/wire.ts";
 import { send } from "../../http/answer.ts";
 import { accessOf } from "../../http/context.ts";
 import { idempotencyOf, sendOnce } from "../../http/once.ts";
@@ -20,17 +20,36 @@ import {
 } from "../../http/openapi.ts";
 import { orderOut } from "../../http/order-shape.ts";
 import { renderPage, withCursor } from "../../http/page.ts";
+import type { BatchOutcome } from "../../objects/protocol.ts";
 import {
+  batchIn,
+  batchItemOut,
   bulkItemOut,
+  cancelAfterIn,
+  cancelAfterOut,
   clientOrderPath,
   fillOut,
   fillQuery,
+  orderChange,
   orderFilter,
   orderIn,
   orderPath,
   orderQuery,
+  readOrder,
 } from "./schema.ts";
-import { cancelAll, cancelOrder, findOrder, listFills, listOrders, placeOrder } from "./service.ts";
+import {
+  batchAnswer,
+  cancelAll,
+  cancelAllAfter,
+  cancelOrder,
+  findOrder,
+  listFills,
+  listOrders,
+  placeBatch,
+  placedStatus,
+  placeOrder,
+  replaceOrder,
+} from "./service.ts";
 
 const tags = ["Orders"];
 const reading = { access: "orders:read", asksAccount: true } as const;
@@ -54,6 +73,19 @@ const place = operation({
     201: answer(orderOut, "The order, answered by its market"),
     202: answer(orderOut, "Held and sent; its market has not answered yet"),
     ...orderProblems,
+  },
+});
+const placeMany = operation({
+  method: "post",
+  path: "/v1/orders/batch",
+  ...trading,
+  spends: "orders",
+  tags,
+  summary: "Place up to 100 orders in one call, each for itself, or all of them or none",
+  request: { headers: idempotencyHeaders, body: body(batchIn) },
+  responses: {
+    207: answer(z.object({ data: z.array(batchItemOut) }), "What became of each, in the order given"),
+    ...problems("batch_not_one_market", ...TOKEN_CODES, ...BODY_CODES, ...KEY_CODES),
   },
 });
 const list = operation({
@@ -96,6 +128,20 @@ const cancel = operation({
     ...cancelProblems,
   },
 });
+const replace = operation({
+  method: "patch",
+  path: "/v1/orders/{id}",
+  ...trading,
+  spends: "orders",
+  tags,
+  summary: "Replace an open order's terms; less of the same keeps its place in time",
+  request: { params: orderPath, body: body(orderChange) },
+  responses: {
+    200: answer(orderOut, "The order under its other terms"),
+    202: answer(orderOut, "Held and sent; its market has not answered yet"),
+    ...problems(...REFUSALS, ...READ, ...BODY_CODES, "order_not_open", "replace_pending"),
+  },
+});
 const cancelEvery = operation({
   method: "delete",
   path: "/v1/orders",
@@ -104,6 +150,18 @@ const cancelEvery = operation({
   summary: "Cancel all open orders that fit",
   request: { query: orderFilter },
   responses: { 207: answer(z.object({ data: z.array(bulkItemOut) }), "What became of each"), ...listProblems },
+});
+const cancelAfter = operation({
+  method: "post",
+  path: "/v1/orders/cancel-all-after",
+  ...trading,
+  tags,
+  summary: "Cancel all open orders unless this is called again in time",
+  request: { body: body(cancelAfterIn) },
+  responses: {
+    200: answer(cancelAfterOut, "In place of any time before"),
+    ...problems(...TOKEN_CODES, ...BODY_CODES),
+  },
 });
 const fills = operation({
   method: "get",
@@ -118,8 +176,20 @@ const fills = operation({
 export const ordersRouter = createRouter()
   .openapi(place, async (c) => {
     const answered = await placeOrder(accessOf(c), c.req.valid("json"), idempotencyOf(c));
-    return sendOnce(c, answered, wireOrder, (order, repeated) =>
-      repeated ? 200 : order.status === "pending_new" ? 202 : 201,
+    return sendOnce(c, answered, wireOrder, placedStatus);
+  })
+  .openapi(placeMany, async (c) => {
+    const { orders, atomic } = c.req.valid("json");
+    c.set("spend", { policy: "orders", count: orders.length });
+    const answered = await placeBatch(accessOf(c), { orders: orders.map(readOrder), atomic }, idempotencyOf(c));
+    // The id is looked up when all is known: a replay has that of the first answer.
+    const data = (outcomes: BatchOutcome[]) =>
+      outcomes.map((one) => batchAnswer(one, { path: c.req.path, id: c.get("requestId") }));
+    return sendOnce(
+      c,
+      answered,
+      (outcomes) => ({ data: data(outcomes) }),
+      () => 207,
     );
   })
   .openapi(list, async (c) => {
@@ -132,6 +202,10 @@ export const ordersRouter = createRouter()
     return send(c, await findOrder(accessOf(c), by), wireOrder, 200);
   })
   .openapi(read, async (c) => send(c, await findOrder(accessOf(c), { id: c.req.valid("param").id }), wireOrder, 200))
+  .openapi(replace, async (c) => {
+    const order = await replaceOrder(accessOf(c), c.req.valid("param").id, c.req.valid("json"));
+    return send(c, order, wireOrder, order.ok && (order.value.replacing ?? null) !== null ? 202 : 200);
+  })
   .openapi(cancel, async (c) => {
     const order = await cancelOrder(accessOf(c), c.req.valid("param").id);
     return send(c, order, wireOrder, order.ok && order.value.status !== "canceled" ? 202 : 200);
@@ -139,6 +213,12 @@ export const ordersRouter = createRouter()
   .openapi(cancelEvery, async (c) => {
     const request = { path: c.req.path, id: c.get("requestId") };
     return send(c, await cancelAll(accessOf(c), c.req.valid("query"), request), (data) => ({ data }), 207);
+  })
+  .openapi(cancelAfter, async (c) => {
+    const { timeout_ms } = c.req.valid("json");
+    const armed = await cancelAllAfter(accessOf(c), timeout_ms);
+    const told = (at: number | null) => ({ timeout_ms, cancel_at: at === null ? null : wireTime(at) });
+    return send(c, armed, ({ cancelAt }) => told(cancelAt), 200);
   })
   .openapi(fills, async (c) => {
     const { limit, cursor: from, symbol = null, order_id: orderId = null } = c.req.valid("query");

@@ -1,4 +1,5 @@
 // The verbs of orders: each is one call to the caller's account object, which alone may spend the account's money.
+import type { BatchItem } from "../../core/account/batch.ts";
 import type { FillRecord } from "../../core/account/state.ts";
 import { canonical } from "../../core/codec.ts";
 import type { Order, Side } from "../../core/order.ts";
@@ -6,10 +7,10 @@ import { ok, PLAIN_ORDER_CODES, type Refusal, type Result, refuse } from "../../
 import { wireOrder } from "../../core/wire.ts";
 import { mapOnce } from "../../http/once.ts";
 import { problemOf } from "../../http/problem.ts";
-import type { Answered, Idempotency, OrderQuery, Page, PageRequest } from "../../objects/protocol.ts";
+import type { Answered, BatchOutcome, Idempotency, OrderQuery, Page, PageRequest } from "../../objects/protocol.ts";
 import { type AccountAccess, askAccount, askAccountOnce } from "../../objects/stubs.ts";
-import { orderRequestOf } from "./request.ts";
-import type { OrderIn } from "./schema.ts";
+import { orderRequestOf, replaceWishOf } from "./request.ts";
+import type { OrderChange, OrderIn } from "./schema.ts";
 
 /**
  * Places an order. Refuses what {@link orderRequestOf} refuses, what the account refuses, and what the market refused. The
@@ -31,6 +32,64 @@ export async function placeOrder(
   return mapOnce(answered, marketRefusal);
 }
 
+/** A batch as it came: each order as it is judged by its own, those that are none with the reason, and whether all or none. */
+export interface BatchRead {
+  orders: readonly { sent: unknown; order: Result<OrderIn> }[];
+  atomic: boolean;
+}
+
+/** One order of a batch as it is answered: what POST /v1/orders would have answered to it alone. */
+export interface BatchAnswer {
+  status_code: number;
+  order?: ReturnType<typeof wireOrder>;
+  problem?: ReturnType<typeof problemOf>;
+}
+
+/**
+ * Places orders together. Refuses `batch_not_one_market` for an atomic batch that names several symbols; else each order has
+ * its own answer, and the account remembers what it remembers of single ones.
+ */
+export async function placeBatch(
+  ctx: AccountAccess,
+  { orders, atomic }: BatchRead,
+  idempotency: Idempotency | null,
+): Promise<Answered<BatchOutcome[]>> {
+  const symbols = new Set(orders.flatMap(({ sent }) => symbolOf(sent)));
+  if (atomic && symbols.size > 1) return { result: refuse({ code: "batch_not_one_market" }), replay: null };
+  const items = orders.map(({ sent, order }) => batchItemOf(sent, order));
+  return askAccountOnce(ctx, async (account, caller) => account.placeBatch(caller, { items, atomic }, idempotency));
+}
+
+function symbolOf(sent: unknown): string[] {
+  const named = typeof sent === "object" && sent !== null && "symbol" in sent ? sent.symbol : undefined;
+  return typeof named === "string" ? [named] : [];
+}
+
+function batchItemOf(sent: unknown, order: Result<OrderIn>): BatchItem {
+  const request = order.ok ? orderRequestOf(order.value) : order;
+  if (request.ok) return { kind: "order", request: request.value };
+  const { refusal } = request;
+  if (!order.ok || refusal.code === "validation_failed") return { kind: "invalid", body: canonical(sent), refusal };
+  const clientOrderId = order.value.client_order_id ?? null;
+  return { kind: "unread", clientOrderId, body: canonical(order.value), refusal };
+}
+
+/** The answer to one order of a batch, for the request at this path. */
+export function batchAnswer({ result, repeated }: BatchOutcome, request: { path: string; id: string }): BatchAnswer {
+  const refusal = result.ok ? marketRefusal(result.value) : result.refusal;
+  if (refusal !== null || !result.ok) {
+    const problem = problemOf(refusal ?? { code: "internal" }, request.path, request.id);
+    return { status_code: problem.status, problem };
+  }
+  const order = wireOrder(result.value);
+  return { status_code: placedStatus(result.value, repeated), order };
+}
+
+/** What placing an order is answered with: 200 when it was there before, 202 while its market has not answered. */
+export function placedStatus(order: Order, repeated: boolean): 200 | 201 | 202 {
+  return repeated ? 200 : order.status === "pending_new" ? 202 : 201;
+}
+
 /** The refusal of an order that its market rejected; it exists, so it is named. */
 function marketRefusal(order: Order): Refusal | null {
   if (order.status !== "rejected") return null;
@@ -48,6 +107,20 @@ export async function cancelOrder(ctx: AccountAccess, orderId: string): Promise<
   const result = await askAccount(ctx, async (account, caller) => account.cancelOrder(caller, orderId));
   const tooLate = result.ok && result.value.status !== "canceled" && !result.value.cancelRequested;
   return tooLate ? refuse({ code: "order_not_open" }) : result;
+}
+
+/**
+ * Gives an open order other terms. Refuses `not_found`, `order_not_open`, `replace_pending`, and as for a new one. Its market
+ * may not have answered yet: the order is as it was then, and says so.
+ */
+export async function replaceOrder(ctx: AccountAccess, id: string, input: OrderChange): Promise<Result<Order>> {
+  const found = await findOrder(ctx, { id });
+  if (!found.ok) return found;
+  const wish = replaceWishOf(input, found.value.symbol);
+  if (!wish.ok) return wish;
+  // Counted with the look above: without a spend it is not counted again.
+  const { spend: _, ...caller } = ctx.caller;
+  return askAccount({ ...ctx, caller }, async (account, who) => account.replaceOrder(who, id, wish.value));
 }
 
 /** One order of a bulk cancel: 200 once canceled, 202 while its market has not answered, 409 when it was too late. */
@@ -78,6 +151,11 @@ export async function cancelAll(
       };
     }),
   );
+}
+
+/** Has all open orders canceled in `timeoutMs` unless this is asked for again; 0: no more. Answers when, in ms, or null. */
+export function cancelAllAfter(ctx: AccountAccess, timeoutMs: number): Promise<Result<{ cancelAt: number | null }>> {
+  return askAccount(ctx, async (account, caller) => account.cancelAllAfter(caller, timeoutMs));
 }
 
 /** One of the caller's orders by its id or client_order_id. Refuses `not_found`, also for another user's order. */

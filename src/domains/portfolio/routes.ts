@@ -1,11 +1,21 @@
 // Positions and the portfolio over HTTP.
 import type { Context } from "hono";
 import { wirePosition } from "../../core/wire.ts";
+import { wirePositionExplained } from "../../core/wire-history.ts";
 import { send } from "../../http/answer.ts";
+import { asOfQuery } from "../../http/as-of.ts";
 import { type AppEnv, accessOf } from "../../http/context.ts";
-import { answer, createRouter, operation, problems, TOKEN_CODES } from "../../http/openapi.ts";
-import { portfolioOut, positionList, positionOut, symbolPath } from "./schema.ts";
-import { type PortfolioContext, readPortfolio, readPosition, type ValuedPosition, wirePortfolio } from "./service.ts";
+import { answer, createRouter, operation, pageQuery, problems, TOKEN_CODES } from "../../http/openapi.ts";
+import { cursorText, withCursor } from "../../http/page.ts";
+import { portfolioOut, positionExplained, positionList, positionOut, symbolPath } from "./schema.ts";
+import {
+  explainPosition,
+  type PortfolioContext,
+  readPortfolio,
+  readPosition,
+  type ValuedPosition,
+  wirePortfolio,
+} from "./service.ts";
 
 const tags = ["Portfolio"];
 const door = { access: "account:read", asksAccount: true } as const;
@@ -15,7 +25,8 @@ const positions = operation({
   path: "/v1/positions",
   ...door,
   tags,
-  summary: "Your positions at average cost",
+  summary: "Your positions at average cost, now or as they were",
+  request: { query: asOfQuery },
   responses: { 200: answer(positionList, "Positions"), ...problems(...TOKEN_CODES) },
 });
 const position = operation({
@@ -23,16 +34,32 @@ const position = operation({
   path: "/v1/positions/{symbol}",
   ...door,
   tags,
-  summary: "One position",
-  request: { params: symbolPath },
+  summary: "One position, now or as it was",
+  request: { params: symbolPath, query: asOfQuery },
   responses: { 200: answer(positionOut, "The position"), ...problems(...TOKEN_CODES, "not_found") },
+});
+const explanation = operation({
+  method: "get",
+  path: "/v1/positions/{symbol}/explain",
+  ...door,
+  tags,
+  summary: "What makes a position: fills and transfers, oldest first, and the lots that are left",
+  description:
+    "Each entry says how it changed quantity, cost and realized profit, and the position after it; after the last it is " +
+    "`value`. `lots` are what is left when the oldest units leave first; their cost is another way to count than the average's.",
+  request: { params: symbolPath, query: pageQuery },
+  responses: {
+    200: answer(positionExplained, "The position and its entries"),
+    ...problems(...TOKEN_CODES, "not_found"),
+  },
 });
 const portfolio = operation({
   method: "get",
   path: "/v1/portfolio",
   ...door,
   tags,
-  summary: "Equity, cash, profit and allocation",
+  summary: "Equity, cash, profit and allocation, now or as they were",
+  request: { query: asOfQuery },
   responses: { 200: answer(portfolioOut, "The portfolio"), ...problems(...TOKEN_CODES) },
 });
 
@@ -44,8 +71,29 @@ const render = ({ position, price }: ValuedPosition) => wirePosition(position, p
 
 export const portfolioRouter = createRouter()
   .openapi(positions, async (c) => {
-    const found = await readPortfolio(contextOf(c));
+    const found = await readPortfolio(contextOf(c), c.req.valid("query").as_of ?? null);
     return send(c, found, (all) => ({ data: all.positions.map(render), next_cursor: null }), 200);
   })
-  .openapi(position, async (c) => send(c, await readPosition(contextOf(c), c.req.valid("param").symbol), render, 200))
-  .openapi(portfolio, async (c) => send(c, await readPortfolio(contextOf(c)), wirePortfolio, 200));
+  .openapi(position, async (c) => {
+    const { symbol } = c.req.valid("param");
+    return send(c, await readPosition(contextOf(c), symbol, c.req.valid("query").as_of ?? null), render, 200);
+  })
+  .openapi(explanation, async (c) => {
+    const { symbol } = c.req.valid("param");
+    const { limit, cursor: from } = c.req.valid("query");
+    const found = await withCursor(from, (cursor) => explainPosition(contextOf(c), { symbol, limit, cursor }));
+    return send(
+      c,
+      found,
+      (one) => ({
+        value: render(one.valued),
+        ...wirePositionExplained(one),
+        next_cursor: cursorText(one.nextCursor),
+      }),
+      200,
+    );
+  })
+  .openapi(portfolio, async (c) => {
+    const found = await readPortfolio(contextOf(c), c.req.valid("query").as_of ?? null);
+    return send(c, found, wirePortfolio, 200);
+  });

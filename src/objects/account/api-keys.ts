@@ -1,6 +1,6 @@
 // The API keys of one account: as hashes, with what each may do. Asked in the call that uses one, so that a revoked key is
 // refused from the next call on and no other place need be asked.
-import { type KeyProof, type PresentedKey, sameDigest } from "../../core/api-keys.ts";
+import { isKeyId, type KeyProof, type PresentedKey, sameDigest } from "../../core/api-keys.ts";
 import { contains, parseBlock, parseIp } from "../../core/ip.ts";
 import {
   API_KEY_STREAM_MS,
@@ -152,6 +152,12 @@ export class ApiKeys {
   ticketed(id: string): PresentedKey | undefined {
     const row = this.#find(id);
     return row === undefined ? undefined : { hash: row.hash, scope: "read", ip: "", proof: "ticket" };
+  }
+
+  /** Whether a session, or a key with the scope for it, may place and cancel orders. */
+  mayTrade(id: string): boolean {
+    const row = isKeyId(id) ? this.#find(id) : undefined;
+    return !isKeyId(id) || (JSON.parse(row?.scopes ?? "[]") as Scope[]).includes("trade");
   }
 
   /** Until when a stream opened now by a key lives, in ms. */

@@ -14,6 +14,7 @@ import type { ObjectPorts } from "../ports.ts";
 import type { OperatorAct, PageRequest, ParkedView } from "../protocol.ts";
 import { checkStored } from "../stored.ts";
 import type { Timer } from "../timers.ts";
+import { Absence } from "./absence.ts";
 import { MarketLinks, type Said } from "./markets.ts";
 import { AccountRestoring } from "./restoring.ts";
 import { AccountStore } from "./store.ts";
@@ -32,6 +33,8 @@ export interface AccountPorts extends ObjectPorts {
     closeSession: (sessionId: string | null) => void;
     /** Closes the sockets whose token has run out. Answers when the next one's does, in ms; null when none is left. */
     closeExpired: () => number | null;
+    /** As {@link AbsencePorts.watch}. */
+    watch: (guard: string) => number | null;
   };
 }
 
@@ -48,6 +51,7 @@ export class AccountEngine {
   readonly #ports: AccountPorts;
   readonly store: AccountStore;
   readonly #memory: Memory<AccountState>;
+  readonly absence: Absence;
   /** Restore, and the handshakes after it. */
   readonly restoring: AccountRestoring;
   /** The journal as the read model gets it. */
@@ -67,6 +71,16 @@ export class AccountEngine {
       setMeta: (key, value) => this.store.setMeta(key, value),
     });
     this.restoring = new AccountRestoring(this, ports);
+    this.absence = new Absence({
+      now: ports.now,
+      makeId: ports.makeId,
+      tx: (work) => this.#memory.tx(work),
+      timers: () => this.#memory.timers,
+      isStopped: () => this.stopped !== null,
+      commit: (work) => this.commit(work),
+      tell: (symbol) => this.tell(symbol),
+      watch: (guard) => ports.sockets.watch(guard),
+    });
     this.journal = new Outbox(ports, {
       object: "account",
       epoch: () => this.state.epoch,
@@ -233,8 +247,9 @@ export class AccountEngine {
     this.#ports.alert(`alarm of ${this.#ports.name}: ${String(error)}`);
   }
 
-  async #ring({ kind, ref }: Timer): Promise<void> {
-    if (kind !== TOKEN_TIMER) return this.#links.ring(ref);
+  async #ring(timer: Timer): Promise<void> {
+    if (this.absence.rings(timer)) return this.absence.ring(timer);
+    if (timer.kind !== TOKEN_TIMER) return this.#links.ring(timer.ref);
     const next = this.#ports.sockets.closeExpired();
     this.#memory.tx(() => {
       const { timers } = this.#memory;
@@ -251,5 +266,6 @@ export class AccountEngine {
 }
 
 function isWaiting(order: Order): boolean {
-  return order.status === "pending_new" || (isOpen(order.status) && order.cancelRequested);
+  if (order.status === "pending_new") return true;
+  return isOpen(order.status) && (order.cancelRequested || (order.replacing ?? null) !== null);
 }

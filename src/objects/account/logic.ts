@@ -1,19 +1,24 @@
 // An account: the one place that spends its owner's money. Its verbs; how an act becomes durable is in engine.ts.
 
 import type { OrderRequest } from "../../core/account/admission.ts";
-import { emit, requestCancel, transfer } from "../../core/account/decide.ts";
+import { emit, transfer } from "../../core/account/decide.ts";
+import type { ReplaceWish } from "../../core/account/replace.ts";
 import { understands } from "../../core/account/reports.ts";
 import { type AccountState, balanceOf, type OnceKey, type Transfer } from "../../core/account/state.ts";
 import type { KeyOwner } from "../../core/api-keys.ts";
 import { canonical } from "../../core/codec.ts";
 import { isRestored, strangeEpoch } from "../../core/epochs.ts";
-import { isOpen, type Order, type Side } from "../../core/order.ts";
+import type { Order, Side } from "../../core/order.ts";
 import { invariant, ok, type Result, refuse } from "../../core/result.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
 import type { Outbox } from "../outbox.ts";
-import type { AccountView, Answered, Caller, Idempotency, UnreadOrder } from "../protocol.ts";
+import type { AccountView, Answered, Batch, BatchOutcome, Caller, Idempotency, UnreadOrder } from "../protocol.ts";
+import type { Absence } from "./absence.ts";
 import { ApiKeys } from "./api-keys.ts";
-import { AccountEngine, type AccountPorts, HALTED, SETTLED } from "./engine.ts";
+import { Batches, type PlacedBatch } from "./batches.ts";
+import { Changes } from "./changes.ts";
+import { AccountEngine, type AccountPorts, HALTED } from "./engine.ts";
+import { AccountHistory } from "./history.ts";
 import { AccountOperations } from "./operations.ts";
 import { type Asked, type Placed, Placing, RESTORING } from "./placing.ts";
 import { AccountReads } from "./reads.ts";
@@ -25,15 +30,23 @@ export class AccountLogic {
   readonly #ports: AccountPorts;
   readonly #engine: AccountEngine;
   readonly #placing: Placing;
+  readonly #batches: Batches;
+  readonly #changes: Changes;
   readonly reads: AccountReads;
+  readonly history: AccountHistory;
   readonly operations: AccountOperations;
   readonly keys: ApiKeys;
+  readonly absence: Absence;
 
   constructor(ports: AccountPorts) {
     this.#ports = ports;
     this.#engine = new AccountEngine(ports);
     this.#placing = new Placing(ports, this.#engine);
+    this.#changes = new Changes(this.#engine, this.#placing);
+    this.#batches = new Batches(ports, this.#engine, this.#placing);
     this.reads = new AccountReads(ports);
+    this.absence = this.#engine.absence;
+    this.history = new AccountHistory(ports, () => this.state);
     this.operations = new AccountOperations(this.#engine);
     this.keys = new ApiKeys(ports);
   }
@@ -92,6 +105,17 @@ export class AccountLogic {
     return done.ok ? done.value : { result: done, replay: null };
   }
 
+  /** Places orders together: see {@link Batches.place}. What is placed is answered by {@link answerBatch}. */
+  placeBatch(caller: Caller, batch: Batch, idempotency: Idempotency | null): Answered<BatchOutcome[]> | PlacedBatch {
+    const done = this.#command(caller, () => ok(this.#batches.place(batch, idempotency)));
+    return done.ok ? done.value : { result: done, replay: null };
+  }
+
+  /** The orders of a batch as they are now; kept as the first answer to its idempotency key where one was given. */
+  answerBatch(placed: PlacedBatch, idempotency: Idempotency | null): Answered<BatchOutcome[]> {
+    return this.#batches.answer(placed, idempotency);
+  }
+
   /** The order as it is now; kept as the first answer to its idempotency key where one was given. */
   answer(placed: Placed, idempotency: Idempotency | null): Answered<Order> {
     return this.#placing.answer(placed, idempotency);
@@ -102,34 +126,30 @@ export class AccountLogic {
    * order is as it was. Refuses `not_found`, and `order_not_open` unless it is canceled already.
    */
   cancel(caller: Caller, orderId: string): Result<Asked> {
-    return this.#command(caller, () => this.#cancel(orderId));
+    return this.#command(caller, () => this.#changes.cancel(orderId));
   }
 
-  #cancel(orderId: string): Result<Asked> {
-    const order = this.order(orderId);
-    if (order === undefined) return refuse({ code: "not_found" });
-    if (order.status === "canceled") return ok({ order, settled: SETTLED });
-    if (!isOpen(order.status)) return refuse({ code: "order_not_open" });
-    const asked = this.#engine.commit((turn) => requestCancel(turn, order));
-    const settled = this.#engine.settled(asked);
-    this.#engine.tell(order.symbol);
-    return ok({ order: asked, settled });
+  /**
+   * Asks the market for other terms of an order. Resolves as {@link cancel} does. Refuses `not_found`, as core's
+   * requestReplace, and `unavailable` while the market is parked.
+   */
+  replace(caller: Caller, orderId: string, wish: ReplaceWish): Result<Asked> {
+    return this.#command(caller, () => this.#changes.replace(orderId, wish));
+  }
+
+  /** The order once it has been asked to be replaced; the refusal when the market has made no change. */
+  replaced(orderId: string): Result<Order> {
+    return this.#changes.replaced(orderId);
   }
 
   /** Asks to cancel every open order that fits the filter; one flight per market carries them together. */
   cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }): Result<Asked[]> {
-    return this.#command(caller, () => ok(this.#cancelAll(filter)));
+    return this.#command(caller, () => ok(this.#changes.cancelAll(filter)));
   }
 
-  #cancelAll(filter: { symbol: string | null; side: Side | null }): Asked[] {
-    const fits = (order: Order) =>
-      (filter.symbol ?? order.symbol) === order.symbol && (filter.side ?? order.side) === order.side;
-    const open = [...this.state.orders.values()].filter(fits);
-    const asked =
-      open.length === 0 ? [] : this.#engine.commit((turn) => open.map((order) => requestCancel(turn, order)));
-    const waiting = asked.map((order) => ({ order, settled: this.#engine.settled(order) }));
-    for (const symbol of new Set(asked.map((order) => order.symbol))) this.#engine.tell(symbol);
-    return waiting;
+  /** Has all open orders canceled unless this is asked for again in time: see {@link Absence.cancelAfter}. */
+  cancelAllAfter(caller: Caller, timeoutMs: number): Result<{ cancelAt: number | null }> {
+    return this.#command(caller, () => ok({ cancelAt: this.absence.cancelAfter(timeoutMs) }));
   }
 
   /** Moves paper money in or out, once per idempotency key. Refuses as core's transfer does, and idempotency_key_reused. */
@@ -240,7 +260,9 @@ export class AccountLogic {
       available: balanceOf(this.state, "available", asset),
       held: balanceOf(this.state, "held", asset),
     }));
-    return { id: this.#ports.name, status: this.state.status, balances, seq: this.state.seq, asOf: this.#ports.now() };
+    const { status, seq, ledgerSeq, ledgerHead } = this.state;
+    const ledger = { seq: ledgerSeq, hash: ledgerHead };
+    return { id: this.#ports.name, status, balances, ledger, seq, asOf: this.#ports.now() };
   }
 
   /** The journal as the read model gets it. */

@@ -3,14 +3,8 @@
 import { understands } from "../../core/account/reports.ts";
 import type { AccountPeer } from "../../core/account/state.ts";
 import { isRestored } from "../../core/epochs.ts";
-import {
-  BACKOFF_FIRST_MS,
-  BACKOFF_MAX_MS,
-  COMMANDS_PER_CALL_MAX,
-  REPORTS_PER_CALL_MAX,
-  SAFETY_NET_MS,
-} from "../../core/limits.ts";
-import type { Report } from "../../core/messages.ts";
+import { BACKOFF_FIRST_MS, BACKOFF_MAX_MS, REPORTS_PER_CALL_MAX, SAFETY_NET_MS } from "../../core/limits.ts";
+import { commandsOfCall, type Report } from "../../core/messages.ts";
 import type { ExchangeAnswer, HandshakeAnswer } from "../calls.ts";
 import { type Parking, reasonToPark } from "../parking.ts";
 import type { OperatorAct } from "../protocol.ts";
@@ -84,7 +78,7 @@ export class MarketLinks {
   async #fly(symbol: string): Promise<boolean> {
     if (this.#ports.isUnmet(symbol)) return this.#shake(symbol);
     const { pending, rseq, epoch: to } = this.#ports.peer(symbol);
-    const commands = pending.slice(0, COMMANDS_PER_CALL_MAX);
+    const commands = commandsOfCall(pending);
     const call = { v: 1 as const, ...this.#ports.identity(), to, rseq, commands };
     const answer = await this.#answerTo(() => this.#ports.send.exchange(symbol, call));
     // A handshake began while the call was out: what was said before it is told again.

@@ -12,6 +12,7 @@ import { ok, type Result, refuse } from "../../core/result.ts";
 import { wireTime } from "../../core/wire.ts";
 import { log } from "../../log.ts";
 import type { Caller, StreamCaller } from "../protocol.ts";
+import type { Absence } from "./absence.ts";
 import { type AccountSocket, type KeptSocket, publish, receive, type StreamSource, sendError } from "./sockets.ts";
 
 /** Who an access token stands for. Refuses as HTTP does: `token_expired` when only its time is over, else `unauthenticated`. */
@@ -30,6 +31,7 @@ export interface SocketPorts {
 
 /** What the sockets need of their account. */
 export interface SocketAccount extends StreamSource {
+  absence: Pick<Absence, "guard" | "unguard" | "left">;
   /** Whether this session or key still counts here, asked once a call. Refuses `session_revoked`, or what a key lacks. */
   enter: (caller: Caller) => Result<unknown>;
   /** Has {@link OpenSockets.closeExpired} called at `at`, in ms, or before. */
@@ -151,13 +153,33 @@ export class OpenSockets {
 
   /** Closes the sockets whose clients have said nothing for a minute: most of them have gone without a word. */
   #closeSilent(): void {
-    const latest = this.#ports.now() - SOCKET_SILENCE_MAX_MS;
+    for (const socket of this.#ports.open()) this.#with(socket, (one) => this.#closeIfSilent(socket, one));
+  }
+
+  /** When a socket's silence will have lasted for a minute, in ms; null when it has, and the socket is closed. */
+  #closeIfSilent(socket: WebSocket, one: AccountSocket): number | null {
+    const until = Math.max(one.kept.heardAtMs, this.#ports.pingedAt(socket) ?? 0) + SOCKET_SILENCE_MAX_MS;
+    if (until > this.#ports.now()) return until;
+    one.close(4000, "silent");
+    return null;
+  }
+
+  /** Looks at the socket of this name that is in charge of the orders: see {@link Absence}. */
+  watch(guard: string): number | null {
     for (const socket of this.#ports.open()) {
-      const pingedAt = this.#ports.pingedAt(socket) ?? 0;
-      this.#with(socket, (one) => {
-        if (Math.max(one.kept.heardAtMs, pingedAt) <= latest) one.close(4000, "silent");
+      const seen = this.#with(socket, (one) => {
+        if (one.kept.guard !== guard) return undefined;
+        return this.#closeIfExpired(one) ? null : this.#closeIfSilent(socket, one);
       });
+      if (seen !== undefined) return seen;
     }
+    return null;
+  }
+
+  /** A socket has closed, whoever has closed it. */
+  closed(socket: WebSocket): void {
+    const { guard } = socket.deserializeAttachment() as KeptSocket;
+    if (guard !== undefined) this.#account.absence.left(guard);
   }
 
   /** What `use` answers of a socket; undefined when it is closed, or cannot be written to. */
@@ -168,7 +190,10 @@ export class OpenSockets {
     const one: AccountSocket = {
       kept,
       send: (text) => socket.send(text),
-      close: (code, reason) => socket.close(code, reason),
+      close: (code, reason) => {
+        socket.close(code, reason);
+        if (one.kept.guard !== undefined) this.#account.absence.left(one.kept.guard);
+      },
     };
     try {
       return use(one);

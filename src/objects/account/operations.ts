@@ -2,6 +2,7 @@
 import { emit } from "../../core/account/decide.ts";
 import type { AccountStatus } from "../../core/account/state.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
+import type { Outbox } from "../outbox.ts";
 import type { OperatorAct, PageRequest, ParkedView, RestoreView, Snapshot } from "../protocol.ts";
 import { type AccountEngine, HALTED } from "./engine.ts";
 
@@ -20,6 +21,11 @@ export class AccountOperations {
         this.#engine.commit((turn) => emit(turn, { kind: "status_changed", status, reason }));
       return ok(null);
     });
+  }
+
+  /** The journal as the read model gets it. */
+  get journal(): Outbox {
+    return this.#engine.journal;
   }
 
   /** The markets that this account sends nothing to, and whether it is stopped. */

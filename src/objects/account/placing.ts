@@ -5,7 +5,7 @@ import type { OnceKey } from "../../core/account/state.ts";
 import { canonical, decode, encode } from "../../core/codec.ts";
 import { IN_FLIGHT_MAX_MS } from "../../core/limits.ts";
 import type { Order } from "../../core/order.ts";
-import { invariant, ok, type Result, refuse } from "../../core/result.ts";
+import { invariant, ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import type { Answered, Idempotency, UnreadOrder } from "../protocol.ts";
 import type { AccountEngine, AccountPorts } from "./engine.ts";
 import type { OnceRecord } from "./store.ts";
@@ -31,14 +31,14 @@ interface Wish {
 
 type ByKey = OnceKey & { requestId: string };
 
-const PARKED = refuse({
+const PARKED: Refusal = {
   code: "unavailable",
   detail: "The link to this market is parked until an operator resumes it.",
-});
+};
 
 /** Nothing may be decided, not even that a key is new, before everything that has happened is known again. */
 export const RESTORING = refuse({ code: "unavailable", detail: "This account is being restored." });
-const UNMET = refuse({ code: "unavailable", detail: "This market is being restored." });
+const UNMET: Refusal = { code: "unavailable", detail: "This market is being restored." };
 
 /** Places orders once for ever: the same key with the same body gets the first answer, with another body a refusal. */
 export class Placing {
@@ -71,16 +71,31 @@ export class Placing {
     return this.#once({ ...unread, market: null, judge }, idempotency);
   }
 
-  /** Why nothing new can be decided now; null when it can. */
-  #away(market: string | null): typeof RESTORING | null {
+  /** Why nothing new can be decided now, of a market or of any; null when it can. Not to be recorded. */
+  away(market: string | null): Refusal | null {
     const { state, handshakes } = this.#engine;
     const waits = (symbol: string) => state.restoring || symbol === market;
     // An alarm that was dropped would leave hands unshaken for ever: whoever is refused has them offered again.
     for (const symbol of handshakes.unmet) if (waits(symbol)) this.#engine.tell(symbol);
-    if (state.restoring) return RESTORING;
+    if (state.restoring) return RESTORING.refusal;
     // It could not be sent: nothing may be held for an order that waits for a person.
     if (market !== null && this.#engine.isParked(market)) return PARKED;
     return market !== null && handshakes.has(market) ? UNMET : null;
+  }
+
+  /** Whether the first answer to a key is being waited for. */
+  isInFlight(key: string): boolean {
+    return (this.#inFlight.get(key) ?? 0) > this.#ports.now();
+  }
+
+  /** From now on the first answer to this key is being waited for. */
+  takeFlight(key: string): void {
+    this.#inFlight.set(key, this.#ports.now() + IN_FLIGHT_MAX_MS);
+  }
+
+  /** The first answer to this key is there. */
+  land(key: string): void {
+    this.#inFlight.delete(key);
   }
 
   #once({ clientOrderId: id, body, market, judge }: Wish, idempotency: Idempotency | null): Answered<Order> | Placed {
@@ -92,8 +107,8 @@ export class Placing {
     const sameId = byId === null ? undefined : store.findOnce(byId.scope, byId.key);
     if (byKey !== null && sameKey !== undefined) return this.#replayed(byKey, sameKey, sameId);
     if (sameId !== undefined) return this.#repeated(bodyHash, sameId, byKey);
-    const away = this.#away(market);
-    if (away !== null) return { result: away, replay: null };
+    const away = this.away(market);
+    if (away !== null) return { result: refuse(away), replay: null };
     const once = [byKey, byId].filter((key) => key !== null);
     const judged = this.#engine.commit((turn) => judge(turn, bodyHash, once));
     if (!judged.ok) return { result: judged, replay: null };
@@ -105,9 +120,7 @@ export class Placing {
   /** The answer to an idempotency key that has been used before: its first one, as long as the body is the same. */
   #replayed(key: ByKey, known: OnceRecord, sameId: OnceRecord | undefined): Answered<Order> | Placed {
     if (known.bodyHash !== key.bodyHash) return { result: refuse({ code: "idempotency_key_reused" }), replay: null };
-    if ((this.#inFlight.get(key.key) ?? 0) > this.#ports.now()) {
-      return { result: refuse({ code: "idempotency_in_flight" }), replay: null };
-    }
+    if (this.isInFlight(key.key)) return { result: refuse({ code: "idempotency_in_flight" }), replay: null };
     const requestId = known.requestId ?? "";
     if (known.refusal !== null) return { result: refuse(known.refusal), replay: { by: "idempotency_key", requestId } };
     const replay: Answered<Order>["replay"] = {
@@ -141,7 +154,7 @@ export class Placing {
   }
 
   #placed(order: Order, key: ByKey | null, replay: Placed["replay"]): Placed {
-    if (key !== null) this.#inFlight.set(key.key, this.#ports.now() + IN_FLIGHT_MAX_MS);
+    if (key !== null) this.takeFlight(key.key);
     return { order, settled: this.#engine.settled(order), replay };
   }
 
@@ -149,7 +162,7 @@ export class Placing {
   answer(placed: Placed, idempotency: Idempotency | null): Answered<Order> {
     const order = this.#engine.order(placed.order.id) ?? placed.order;
     if (idempotency === null) return { result: ok(order), replay: placed.replay };
-    this.#inFlight.delete(idempotency.key);
+    this.land(idempotency.key);
     const kept = this.#engine.store.keepAnswer("orders", idempotency.key, encode(order));
     return { result: ok(decode<Order>(kept)), replay: placed.replay };
   }

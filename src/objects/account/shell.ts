@@ -1,33 +1,31 @@
 // The account object's class: wires the logic and the sockets to the platform and decides nothing.
-import { DurableObject } from "cloudflare:workers";
 import type { OrderRequest } from "../../core/account/admission.ts";
+import type { AsOf, Period } from "../../core/account/history.ts";
+import type { ReplaceWish } from "../../core/account/replace.ts";
 import type { AccountStatus, Transfer } from "../../core/account/state.ts";
 import { isKeyId, type KeyOwner } from "../../core/api-keys.ts";
 import { SETTLE_WAIT_MS } from "../../core/limits.ts";
 import type { Order, Side } from "../../core/order.ts";
-import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
+import { ok, type Result, refuse } from "../../core/result.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
 import { platformPorts, waitAtMost, withTimeout } from "../platform.ts";
 import type {
   AccountRpc,
   Answered,
+  Batch,
   Caller,
   Counted,
   Idempotency,
-  JournalHead,
-  JournalSlice,
   LedgerQuery,
   NewApiKey,
   OperatorAct,
   OrderQuery,
-  Page,
   PageRequest,
-  ParkedView,
-  RestoreView,
   Snapshot,
   StreamCaller,
   UnreadOrder,
 } from "../protocol.ts";
+import { ObjectShell } from "../shell.ts";
 import { journalQueue, marketStub } from "../stubs.ts";
 import { AccountLogic } from "./logic.ts";
 import { type AccountRates, Meter } from "./meter.ts";
@@ -39,8 +37,9 @@ import { Tickets } from "./tickets.ts";
  * The account object, but for how it verifies tokens and how often its owner may call: objects know nothing of keys and
  * configuration, and worker.ts hands both in.
  */
-export class AccountShell extends DurableObject<Env> implements AccountRpc {
+export class AccountShell extends ObjectShell implements AccountRpc {
   readonly #logic: AccountLogic;
+  protected readonly operated: AccountLogic["operations"];
   readonly #tickets: Tickets;
   readonly #sockets: OpenSockets;
   readonly #meter: Meter;
@@ -59,8 +58,10 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
         publish: (events) => this.#sockets.publish(events),
         closeSession: (sessionId) => this.#sockets.closeSession(sessionId),
         closeExpired: () => this.#sockets.closeExpired(),
+        watch: (guard) => this.#sockets.watch(guard),
       },
     });
+    this.operated = this.#logic.operations;
     this.#sockets = new OpenSockets(
       {
         name: ports.name,
@@ -73,6 +74,7 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
     );
     this.#tickets = new Tickets(ports);
     this.#meter = new Meter({ rates, now: ports.now, admit: (caller) => this.#logic.enter(caller) });
+    this.#logic.absence.lookForLost();
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('{"op":"ping"}', '{"type":"pong"}'));
   }
 
@@ -81,21 +83,29 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
   }
 
   async placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null) {
-    return this.#meter.countedOnce(caller, () =>
-      this.#answered(this.#logic.place(caller, request, idempotency), idempotency),
-    );
+    return this.#placed(caller, idempotency, () => this.#logic.place(caller, request, idempotency));
   }
 
   async refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null) {
-    return this.#meter.countedOnce(caller, () =>
-      this.#answered(this.#logic.refuse(caller, unread, idempotency), idempotency),
-    );
+    return this.#placed(caller, idempotency, () => this.#logic.refuse(caller, unread, idempotency));
   }
 
-  async #answered(placed: Answered<Order> | Placed, idempotency: Idempotency | null) {
-    if ("result" in placed) return placed;
-    await waitAtMost(placed.settled, SETTLE_WAIT_MS);
-    return this.#logic.answer(placed, idempotency);
+  async placeBatch(caller: Caller, batch: Batch, idempotency: Idempotency | null) {
+    return this.#meter.countedOnce(caller, async () => {
+      const placed = this.#logic.placeBatch(caller, batch, idempotency);
+      if ("result" in placed) return placed;
+      await waitAtMost(placed.settled, SETTLE_WAIT_MS);
+      return this.#logic.answerBatch(placed, idempotency);
+    });
+  }
+
+  #placed(caller: Caller, idempotency: Idempotency | null, place: () => Answered<Order> | Placed) {
+    return this.#meter.countedOnce(caller, async () => {
+      const placed = place();
+      if ("result" in placed) return placed;
+      await waitAtMost(placed.settled, SETTLE_WAIT_MS);
+      return this.#logic.answer(placed, idempotency);
+    });
   }
 
   async cancelOrder(caller: Caller, orderId: string) {
@@ -107,6 +117,15 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
     });
   }
 
+  async replaceOrder(caller: Caller, orderId: string, wish: ReplaceWish) {
+    return this.#meter.counted(caller, async () => {
+      const asked = this.#logic.replace(caller, orderId, wish);
+      if (!asked.ok) return asked;
+      await waitAtMost(asked.value.settled, SETTLE_WAIT_MS);
+      return this.#logic.replaced(orderId);
+    });
+  }
+
   async cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }) {
     return this.#meter.counted(caller, async () => {
       const placed = this.#logic.cancelAll(caller, filter);
@@ -114,6 +133,10 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
       await waitAtMost(Promise.all(placed.value.map((one) => one.settled)), SETTLE_WAIT_MS);
       return ok(placed.value.map((one) => this.#logic.order(one.order.id) ?? one.order));
     });
+  }
+
+  async cancelAllAfter(caller: Caller, timeoutMs: number) {
+    return this.#meter.counted(caller, () => this.#logic.cancelAllAfter(caller, timeoutMs));
   }
 
   async transfer(
@@ -159,14 +182,29 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
     });
   }
 
+  async stateAt(caller: Caller, asOf: AsOf) {
+    return this.#meter.counted(caller, () => this.#logic.history.stateAt(asOf));
+  }
+
+  async explainBalance(caller: Caller, query: PageRequest & { asset: string }) {
+    return this.#meter.counted(caller, () => this.#logic.history.explainBalance(query));
+  }
+
+  async explainPosition(caller: Caller, query: PageRequest & { symbol: string }) {
+    return this.#meter.counted(caller, () => this.#logic.history.explainPosition(query));
+  }
+
+  async statement(caller: Caller, period: Period) {
+    return this.#meter.counted(caller, () => this.#logic.history.statement(period));
+  }
+
   #read<T>(caller: Caller, read: () => T): Promise<Counted<T>> {
     return this.#meter.counted(caller, () => ok(read()));
   }
 
   async streamTicket(caller: StreamCaller) {
     return this.#meter.counted(caller, () => {
-      const random = [...crypto.getRandomValues(new Uint8Array(20))];
-      const secret = random.map((byte) => byte.toString(16).padStart(2, "0")).join("");
+      const secret = Buffer.from(crypto.getRandomValues(new Uint8Array(20))).toString("hex");
       return this.#tickets.issue(this.#lasting(caller), secret);
     });
   }
@@ -217,36 +255,8 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
     return this.#logic.report(call);
   }
 
-  async parked(query: PageRequest): Promise<ParkedView> {
-    return this.#logic.operations.parked(query);
-  }
-
-  async unpark(symbol: string, act: OperatorAct): Promise<Result<null>> {
-    return this.#logic.operations.unpark(symbol, act);
-  }
-
   async restore(snapshot: Snapshot, act: OperatorAct): Promise<Result<null>> {
     return this.#logic.operations.restore(snapshot, act);
-  }
-
-  async restoration(): Promise<RestoreView> {
-    return this.#logic.operations.restoration();
-  }
-
-  async reopen(act: OperatorAct): Promise<Result<null>> {
-    return this.#logic.operations.reopen(act);
-  }
-
-  async head(): Promise<JournalHead> {
-    return this.#logic.journal.head();
-  }
-
-  async journal(query: PageRequest): Promise<Page<string>> {
-    return this.#logic.journal.page(query);
-  }
-
-  async journalFrom(fromSeq: number, bytesMax: number): Promise<JournalSlice | null> {
-    return this.#logic.journal.sliceFrom(fromSeq, bytesMax);
   }
 
   override async alarm(): Promise<void> {
@@ -257,7 +267,8 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
   override async fetch(request: Request): Promise<Response> {
     const caller = JSON.parse(request.headers.get("x-caller") ?? "null") as StreamCaller;
     const admitted = this.#sockets.admit(this.#lasting(caller));
-    if (!admitted.ok) return refusalResponse(admitted.refusal);
+    // The Worker gives it its status: this one only says that nothing was opened.
+    if (!admitted.ok) return Response.json(admitted.refusal, { status: 401 });
     const pair = new WebSocketPair();
     pair[1].serializeAttachment(admitted.value);
     this.ctx.acceptWebSocket(pair[1]);
@@ -272,10 +283,10 @@ export class AccountShell extends DurableObject<Env> implements AccountRpc {
   override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
     // Other codes say that none came, or are the protocol's own: an endpoint may not send them.
     socket.close(code >= 3_000 && code < 5_000 ? code : 1_000);
+    this.#sockets.closed(socket);
   }
-}
 
-/** Carries a refusal to the Worker, which gives it its status: this one only says that nothing was opened. */
-function refusalResponse(refusal: Refusal): Response {
-  return Response.json(refusal, { status: 401 });
+  override async webSocketError(socket: WebSocket): Promise<void> {
+    this.#sockets.closed(socket);
+  }
 }

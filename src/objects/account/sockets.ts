@@ -5,8 +5,16 @@ import { type Channel, streamMessages } from "../../core/account/stream.ts";
 import { PAGE_ROWS_DEFAULT, SOCKET_MESSAGE_BYTES_MAX, STREAM_REPLAY_EVENTS_MAX } from "../../core/limits.ts";
 import type { RefusalCode } from "../../core/result.ts";
 import { wireBalance, wireFill, wireOrder, wireStreamData, wireTime } from "../../core/wire.ts";
-import type { AccountView, Subscription } from "../protocol.ts";
+import type { AccountView } from "../protocol.ts";
+import type { Absence } from "./absence.ts";
+import type { ApiKeys } from "./api-keys.ts";
 import type { AccountReads } from "./reads.ts";
+
+/** What a socket has subscribed to and how far it has been told; kept with the socket through hibernation. */
+export interface Subscription {
+  channels: Channel[];
+  lastSeq: number;
+}
 
 /** All that a socket needs to go on: it survives hibernation with it. Times in ms. */
 export interface KeptSocket {
@@ -18,6 +26,8 @@ export interface KeptSocket {
   /** Its client's messages that time has not forgiven yet; a fraction. */
   backlog: number;
   subscription: Subscription | null;
+  /** The name under which it is in charge of the account's open orders, while it is. */
+  guard?: string;
 }
 
 /** One socket. What is put into `kept` is kept. */
@@ -32,6 +42,8 @@ export interface StreamSource {
   state: Readonly<AccountState>;
   reads: AccountReads;
   view: () => AccountView;
+  absence: Pick<Absence, "guard" | "unguard">;
+  keys: Pick<ApiKeys, "mayTrade">;
 }
 
 const Message = z.discriminatedUnion("op", [
@@ -42,8 +54,7 @@ const Message = z.discriminatedUnion("op", [
       .min(1)
       .max(3),
     resume_from: z.int().min(0).optional(),
-    // The contract's option, which does not exist yet: who counts on it must hear so.
-    cancel_on_disconnect: z.literal(false).optional(),
+    cancel_on_disconnect: z.boolean().optional(),
   }),
   z.strictObject({ op: z.literal("ping") }),
   z.strictObject({ op: z.literal("auth"), token: z.string() }),
@@ -53,7 +64,7 @@ const WRONG_OP = "Send an object whose op is subscribe, auth or ping.";
 const WRONG_FIELDS: Readonly<Record<string, string>> = {
   channels: "channels must be a list of one to three of orders, fills and balances.",
   resume_from: "resume_from must be the seq of the last message seen, a whole number from 0.",
-  cancel_on_disconnect: "cancel_on_disconnect does not exist yet: leave it out, or send false.",
+  cancel_on_disconnect: "cancel_on_disconnect must be true or false.",
   token: "token must be an access token, in a string.",
 };
 
@@ -81,8 +92,22 @@ export function receive(socket: AccountSocket, sent: string | ArrayBuffer, sourc
   else if (!message.success) sendError(socket, "validation_failed", faultOf(message.error.issues));
   else if (message.data.op === "auth") return message.data.token;
   else if (message.data.op === "ping") socket.send('{"type":"pong"}');
-  else subscribe(socket, [...new Set(message.data.channels)], message.data.resume_from ?? null, source);
+  else if (message.data.cancel_on_disconnect === true && !source.keys.mayTrade(socket.kept.sessionId))
+    sendError(socket, "missing_scope", "cancel_on_disconnect needs an API key with the scope trade.");
+  else {
+    takeCharge(socket, message.data.cancel_on_disconnect, source);
+    subscribe(socket, [...new Set(message.data.channels)], message.data.resume_from ?? null, source);
+  }
   return null;
+}
+
+/** Puts a socket in charge of the open orders, or takes it out; a client that says nothing of it changes nothing. */
+function takeCharge(socket: AccountSocket, wanted: boolean | undefined, { absence }: StreamSource): void {
+  const { guard, ...kept } = socket.kept;
+  if (wanted === true) socket.kept = { ...kept, guard: absence.guard(guard) };
+  if (wanted !== false || guard === undefined) return;
+  absence.unguard(guard);
+  socket.kept = kept;
 }
 
 function parse(bytes: Uint8Array | ArrayBuffer): { value: unknown } | null {

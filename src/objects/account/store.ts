@@ -1,5 +1,7 @@
 // The account object's own tables: writes a turn's events and what they changed, reads the state back; reads.ts answers its
 // owner from them. The tables that all objects have, and the tickets, are in the files that they are named after.
+import type { BatchVerdict } from "../../core/account/batch.ts";
+import { commandOf } from "../../core/account/events.ts";
 import {
   type AccountEvent,
   type AccountState,
@@ -11,9 +13,8 @@ import {
   rulesOf,
 } from "../../core/account/state.ts";
 import { decode, encode } from "../../core/codec.ts";
-import { balanceKey, GENESIS_HASH } from "../../core/ledger.ts";
+import { balanceKey, type ChainHead, GENESIS_HASH } from "../../core/ledger.ts";
 import type { MarketRules } from "../../core/listings.ts";
-import type { Command } from "../../core/messages.ts";
 import { isOpen, type Order } from "../../core/order.ts";
 import type { Position } from "../../core/positions.ts";
 import type { Refusal } from "../../core/result.ts";
@@ -54,7 +55,9 @@ export class AccountStore {
     const [last] = sql<{ seq: number; at: number }>("SELECT seq, at FROM journal ORDER BY seq DESC LIMIT 1");
     state.seq = last?.seq ?? 0;
     state.at = last?.at ?? 0;
-    state.ledgerHead = this.#ledgerHead();
+    const head = this.#ledgerHead();
+    state.ledgerHead = head.hash;
+    state.ledgerSeq = head.seq;
     state.status = this.meta("status") === "frozen" ? "frozen" : "active";
     state.tokensValidFrom = Number(this.meta("tokens_valid_from") ?? "0");
     state.balances = loadBalances(this.#sql);
@@ -76,12 +79,12 @@ export class AccountStore {
     return state;
   }
 
-  #ledgerHead(): string {
+  #ledgerHead(): ChainHead {
     const [row] = this.#sql<{ seq: number; body: string }>(
       "SELECT seq, body FROM journal WHERE entry_kind IS NOT NULL ORDER BY seq DESC LIMIT 1",
     );
     const event = row === undefined ? null : readBody<AccountEvent>(row.body, `journal row ${row.seq}`);
-    return event !== null && "entry" in event && event.entry !== null ? event.entry.hash : GENESIS_HASH;
+    return event !== null && "entry" in event && event.entry !== null ? event.entry : { seq: 0, hash: GENESIS_HASH };
   }
 
   #loadPeers(state: AccountState): void {
@@ -188,7 +191,7 @@ export class AccountStore {
   }
 
   #once(key: OnceKey, event: AccountEvent): void {
-    const ref = "order" in event ? event.order.id : event.kind === "transfer" ? event.transfer.id : null;
+    const ref = refOf(event);
     const refusal = event.kind === "refused" ? encode(event.refusal) : null;
     this.#sql(
       "INSERT INTO once (scope, key, body_hash, ref, refusal, request_id) VALUES (?, ?, ?, ?, ?, ?)",
@@ -243,6 +246,13 @@ export class AccountStore {
     return row?.answer ?? answer;
   }
 
+  /** What the orders of a batch came to, by the number of its event. */
+  findBatch(seq: number): BatchVerdict[] | undefined {
+    const [row] = this.#sql<{ body: string }>("SELECT body FROM journal WHERE seq = ? AND kind = 'batched'", seq);
+    const event = row === undefined ? undefined : decode<AccountEvent>(row.body);
+    return event?.kind === "batched" ? event.verdicts : undefined;
+  }
+
   /** An order of this account, open or closed. */
   findOrder(id: string): Order | undefined {
     const [row] = this.#sql<{ body: string }>("SELECT body FROM orders WHERE id = ?", id);
@@ -280,6 +290,9 @@ export class AccountStore {
   }
 }
 
-function commandOf(event: AccountEvent): Command | null {
-  return "command" in event ? event.command : null;
+/** What an act has made, as its keys name it. */
+function refOf(event: AccountEvent): string | null {
+  if ("order" in event) return event.order.id;
+  if (event.kind === "batched") return String(event.seq);
+  return event.kind === "transfer" ? event.transfer.id : null;
 }

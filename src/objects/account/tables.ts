@@ -42,6 +42,28 @@ const TRANSFERS_BY_ID = [
   "CREATE INDEX journal_transfers ON journal (body ->> '$.transfer.id') WHERE kind = 'transfer'",
 ];
 
+/** What an entry posts, `moved` being the change of what the owner has of the asset: 0 for a hold or a release. */
+const POSTINGS = `SELECT value ->> 'asset' AS asset, sum(CASE WHEN value ->> 'account' IN ('available', 'held')
+    THEN CAST(substr(value ->> 'amount', 2) AS INTEGER) ELSE 0 END) AS moved`;
+
+/**
+ * Which events moved an asset, found by asset: 1 more, -1 less, 0 only held or released. A trigger keeps it, since the
+ * version before writes journals too; and the few changes of status, which a look at the past needs.
+ */
+const MOVES = [
+  `CREATE TABLE moves (asset TEXT NOT NULL, seq INTEGER NOT NULL, moved INTEGER NOT NULL, PRIMARY KEY (asset, seq))
+    STRICT, WITHOUT ROWID`,
+  // Text that is no JSON would end the statement, and the object could never be opened again to be restored.
+  `INSERT INTO moves (asset, seq, moved) SELECT asset, seq, (moved > 0) - (moved < 0) FROM (
+    ${POSTINGS}, seq FROM journal, json_each(CASE WHEN json_valid(body) THEN body ELSE '{}' END, '$.entry.postings')
+      WHERE entry_kind IS NOT NULL GROUP BY seq, 1)`,
+  `CREATE TRIGGER journal_moves AFTER INSERT ON journal WHEN new.entry_kind IS NOT NULL BEGIN
+    INSERT INTO moves (asset, seq, moved) SELECT asset, new.seq, (moved > 0) - (moved < 0) FROM (
+      ${POSTINGS} FROM json_each(new.body, '$.entry.postings') GROUP BY 1);
+  END`,
+  "CREATE INDEX journal_statuses ON journal (seq) WHERE kind = 'status_changed'",
+];
+
 /** The statements of every version, in order. */
 export const ACCOUNT_VERSIONS = [
   VERSION_1,
@@ -51,4 +73,5 @@ export const ACCOUNT_VERSIONS = [
   HANDSHAKES_SCHEMA,
   TICKETS_SCHEMA,
   API_KEYS_SCHEMA,
+  MOVES,
 ];

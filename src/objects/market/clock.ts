@@ -3,7 +3,7 @@ import { bestPrice } from "../../core/book.ts";
 import { nextCrossingStep } from "../../core/house.ts";
 import { BACKOFF_MAX_MS, HOUSE_HORIZON_STEPS } from "../../core/limits.ts";
 import type { MarketState } from "../../core/market/state.ts";
-import { STEP_MS } from "../../core/prices.ts";
+import { referencePrice, STEP_MS } from "../../core/prices.ts";
 import type { ObjectPorts } from "../ports.ts";
 import type { Timers } from "../timers.ts";
 
@@ -16,7 +16,7 @@ export interface ClockPorts extends Pick<ObjectPorts, "now" | "tx"> {
 
 export class MarketClock {
   readonly #ports: ClockPorts;
-  /** The customers' best prices that the house's alarm was set for. */
+  /** The customers' best prices and triggers that the house's alarm was set for. */
   #wakeFor: string | null = null;
 
   constructor(ports: ClockPorts) {
@@ -28,20 +28,20 @@ export class MarketClock {
     this.#wakeFor = null;
   }
 
-  /** Sees that somebody wakes the market for the first expiry, and soon after the customers' best prices have changed. */
+  /** Sees that somebody wakes the market for the first expiry, and soon after there is something else to be woken for. */
   arm(): void {
-    const firstExpiry = this.#ports.state().expiring.earliest();
+    const firstExpiry = this.#ports.state().expiring.first();
     if (firstExpiry !== null) this.#ports.timers().arm("expiry", "", firstExpiry);
-    const key = this.#customersBest();
+    const key = this.#key();
     if (key === this.#wakeFor) return;
     this.#wakeFor = key;
     if (key !== null) this.#ports.timers().arm("house", "", this.#ports.now() + STEP_MS);
   }
 
-  #customersBest(): string | null {
-    const { resting, book } = this.#ports.state();
-    if (resting.size === 0) return null;
-    return `${bestPrice(book.buy, true)}/${bestPrice(book.sell, true)}`;
+  #key(): string | null {
+    const { resting, waiting, book } = this.#ports.state();
+    if (resting.size + waiting.size === 0) return null;
+    return `${bestPrice(book.buy, true)}/${bestPrice(book.sell, true)}/${waiting.key}`;
   }
 
   /** While the market is stopped or restored its clock stands still; looking again now and then finds it well. */
@@ -60,11 +60,14 @@ export class MarketClock {
       timers.clear("expiry", "");
       timers.clear("house", "");
       this.arm();
-      this.#wakeFor = this.#customersBest();
+      this.#wakeFor = this.#key();
       if (this.#wakeFor === null) return;
-      const { rules, step: from, book } = this.#ports.state();
+      const { rules, step: from, book, waiting } = this.#ports.state();
+      const { priceSeed } = this.#ports;
       const [bid, ask] = [bestPrice(book.buy, true), bestPrice(book.sell, true)];
-      const step = nextCrossingStep(rules, this.#ports.priceSeed, from, bid, ask, HOUSE_HORIZON_STEPS);
+      const now = referencePrice(rules, priceSeed, from * STEP_MS);
+      const watch = waiting.watch({ low: now, high: now }, rules.tickSize);
+      const step = nextCrossingStep(rules, priceSeed, from, bid, ask, HOUSE_HORIZON_STEPS, watch);
       timers.arm("house", "", step * STEP_MS);
     });
   }

@@ -1,11 +1,13 @@
 // A market: the one place that matches. Commands and reports are one transaction; makers are told after it.
 import { assertUncrossed, depthOf } from "../../core/book.ts";
 import { anotherEpoch, FIRST_EPOCH } from "../../core/epochs.ts";
-import { BACKOFF_FIRST_MS, COMMANDS_PER_CALL_MAX, REPORTS_PER_CALL_MAX } from "../../core/limits.ts";
+import { BACKOFF_FIRST_MS, REPORTS_PER_CALL_MAX } from "../../core/limits.ts";
 import type { MarketRules } from "../../core/listings.ts";
-import { advance, applyCommands } from "../../core/market/decide.ts";
+import { advance } from "../../core/market/advance.ts";
+import { applyCommands } from "../../core/market/decide.ts";
 import { emptyMarket, type MarketEvent, type MarketState, peerOf } from "../../core/market/state.ts";
 import type { MarketTurn } from "../../core/market/turn.ts";
+import { type Command, commandsOfCall } from "../../core/messages.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type {
   ExchangeAnswer,
@@ -155,9 +157,7 @@ export class MarketLogic {
     if (lowest > peer.cseq + 1) return { outcome: "gap", expected: peer.cseq + 1 };
     if (record === undefined) this.#records.set(call.account, { epoch: call.epoch, acknowledged: 0 });
     this.#acknowledge(call.account, call.rseq);
-    const touched = this.#commit((turn) =>
-      applyCommands(turn, call.account, call.commands.slice(0, COMMANDS_PER_CALL_MAX)),
-    );
+    const touched = this.#commit((turn) => applyCommands(turn, call.account, commandsOfCall(call.commands)));
     touched.delete(call.account);
     void this.#pushes.push(touched);
     const { cseq, unacknowledged } = peerOf(this.#state, call.account);
@@ -284,6 +284,14 @@ export class MarketLogic {
   }
 }
 
+const KNOWN: ReadonlySet<string> = new Set<Command["kind"]>([
+  "submit",
+  "submit_held",
+  "submit_all",
+  "cancel",
+  "replace",
+]);
+
 function isKnown(kind: string): boolean {
-  return kind === "submit" || kind === "cancel";
+  return KNOWN.has(kind);
 }

@@ -5,10 +5,10 @@ import { addToBook } from "../../core/book.ts";
 import { decode, encode } from "../../core/codec.ts";
 import { balanceKey } from "../../core/ledger.ts";
 import type { MarketRules } from "../../core/listings.ts";
+import { houseOrder, houseOrderId } from "../../core/market/quotes.ts";
 import {
   emptyMarket,
-  houseOrder,
-  houseOrderId,
+  isWaiting,
   type MarketEvent,
   type MarketState,
   peerOf,
@@ -39,7 +39,7 @@ const VERSION_1 = [
 ];
 
 /** The reports after which an order's row is no longer what it was. */
-const CHANGES_ORDER: ReadonlySet<string> = new Set(["new", "fill", "canceled", "expired"]);
+const CHANGES_ORDER: ReadonlySet<string> = new Set(["new", "fill", "triggered", "replaced", "canceled", "expired"]);
 
 /** What the tables keep of an account beside the core's record: its epoch, and the last report that it has applied. */
 export interface PeerRecord {
@@ -97,6 +97,7 @@ export class MarketStore {
       const order = readBody<BookOrder>(row.body, `order ${row.id}`);
       state.orders.set(order.id, order);
       if (order.expiresAt !== null) state.expiring.set(order.id, order.expiresAt);
+      if (isWaiting(order)) state.waiting.set(order);
       if (row.rests === 0) continue;
       invariant(order.price !== null && order.leaves !== null, `order ${order.id} cannot rest`);
       state.resting.add(order.id);
@@ -194,6 +195,7 @@ export class MarketStore {
         report?.report.rseq ?? null,
         encode(event),
       );
+      if (event.kind === "requote") for (const { orderId } of event.trails ?? []) orders.add(orderId);
       if (report === null) continue;
       const { orderId, execType } = report.report;
       if (execType === "new") fresh.add(orderId);
@@ -215,7 +217,8 @@ export class MarketStore {
       return;
     }
     this.#sql(
-      "INSERT INTO orders (id, rests, seq, body) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
+      `INSERT INTO orders (id, rests, seq, body) VALUES (?, ?, ?, ?)
+        ON CONFLICT DO UPDATE SET rests = excluded.rests, seq = excluded.seq, body = excluded.body`,
       id,
       state.resting.has(id) ? 1 : 0,
       order.seq,

@@ -1,7 +1,7 @@
 // Which orders have ended, and when to wake for the next: the same as sorting all of them each time, without doing so.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Expiries } from "../../src/core/market/expiries.ts";
+import { Thresholds } from "../../src/core/market/thresholds.ts";
 import { deskWith, NOON } from "../support/book.ts";
 import { randomOf } from "../support/random.ts";
 
@@ -9,7 +9,7 @@ import { randomOf } from "../support/random.ts";
 class Naive {
   readonly ends = new Map<string, number>();
 
-  earliest(): number | null {
+  first(): number | null {
     return this.due(Number.POSITIVE_INFINITY)[0]?.at ?? null;
   }
 
@@ -21,14 +21,14 @@ class Naive {
 
 describe("the ends of orders", () => {
   it("are none at first", () => {
-    const expiries = new Expiries();
-    expect([expiries.earliest(), expiries.due(Number.MAX_SAFE_INTEGER), expiries.size]).toEqual([null, [], 0]);
-    expiries.delete("nobody");
-    expect(expiries.earliest()).toBeNull();
+    const thresholds = new Thresholds();
+    expect([thresholds.first(), thresholds.due(Number.MAX_SAFE_INTEGER), thresholds.size]).toEqual([null, [], 0]);
+    thresholds.delete("nobody");
+    expect(thresholds.first()).toBeNull();
   });
 
-  it("come earliest first, those of one millisecond as they came, up to and with the moment asked for", () => {
-    const expiries = new Expiries();
+  it("come lowest first, those at one number as they came, up to and with the number asked for", () => {
+    const thresholds = new Thresholds();
     for (const [id, at] of [
       ["b", 20],
       ["a", 10],
@@ -36,13 +36,13 @@ describe("the ends of orders", () => {
       ["d", 30],
       ["e", 10],
     ] as const) {
-      expiries.set(id, at);
+      thresholds.set(id, at);
     }
-    expect(expiries.due(9)).toEqual([]);
-    expect(expiries.due(20).map(({ id }) => id)).toEqual(["a", "e", "b", "c"]);
-    expect(expiries.due(20)).toHaveLength(4);
-    expect([...expiries.keys()]).toEqual(["b", "a", "c", "d", "e"]);
-    expect([expiries.get("b"), expiries.get("x"), expiries.earliest()]).toEqual([20, undefined, 10]);
+    expect(thresholds.due(9)).toEqual([]);
+    expect(thresholds.due(20).map(({ id }) => id)).toEqual(["a", "e", "b", "c"]);
+    expect(thresholds.due(20)).toHaveLength(4);
+    expect([...thresholds.keys()]).toEqual(["b", "a", "c", "d", "e"]);
+    expect([thresholds.get("b"), thresholds.get("x"), thresholds.first()]).toEqual([20, undefined, 10]);
   });
 
   it("are the same as those of a list that is sorted anew, whatever is set, deleted and asked", () => {
@@ -53,18 +53,18 @@ describe("the ends of orders", () => {
     );
     fc.assert(
       fc.property(fc.array(act, { maxLength: 400 }), (acts) => {
-        const expiries = new Expiries();
+        const thresholds = new Thresholds();
         const naive = new Naive();
         acts.forEach(({ kind, at }, index) => {
           if (kind === "set") {
-            expiries.set(`o${index}`, at);
+            thresholds.set(`o${index}`, at);
             naive.ends.set(`o${index}`, at);
           } else if (kind === "delete") {
-            expiries.delete(`o${at}`);
+            thresholds.delete(`o${at}`);
             naive.ends.delete(`o${at}`);
-          } else expect(expiries.due(at)).toEqual(naive.due(at));
-          expect(expiries.earliest()).toBe(naive.earliest());
-          expect(expiries.size).toBe(naive.ends.size);
+          } else expect(thresholds.due(at)).toEqual(naive.due(at));
+          expect(thresholds.first()).toBe(naive.first());
+          expect(thresholds.size).toBe(naive.ends.size);
         });
       }),
       { numRuns: 300 },
@@ -73,52 +73,52 @@ describe("the ends of orders", () => {
 
   it("come in their order out of many, also when most were deleted before their time", () => {
     const random = randomOf(7);
-    const expiries = new Expiries();
+    const thresholds = new Thresholds();
     const naive = new Naive();
     for (let index = 0; index < 500; index += 1) {
       const at = random.int(200);
-      expiries.set(`o${index}`, at);
+      thresholds.set(`o${index}`, at);
       naive.ends.set(`o${index}`, at);
       const gone = `o${random.int(500)}`;
-      if (random.once(2)) for (const ends of [expiries, naive.ends]) ends.delete(gone);
-      expect(expiries.earliest()).toBe(naive.earliest());
+      if (random.once(2)) for (const ends of [thresholds, naive.ends]) ends.delete(gone);
+      expect(thresholds.first()).toBe(naive.first());
     }
     for (let now = 0; naive.ends.size > 0; now += 1) {
-      expect(expiries.due(now)).toEqual(naive.due(now));
+      expect(thresholds.due(now)).toEqual(naive.due(now));
       for (const { id } of naive.due(now)) {
-        expiries.delete(id);
+        thresholds.delete(id);
         naive.ends.delete(id);
-        expect(expiries.earliest()).toBe(naive.earliest());
+        expect(thresholds.first()).toBe(naive.first());
       }
     }
   });
 
   it("may move: the last one set counts", () => {
-    const expiries = new Expiries();
-    expiries.set("a", 10);
-    expiries.set("b", 20);
-    expiries.set("a", 30);
-    expect(expiries.due(40).map(({ id }) => id)).toEqual(["b", "a"]);
-    expiries.delete("b");
-    expect([expiries.earliest(), expiries.size]).toEqual([30, 1]);
+    const thresholds = new Thresholds();
+    thresholds.set("a", 10);
+    thresholds.set("b", 20);
+    thresholds.set("a", 30);
+    expect(thresholds.due(40).map(({ id }) => id)).toEqual(["b", "a"]);
+    thresholds.delete("b");
+    expect([thresholds.first(), thresholds.size]).toEqual([30, 1]);
   });
 
   it("may be very many: the next one is found without looking at all, deleted ones are not kept", {
     timeout: 30_000,
   }, () => {
-    const expiries = new Expiries();
-    for (let index = 0; index < 300_000; index += 1) expiries.set(`o${index}`, 1_000_000 - index);
-    expect(expiries.earliest()).toBe(700_001);
+    const thresholds = new Thresholds();
+    for (let index = 0; index < 300_000; index += 1) thresholds.set(`o${index}`, 1_000_000 - index);
+    expect(thresholds.first()).toBe(700_001);
     // Looking at all of them at each turn would take minutes.
     for (let turn = 0; turn < 10_000; turn += 1) {
-      const due = expiries.due(700_000).length;
-      expiries.set("young", 900_000);
-      expiries.delete("young");
+      const due = thresholds.due(700_000).length;
+      thresholds.set("young", 900_000);
+      thresholds.delete("young");
       // One `expect` for each of so many turns would take longer than they do.
-      if (due !== 0 || expiries.earliest() !== 700_001) throw new Error("another one is first");
+      if (due !== 0 || thresholds.first() !== 700_001) throw new Error("another one is first");
     }
-    for (let index = 0; index < 300_000; index += 1) expiries.delete(`o${index}`);
-    expect([expiries.size, expiries.earliest()]).toEqual([0, null]);
+    for (let index = 0; index < 300_000; index += 1) thresholds.delete(`o${index}`);
+    expect([thresholds.size, thresholds.first()]).toEqual([0, null]);
   });
 });
 
@@ -132,6 +132,6 @@ describe("orders that end in the same millisecond", () => {
     desk.state.step = Number.MAX_SAFE_INTEGER;
     desk.now = NOON + 900;
     expect(desk.advance()).toEqual(["b1 expired: gtd", "d1 expired: gtd", "e1 expired: gtd"]);
-    expect(desk.state.expiring.earliest()).toBe(NOON + 1_000);
+    expect(desk.state.expiring.first()).toBe(NOON + 1_000);
   });
 });

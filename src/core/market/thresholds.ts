@@ -1,7 +1,8 @@
-// Which orders end by themselves, and when: the earliest is found at once, however many there are. A binary heap beside a map.
+// Which orders something is due for once a rising number reaches them: their ends by the time, triggers by the price. The
+// first is found at once, however many there are: a binary heap beside a map.
 
-/** One order's end; `place` is its turn among those that end in the same millisecond. */
-interface Expiry {
+/** Where one order comes up; `place` is its turn among those that come up at the same number. */
+interface Threshold {
   id: string;
   at: number;
   place: number;
@@ -10,44 +11,44 @@ interface Expiry {
 /** What has been deleted stays in the heap until it comes up, or until it is most of it. */
 const HEAP_SLACK = 64;
 
-/** The ends of orders, in ms. Setting and deleting one costs O(log n), asking for the earliest next to nothing. */
-export class Expiries {
-  readonly #live = new Map<string, Expiry>();
-  #heap: Expiry[] = [];
+/** Orders by the number at which they come up. Setting and deleting one costs O(log n), asking for the first next to nothing. */
+export class Thresholds {
+  readonly #live = new Map<string, Threshold>();
+  #heap: Threshold[] = [];
   #places = 0;
 
-  /** How many orders have an end. */
+  /** How many orders are in it. */
   get size(): number {
     return this.#live.size;
   }
 
-  /** When an order ends; undefined when it does not. */
+  /** Where an order comes up; undefined when it is not in it. */
   get(id: string): number | undefined {
     return this.#live.get(id)?.at;
   }
 
-  /** Every order that has an end, as they came. */
+  /** Every order in it, as they came. */
   keys(): IterableIterator<string> {
     return this.#live.keys();
   }
 
-  /** Gives an order its end, in place of any it had. */
+  /** Puts an order at a number, in place of any it had. */
   set(id: string, at: number): void {
-    const expiry = { id, at, place: this.#places };
+    const threshold = { id, at, place: this.#places };
     this.#places += 1;
-    this.#live.set(id, expiry);
-    this.#heap.push(expiry);
+    this.#live.set(id, threshold);
+    this.#heap.push(threshold);
     this.#rise(this.#heap.length - 1);
     this.#compact();
   }
 
-  /** Forgets an order's end. */
+  /** Takes an order out. */
   delete(id: string): void {
     if (this.#live.delete(id)) this.#compact();
   }
 
-  /** The first moment at which an order ends; null when none does. */
-  earliest(): number | null {
+  /** The first number at which an order comes up; null when none does. */
+  first(): number | null {
     let top = this.#heap[0];
     while (top !== undefined && !this.#isLive(top)) {
       this.#pop();
@@ -56,25 +57,25 @@ export class Expiries {
     return top?.at ?? null;
   }
 
-  /** The orders that have ended by `now`, earliest first, equal ones as they came. They stay until they are deleted. */
+  /** The orders that have come up by `now`, first ones first, equal ones as they came. They stay until they are deleted. */
   due(now: number): { id: string; at: number }[] {
-    const found: Expiry[] = [];
+    const found: Threshold[] = [];
     const look = [0];
     for (let index = look.pop(); index !== undefined; index = look.pop()) {
-      const expiry = this.#heap[index];
-      // Nothing below ends earlier.
-      if (expiry === undefined || expiry.at > now) continue;
-      if (this.#isLive(expiry)) found.push(expiry);
+      const threshold = this.#heap[index];
+      // Nothing below comes up earlier.
+      if (threshold === undefined || threshold.at > now) continue;
+      if (this.#isLive(threshold)) found.push(threshold);
       look.push(2 * index + 1, 2 * index + 2);
     }
     return found.sort((a, b) => (isBefore(a, b) ? -1 : 1)).map(({ id, at }) => ({ id, at }));
   }
 
-  #isLive(expiry: Expiry): boolean {
-    return this.#live.get(expiry.id) === expiry;
+  #isLive(threshold: Threshold): boolean {
+    return this.#live.get(threshold.id) === threshold;
   }
 
-  /** Orders canceled long before their end would otherwise fill the memory. */
+  /** Orders that are taken out long before they come up would otherwise fill the memory. */
   #compact(): void {
     if (this.#heap.length <= 2 * this.#live.size + HEAP_SLACK) return;
     // Sorted is a heap, too.
@@ -118,6 +119,6 @@ export class Expiries {
   }
 }
 
-function isBefore(a: Expiry, b: Expiry): boolean {
+function isBefore(a: Threshold, b: Threshold): boolean {
   return a.at === b.at ? a.place < b.place : a.at < b.at;
 }

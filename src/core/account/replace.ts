@@ -1,0 +1,166 @@
+// A change of an open order's terms: what is asked for, what is held for it meanwhile, and what becomes of it.
+import { formatUnits } from "../ledger.ts";
+import type { MarketRules } from "../listings.ts";
+import type { Command, Replaced, Report } from "../messages.ts";
+import { isOpen, type Order, type OrderTerms, type Replacement, type Trail, trailFrom } from "../order.ts";
+import { type FieldError, invariant, ok, PLAIN_ORDER_CODES, type Refusal, type Result, refuse } from "../result.ts";
+import { brokenRule, creditRefusal, stakeOf } from "./admission.ts";
+import { type AccountTurn, emit, entryFor, moveHold, referenceFor, turnTime } from "./decide.ts";
+import { holdOf } from "./holds.ts";
+import { accountPeer, assetsOf, balanceOf, type ReportApplied, rulesOf } from "./state.ts";
+
+/** What is to be other than it is; `qty` in all, what is filled already included. Amounts in units. */
+export interface ReplaceWish {
+  qty?: bigint;
+  limitPrice?: bigint;
+  stopPrice?: bigint;
+  trail?: Trail;
+}
+
+/**
+ * Asks the order's market for other terms. What they may cost more is held at once; until the market answers, the order trades
+ * under those that it has. Refuses `order_not_open`; `replace_pending` while its market has not answered what it was asked
+ * before; `validation_failed` for what its type has not, or no more, and a quantity that is filled already; and as
+ * admission does. Nothing of a refusal is kept.
+ */
+export function requestReplace(turn: AccountTurn, order: Order, wish: ReplaceWish): Result<Order> {
+  if (!isOpen(order.status)) return refuse({ code: "order_not_open" });
+  const asked = order.status === "pending_new" || order.cancelRequested || (order.replacing ?? null) !== null;
+  if (asked) return refuse({ code: "replace_pending" });
+  const misfit = misfitOf(order, wish);
+  if (misfit !== null) return refuse({ code: "validation_failed", errors: [misfit] });
+  const rules = rulesOf(turn.state, order.symbol);
+  const reference = referenceFor(turn, rules);
+  const to = termsAfter(order, wish, rules, reference);
+  const refusal = brokenRule({ ...to, expiresAt: null }, rules, reference, turnTime(turn), order.limitPrice);
+  if (refusal !== null) return refuse(refusal);
+  const replacing = replacementOf(order, to, rules, reference);
+  const short = fundsRefusal(turn, order, replacing, rules);
+  return short === null ? ok(askFor(turn, order, replacing, rules)) : refuse(short);
+}
+
+function misfitOf(order: Order, wish: ReplaceWish): FieldError | null {
+  const waits = order.status === "held" && order.trigger !== undefined;
+  const misfit = (name: string, detail: string, code = "not_allowed") => ({ pointer: `/${name}`, code, detail });
+  if (wish.qty !== undefined && order.qty === null) return misfit("qty", "This order is by notional.");
+  if (wish.qty !== undefined && wish.qty <= order.filledQty)
+    return misfit("qty", "So much is filled already: cancel the order for its rest.", "too_small");
+  if (wish.limitPrice !== undefined && order.limitPrice === null) return misfit("limit_price", "It has no limit.");
+  if (wish.stopPrice !== undefined && (!waits || order.trigger?.trail !== null))
+    return misfit("stop_price", "It does not wait for a price that stands still.");
+  if (wish.trail !== undefined && (!waits || order.trigger?.trail === null))
+    return misfit("trail_percent", "It does not wait for a price that trails.");
+  return null;
+}
+
+function termsAfter(order: Order, wish: ReplaceWish, rules: MarketRules, reference: bigint): OrderTerms {
+  const { trigger } = order;
+  const limitPrice = wish.limitPrice ?? order.limitPrice;
+  const to: OrderTerms = { ...order, qty: wish.qty ?? order.qty, notional: notionalAfter(order), limitPrice };
+  if (trigger === undefined || order.status !== "held") return to;
+  if (wish.stopPrice !== undefined) to.trigger = { ...trigger, price: wish.stopPrice };
+  if (wish.trail !== undefined) {
+    const price = trailFrom(trigger.when, wish.trail, reference, rules.tickSize);
+    to.trigger = { ...trigger, price, trail: wish.trail };
+  }
+  return to;
+}
+
+/** What an order was to be worth is what it had its quantity from: other terms are by quantity. */
+function notionalAfter({ qty, notional }: Order): bigint | null {
+  return qty === null ? notional : null;
+}
+
+function replacementOf(order: Order, to: OrderTerms, rules: MarketRules, reference: bigint): Replacement {
+  const { qty, limitPrice, trigger } = to;
+  const stake = stakeOf(to, rules, reference);
+  const under: Order = { ...order, qty, limitPrice, replacing: null };
+  return {
+    qty,
+    limitPrice,
+    ...(trigger !== undefined && trigger !== order.trigger ? { trigger } : {}),
+    // Nothing has been filled of an order that is bounded by its hold alone: it still waits.
+    hold: holdOf(under, rules.baseScale) ?? stake.hold,
+    credit: stake.credit,
+    before: { hold: order.hold, credit: order.credit },
+  };
+}
+
+function fundsRefusal(turn: AccountTurn, order: Order, to: Replacement, rules: MarketRules): Refusal | null {
+  const { held, credited } = assetsOf(rules, order.side);
+  const more = to.credit - order.credit;
+  const beyond = more > 0n ? creditRefusal(turn.state, credited, more) : null;
+  if (beyond !== null) return beyond;
+  const available = balanceOf(turn.state, "available", held);
+  const extra = to.hold - order.hold;
+  if (extra <= available) return null;
+  const needed = formatUnits(extra, held);
+  return { code: "insufficient_funds", asset: held, needed, available: formatUnits(available, held) };
+}
+
+function askFor(turn: AccountTurn, order: Order, replacing: Replacement, rules: MarketRules): Order {
+  const hold = replacing.hold > order.hold ? replacing.hold : order.hold;
+  const credit = replacing.credit > order.credit ? replacing.credit : order.credit;
+  const asked: Order = { ...order, hold, credit, replacing, replaceRefused: null };
+  const { held } = assetsOf(rules, order.side);
+  const entry = entryFor(turn, "hold", order.id, moveHold(held, hold - order.hold));
+  emit(turn, { kind: "replace_requested", order: asked, command: replaceCommand(turn, asked, replacing), entry });
+  return asked;
+}
+
+/** The command that asks for a replacement, numbered next for its market. */
+export function replaceCommand(
+  turn: AccountTurn,
+  order: Order,
+  { qty, limitPrice, trigger, hold, credit }: Replacement,
+): Command {
+  const qtyDelta = (qty ?? 0n) - (order.qty ?? 0n);
+  const to: Replaced = { qtyDelta, limitPrice, hold, credit, ...(trigger === undefined ? {} : { trigger }) };
+  const cseq = accountPeer(turn.state, order.symbol).cseq + 1;
+  return { kind: "replace", cseq, orderId: order.id, postOnly: order.postOnly, ...to };
+}
+
+type Effect = Pick<ReportApplied, "order" | "entry">;
+
+/**
+ * The market has replaced it: the order has its other terms, and what it no longer needs is released. With a reason it has
+ * done so by itself, and a change that is asked for goes on from there.
+ */
+export function replacedEffect(turn: AccountTurn, order: Order, { replaced, reason }: Report): Effect {
+  invariant(replaced !== undefined, "a replaced report comes with what is other");
+  const { qtyDelta, limitPrice, trigger, hold, credit = order.credit } = replaced;
+  const qty = order.qty === null ? null : order.qty + qtyDelta;
+  const notional = notionalAfter(order);
+  const after: Order = { ...order, qty, notional, limitPrice, hold, credit, replacing: null };
+  if (trigger !== undefined) after.trigger = trigger;
+  const { replacing = null } = order;
+  if (reason !== null && replacing !== null) {
+    after.replacing = { ...replacing, qty: replacing.qty === null ? null : replacing.qty + qtyDelta };
+    after.hold = holdOf(after, rulesOf(turn.state, order.symbol).baseScale) ?? order.hold;
+  }
+  return { order: after, entry: releaseEntry(turn, order, after) };
+}
+
+/** The market has not: the order is as it was. One that has closed meanwhile is told why, too. */
+export function replaceRejectedEffect(turn: AccountTurn, order: Order, { reason }: Report): Effect {
+  const { replacing = null } = order;
+  const after: Order = { ...order, replacing: null, replaceRefused: reason };
+  if (replacing === null || !turn.state.orders.has(order.id)) return { order: after, entry: null };
+  const { baseScale } = rulesOf(turn.state, order.symbol);
+  after.hold = holdOf(after, baseScale) ?? replacing.before.hold;
+  after.credit = replacing.before.credit;
+  return { order: after, entry: releaseEntry(turn, order, after) };
+}
+
+function releaseEntry(turn: AccountTurn, before: Order, after: Order) {
+  const { held } = assetsOf(rulesOf(turn.state, before.symbol), before.side);
+  return entryFor(turn, "release", before.id, moveHold(held, after.hold - before.hold));
+}
+
+/** What the owner is told of a market's reason against other terms. */
+export function replaceRefusal(reason: string): Refusal {
+  const code = PLAIN_ORDER_CODES.find((known) => known === reason);
+  return code === undefined
+    ? { code: "order_not_open" }
+    : { code, detail: `The market's rules refused it: ${reason}.` };
+}

@@ -1,0 +1,79 @@
+// What an order does once it may trade: as it comes in, when its trigger is reached, or under other terms.
+import { type BookOrder, bestPrice, opposite } from "../book.ts";
+import type { MarketRules } from "../listings.ts";
+import { isFill, type MatchPlan, type Prevented, planMatch } from "../matching.ts";
+import { bandOf, type Side, worstCost } from "../order.ts";
+import { fillTaker } from "./fills.ts";
+import type { WaitingOrder } from "./triggers.ts";
+import { type MarketTurn, report } from "./turn.ts";
+
+/** What an order meets that waits, or keeps its place. */
+export const NO_PLAN: MatchPlan = { meetings: [], complete: false, end: null };
+
+/** Whether what is left of an order stays in the book, once it waits for nothing. */
+export function mayRest({ price, timeInForce, trigger }: BookOrder): boolean {
+  if (price === null || trigger !== undefined) return false;
+  return timeInForce === "gtc" || timeInForce === "gtd" || timeInForce === "day";
+}
+
+/** The worst price a market order may get: the edge of the band around the reference price. */
+export function protectionPrice(rules: MarketRules, side: Side, reference: bigint): bigint {
+  const band = bandOf(reference, rules.priceBandBps, rules.tickSize);
+  return side === "buy" ? band.high : band.low;
+}
+
+/** Fills an order that has just become active as planned; what may not rest is canceled. */
+export function execute(turn: MarketTurn, order: BookOrder, plan: MatchPlan): void {
+  const { id: orderId, account } = order;
+  const last = plan.meetings.findLastIndex(isFill);
+  plan.meetings.forEach((meeting, index) => {
+    if (isFill(meeting)) fillTaker(turn, orderId, meeting, plan.complete && index === last);
+    else preventTrade(turn, orderId, meeting);
+  });
+  if (plan.complete || (mayRest(order) && plan.end === null)) return;
+  report(turn, account, { orderId, execType: "canceled", reason: plan.end ?? restReason(turn, order) });
+}
+
+const PREVENTED = "self_trade_prevention";
+
+/** Cancels the maker, or takes what the two would have traded off both: the one that loses all of it is canceled. */
+function preventTrade(turn: MarketTurn, takerId: string, { prevents, maker, qty }: Prevented): void {
+  if (prevents === "cancel" || qty === maker.leaves)
+    report(turn, maker.account, { orderId: maker.id, execType: "canceled", reason: PREVENTED });
+  else reduce(turn, maker, qty);
+  const taker = turn.state.orders.get(takerId);
+  // One that has lost all of it ends with its plan.
+  if (prevents === "decrement" && taker !== undefined && taker.leaves !== qty) reduce(turn, taker, qty);
+}
+
+function reduce(turn: MarketTurn, order: BookOrder, qty: bigint): void {
+  const { id: orderId, account, price: limitPrice } = order;
+  const leaves = (order.leaves ?? 0n) - qty;
+  const hold = worstCost(order, limitPrice, leaves, turn.state.rules.baseScale) ?? order.budget;
+  const replaced = { qtyDelta: -qty, limitPrice, hold };
+  const after = { ...order, leaves, budget: hold };
+  const facts = { orderId, execType: "replaced", reason: PREVENTED, replaced } as const;
+  report(turn, account, facts, { order: after, rests: turn.state.resting.has(orderId) });
+}
+
+/** Triggers all that have waited for a reference price, in the order in which they came. */
+export function fireTriggers(turn: MarketTurn, reference: bigint): void {
+  const { state } = turn;
+  for (const order of state.waiting.due(reference)) trigger(turn, order, reference);
+}
+
+/** From now on the order is a market or a limit order like any other that comes in. */
+function trigger(turn: MarketTurn, order: WaitingOrder, reference: bigint): void {
+  const { book, rules } = turn.state;
+  const active: BookOrder = { ...order, trigger: undefined };
+  const plan = planMatch(book, active, active.price ?? protectionPrice(rules, active.side, reference), rules);
+  const facts = { orderId: order.id, execType: "triggered", triggerPrice: order.trigger.price } as const;
+  report(turn, order.account, facts, { rests: mayRest(active) });
+  execute(turn, active, plan);
+}
+
+function restReason(turn: MarketTurn, order: BookOrder): string {
+  if (order.price !== null) return order.timeInForce;
+  const more = bestPrice(turn.state.book[opposite(order.side)]) !== null;
+  return more ? "price_band" : "no_liquidity";
+}

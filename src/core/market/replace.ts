@@ -1,0 +1,66 @@
+// A change of an open order's terms, judged by its market: all of it is made, or none.
+import { accepts, type BookOrder, bestPrice, opposite } from "../book.ts";
+import type { MarketRules } from "../listings.ts";
+import { planMatch } from "../matching.ts";
+import type { Command, Replaced } from "../messages.ts";
+import { worstCost } from "../order.ts";
+import { execute, fireTriggers, mayRest, NO_PLAN } from "./active.ts";
+import { isWaiting } from "./state.ts";
+import { type MarketTurn, referenceNow, report } from "./turn.ts";
+
+/** The command that asks for it. */
+export type Replace = Extract<Command, { kind: "replace" }>;
+
+/**
+ * Gives an order of the account its new terms. One with less of the same keeps its place; any other comes in as a new one
+ * would, and meets what it meets. One that has got all that it now wants is canceled.
+ */
+export function replaceOrder(turn: MarketTurn, account: string, command: Replace): void {
+  const { cseq, orderId } = command;
+  const order = turn.state.orders.get(orderId);
+  const reason = order?.account === account ? replaceOwn(turn, order, command) : "order_not_open";
+  if (reason !== null) report(turn, account, { orderId, execType: "replace_rejected", reason }, { cseq });
+}
+
+/** Makes the change and answers null, or says why not. */
+function replaceOwn(turn: MarketTurn, before: BookOrder, command: Replace): string | null {
+  const { kind: _, cseq, orderId, postOnly, ...to } = command;
+  const { book, rules } = turn.state;
+  const { account } = before;
+  const after = replacedBy(before, to, rules);
+  if (after.leaves !== null && after.leaves <= 0n) {
+    report(turn, account, { orderId, execType: "canceled", reason: "replaced" }, { cseq });
+    return null;
+  }
+  const refusal = refusalOf(turn, before, after, postOnly);
+  if (refusal !== null) return refusal;
+  const rests = mayRest(after);
+  const moves = rests && (after.price !== before.price || (after.leaves ?? 0n) > (before.leaves ?? 0n));
+  const plan = moves ? planMatch(book, after, after.price ?? 0n, rules) : NO_PLAN;
+  const replaced = { ...to, hold: after.budget };
+  report(turn, account, { orderId, execType: "replaced", replaced }, { cseq, order: after, rests });
+  if (isWaiting(after)) fireTriggers(turn, referenceNow(turn));
+  else if (moves) execute(turn, after, plan);
+  return null;
+}
+
+/** The order under its other terms, its budget exact where a limit bounds what it can cost. */
+function replacedBy(order: BookOrder, to: Replaced, rules: MarketRules): BookOrder {
+  const leaves = order.leaves === null ? null : order.leaves + to.qtyDelta;
+  const after = { ...order, price: to.limitPrice, leaves, trigger: to.trigger ?? order.trigger };
+  const budget = leaves === null ? null : worstCost(order, to.limitPrice, leaves, rules.baseScale);
+  return { ...after, budget: budget ?? to.hold };
+}
+
+function refusalOf(turn: MarketTurn, before: BookOrder, after: BookOrder, postOnly: boolean): string | null {
+  const { rules, book, restoring } = turn.state;
+  if (rules.status !== "open" || restoring) return "market_not_open";
+  // What was asked of its trigger was asked of an order that still waited.
+  if (isWaiting(after) && !isWaiting(before)) return "order_not_open";
+  if (after.price !== null && after.price % rules.tickSize !== 0n) return "off_tick";
+  if (after.leaves !== null && after.leaves % rules.lotSize !== 0n) return "off_lot";
+  const best = bestPrice(book[opposite(after.side)]);
+  if (postOnly && after.price !== null && best !== null && accepts(after.side, after.price, best))
+    return "post_only_would_cross";
+  return null;
+}

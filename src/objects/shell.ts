@@ -1,0 +1,47 @@
+// What every object with a journal answers to operators and to those who look after the read model.
+import { DurableObject } from "cloudflare:workers";
+import type { Result } from "../core/result.ts";
+import type { Outbox } from "./outbox.ts";
+import type { JournalHead, JournalSlice, OperatorAct, Page, PageRequest, ParkedView, RestoreView } from "./protocol.ts";
+
+/** What its logic does of it. */
+export interface Operated {
+  readonly journal: Outbox;
+  parked(query: PageRequest): ParkedView;
+  unpark(peer: string, act: OperatorAct): Result<null>;
+  restoration(): RestoreView;
+  reopen(act: OperatorAct): Result<null>;
+}
+
+/** The calls that accounts and markets have in common; each class adds its own. */
+export abstract class ObjectShell extends DurableObject<Env> {
+  protected abstract readonly operated: Operated;
+
+  async parked(query: PageRequest): Promise<ParkedView> {
+    return this.operated.parked(query);
+  }
+
+  async unpark(peer: string, act: OperatorAct): Promise<Result<null>> {
+    return this.operated.unpark(peer, act);
+  }
+
+  async restoration(): Promise<RestoreView> {
+    return this.operated.restoration();
+  }
+
+  async reopen(act: OperatorAct): Promise<Result<null>> {
+    return this.operated.reopen(act);
+  }
+
+  async head(): Promise<JournalHead> {
+    return this.operated.journal.head();
+  }
+
+  async journal(query: PageRequest): Promise<Page<string>> {
+    return this.operated.journal.page(query);
+  }
+
+  async journalFrom(fromSeq: number, bytesMax: number): Promise<JournalSlice | null> {
+    return this.operated.journal.sliceFrom(fromSeq, bytesMax);
+  }
+}
