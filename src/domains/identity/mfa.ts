@@ -7,6 +7,7 @@ import { accounts, mfaChallenges, mfaFactors, users } from "../../db/tables.ts";
 import type { Principal } from "../../http/context.ts";
 import { changeAndEndOthers } from "./ending-others.ts";
 import { mfaTokenHash } from "./enter.ts";
+import { isLive } from "./live.ts";
 import { newRecoveryCodes, newSeed, recoveryHash, sealSeed } from "./mfa-secrets.ts";
 import { factorOf, firstStep, NO_FACTOR, recoveryLeft, takeCode } from "./second-factor.ts";
 import { openSession, type Tokens } from "./sessions.ts";
@@ -65,7 +66,7 @@ export async function enrolTotp(
 /**
  * Turns the caller's second factor on, once a code has shown that they have its seed, and ends their other sessions. Answers
  * the recovery codes, which nobody can read again. Refuses `invalid_code`, which counts as one at a sign-in does,
- * `mfa_already_on`, `not_found` when nothing was begun, and `unavailable`.
+ * `mfa_already_on` (also when the session has ended meanwhile), `not_found` when nothing was begun, and `unavailable`.
  */
 export async function confirmTotp(ctx: IdentityContext, caller: Principal, code: string): Promise<Result<string[]>> {
   const found = await factorOf(ctx, caller.userId);
@@ -82,6 +83,7 @@ export async function confirmTotp(ctx: IdentityContext, caller: Principal, code:
     eq(mfaFactors.userId, caller.userId),
     eq(mfaFactors.seed, factor.seed),
     isNull(mfaFactors.confirmedAt),
+    isLive(ctx, caller),
   );
   const change = ctx.db
     .update(mfaFactors)

@@ -1,6 +1,6 @@
 // The caller's own profile: read and changed. How an account is closed is in closing.ts.
 
-import { and, eq, exists, isNull, type SQL, sql } from "drizzle-orm";
+import { and, eq, isNull, type SQL, sql } from "drizzle-orm";
 import { isKeyId } from "../../core/api-keys.ts";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { guardD1 } from "../../db/client.ts";
@@ -8,6 +8,7 @@ import { accounts, type NotificationChoice, sessions, users } from "../../db/tab
 import { staleness } from "../../http/auth.ts";
 import type { Principal } from "../../http/context.ts";
 import { ACCESS_TTL_SECONDS } from "../../http/tokens.ts";
+import { isLive } from "./live.ts";
 import { canonicalEmail, type IdentityContext, keptUser, type User, userOf } from "./user.ts";
 
 const ENDED: Refusal = { code: "session_revoked", detail: "This session has ended; sign in again." };
@@ -68,7 +69,7 @@ export async function changeProfile(ctx: IdentityContext, caller: Principal, wis
       .update(users)
       .set({ ...columnsOf(wish), updatedAt: ctx.nowMs })
       .where(
-        and(eq(users.id, caller.userId), isNull(users.closedAt), email === undefined ? undefined : live(ctx, caller)),
+        and(eq(users.id, caller.userId), isNull(users.closedAt), email === undefined ? undefined : isLive(ctx, caller)),
       )
       .returning(),
   );
@@ -79,12 +80,6 @@ export async function changeProfile(ctx: IdentityContext, caller: Principal, wis
   const user = userOf(row, caller.accountId);
   ctx.later(ctx.edge.keep(caller.sessionId, user, ACCESS_TTL_SECONDS * 1_000));
   return email === undefined || row.pendingEmail === null ? ok(user) : askToConfirm(ctx, user, row.pendingEmail);
-}
-
-/** What ends a session withdraws an address that it has asked for: it may ask for none after that. */
-function live(ctx: IdentityContext, { sessionId }: Principal): SQL {
-  const own = and(eq(sessions.id, sessionId), isNull(sessions.endedAt));
-  return exists(ctx.db.select({ id: sessions.id }).from(sessions).where(own));
 }
 
 async function mayAskFor(ctx: IdentityContext, caller: Principal, email: string): Promise<Result<unknown>> {

@@ -2,6 +2,7 @@
 
 import { env } from "cloudflare:workers";
 import { createHmac } from "node:crypto";
+import { Secret } from "otpauth";
 import { beforeEach, describe, expect, it } from "vitest";
 import { MAILBOX } from "../../../src/adapters/mail/mailbox.ts";
 import type { MailWish } from "../../../src/bindings/mail.ts";
@@ -115,6 +116,21 @@ describe("an e-mail address that a thief has asked for", () => {
     expect(await env.DB.prepare("SELECT pending_email FROM users WHERE id = ?").bind(id).first("pending_email")).toBe(
       null,
     );
+  });
+});
+
+describe("a second factor that a thief has begun", () => {
+  it("F3 is not turned on by a session that a reset has ended meanwhile", async () => {
+    const { id, username, email } = await newcomer();
+    const { access } = await login(username);
+    const { body } = await post("/v1/auth/mfa/totp", { password: PASSWORD }, access);
+    const seed = Secret.fromBase32(String(body.secret)).bytes;
+    const token = await resetLink(email);
+    meanwhile = () => reset(token);
+    const answer = await post("/v1/auth/mfa/totp/confirm", { code: codeOf(seed) }, access);
+    expect(answer.status).toBe(409);
+    const on = env.DB.prepare("SELECT confirmed_at AS at FROM mfa_factors WHERE user_id = ?").bind(id);
+    expect(await on.first("at")).toBeNull();
   });
 });
 
