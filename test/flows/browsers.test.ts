@@ -148,6 +148,15 @@ describe("the refresh cookie", () => {
     expect(got.headers.get("Cache-Control")).toBe("no-store");
   });
 
+  it("is not looked at unless it is asked for, and the refusal says how", async () => {
+    const { cookie } = await login(await signUp());
+    const got = await refresh({ Origin: APP, Cookie: cookie });
+    expectProblem(got, 422, "validation_failed");
+    const [error] = got.body.errors ?? [];
+    expect(error).toMatchObject({ pointer: "/refresh_token", code: "required" });
+    expect(error?.detail).toContain("X-Token-Transport: cookie");
+  });
+
   it("C2 is renewed by a page of a listed or this origin, and by no other", async () => {
     const { cookie } = await login(await signUp());
     const first = await refresh({ ...page, Cookie: cookie });
