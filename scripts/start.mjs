@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { ROOT, usePinnedNode } from "./pinned-node.mjs";
+import { isLevel, listening, sayEarly, showLines } from "./server-lines.mjs";
 
 const HOST = "127.0.0.1";
 const PORT = Number(process.env.PORT ?? 8787);
@@ -37,7 +38,7 @@ const QUIET_ENV = {
   WRANGLER_SEND_METRICS: "false",
   WRANGLER_SEND_ERROR_REPORTS: "false",
   WRANGLER_HIDE_BANNER: "true",
-  WRANGLER_LOG: "error",
+  WRANGLER_LOG: process.env.WRANGLER_LOG ?? "error",
   CLOUDFLARE_CF_FETCH_ENABLED: "false",
   X_LOCAL_EXPLORER: "false",
   X_LOCAL_OBSERVABILITY: "false",
@@ -47,6 +48,7 @@ await main();
 
 async function main() {
   await usePinnedNode();
+  if (!isLevel()) fail("LOG_LEVEL must be info, warn or error.");
   if (!(await portIsFree())) {
     fail(`Port ${PORT} is taken. Stop what uses it, or choose another: PORT=8788 npm start`);
   }
@@ -58,6 +60,7 @@ async function main() {
   const providers = await testProvider(secrets);
   const server = startServer(providers.vars);
   await untilHealthy(server);
+  listening();
   for (const user of DEMO_USERS) if (user.roles.length === 1) await fund(user.username);
   watch(server);
   setInterval(() => fetch(`${ADDRESS}/cdn-cgi/local/scheduled`).catch(() => {}), CRON_EVERY_MS).unref();
@@ -67,7 +70,8 @@ async function main() {
   for (const name of providers.names) {
     console.log(`Sign-in with a test ${name}: ${ADDRESS}/v1/auth/oauth/${name}/start?return_to=/v1/markets`);
   }
-  console.log("\nCtrl-C stops it; what it knows is kept.");
+  console.log("\nBelow: e-mails, warnings and errors; LOG_LEVEL=info npm start shows every request.");
+  console.log("Ctrl-C stops it; what it knows is kept.");
 }
 
 /** Refuses a taken port here, in one sentence, instead of somewhere inside the server. */
@@ -195,11 +199,14 @@ function startServer(vars) {
   const place = ["--ip", HOST, "--port", String(PORT), "--persist-to", STATE];
   for (const [name, value] of settings) place.push("--var", `${name}:${value}`);
   const args = ["dev", "-c", join(ROOT, "wrangler.toml"), ...place, "--show-interactive-dev-session=false"];
+  // Whoever sets WRANGLER_LOG wants to see what wrangler says, as it says it.
+  const own = process.env.WRANGLER_LOG !== undefined;
   const server = spawn(process.execPath, [wranglerBin(), ...args], {
     cwd: ROOT,
-    env: QUIET_ENV,
-    stdio: ["ignore", "inherit", "inherit"],
+    env: own ? QUIET_ENV : { ...QUIET_ENV, WRANGLER_LOG: "log", NO_COLOR: "1", FORCE_COLOR: "0" },
+    stdio: ["ignore", own ? "inherit" : "pipe", own ? "inherit" : "pipe"],
   });
+  if (!own) showLines(server);
   let stopping = false;
   const stop = (signal) => {
     if (stopping) return;
@@ -209,7 +216,10 @@ function startServer(vars) {
   };
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => stop(signal));
   process.on("exit", () => server.kill("SIGTERM"));
-  server.on("exit", (code) => process.exit(stopping ? 0 : (code ?? 1)));
+  server.on("exit", (code) => {
+    if (!stopping) sayEarly();
+    process.exit(stopping ? 0 : (code ?? 1));
+  });
   return server;
 }
 
@@ -224,6 +234,7 @@ async function untilHealthy(server) {
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   server.kill("SIGTERM");
+  sayEarly();
   fail(`The server did not answer ${ADDRESS}/healthz within ${START_LIMIT_MS / 1_000} s.`);
 }
 

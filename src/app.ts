@@ -5,7 +5,7 @@ import { auditTrail } from "./domains/audit/gate.ts";
 import { auditRouter } from "./domains/audit/routes.ts";
 import { addressGate as addresses, limits, onceStore } from "./domains/edge/gate.ts";
 import { edgeRouter } from "./domains/edge/routes.ts";
-import { mail, sessionAuthority } from "./domains/identity/gate.ts";
+import { emailVerified, mail, sessionAuthority } from "./domains/identity/gate.ts";
 import { identityRouter } from "./domains/identity/routes.ts";
 import { marketsRouter } from "./domains/markets/routes.ts";
 import { opsRouter } from "./domains/ops/routes.ts";
@@ -22,7 +22,15 @@ import { systemRoutes } from "./http/system.ts";
 import { TOLD_HEADERS } from "./http/told-headers.ts";
 
 /** What domains fill in for the real thing; tests hand in their own. */
-const PORTS: Ports = { sessionAuthority, limits, addressGate: addresses, onceStore, audit: auditTrail, mail };
+const PORTS: Ports = {
+  sessionAuthority,
+  limits,
+  addressGate: addresses,
+  onceStore,
+  audit: auditTrail,
+  mail,
+  emailVerified,
+};
 
 /** Builds the application. `ports` are the ones of the domains unless a test hands in its own. */
 export function createApp(ports: Ports = PORTS) {

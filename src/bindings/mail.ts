@@ -13,6 +13,11 @@ export type MailSubject =
   | { kind: "password_changed" | "mfa_on" | "mfa_off" | "email_change_asked"; userId: string }
   | { kind: "api_key_made"; userId: string; name: string }
   | { kind: "recovery_code_used"; userId: string; left: number }
+  | { kind: "refresh_token_reused"; userId: string }
+  /** Too many wrong passwords of strangers (`login`), or in a session, or codes. */
+  | { kind: "locked"; userId: string; what: "login" | "password" | "code"; minutes: number }
+  /** The user is forgotten by then: what is needed of them is in the message. */
+  | { kind: "account_closed"; userId: string; email: string; username: string }
   | { kind: "new_device"; userId: string; device: string; ip: string; at: number }
   /** To the address that is to be the user's; to the one that was. */
   | { kind: "change_email"; userId: string; email: string }

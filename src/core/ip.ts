@@ -49,14 +49,26 @@ export function contains(block: IpBlock, ip: IpBlock): boolean {
   return block.version === ip.version && cut(ip, block.bits).value === block.value;
 }
 
-/** The one text of an address or block: IPv6 in eight groups without leading zeros, a whole address without its prefix. */
+/** The one text of an address or block: IPv6 as RFC 5952 has it, a whole address without its prefix. */
 export function formatBlock({ version, value, bits }: IpBlock): string {
   const size = version === 4 ? 8 : 16;
   const groups = Array.from({ length: WIDTH[version] / size }, (_, at) => {
     const group = (value >> BigInt(WIDTH[version] - size * (at + 1))) & ((1n << BigInt(size)) - 1n);
     return group.toString(version === 4 ? 10 : 16);
   });
-  return groups.join(version === 4 ? "." : ":") + (bits === WIDTH[version] ? "" : `/${bits}`);
+  return (version === 4 ? groups.join(".") : shortened(groups)) + (bits === WIDTH[version] ? "" : `/${bits}`);
+}
+
+/** Eight groups with the longest run of zeros left out, the first of equal ones; a single zero stays. */
+function shortened(groups: readonly string[]): string {
+  let [from, length] = [0, 1];
+  for (let at = 0; at < groups.length; at += 1) {
+    const after = groups.findIndex((group, later) => later >= at && group !== "0");
+    const run = (after < 0 ? groups.length : after) - at;
+    if (run > length) [from, length] = [at, run];
+  }
+  if (length === 1) return groups.join(":");
+  return `${groups.slice(0, from).join(":")}::${groups.slice(from + length).join(":")}`;
 }
 
 function parseFour(text: string): bigint | undefined {

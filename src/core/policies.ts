@@ -67,6 +67,25 @@ const table = {
     local: { units: 10, windowMs: 15 * MINUTE },
     deployed: { units: 10, windowMs: 15 * MINUTE },
   },
+  /**
+   * Wrong passwords that somebody signed in gives once more: apart from logins, or a stranger's wrong ones would keep an owner
+   * from a new password.
+   */
+  own_password_failures: {
+    per: "name",
+    counts: "failures",
+    away: "closed",
+    local: { units: 10, windowMs: 15 * MINUTE },
+    deployed: { units: 10, windowMs: 15 * MINUTE },
+  },
+  /** Telling somebody that they are locked: as long as the lock that it tells of, and stored as long. */
+  lock_notices: {
+    per: "name",
+    counts: "failures",
+    away: "closed",
+    local: { units: 1, windowMs: 15 * MINUTE },
+    deployed: { units: 1, windowMs: 15 * MINUTE },
+  },
   refresh: {
     per: "ip",
     counts: "calls",

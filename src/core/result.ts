@@ -61,6 +61,8 @@ export type PlainCode =
   | "batch_not_one_market"
   | "idempotency_in_flight"
   | "idempotency_key_reused"
+  | "idempotency_answer_not_kept"
+  | "already_listed"
   | "payload_too_large"
   | "unsupported_media_type"
   | "malformed_json"

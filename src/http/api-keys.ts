@@ -15,6 +15,7 @@ import {
 } from "../core/api-keys.ts";
 import type { Scope } from "../core/permissions.ts";
 import { ok, type Refusal, type Result, refuse } from "../core/result.ts";
+import { bodyBytesOf } from "./body.ts";
 import { clientIpText } from "./client-ip.ts";
 import type { AppEnv } from "./context.ts";
 
@@ -87,11 +88,17 @@ async function proofOf(c: Context<AppEnv>, keyId: string): Promise<Result<KeyPro
   if (signature === undefined && timestamp === undefined && nonce === undefined) return ok(null);
   if (signature === undefined || timestamp === undefined || nonce === undefined) return NOT_SIGNED;
   if (!SIGNATURE.test(signature) || !TIMESTAMP.test(timestamp) || !NONCE.test(nonce)) return NOT_SIGNED;
-  const body = c.get("bodyBytes") ?? new Uint8Array(await c.req.raw.arrayBuffer());
-  // It can be read once: whoever reads it after this finds it here.
-  c.set("bodyBytes", body);
+  const body = await bodyBytesOf(c);
+  if (!body.ok) return body;
   const { pathname: path, search } = new URL(c.req.url);
-  const call = { method: c.req.method, path, query: search.slice(1), timestamp, nonce, bodyHash: await sha256(body) };
+  const call = {
+    method: c.req.method,
+    path,
+    query: search.slice(1),
+    timestamp,
+    nonce,
+    bodyHash: await sha256(body.value),
+  };
   const secret = await signingSecretOf(c.get("config").apiKeySecret, keyId);
   const said = new TextEncoder().encode(signedText(call));
   const good = await crypto.subtle.verify("HMAC", await hmacKey(secret), Buffer.from(signature, "hex"), said);

@@ -4,10 +4,11 @@ import type { Context, MiddlewareHandler, Next } from "hono";
 import { edgeSessions } from "../bindings/kv.ts";
 import type { KeyOwner } from "../core/api-keys.ts";
 import { STEP_UP_MS } from "../core/limits.ts";
-import { mayByRole, PERMISSIONS, type Permission } from "../core/permissions.ts";
+import { isStaffs, mayByRole, PERMISSIONS, type Permission } from "../core/permissions.ts";
 import type { Spend } from "../core/policies.ts";
-import { invariant, type Refusal, type Result } from "../core/result.ts";
+import { invariant, type Refusal, type Result, refuse } from "../core/result.ts";
 import { API_KEY_HEADER, presentKey } from "./api-keys.ts";
+import { audit } from "./audit.ts";
 import { type AppEnv, accessOf, callerOf, later, type Principal } from "./context.ts";
 import { problemResponse } from "./problem.ts";
 import { NOT_SIGNED_IN, verifyAccessToken } from "./tokens.ts";
@@ -26,6 +27,10 @@ export function staleness({ authAtMs }: Pick<Principal, "authAtMs">, nowMs = Dat
   return { code: "step_up_required", detail: "Give your password, or a code, to POST /v1/auth/step-up first." };
 }
 
+const NOT_VERIFIED: Refusal = {
+  code: "email_not_verified",
+  detail: "Follow the link in the e-mail that was sent to your address; POST /v1/auth/email/resend sends another.",
+};
 const SESSION_ENDED: Refusal = { code: "session_revoked", detail: "This session has ended; sign in again." };
 
 /** Answers that may have been given before the account was asked: refusals of form, fields, names and state. */
@@ -67,13 +72,14 @@ export function requireCaller(door: CallerDoor): MiddlewareHandler<AppEnv> {
     c.set("principal", verified.value);
     c.set("spend", { policy: door.spends, count: 1 });
     if (isEdgeJudged(door) && (await isBlacklisted(c))) return problemResponse(c, SESSION_ENDED);
-    const lacking = lackOf(door, verified.value) ?? (door.stepUp ? staleness(verified.value) : null);
+    const lacking = await lackOf(c, door, verified.value);
     if (lacking === null && door.asksAccount) {
       await next();
       return judgeRefusal(c);
     }
     const admitted = await admit(c);
     const refusal = admitted.ok ? lacking : whatCounts(admitted.refusal, door, lacking);
+    if (admitted.ok && refusal?.code === "forbidden" && isStaffs(door.access)) tellOfStranger(c);
     return refusal === null ? next() : problemResponse(c, refusal);
   };
 }
@@ -144,7 +150,34 @@ async function isBlacklisted(c: Context<AppEnv>): Promise<boolean> {
   return true;
 }
 
-function lackOf({ access, verifiedEmail }: CallerDoor, { emailVerified, roles }: Principal): Refusal | null {
-  if (!mayByRole(access, roles)) return { code: "forbidden", detail: `This needs the permission ${access}.` };
-  return verifiedEmail && !emailVerified ? { code: "email_not_verified" } : null;
+/** What a caller by session lacks for a route; null when nothing. */
+async function lackOf(c: Context<AppEnv>, door: CallerDoor, principal: Principal): Promise<Refusal | null> {
+  const { access, verifiedEmail, stepUp } = door;
+  if (!mayByRole(access, principal.roles)) {
+    return { code: "forbidden", detail: `This needs the permission ${access}.` };
+  }
+  const verified = verifiedEmail ? await requireVerified(c, principal) : OK;
+  if (!verified.ok) return verified.refusal;
+  return stepUp ? staleness(principal) : null;
+}
+
+const OK: Result<null> = { ok: true, value: null };
+
+/**
+ * Lets a caller through whose e-mail address is verified: as the token says, or where it says no, by now. Refuses
+ * `email_not_verified`, and `unavailable` when nobody can tell.
+ */
+export async function requireVerified(
+  c: Context<AppEnv>,
+  { userId, emailVerified }: Pick<Principal, "userId" | "emailVerified">,
+): Promise<Result<null>> {
+  if (emailVerified) return OK;
+  const now = await c.get("ports").emailVerified(c.env)(userId);
+  if (!now.ok) return now;
+  return now.value ? OK : refuse(NOT_VERIFIED);
+}
+
+/** The trail hears of whoever tries what staff may: the request log alone would have it for days. */
+function tellOfStranger(c: Context<AppEnv>): void {
+  audit(c, { act: "admin.refused", target: `${c.req.method} ${c.req.path}`, outcome: "forbidden" });
 }

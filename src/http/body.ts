@@ -1,9 +1,9 @@
 // What may come in: how many bytes, of what type, and that it is JSON. Size is judged for everybody, the rest only after the
 // caller is known.
 
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { BODY_BYTES_MAX, SNAPSHOT_BYTES_MAX } from "../core/limits.ts";
-import type { Refusal } from "../core/result.ts";
+import { ok, type Refusal, type Result, refuse } from "../core/result.ts";
 import type { AppEnv } from "./context.ts";
 import { parseJson } from "./json.ts";
 import { problemResponse } from "./problem.ts";
@@ -25,11 +25,33 @@ export const sizeLimit: MiddlewareHandler<AppEnv> = async (c, next) => {
   }
   const stream = c.req.raw.body;
   if (stream === null) return next();
-  const bytes = await readUpTo(stream, bytesMax);
-  if (bytes === undefined) return problemResponse(c, tooLarge);
-  c.set("bodyBytes", bytes);
+  const read = await whole(() => readUpTo(stream, bytesMax));
+  if (!read.ok) return problemResponse(c, read.refusal);
+  if (read.value === undefined) return problemResponse(c, tooLarge);
+  c.set("bodyBytes", read.value);
   return next();
 };
+
+/**
+ * The bytes of a request's body, which can be read once: whoever reads them after this finds them where it has put them.
+ * Refuses `malformed_json` when the client hangs up in the middle of it.
+ */
+export async function bodyBytesOf(c: Context<AppEnv>): Promise<Result<Uint8Array>> {
+  const known = c.get("bodyBytes");
+  if (known !== undefined) return ok(known);
+  const read = await whole(async () => new Uint8Array(await c.req.raw.arrayBuffer()));
+  if (read.ok) c.set("bodyBytes", read.value);
+  return read;
+}
+
+/** What is read of a body, unless its client hangs up: that is no bug of ours, and mostly nobody hears the answer. */
+async function whole<T>(read: () => Promise<T>): Promise<Result<T>> {
+  try {
+    return ok(await read());
+  } catch {
+    return refuse({ code: "malformed_json", detail: "The body has ended before it was whole." });
+  }
+}
 
 async function readUpTo(stream: ReadableStream<Uint8Array>, bytesMax: number): Promise<Uint8Array | undefined> {
   const chunks: Uint8Array[] = [];
@@ -55,7 +77,9 @@ async function readUpTo(stream: ReadableStream<Uint8Array>, bytesMax: number): P
 export const jsonBody: MiddlewareHandler<AppEnv> = async (c, next) => {
   if (!declaresJson(c.req.header("content-type"), c.req.header("content-encoding")))
     return problemResponse(c, NOT_JSON);
-  const parsed = parseJson(c.get("bodyBytes") ?? new Uint8Array(await c.req.raw.arrayBuffer()));
+  const read = await bodyBytesOf(c);
+  if (!read.ok) return problemResponse(c, read.refusal);
+  const parsed = parseJson(read.value);
   if (!parsed.ok) return problemResponse(c, { code: "malformed_json", detail: parsed.detail });
   c.set("json", parsed.value);
   c.req.json = () => Promise.resolve(parsed.value as never);

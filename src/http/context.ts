@@ -66,6 +66,8 @@ export interface Ports {
   onceStore(env: Env): OnceStore;
   audit(env: Env): AuditTrail;
   mail(env: Env): (subject: MailSubject) => Promise<Result<null>>;
+  /** Whether a user has a verified e-mail address by now: a token is up to ten minutes old. Refuses `unavailable`. */
+  emailVerified(env: Env): (userId: string) => Promise<Result<boolean>>;
 }
 
 export interface AppEnv {

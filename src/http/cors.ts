@@ -6,7 +6,8 @@ import { problemResponse } from "./problem.ts";
 /** What a page may send and read beyond what every page may. */
 const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE";
 const SENT_HEADERS =
-  "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Traceparent, X-Api-Key, X-Request-Id, X-Token-Transport";
+  "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Traceparent, " +
+  "X-Api-Key, X-Nonce, X-Request-Id, X-Signature, X-Timestamp, X-Token-Transport";
 const READ_HEADERS = "ETag, Idempotency-Replayed, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id";
 /** How long a browser keeps what it was told before a call; Chromium's own most is two hours. */
 const PREFLIGHT_MAX_AGE_SECONDS = 600;

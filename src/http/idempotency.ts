@@ -3,7 +3,7 @@
 import type { Context, MiddlewareHandler } from "hono";
 import type { z } from "zod";
 import { canonical } from "../core/codec.ts";
-import type { Result } from "../core/result.ts";
+import type { Refusal, Result } from "../core/result.ts";
 import { clientIp, ipKey } from "./client-ip.ts";
 import type { AppEnv } from "./context.ts";
 import { problemResponse } from "./problem.ts";
@@ -38,7 +38,12 @@ export interface OnceStore {
   end(wish: OnceWish, answer: OnceAnswer | null): Promise<void>;
 }
 
-/** How a route's answers are kept: as they are, or not at all since they show a secret once. */
+const NOT_AGAIN: Refusal = {
+  code: "idempotency_answer_not_kept",
+  detail: "This has been done already, and its secret was shown once; for another one use a new key.",
+};
+
+/** How a route's answers are kept: as they are, or only that there was one since it showed a secret. */
 export type OnceKind = "kept" | "secret";
 
 /** Answers that say nothing for good: asking again may get another one. */
@@ -56,14 +61,14 @@ export function onceByKey(kind: OnceKind, schema: z.ZodType): MiddlewareHandler<
     const store = c.get("ports").onceStore(c.env);
     const begun = await store.begin(wish);
     if (!begun.ok) return problemResponse(c, begun.refusal);
-    if (begun.value !== null) return replayed(c, begun.value);
+    if (begun.value !== null) return kind === "secret" ? problemResponse(c, NOT_AGAIN) : replayed(c, begun.value);
     try {
       await next();
     } catch (error) {
       await store.end(wish, null);
       throw error;
     }
-    await store.end(wish, kind === "secret" ? null : await keptOf(c));
+    await store.end(wish, kind === "secret" ? markOf(c) : await keptOf(c));
     return undefined;
   };
 }
@@ -71,6 +76,13 @@ export function onceByKey(kind: OnceKind, schema: z.ZodType): MiddlewareHandler<
 function replayed(c: Context<AppEnv>, { requestId, status, contentType, body }: OnceAnswer): Response {
   c.set("requestId", requestId);
   return c.body(body, status as 200, { "Content-Type": contentType, "Idempotency-Replayed": "true" });
+}
+
+/** What is kept of an answer that showed a secret: that there was one. Null for a refusal, which has done nothing. */
+function markOf(c: Context<AppEnv>): OnceAnswer | null {
+  const { status, headers } = c.res;
+  if (!c.res.ok) return null;
+  return { requestId: c.get("requestId"), status, contentType: headers.get("Content-Type") ?? "", body: "" };
 }
 
 /** The answer as it is kept; null for one that is not: a bug's, an outage's, and what says nothing for good. */

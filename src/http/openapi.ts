@@ -53,8 +53,8 @@ interface Audited {
 }
 
 /**
- * Whether an Idempotency-Key makes the act happen once, with its first answer `kept` for a day; answers that show a `secret`
- * are not kept, and only two at once are told apart. Not for money: its keys are the account's, which keeps them for ever.
+ * Whether an Idempotency-Key makes the act happen once, with its first answer `kept` for a day; an answer that shows a `secret`
+ * is not, and the same request again is told that it has been done. Not for money: its keys are the account's, which keeps them for ever.
  */
 interface Once {
   once?: OnceKind;
@@ -290,10 +290,9 @@ export function pageOf<S extends z.ZodType>(row: S) {
 }
 
 /** The `Idempotency-Key` header of a POST that creates. */
-export const idempotencyHeaders = z.object({
-  "idempotency-key": z
-    .string()
-    .regex(IDEMPOTENCY_KEY)
-    .optional()
-    .openapi({ description: "Same key and body: the first answer again, byte for byte." }),
-});
+export const idempotencyHeaders = keyHeader("Same key and body: the first answer again, byte for byte.");
+
+/** The same, with what is said of it in the document. */
+export function keyHeader(description: string) {
+  return z.object({ "idempotency-key": z.string().regex(IDEMPOTENCY_KEY).optional().openapi({ description }) });
+}

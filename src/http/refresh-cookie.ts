@@ -31,11 +31,14 @@ export const cookieDoor: MiddlewareHandler<AppEnv> = async (c, next) => {
 
 /** The refresh token presented: the cookie's where the cookie is used, else the body's. Never one when the other was meant. */
 export function presentedToken(c: Context<AppEnv>, inBody: string | undefined): Result<string> {
-  if (!usesCookie(c)) return inBody === undefined ? wrong("required", "This field is required.") : ok(inBody);
+  if (!usesCookie(c)) return inBody === undefined ? wrong("required", MISSING) : ok(inBody);
   if (inBody !== undefined) return wrong("not_allowed", "The token comes in the cookie.");
   const token = getCookie(c, NAME, "host");
   return token === undefined ? refuse({ code: "unauthenticated", detail: "There is no refresh cookie." }) : ok(token);
 }
+
+const MISSING =
+  "This field is required; a page whose refresh token is in the cookie sends X-Token-Transport: cookie, and no field.";
 
 function wrong(code: string, detail: string) {
   return refuse({ code: "validation_failed", errors: [{ pointer: "/refresh_token", code, detail }] });

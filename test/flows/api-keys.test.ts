@@ -158,7 +158,16 @@ describe("what a key may do", () => {
 
   it("K4 withdraws only when it was made with a verified address", async () => {
     const unverified = await trader({ emailVerified: false });
-    expectProblem(await create(unverified, { scopes: ["transfer"] }), 403, "email_not_verified");
+    const refused = await create(unverified, { scopes: ["transfer"] });
+    expectProblem(refused, 403, "email_not_verified");
+    expect(refused.body.detail).toContain("POST /v1/auth/email/resend");
+    const since = await person(["customer"], { emailVerified: false });
+    expectProblem(await create(since, { scopes: ["transfer"] }), 403, "email_not_verified");
+    await env.DB.prepare("UPDATE users SET email_verified = 1 WHERE id = ?").bind(since.userId).run();
+    expect((await create(since, { scopes: ["transfer"] })).status).toBe(201);
+    const withdrawal = { json: { asset: "USD", amount: "1" } };
+    await since.deposit("10");
+    expect((await since.call("POST", "/v1/account/withdrawals", withdrawal)).status).toBe(201);
     const ada = await trader({ usd: "1000" });
     const key = await newKey(ada, { scopes: ["transfer"] });
     const json = { asset: "USD", amount: "1" };

@@ -45,7 +45,16 @@ describe("a page of a listed origin", () => {
     const got = await call("OPTIONS", "/v1/orders", { headers });
     expect([got.status, got.text]).toEqual([204, ""]);
     expect(got.headers.get("Access-Control-Allow-Methods")).toContain("POST");
-    for (const name of ["Authorization", "Content-Type", "Idempotency-Key", "X-Token-Transport"])
+    for (const name of [
+      "Authorization",
+      "Content-Type",
+      "Idempotency-Key",
+      "X-Token-Transport",
+      "X-Api-Key",
+      "X-Nonce",
+      "X-Signature",
+      "X-Timestamp",
+    ])
       expect(got.headers.get("Access-Control-Allow-Headers")).toContain(name);
     expect(got.headers.get("Access-Control-Allow-Origin")).toBe(APP);
     expect(got.headers.get("X-Content-Type-Options")).toBe("nosniff");
@@ -137,6 +146,15 @@ describe("the refresh cookie", () => {
     expect(got.body).not.toHaveProperty("refresh_token");
     expect(got.body.access_token).toMatch(/^eyJ/);
     expect(got.headers.get("Cache-Control")).toBe("no-store");
+  });
+
+  it("is not looked at unless it is asked for, and the refusal says how", async () => {
+    const { cookie } = await login(await signUp());
+    const got = await refresh({ Origin: APP, Cookie: cookie });
+    expectProblem(got, 422, "validation_failed");
+    const [error] = got.body.errors ?? [];
+    expect(error).toMatchObject({ pointer: "/refresh_token", code: "required" });
+    expect(error?.detail).toContain("X-Token-Transport: cookie");
   });
 
   it("C2 is renewed by a page of a listed or this origin, and by no other", async () => {

@@ -128,7 +128,7 @@ describe("an operator's entry", () => {
       who.call("POST", "/v1/admin/ip-rules", { json, headers: { "Idempotency-Key": "k" } });
     const first = await add(olivia);
     expect([first.status, (await add(olivia)).text]).toEqual([201, first.text]);
-    expectProblem(await add(oscar), 422, "validation_failed");
+    expectProblem(await add(oscar), 409, "already_listed");
     expectProblem(
       await call("POST", "/v1/admin/ip-rules", { json, headers: { "Idempotency-Key": "k" } }),
       401,
@@ -163,10 +163,36 @@ describe("a route", () => {
   const ask = (path: string, how: string) =>
     callApp(app, "POST", path, { json: { how }, headers: { "Idempotency-Key": "k" } });
 
-  it("that shows a secret does not keep its answer", async () => {
-    const [one, two] = [await ask("/secret", "ok"), await ask("/secret", "ok")];
-    expect(one.body.done).not.toBe(two.body.done);
-    expect(await rows()).toEqual([]);
+  it("that shows a secret does not keep its answer, and does nothing twice", async () => {
+    const before = done;
+    const first = await ask("/secret", "ok");
+    expect([first.status, first.body.done]).toEqual([200, before + 1]);
+    const again = await ask("/secret", "ok");
+    expect(again.body).toMatchObject({ status: 409, code: "idempotency_answer_not_kept" });
+    expect(again.headers.get("Idempotency-Replayed")).toBeNull();
+    expect((await ask("/secret", "other")).body).toMatchObject({ status: 422, code: "idempotency_key_reused" });
+    expect(done).toBe(before + 1);
+    expect((await rows()).map(({ status, body }) => [status, body])).toEqual([[200, ""]]);
+  });
+
+  it("that shows a secret leaves its key free while none was shown", async () => {
+    const error = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    for (const how of ["unavailable", "unauthenticated", "already_listed", "throw"]) {
+      expect((await ask("/secret", how)).status).toBeGreaterThanOrEqual(400);
+      expect(await rows()).toEqual([]);
+    }
+    expect((await ask("/secret", "ok")).status).toBe(200);
+    error.mockRestore();
+  });
+
+  it("that shows a secret tells two at once apart", async () => {
+    const before = done;
+    const all = await Promise.all(Array.from({ length: 5 }, () => ask("/secret", "ok")));
+    expect(all.filter(({ status }) => status === 200)).toHaveLength(1);
+    for (const { status, body } of all) {
+      if (status !== 200) expect(body.code).toMatch(/^idempotency_(in_flight|answer_not_kept)$/);
+    }
+    expect(done).toBe(before + 1);
   });
 
   it.each(["unavailable", "unauthenticated", "forbidden", "throw"])("does not keep %s", async (how) => {

@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { loadConfig } from "../../src/config.ts";
 import { ok, type Refusal, refuse } from "../../src/core/result.ts";
 import { send } from "../../src/http/answer.ts";
+import type { AuditEvent } from "../../src/http/audit.ts";
 import type { Access } from "../../src/http/auth.ts";
 import { configuration, requestContext } from "../../src/http/context.ts";
 import { declaredRoutes } from "../../src/http/declared.ts";
@@ -12,10 +13,16 @@ import { answer, createRouter, operation, problems } from "../../src/http/openap
 import { signAccessToken } from "../../src/http/tokens.ts";
 import { call, NO_PORTS } from "../support/client.ts";
 
+const AWAY: Refusal = { code: "unavailable" };
 let asked: string[] = [];
 let account: Refusal | null = null;
 let blacklisted = false;
+/** Whether nobody can say which addresses are verified, and what the audit trail has heard. */
+let nobodyTells = false;
+let trail: AuditEvent[] = [];
 beforeEach(() => {
+  nobodyTells = false;
+  trail = [];
   asked = [];
   account = null;
   blacklisted = false;
@@ -30,6 +37,8 @@ const SESSIONS = {
 
 const ports = {
   ...NO_PORTS,
+  emailVerified: () => async (userId: string) => (nobodyTells ? refuse(AWAY) : ok(userId === "usr_since")),
+  audit: () => async (event: AuditEvent) => void trail.push(event),
   sessionAuthority: () => ({
     ...NO_PORTS.sessionAuthority(env),
     admit: async () => {
@@ -61,16 +70,14 @@ function appWith(door: Door) {
   return app;
 }
 
-async function enter(door: Door, { roles = ["customer"], emailVerified = true } = {}) {
-  const subject = { userId: "usr_1", accountId: "acc_1", sessionId: "ses_1", roles, emailVerified };
+async function enter(door: Door, { roles = ["customer"], emailVerified = true, userId = "usr_1" } = {}) {
+  const subject = { userId, accountId: "acc_1", sessionId: "ses_1", roles, emailVerified };
   const token = await signAccessToken(loadConfig(env), subject, Date.now());
   const { status, body } = await call(appWith(door), "GET", "/it", { token, env: { SESSIONS } });
   return [status, body.code, asked];
 }
 
 const operator = { roles: ["operator"] };
-const AWAY: Refusal = { code: "unavailable" };
-
 describe("a route whose act asks the account", () => {
   it.each([ACT, { ...ACT, verifiedEmail: true } as const])(
     "asks neither KV nor the account before it: %o",
@@ -84,6 +91,15 @@ describe("a route whose act asks the account", () => {
     const verified: Door = { ...ACT, verifiedEmail: true };
     expect(await enter(verified, { emailVerified: false })).toEqual([403, "email_not_verified", ["account"]]);
     expect((await enter(ACT, { roles: ["support"] })).slice(0, 2)).toEqual([403, "forbidden"]);
+  });
+
+  it("looks whether an address has been verified since the token was made, and says what to do where not", async () => {
+    const verified: Door = { ...ACT, verifiedEmail: true };
+    const who = { emailVerified: false, userId: "usr_since" };
+    expect(await enter(verified, who)).toEqual([200, undefined, []]);
+    nobodyTells = true;
+    expect((await enter(verified, who)).slice(0, 2)).toEqual([503, "unavailable"]);
+    expect((await enter(verified, { ...who, emailVerified: true })).slice(0, 2)).toEqual([200, undefined]);
   });
 });
 
@@ -105,6 +121,18 @@ describe("a route for everybody with a live session, or for operators", () => {
       expect(await enter(door, who)).toEqual([401, "session_revoked", ["KV", "count"]]);
     },
   );
+
+  it("tells the audit trail of who has no right to what staff may, and of nobody else", async () => {
+    expect((await enter(OPS)).slice(0, 2)).toEqual([403, "forbidden"]);
+    expect(trail).toMatchObject([
+      { act: "admin.refused", actor: "usr_1", actorKind: "user", target: "GET /it", outcome: "forbidden" },
+    ]);
+    await enter(OPS, operator);
+    await enter(LIVE, { roles: ["none"] });
+    account = { code: "session_revoked" };
+    await enter(OPS);
+    expect(trail).toHaveLength(1);
+  });
 
   it("says that a session has ended before it says that a role is missing", async () => {
     account = { code: "session_revoked" };

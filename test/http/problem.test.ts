@@ -136,6 +136,22 @@ describe("bodies", () => {
     expectProblem(await call(app, "POST", "/echo/a", { raw, headers: json }), 400, "malformed_json", "/echo/a");
   });
 
+  it.each([
+    ["in pieces", {}],
+    ["of a declared length", { "Content-Length": "100" }],
+  ])("N7 has no bug, and writes no error, where a client hangs up in the middle of a body %s", async (_, length) => {
+    const error = vi.spyOn(console, "error").mockImplementation(() => {});
+    const hangsUp = () =>
+      new ReadableStream<Uint8Array>({
+        start: (stream) => stream.enqueue(new TextEncoder().encode('{"amount":')),
+        pull: (stream) => stream.error(new Error("Network connection lost.")),
+      });
+    const got = await call(app, "POST", "/echo/a", { raw: hangsUp(), headers: { ...json, ...length } });
+    expectProblem(got, 400, "malformed_json", "/echo/a");
+    expect(error).not.toHaveBeenCalled();
+    error.mockRestore();
+  });
+
   it("N7 measures a body that comes in pieces without a length", async () => {
     const pieces = (count: number) =>
       new ReadableStream<Uint8Array>({

@@ -3,7 +3,8 @@
 import { env } from "cloudflare:workers";
 import { createApp } from "../../src/app.ts";
 import { ok, type Result } from "../../src/core/result.ts";
-import { mail } from "../../src/domains/identity/gate.ts";
+import { emailVerified, mail } from "../../src/domains/identity/gate.ts";
+import type { AuditEvent } from "../../src/http/audit.ts";
 import type { Ports } from "../../src/http/context.ts";
 import type { Limits } from "../../src/http/limits.ts";
 
@@ -22,11 +23,14 @@ export interface RevokerLog {
   answer: Result<null>;
 }
 
-/** The app over a stand-in for account objects. */
-export function appWithRevokerLog() {
+/** The app over a stand-in for account objects, with what its audit trail has heard; `limits` are those that a test wants to hear of. */
+export function appWithRevokerLog(limits: Partial<Limits> = {}) {
+  const trail: AuditEvent[] = [];
   const log: RevokerLog = { sessions: [], accounts: [], refusedUses: [], answer: ok(null) };
   const ports: Ports = {
     ...OPEN_PORTS,
+    limits: () => ({ ...NO_LIMITS, ...limits }),
+    audit: () => async (event) => void trail.push(event),
     sessionAuthority: () => ({
       admit: async () => ok(null),
       noteRefusedUse: async (sessionId) => {
@@ -43,7 +47,7 @@ export function appWithRevokerLog() {
       },
     }),
   };
-  return { app: createApp(ports), log };
+  return { app: createApp(ports), log, trail };
 }
 
 /** Limits that nobody meets. */
@@ -60,6 +64,7 @@ const OPEN_PORTS: Omit<Ports, "sessionAuthority"> = {
   onceStore: () => ({ begin: async () => ok(null), end: async () => undefined }),
   audit: () => async () => undefined,
   mail,
+  emailVerified,
 };
 
 /** Ports of an app whose routes end no sessions, and to which all count. */

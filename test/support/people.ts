@@ -2,9 +2,9 @@
 import { env } from "cloudflare:workers";
 import { type Trader, trader } from "./session.ts";
 
-/** A person whom D1 knows, with a session. */
-export async function person(roles: string[] = ["customer"]): Promise<Trader> {
-  const who = await trader({ roles });
+/** A person whom D1 knows, with a session; `token` is what theirs says. */
+export async function person(roles: string[] = ["customer"], token: { emailVerified?: boolean } = {}): Promise<Trader> {
+  const who = await trader({ roles, ...token });
   const { userId, accountId, sessionId } = who;
   const at = Date.now();
   await env.DB.batch([

@@ -2,14 +2,13 @@
 import { SIGNATURE_WINDOW_MS } from "../../core/limits.ts";
 import { send, sendNothing } from "../../http/answer.ts";
 import { audit } from "../../http/audit.ts";
+import { requireVerified } from "../../http/auth.ts";
 import { accessOf, callerOf, later, type RequestContext } from "../../http/context.ts";
 import {
   answer,
   BODY_CODES,
   body,
   createRouter,
-  idempotencyHeaders,
-  KEY_CODES,
   operation,
   pageOf,
   pageQuery,
@@ -17,6 +16,7 @@ import {
   TOKEN_CODES,
 } from "../../http/openapi.ts";
 import { renderPage, withCursor } from "../../http/page.ts";
+import { SECRET_KEY_CODES, secretIdempotencyHeaders } from "../../http/secret-once.ts";
 import { createKey, type KeyContext, listKeys, revokeKey, wireKey, wireMadeKey } from "./keys.ts";
 import { keyIn, keyMade, keyOut, keyPath } from "./schema.ts";
 
@@ -35,13 +35,13 @@ const create = operation({
   description:
     "Its text is shown this once. Each key has a rate of its own. With `signing` every call by it carries X-Timestamp (ms), " +
     `X-Nonce and X-Signature, good for ${SIGNATURE_WINDOW_MS / 1_000} s and once; docs/api-keys.md says what is signed.`,
-  request: { headers: idempotencyHeaders, body: body(keyIn) },
+  request: { headers: secretIdempotencyHeaders, body: body(keyIn) },
   responses: {
     201: answer(keyMade, "The key"),
     ...problems(
       ...TOKEN_CODES,
       ...BODY_CODES,
-      ...KEY_CODES,
+      ...SECRET_KEY_CODES,
       "email_not_verified",
       "step_up_required",
       "too_many_api_keys",
@@ -78,13 +78,14 @@ export const keyRoutes = createRouter()
   .openapi(revoke, async (c) => sendNothing(c, await revokeKey(contextOf(c), c.req.valid("param").id)));
 
 function contextOf(c: RequestContext): KeyContext {
-  const { userId, emailVerified } = callerOf(c);
+  const caller = callerOf(c);
+  const { userId } = caller;
   const secret = c.get("config").apiKeySecret;
   const mail = c.get("ports").mail(c.env);
   return {
     ...accessOf(c),
     userId,
-    emailVerified,
+    requireVerified: () => requireVerified(c, caller),
     secret,
     audit: (act, target) => audit(c, { act, target, outcome: "ok" }),
     tellUser: (name) => later(c, mail({ kind: "api_key_made", userId, name })),

@@ -10,7 +10,8 @@ import type { KeyIn } from "./schema.ts";
 /** Who makes or revokes a key, what keys are sealed with, and who is told of it afterwards. */
 export interface KeyContext extends AccountAccess {
   userId: string;
-  emailVerified: boolean;
+  /** Lets through who has a verified e-mail address by now. Refuses `email_not_verified`, `unavailable`. */
+  requireVerified: () => Promise<Result<null>>;
   secret: string;
   audit: (act: string, target: string) => void;
   /** Tells the user by e-mail, after the answer. */
@@ -29,7 +30,8 @@ export interface FreshKey extends ApiKey {
  */
 export async function createKey(ctx: KeyContext, input: KeyIn): Promise<Result<FreshKey>> {
   // A withdrawal by key asks for no more than the key: it is judged here, while somebody is signed in.
-  if (input.scopes.includes("transfer") && !ctx.emailVerified) return refuse({ code: "email_not_verified" });
+  const verified = input.scopes.includes("transfer") ? await ctx.requireVerified() : null;
+  if (verified !== null && !verified.ok) return verified;
   if (input.expires_at !== null && input.expires_at <= ctx.nowMs) {
     const errors = [{ pointer: "/expires_at", code: "in_the_past", detail: "must be in the future" }];
     return refuse({ code: "validation_failed", errors });

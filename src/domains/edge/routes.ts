@@ -44,7 +44,7 @@ const add = operation({
   request: { headers: idempotencyHeaders, body: body(ruleIn) },
   responses: {
     201: answer(ruleOut, "The entry"),
-    ...problems(...TOKEN_CODES, ...BODY_CODES, ...KEY_CODES),
+    ...problems(...TOKEN_CODES, ...BODY_CODES, ...KEY_CODES, "already_listed"),
   },
 });
 const remove = operation({

@@ -1,9 +1,9 @@
 // The operators' lists of addresses: read, added to and taken from. Refuses what would shut out the operator who does it.
 import { desc, eq, lt } from "drizzle-orm";
 import { typeId } from "../../core/ids.ts";
-import type { IpBlock } from "../../core/ip.ts";
+import { formatBlock, type IpBlock, parseBlock } from "../../core/ip.ts";
 import { IP_RULES_MAX } from "../../core/limits.ts";
-import { ok, type Result, refuse } from "../../core/result.ts";
+import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { wireTime } from "../../core/wire.ts";
 import { type DatabaseBinding, database, guardD1 } from "../../db/client.ts";
 import { ipRules } from "../../db/edge-tables.ts";
@@ -17,6 +17,8 @@ export interface Operator {
   ip: IpBlock | null;
   nowMs: number;
 }
+
+const LISTED: Refusal = { code: "already_listed", detail: "This block is on a list already." };
 
 type Row = typeof ipRules.$inferSelect;
 
@@ -40,7 +42,7 @@ export async function listRules(env: DatabaseBinding, wish: PageWish) {
 }
 
 /**
- * Adds an entry. Refuses a block that is listed already, more than {@link IP_RULES_MAX} entries, and what would shut out the
+ * Adds an entry. Refuses `already_listed`, more than {@link IP_RULES_MAX} entries, and what would shut out the
  * operator; `unavailable` while D1 is away. It counts here at once, in other isolates within half a minute.
  */
 export async function addRule(
@@ -52,13 +54,15 @@ export async function addRule(
   const all = await readRules(env);
   if (!all.ok) return all;
   if (all.value.length >= IP_RULES_MAX) return wrong("too_many", `There are at most ${IP_RULES_MAX} entries.`);
+  // Entries from before may be written in another form of the same block.
+  if (all.value.some(({ block }) => sameBlock(block, input.block))) return refuse(LISTED);
   if (locksOut([...all.value, input], operator)) return ownAddress();
   const id = typeId("ipr", operator.nowMs, crypto.getRandomValues(new Uint8Array(10)));
   const row: Row = { id, ...input, reason: operator.reason, createdBy: operator.by, createdAt: operator.nowMs };
   const written = await guardD1(db.insert(ipRules).values(row));
   if (!written.ok) {
     if (written.uniqueColumn === undefined) return refuse(written.refusal);
-    return wrong("already_listed", "This block is on a list already.");
+    return refuse(LISTED);
   }
   await readLists(env);
   return ok(wireRule(row));
@@ -85,6 +89,11 @@ async function readRules(env: DatabaseBinding): Promise<Result<(Listed & { id: s
 
 function locksOut(rules: readonly Listed[], { ip }: Operator): boolean {
   return ip !== null && shutsOut(rules, ip);
+}
+
+function sameBlock(one: string, other: string): boolean {
+  const [first, second] = [parseBlock(one), parseBlock(other)];
+  return first !== undefined && second !== undefined && formatBlock(first) === formatBlock(second);
 }
 
 function ownAddress() {

@@ -12,6 +12,8 @@ import { factorOf } from "./second-factor.ts";
 import { showOnceMore } from "./step-up.ts";
 import type { IdentityContext } from "./user.ts";
 
+type Person = Pick<typeof users.$inferSelect, "id" | "email" | "username">;
+
 const NOT_EMPTY: Refusal = {
   code: "account_not_empty",
   detail: "Cancel your orders, sell what you have and withdraw your money first.",
@@ -19,7 +21,7 @@ const NOT_EMPTY: Refusal = {
 
 /**
  * Closes the caller's account: it is frozen, every session and API key ends, and name, addresses, password, second factor and
- * linked identities are forgotten. Wants the password; a fresh sign-in of who has none; with a second factor both. Refuses `account_not_empty` while it
+ * linked identities are forgotten; an e-mail says so. Wants the password; a fresh sign-in of who has none; with a second factor both. Refuses `account_not_empty` while it
  * has a balance or an open order, `wrong_password`, `step_up_required`, `rate_limited`, and `unavailable`, after which it can
  * be asked for again.
  */
@@ -39,6 +41,8 @@ export async function closeAccount(
   if (!frozen.ok) return frozen;
   const ended = await endAccess(ctx, caller);
   const closed = ended.ok ? await forget(ctx, caller) : ended;
+  const { id: userId, email, username } = shown.value;
+  if (closed.ok) ctx.later(ctx.mail({ kind: "account_closed", userId, email, username }));
   // An account that is not closed after all must not stay locked.
   if (!closed.ok && frozen.value === "now") await setStatus(access, "active");
   return closed;
@@ -50,7 +54,12 @@ async function endAccess(ctx: IdentityContext, { accountId }: Principal): Promis
   return told.ok ? ctx.revoker.revokeKeys(accountId) : told;
 }
 
-async function mayClose(ctx: IdentityContext, caller: Principal, password: string | undefined): Promise<Result<null>> {
+/** Who it is that may. */
+async function mayClose(
+  ctx: IdentityContext,
+  caller: Principal,
+  password: string | undefined,
+): Promise<Result<Person>> {
   const found = await guardD1(ctx.db.select().from(users).where(eq(users.id, caller.userId)).limit(1));
   if (!found.ok) return found;
   const factor = await factorOf(ctx, caller.userId);
@@ -59,7 +68,8 @@ async function mayClose(ctx: IdentityContext, caller: Principal, password: strin
   if (user === undefined) return refuse({ code: "not_found" });
   const stale = staleness(caller, ctx.nowMs);
   if (factor.value !== null && factor.value.confirmedAt !== null && stale !== null) return refuse(stale);
-  return showOnceMore(ctx, caller, user, password);
+  const shown = await showOnceMore(ctx, caller, user, password);
+  return shown.ok ? ok(user) : shown;
 }
 
 /** Freezes an account that has nothing, and looks again: what came in between is not locked in. Says who has frozen it. */

@@ -10,7 +10,7 @@ import { ok, type Result, refuse } from "../../core/result.ts";
 import { type Database, type DatabaseBinding, database, guardD1 } from "../../db/client.ts";
 import { mails, mailTokens, users } from "../../db/tables.ts";
 import type { Config } from "../../http/context.ts";
-import { log } from "../../log.ts";
+import { isWritten, log } from "../../log.ts";
 import { addressInUseLetter, noticeLetter } from "./mail-notices.ts";
 import { changeEmailLetter, type Letter, resetPasswordLetter, verifyEmailLetter } from "./mail-texts.ts";
 import { mailTokenHash, mailTokenOf } from "./mail-wish.ts";
@@ -33,6 +33,7 @@ interface Work {
 }
 
 type UserRow = typeof users.$inferSelect;
+type Reader = Pick<UserRow, "id" | "email" | "emailCanonical" | "username">;
 
 /** Sends a batch of e-mails. `mailer` is the one that the configuration names, unless a test hands in its own. */
 export async function consumeMail(
@@ -76,7 +77,9 @@ async function deliver(work: Work, body: unknown, nowMs: number): Promise<number
   }
   const { subject, text, html } = letter.value;
   const { kind, id } = wish;
-  const row = { id, kind, userId, recipient, subject, status: outcome.kind, at: nowMs };
+  // Of whoever has closed their account no address is kept, but in the mailbox of a local run.
+  const known = kind === "account_closed" && !work.mailer.keepsBodies ? "" : recipient;
+  const row = { id, kind, userId, recipient: known, subject, status: outcome.kind, at: nowMs };
   const said = outcome.kind === "sent" ? outcome.id : outcome.reason;
   const bodies = work.mailer.keepsBodies ? { text, html } : {};
   const kept = await guardD1(
@@ -85,11 +88,18 @@ async function deliver(work: Work, body: unknown, nowMs: number): Promise<number
       .values({ ...row, said, ...bodies })
       .onConflictDoNothing(),
   );
-  return kept.ok ? null : undefined;
+  if (!kept.ok) return undefined;
+  if (work.mailer.keepsBodies) tellOfMail(work.config, { id, kind, to: recipient, subject });
+  return null;
+}
+
+/** A local run says what it has sent, and where that is read: the token in it stands nowhere else. */
+function tellOfMail({ apiUrl, logLevel }: Config, { id, ...mail }: { id: string } & Record<string, string>): void {
+  if (isWritten("info", logLevel)) log("info", "mail", { ...mail, page: `${apiUrl}/v1/dev/mailbox#${id}` });
 }
 
 /** Whom it is about; null when nobody gets it: it went already, there is no such user any more, or it is not wanted. */
-async function recipientOf(db: Database, wish: MailWish): Promise<Result<UserRow | null>> {
+async function recipientOf(db: Database, wish: MailWish): Promise<Result<Reader | null>> {
   const who =
     wish.kind === "reset_password" ? eq(users.emailCanonical, canonicalEmail(wish.email)) : eq(users.id, wish.userId);
   const found = await guardD1(
@@ -100,8 +110,15 @@ async function recipientOf(db: Database, wish: MailWish): Promise<Result<UserRow
   );
   if (!found.ok) return refuse(found.refusal);
   const [sent, [user]] = found.value;
-  if (sent.length > 0 || user === undefined || user.closedAt !== null) return ok(null);
+  if (sent.length > 0) return ok(null);
+  if (wish.kind === "account_closed") return ok(forgotten(wish));
+  if (user === undefined || user.closedAt !== null) return ok(null);
   return ok(isWanted(wish, user) ? user : null);
+}
+
+/** Who has closed their account, as the message has them. */
+function forgotten({ userId: id, email, username }: { userId: string; email: string; username: string }): Reader {
+  return { id, email, emailCanonical: canonicalEmail(email), username };
 }
 
 function isWanted(wish: MailWish, user: UserRow): boolean {
@@ -111,7 +128,7 @@ function isWanted(wish: MailWish, user: UserRow): boolean {
 }
 
 /** The letter itself. */
-async function write(work: Work, wish: MailWish, user: UserRow, nowMs: number): Promise<Result<Letter>> {
+async function write(work: Work, wish: MailWish, user: Reader, nowMs: number): Promise<Result<Letter>> {
   const { publicUrl } = work.config;
   switch (wish.kind) {
     case "verify_email":
@@ -135,7 +152,7 @@ async function write(work: Work, wish: MailWish, user: UserRow, nowMs: number): 
 async function writeWithToken(
   { db, config }: Work,
   wish: { kind: TokenKind; id: string; seed: string; email: string },
-  { username, id: userId }: UserRow,
+  { username, id: userId }: Reader,
   nowMs: number,
 ): Promise<Result<Letter>> {
   const { kind, email } = wish;

@@ -1,9 +1,11 @@
 // E-mail over HTTP: verifying an address, a forgotten password, and the mailbox of a local run.
 
+import { z } from "@hono/zod-openapi";
 import { send, sendAccepted, sendNothing } from "../../http/answer.ts";
 import { callerOf } from "../../http/context.ts";
-import { answer, BODY_CODES, body, createRouter, operation, problems, TOKEN_CODES } from "../../http/openapi.ts";
+import { BODY_CODES, body, createRouter, operation, problems, TOKEN_CODES } from "../../http/openapi.ts";
 import { forgotPassword, readMailbox, resendVerification, resetPassword, verifyEmail } from "./email.ts";
+import { mailboxPage, wantsPage } from "./mailbox-page.ts";
 import { contextOf } from "./request.ts";
 import { forgotPasswordBody, mailboxAnswer, mailboxQuery, resetPasswordBody, verifyEmailBody } from "./schema.ts";
 
@@ -64,10 +66,17 @@ const mailboxRoute = operation({
   path: "/v1/dev/mailbox",
   tags: ["Operations"],
   summary: "The e-mails of a local run, the last first",
-  description: "Only where `ENVIRONMENT` is `local`: elsewhere there is no such address.",
+  description:
+    "As a page for a browser (`Accept: text/html`). Only where `ENVIRONMENT` is `local`: elsewhere there is no such address.",
   access: "public",
   request: { query: mailboxQuery },
-  responses: { 200: answer(mailboxAnswer, "E-mails"), ...problems("not_found", "unavailable") },
+  responses: {
+    200: {
+      description: "E-mails",
+      content: { "application/json": { schema: mailboxAnswer }, "text/html": { schema: z.string() } },
+    },
+    ...problems("not_found", "unavailable"),
+  },
 });
 
 export const emailRoutes = createRouter()
@@ -76,5 +85,9 @@ export const emailRoutes = createRouter()
   .openapi(forgotRoute, async (c) => sendAccepted(c, await forgotPassword(contextOf(c), c.req.valid("json").email)))
   .openapi(resetRoute, async (c) => sendNothing(c, await resetPassword(contextOf(c), c.req.valid("json"))))
   .openapi(mailboxRoute, async (c) => {
-    return send(c, await readMailbox(contextOf(c), c.req.valid("query")), (page) => page, 200);
+    const wish = c.req.valid("query");
+    const read = await readMailbox(contextOf(c), wish);
+    c.header("Vary", "Accept");
+    if (!read.ok || !wantsPage(c.req.header("accept"))) return send(c, read, (page) => page, 200);
+    return c.body(mailboxPage(read.value, wish.to), 200, { "Content-Type": "text/html; charset=utf-8" });
   });

@@ -1,6 +1,6 @@
 // What e-mails are for: verifying an address and choosing a new password; and the local mailbox, where they end up.
 
-import { and, desc, eq, gt, isNotNull, isNull, lt, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, gt, isNotNull, isNull, lt, ne, type SQL, sql } from "drizzle-orm";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { wireTime } from "../../core/wire.ts";
 import { guardD1 } from "../../db/client.ts";
@@ -8,6 +8,7 @@ import { accounts, mails, mailTokens, mfaChallenges, sessions, users } from "../
 import type { Principal } from "../../http/context.ts";
 import { idCursor, type PageWish, pageById } from "../../http/page.ts";
 import { blacklistEnded, endStatement, refreshedSince, tellLate } from "./ending.ts";
+import { withdrawLinks } from "./links.ts";
 import { mailTokenHash } from "./mail-wish.ts";
 import { hashPassword } from "./password.ts";
 import { judgePassword } from "./password-strength.ts";
@@ -116,7 +117,10 @@ export async function resendVerification(ctx: IdentityContext, caller: Principal
  */
 export async function forgotPassword(ctx: IdentityContext, email: string): Promise<Result<null>> {
   const taken = await ctx.limits.take("mail_to", `email/${canonicalEmail(email)}`, 1);
-  return taken.ok ? ctx.mail({ kind: "reset_password", email }) : taken;
+  if (!taken.ok) return taken;
+  // Neither whom, nor whether anybody: who is refused or unknown looks the same to who reads the trail.
+  ctx.audit({ act: "password.forgot", target: "", outcome: "ok" });
+  return ctx.mail({ kind: "reset_password", email });
 }
 
 /**
@@ -165,12 +169,14 @@ async function replaceByToken(
     ctx.db.batch([
       ctx.db
         .update(users)
-        .set({ passwordHash, updatedAt: ctx.nowMs })
+        .set({ passwordHash, pendingEmail: null, updatedAt: ctx.nowMs })
         .where(sql`${users.id} = (${owner})`)
         .returning({ id: users.id }),
       endStatement(ctx, sql`${sessions.userId} = (${owner})`, { reason: "password_reset", by: userId }),
       // A sign-in that waits for its code began with the password before.
       ctx.db.delete(mfaChallenges).where(sql`${mfaChallenges.userId} = (${owner})`),
+      // All but the one that does it, which is looked for until it is used up.
+      withdrawLinks(ctx, sql`${mailTokens.userId} = (${owner}) AND ${ne(mailTokens.hash, mailTokenHash(token))}`),
       useUp(ctx, good),
     ]),
   );

@@ -14,14 +14,15 @@ import type { IdentityContext } from "./user.ts";
 type Change = BatchItem<"sqlite"> & PromiseLike<unknown[]>;
 
 /**
- * Does `change` and ends the caller's other sessions, and sign-ins that wait for a code, in one transaction; the account hears
- * of it first. Answers whether `change` has found its row: the others have ended in any case. Refuses `unavailable`.
+ * Does `change`, and `also` what goes with it, and ends the caller's other sessions, and sign-ins that wait for a code, in one
+ * transaction; the account hears of it first. Answers whether `change` has found its row: the others have ended in any case. Refuses `unavailable`.
  */
 export async function changeAndEndOthers(
   ctx: IdentityContext,
   caller: Principal,
   reason: SessionEndReason,
   change: Change,
+  also: readonly BatchItem<"sqlite">[] = [],
 ): Promise<Result<boolean>> {
   const told = await tellOthers(ctx, caller);
   if (!told.ok) return told;
@@ -30,6 +31,7 @@ export async function changeAndEndOthers(
       change,
       endStatement(ctx, othersOf(caller), { reason, by: caller.userId }),
       ctx.db.delete(mfaChallenges).where(eq(mfaChallenges.userId, caller.userId)),
+      ...also,
     ]),
   );
   if (!written.ok) return refuse(written.refusal);

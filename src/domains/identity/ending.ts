@@ -2,6 +2,7 @@
 // blacklist's entry and its audit; KV last, which only spares the others some work.
 
 import { and, eq, isNull, type SQL } from "drizzle-orm";
+import type { BatchItem } from "drizzle-orm/batch";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import type { SessionEndReason } from "../../core/session-ends.ts";
 import { guardD1 } from "../../db/client.ts";
@@ -9,6 +10,7 @@ import { sessions } from "../../db/tables.ts";
 import type { Principal } from "../../http/context.ts";
 import { ACCESS_TTL_SECONDS } from "../../http/tokens.ts";
 import { log } from "../../log.ts";
+import { withdrawAddress } from "./links.ts";
 import type { IdentityContext } from "./user.ts";
 
 /** Who ended sessions, and why; `by` null: nobody did. */
@@ -58,10 +60,15 @@ export function refreshedSince(ctx: IdentityContext, ended: { id: string; rotate
   return ended.filter(({ rotatedAt }) => rotatedAt > ctx.nowMs).map(({ id }) => id);
 }
 
-async function endRows(ctx: IdentityContext, which: SQL | undefined, ending: Ending): Promise<Result<null>> {
-  const ended = await guardD1(endStatement(ctx, which, ending));
+async function endRows(
+  ctx: IdentityContext,
+  which: SQL | undefined,
+  ending: Ending,
+  also: readonly BatchItem<"sqlite">[] = [],
+): Promise<Result<null>> {
+  const ended = await guardD1(ctx.db.batch([endStatement(ctx, which, ending), ...also]));
   if (!ended.ok) return refuse(ended.refusal);
-  blacklistEnded(ctx, ended.value);
+  blacklistEnded(ctx, ended.value[0]);
   return ok(null);
 }
 
@@ -96,21 +103,22 @@ export function logout(ctx: IdentityContext, caller: Principal): Promise<Result<
   return endOne(ctx, { id, accountId }, { reason: "logout", by: caller.userId });
 }
 
-/** Ends every session of a user, in the same order. */
+/** Ends every session of a user, in the same order, and does `also` in the transaction that ends them. */
 export async function endAll(
   ctx: IdentityContext,
   user: { userId: string; accountId: string },
   ending: Ending,
+  also: readonly BatchItem<"sqlite">[] = [],
 ): Promise<Result<null>> {
   const told = await ctx.revoker.revokeAll(user.accountId, ctx.nowMs + 1);
   if (!told.ok) return told;
   tellTrail(ctx, ending, user.userId);
-  return endRows(ctx, eq(sessions.userId, user.userId), ending);
+  return endRows(ctx, eq(sessions.userId, user.userId), ending, also);
 }
 
-/** Ends every session of the caller. Refuses `unavailable`. */
+/** Ends every session of the caller, and withdraws an e-mail address that one of them has asked for. Refuses `unavailable`. */
 export function logoutAll(ctx: IdentityContext, caller: Principal): Promise<Result<null>> {
-  return endAll(ctx, caller, { reason: "logout_all", by: caller.userId });
+  return endAll(ctx, caller, { reason: "logout_all", by: caller.userId }, withdrawAddress(ctx, caller.userId));
 }
 
 /**
@@ -141,8 +149,10 @@ export async function endForReuse(
   ctx: IdentityContext,
   session: { id: string; userId: string; accountId: string },
 ): Promise<Result<never>> {
-  const ended = await endRows(ctx, eq(sessions.id, session.id), { reason: "reuse", by: null });
-  if (!ended.ok) return ended;
+  const ended = await guardD1(endStatement(ctx, eq(sessions.id, session.id), { reason: "reuse", by: null }));
+  if (!ended.ok) return refuse(ended.refusal);
+  blacklistEnded(ctx, ended.value);
+  if (ended.value.length > 0) ctx.later(ctx.mail({ kind: "refresh_token_reused", userId: session.userId }));
   ctx.audit({ act: "session.refresh", actor: session.userId, target: session.id, outcome: REUSED.code });
   const told = await ctx.revoker.revokeSession(session.accountId, session.id, ctx.nowMs + REVOKED_KEPT_MS);
   return told.ok ? refuse(REUSED) : told;

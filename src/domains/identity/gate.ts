@@ -1,6 +1,9 @@
 // What identity does for other domains, as the ports that app.ts hands to every request: sessions judged, e-mails sent.
 
-import { database } from "../../db/client.ts";
+import { eq } from "drizzle-orm";
+import { ok } from "../../core/result.ts";
+import { database, guardD1 } from "../../db/client.ts";
+import { users } from "../../db/tables.ts";
 import type { Ports, SessionAuthority } from "../../http/context.ts";
 import { accountStub, askAccount, callObject } from "../../objects/stubs.ts";
 import { askForMail } from "./mail-wish.ts";
@@ -20,6 +23,13 @@ export function sessionAuthority(env: Env): SessionAuthority {
     revokeAll: (accountId, validFromMs) => callObject(() => accountStub(env, accountId).revokeAllBefore(validFromMs)),
   };
 }
+
+/** Whether a user's e-mail address is verified, as D1 has it. A user who is not there has none. */
+export const emailVerified: Ports["emailVerified"] = (env) => async (userId) => {
+  const verified = database(env).select({ verified: users.emailVerified }).from(users).where(eq(users.id, userId));
+  const found = await guardD1(verified);
+  return found.ok ? ok(found.value[0]?.verified === true) : found;
+};
 
 /** Asks for an e-mail, which tells a user of something. Refuses `unavailable` when the queue does not take it. */
 export const mail: Ports["mail"] = (env) => (subject) => askForMail(env, subject, Date.now());

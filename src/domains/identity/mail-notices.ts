@@ -9,18 +9,38 @@ export type Notice = Exclude<MailSubject, { kind: "verify_email" | "reset_passwo
 
 const SHOWN = { google: "Google", github: "GitHub" };
 
+const LOCKED = {
+  login: {
+    subject: "Signing in is locked for a while",
+    before: "somebody has given too many wrong passwords for your account: nobody can sign in by password",
+  },
+  password: {
+    subject: "Too many wrong passwords",
+    before: "in one of your sessions too many wrong passwords have been given: none is taken there",
+  },
+  code: {
+    subject: "Too many wrong codes",
+    before: "somebody has given too many wrong codes for your account, most likely with your password: none is taken",
+  },
+};
+
 /** The letter of a notice. */
 export function noticeLetter(notice: Notice, username: string, publicUrl: string): Letter {
   const link = { label: "It was not you? Choose a new password", href: `${publicUrl}/forgot-password` };
-  return letter(username, { link, after: "If it was you, there is nothing to do.", ...saidOf(notice) });
+  const said = { after: "If it was you, there is nothing to do.", ...saidOf(notice) };
+  return letter(username, notice.kind === "account_closed" ? said : { link, ...said });
 }
 
-function saidOf(notice: Notice): Pick<Said, "subject" | "before"> & Partial<Said> {
+type Saying = Pick<Said, "subject" | "before"> & Partial<Said>;
+
+function saidOf(notice: Notice): Saying {
   switch (notice.kind) {
     case "password_changed":
       return {
         subject: "Your password has been changed",
         before: "the password of your account has been changed, and other sessions have ended.",
+        after:
+          "If it was you, there is nothing to do. API keys go on: GET /v1/api-keys lists them, DELETE /v1/api-keys/{id} ends one.",
       };
     case "mfa_on":
       return {
@@ -39,6 +59,10 @@ function saidOf(notice: Notice): Pick<Said, "subject" | "before"> & Partial<Said
         before: `an API key has been made for your account, named: ${notice.name}.`,
         after: "If it was you, there is nothing to do. If not, revoke it too: a new password does not.",
       };
+    case "refresh_token_reused":
+    case "account_closed":
+    case "locked":
+      return saidOfEnd(notice);
     case "recovery_code_used":
       return {
         subject: "A recovery code has been used",
@@ -73,6 +97,31 @@ function saidOf(notice: Notice): Pick<Said, "subject" | "before"> & Partial<Said
         before: "your account has another e-mail address now. This one gets no more e-mails.",
         after:
           "If it was you, there is nothing to do. If not, end all sessions and write to us: this address can reset no password any more.",
+      };
+  }
+}
+
+/** Of what has ended, or is taken no more for a while. */
+function saidOfEnd(notice: Extract<Notice, { kind: "refresh_token_reused" | "account_closed" | "locked" }>): Saying {
+  switch (notice.kind) {
+    case "refresh_token_reused":
+      return {
+        subject: "One of your sessions has been ended",
+        before:
+          "a refresh token of one of your sessions has been used twice, so that somebody else may have it. That session has ended.",
+        after: "Sign in again. If it happens once more, choose another password and look at your devices.",
+      };
+    case "account_closed":
+      return {
+        subject: "Your account has been closed",
+        before: "your account has been closed, and what was known of you there has been forgotten, this address too.",
+        after: "If it was not you, write to us. This is the last e-mail that you get.",
+      };
+    case "locked":
+      return {
+        subject: LOCKED[notice.what].subject,
+        before: `${LOCKED[notice.what].before} for up to ${notice.minutes} minutes.`,
+        after: "If it was you, wait for that long. Open sessions and API keys go on.",
       };
   }
 }

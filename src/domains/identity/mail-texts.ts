@@ -69,6 +69,7 @@ ${anchor}<p>${escaped(after)}</p>
   return { subject, text: `${[greeting, before, ...lines, after, "Tradepost"].join("\n\n")}\n`, html };
 }
 
-function escaped(text: string): string {
+/** Text as it stands in HTML, in an attribute too. */
+export function escaped(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
 }

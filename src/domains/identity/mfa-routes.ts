@@ -3,17 +3,8 @@
 import { wireTime } from "../../core/wire.ts";
 import { send, sendNothing } from "../../http/answer.ts";
 import { callerOf } from "../../http/context.ts";
-import {
-  answer,
-  BODY_CODES,
-  body,
-  createRouter,
-  idempotencyHeaders,
-  KEY_CODES,
-  operation,
-  problems,
-  TOKEN_CODES,
-} from "../../http/openapi.ts";
+import { answer, BODY_CODES, body, createRouter, operation, problems, TOKEN_CODES } from "../../http/openapi.ts";
+import { SECRET_KEY_CODES, secretIdempotencyHeaders } from "../../http/secret-once.ts";
 import { confirmTotp, enrolTotp, mfaStatus, removeTotp, verifyMfa } from "./mfa.ts";
 import {
   codeBody,
@@ -53,10 +44,10 @@ const enrolRoute = operation({
   access: "credentials:manage",
   limits: ["password_check"],
   once: "secret",
-  request: { headers: idempotencyHeaders, body: body(enrolBody) },
+  request: { headers: secretIdempotencyHeaders, body: body(enrolBody) },
   responses: {
     200: answer(enrolAnswer, "The secret, as text and for a QR code"),
-    ...problems(...signedIn, ...KEY_CODES, "wrong_password", "step_up_required", "mfa_already_on"),
+    ...problems(...signedIn, ...SECRET_KEY_CODES, "wrong_password", "step_up_required", "mfa_already_on"),
   },
 });
 
@@ -69,10 +60,10 @@ const confirmRoute = operation({
   access: "credentials:manage",
   limits: ["mfa"],
   once: "secret",
-  request: { headers: idempotencyHeaders, body: body(codeBody) },
+  request: { headers: secretIdempotencyHeaders, body: body(codeBody) },
   responses: {
     200: answer(recoveryAnswer, "Ten recovery codes, each good once"),
-    ...problems(...signedIn, ...KEY_CODES, "invalid_code", "mfa_already_on", "not_found"),
+    ...problems(...signedIn, ...SECRET_KEY_CODES, "invalid_code", "mfa_already_on", "not_found"),
   },
 });
 

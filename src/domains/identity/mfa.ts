@@ -1,12 +1,13 @@
 // The second factor: how it is turned on and off, and how a sign-in ends with it.
 
-import { and, eq, gt, isNull } from "drizzle-orm";
+import { and, eq, exists, gt, isNull } from "drizzle-orm";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { guardD1 } from "../../db/client.ts";
 import { accounts, mfaChallenges, mfaFactors, users } from "../../db/tables.ts";
 import type { Principal } from "../../http/context.ts";
 import { changeAndEndOthers } from "./ending-others.ts";
 import { mfaTokenHash } from "./enter.ts";
+import { isLive } from "./live.ts";
 import { newRecoveryCodes, newSeed, recoveryHash, sealSeed } from "./mfa-secrets.ts";
 import { factorOf, firstStep, NO_FACTOR, recoveryLeft, takeCode } from "./second-factor.ts";
 import { openSession, type Tokens } from "./sessions.ts";
@@ -65,7 +66,7 @@ export async function enrolTotp(
 /**
  * Turns the caller's second factor on, once a code has shown that they have its seed, and ends their other sessions. Answers
  * the recovery codes, which nobody can read again. Refuses `invalid_code`, which counts as one at a sign-in does,
- * `mfa_already_on`, `not_found` when nothing was begun, and `unavailable`.
+ * `mfa_already_on` (also when the session has ended meanwhile), `not_found` when nothing was begun, and `unavailable`.
  */
 export async function confirmTotp(ctx: IdentityContext, caller: Principal, code: string): Promise<Result<string[]>> {
   const found = await factorOf(ctx, caller.userId);
@@ -82,6 +83,7 @@ export async function confirmTotp(ctx: IdentityContext, caller: Principal, code:
     eq(mfaFactors.userId, caller.userId),
     eq(mfaFactors.seed, factor.seed),
     isNull(mfaFactors.confirmedAt),
+    isLive(ctx, caller),
   );
   const change = ctx.db
     .update(mfaFactors)
@@ -150,10 +152,15 @@ export async function verifyMfa(
   );
   if (!used.ok) return refuse(used.refusal);
   if (used.value.length === 0) return refuse(NO_SIGN_IN);
-  const opened = await openSession(ctx, user.value, origin);
+  // Another password removes the sign-ins that wait, used ones included: what began with the one before opens nothing.
+  const kept = eq(mfaChallenges.hash, mfaTokenHash(wish.mfaToken));
+  const still = exists(ctx.db.select({ hash: mfaChallenges.hash }).from(mfaChallenges).where(kept));
+  const opened = await openSession(ctx, user.value, origin, still);
   if (!opened.ok) return opened;
-  ctx.audit({ act: "session.login", actor: user.value.id, target: opened.value.sessionId, outcome: "ok" });
-  return opened;
+  const tokens = opened.value;
+  if (tokens === null) return refuse(NO_SIGN_IN);
+  ctx.audit({ act: "session.login", actor: user.value.id, target: tokens.sessionId, outcome: "ok" });
+  return ok(tokens);
 }
 
 async function whoWaits(ctx: IdentityContext, waits: ReturnType<typeof and>): Promise<Result<User>> {

@@ -38,7 +38,7 @@ export type Somebody = Vouched & { name: ProviderName };
  */
 export async function signIn(ctx: IdentityContext, who: Somebody, origin: Origin): Promise<Result<Entered>> {
   const user = await userBehind(ctx, who);
-  return user.ok ? enter(ctx, user.value, origin) : user;
+  return user.ok ? enter(ctx, user.value, origin, null) : user;
 }
 
 async function userBehind(ctx: IdentityContext, who: Somebody): Promise<Result<User>> {

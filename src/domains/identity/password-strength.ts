@@ -8,6 +8,9 @@ const BESIDE_NAMES_MIN = 8;
 /** Shorter pieces of a name are in many words. */
 const NAME_CHARS_MIN = 3;
 
+/** Different characters, whatever their case: with fewer it is a pattern of a keyboard, however long. */
+const CHARACTERS_MIN = 4;
+
 const COMMON: ReadonlySet<string> = new Set(common.passwords.flatMap((line) => line.split(" ")));
 
 /** Whose password it is to be. */
@@ -18,11 +21,12 @@ export interface Named {
 
 /**
  * Judges a new password, which the schema has measured. Refuses `validation_failed` at `pointer`: `password_common` for one
- * of the most common, in any case of letters; `password_like_name` when, but for the owner's name and address (forwards,
+ * of the most common, in any case of letters, or one of fewer than four different characters; `password_like_name` when, but for the owner's name and address (forwards,
  * backwards, in pieces), fewer than eight letters and digits are left.
  */
 export function judgePassword(password: string, owner: Named, pointer: string): Result<null> {
-  if (COMMON.has(password.toLowerCase())) {
+  const lower = password.toLowerCase();
+  if (COMMON.has(lower) || new Set(lower).size < CHARACTERS_MIN) {
     return weak({
       pointer,
       code: "password_common",

@@ -8,6 +8,7 @@ import { accounts, type NotificationChoice, sessions, users } from "../../db/tab
 import { staleness } from "../../http/auth.ts";
 import type { Principal } from "../../http/context.ts";
 import { ACCESS_TTL_SECONDS } from "../../http/tokens.ts";
+import { isLive } from "./live.ts";
 import { canonicalEmail, type IdentityContext, keptUser, type User, userOf } from "./user.ts";
 
 const ENDED: Refusal = { code: "session_revoked", detail: "This session has ended; sign in again." };
@@ -55,7 +56,7 @@ export interface ProfileWish {
 /**
  * Changes the caller's profile. Another e-mail address takes a fresh password or code (`step_up_required`) and only waits until
  * it is confirmed: the answer is the same when somebody has it, and its owner hears of it by e-mail. The present address again
- * withdraws one that waits. Refuses `rate_limited` after too many e-mails, and `unavailable`.
+ * withdraws one that waits. Refuses `session_revoked` once the session has ended, `rate_limited` after too many e-mails, and `unavailable`.
  */
 export async function changeProfile(ctx: IdentityContext, caller: Principal, wish: ProfileWish): Promise<Result<User>> {
   const { email } = wish;
@@ -67,7 +68,9 @@ export async function changeProfile(ctx: IdentityContext, caller: Principal, wis
     ctx.db
       .update(users)
       .set({ ...columnsOf(wish), updatedAt: ctx.nowMs })
-      .where(and(eq(users.id, caller.userId), isNull(users.closedAt)))
+      .where(
+        and(eq(users.id, caller.userId), isNull(users.closedAt), email === undefined ? undefined : isLive(ctx, caller)),
+      )
       .returning(),
   );
   if (!changed.ok) return refuse(changed.refusal);

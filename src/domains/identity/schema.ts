@@ -10,6 +10,8 @@ import { reasonIn } from "../../http/operator-act.ts";
 
 /** Longest address of RFC 5321; looked at before the pattern is. */
 const EMAIL_CHARS_MAX = 254;
+/** Longest part before the @, of the same. */
+const LOCAL_CHARS_MAX = 64;
 /** ASCII only: of two addresses that look alike, one would be a trap. Linear: no repeated group can match in two ways. */
 const EMAIL =
   /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}$/;
@@ -26,6 +28,10 @@ export const emailIn = z
   .string()
   .max(EMAIL_CHARS_MAX)
   .regex(EMAIL, "must be an e-mail address")
+  .refine((text) => text.indexOf("@") <= LOCAL_CHARS_MAX, {
+    message: `must have at most ${LOCAL_CHARS_MAX} characters before the @`,
+    params: { code: "too_long" },
+  })
   .openapi({ format: "email", example: "ada@example.com" });
 
 /** Whether an address that somebody else names is one that we would take. */
@@ -75,6 +81,21 @@ export const mailWish = z.discriminatedUnion("kind", [
     userId: z.string(),
   }),
   z.object({ ...wished, kind: z.literal("api_key_made"), userId: z.string(), name: z.string() }),
+  z.object({ ...wished, kind: z.literal("refresh_token_reused"), userId: z.string() }),
+  z.object({
+    ...wished,
+    kind: z.literal("locked"),
+    userId: z.string(),
+    what: z.enum(["login", "password", "code"]),
+    minutes: z.int(),
+  }),
+  z.object({
+    ...wished,
+    kind: z.literal("account_closed"),
+    userId: z.string(),
+    email: z.string(),
+    username: z.string(),
+  }),
   z.object({ ...wished, kind: z.literal("recovery_code_used"), userId: z.string(), left: z.int() }),
   z.object({
     ...wished,

@@ -6,6 +6,7 @@ import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { guardD1 } from "../../db/client.ts";
 import { mfaFactors } from "../../db/tables.ts";
 import { log } from "../../log.ts";
+import { settleTry } from "./locks.ts";
 import { openSeed, recoveryHash } from "./mfa-secrets.ts";
 import { isTotpCode, stepOf } from "./totp.ts";
 import type { IdentityContext } from "./user.ts";
@@ -43,7 +44,7 @@ export async function takeCode(ctx: IdentityContext, userId: string, code: strin
 
 /** Counts how a try ended, and says whether it was good. */
 async function settle(ctx: IdentityContext, userId: string, spent: Spent): Promise<Result<null>> {
-  const settled = await ctx.limits.settle("mfa_failures", userId, spent === "wrong");
+  const settled = await settleTry(ctx, { policy: "mfa_failures", key: userId, userId }, spent === "wrong");
   if (!settled.ok) return settled;
   return spent === "good" ? ok(null) : refuse(WRONG_CODE);
 }

@@ -79,14 +79,19 @@ async function requireFree(db: Database, emailCanonical: string, username: strin
   return found.value.length > 0 ? refuse(USERNAME_TAKEN) : ok(null);
 }
 
+/** Tries of one login: the first may have been judged by a hash that was only made anew meanwhile. */
+const TRIES_MAX = 2;
+
 /**
  * Lets somebody in by an e-mail address or username and its password ({@link enter}). Unknown names cost the same hash and get the
- * same `invalid_credentials` as a wrong password, and are locked like known ones: `rate_limited`, without a hash.
+ * same `invalid_credentials` as a wrong password, and are locked like known ones: `rate_limited`, without a hash. A password
+ * that has been replaced while it was judged is judged once more, and is wrong then.
  */
 export async function login(
   ctx: IdentityContext,
   input: { login: string; password: string },
   origin: Origin,
+  triesLeft = TRIES_MAX,
 ): Promise<Result<Entered>> {
   const name = input.login.toLowerCase();
   const found = await guardD1(
@@ -100,8 +105,9 @@ export async function login(
   if (!found.ok) return found;
   const row = found.value[0];
   // By person, so that address and username share one count.
-  const whose = row?.user.id ?? `login/${name}`;
-  const right = await checkPassword(ctx, whose, input.password, row?.user.passwordHash ?? null);
+  const userId = row?.user.id ?? null;
+  const tries = { policy: "login_failures", key: userId ?? `login/${name}`, userId } as const;
+  const right = await checkPassword(ctx, tries, input.password, row?.user.passwordHash ?? null);
   if (!right.ok) return right;
   const stored = row?.user.passwordHash ?? null;
   if (row === undefined || stored === null || !right.value) {
@@ -109,10 +115,15 @@ export async function login(
     ctx.audit({ act: "session.login", target: row?.user.id ?? "", outcome: WRONG_LOGIN.code });
     return refuse(WRONG_LOGIN);
   }
-  if (needsRehash(stored, ctx.config.passwordPeppers.current)) {
+  const entered = await enter(ctx, userOf(row.user, row.accountId), origin, stored);
+  if (!entered.ok && entered.refusal.code === WRONG_LOGIN.code && triesLeft > 1) {
+    return login(ctx, input, origin, triesLeft - 1);
+  }
+  // After it: the session is opened while the hash is still the one that was judged.
+  if (entered.ok && needsRehash(stored, ctx.config.passwordPeppers.current)) {
     ctx.later(rehash(ctx, row.user.id, stored, input.password));
   }
-  return enter(ctx, userOf(row.user, row.accountId), origin);
+  return entered;
 }
 
 /** Replaces the hash of a password that was right; not when it has been changed meanwhile. The next login tries again. */

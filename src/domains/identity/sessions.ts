@@ -38,8 +38,17 @@ const NOT_OURS: Refusal = { code: "unauthenticated", detail: "This is not a refr
 const EXPIRED: Refusal = { code: "token_expired", detail: "The session has expired; sign in again." };
 const REVOKED: Refusal = { code: "session_revoked", detail: "This session has ended; sign in again." };
 
-/** Opens a session for a user who has shown all that is asked of them: only `enter` and a right code end here. */
-export async function openSession(ctx: IdentityContext, user: User, origin: Origin): Promise<Result<Tokens>> {
+/**
+ * Opens a session for a user who has shown all that is asked of them: only `enter` and a right code end here. `still` is what
+ * they have shown it by, judged in the statement that opens it: whoever takes that away meanwhile, or closes the account, wins.
+ * Answers null then. Refuses `unavailable`.
+ */
+export async function openSession(
+  ctx: IdentityContext,
+  user: User,
+  origin: Origin,
+  still: SQL | undefined,
+): Promise<Result<Tokens | null>> {
   const session = {
     id: newId("ses", ctx.nowMs),
     userId: user.id,
@@ -52,10 +61,25 @@ export async function openSession(ctx: IdentityContext, user: User, origin: Orig
     expiresAt: ctx.nowMs + SESSION_TTL_MS,
     authAt: ctx.nowMs,
   };
-  const written = await guardD1(ctx.db.insert(sessions).values(session));
+  const open = and(eq(users.id, user.id), isNull(users.closedAt), still);
+  const opened = ctx.db.insert(sessions).select(rowWhile(session, open)).returning({ id: sessions.id });
+  const written = await guardD1(opened);
   if (!written.ok) return refuse(written.refusal);
+  if (written.value.length === 0) return ok(null);
   ctx.later(tellOfNewDevice(ctx, session));
   return ok(await tokensOf(ctx, user, session));
+}
+
+type NewSession = Pick<
+  typeof sessions.$inferSelect,
+  "id" | "userId" | "accountId" | "generation" | "device" | "ip" | "createdAt" | "rotatedAt" | "expiresAt" | "authAt"
+>;
+
+/** The row out of its user's, in the order of the table's columns; no row where `open` does not hold. */
+function rowWhile(row: NewSession, open: SQL | undefined): SQL {
+  const { id, userId, accountId, generation, device, ip, createdAt, rotatedAt, expiresAt, authAt } = row;
+  return sql`SELECT ${id}, ${userId}, ${accountId}, ${generation}, ${device}, ${ip}, ${createdAt}, ${rotatedAt}, '[]',
+    ${expiresAt}, NULL, NULL, NULL, NULL, 0, ${authAt} FROM ${users} WHERE ${open}`;
 }
 
 /**

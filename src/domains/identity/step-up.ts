@@ -6,6 +6,7 @@ import { guardD1 } from "../../db/client.ts";
 import { accounts, mfaFactors, sessions, users } from "../../db/tables.ts";
 import { staleness } from "../../http/auth.ts";
 import type { Principal } from "../../http/context.ts";
+import { ownTries } from "./locks.ts";
 import { checkPassword } from "./password-check.ts";
 import { takeCode } from "./second-factor.ts";
 import { type AccessToken, accessTokenOf } from "./sessions.ts";
@@ -77,7 +78,7 @@ async function byPassword(
   password: string | undefined,
 ): Promise<Result<null>> {
   if (password === undefined) return required("/password");
-  const right = await checkPassword(ctx, id, password, passwordHash);
+  const right = await checkPassword(ctx, ownTries(id), password, passwordHash);
   if (!right.ok) return right;
   return right.value ? ok(null) : refuse(WRONG_PASSWORD);
 }

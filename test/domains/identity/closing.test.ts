@@ -1,6 +1,6 @@
 // Closing an account while something is away: it is closed whole, or not at all.
 import { env } from "cloudflare:workers";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { ok, refuse } from "../../../src/core/result.ts";
 import { appWithRevokerLog, call } from "../../support/client.ts";
 
@@ -30,4 +30,9 @@ it("leaves everything as it was while the account cannot be told, and goes throu
   expect((await close()).status).toBe(204);
   expect(await lastStatus()).toContain("frozen");
   expect((await login()).body).toMatchObject({ status: 401, code: "invalid_credentials" });
+  const told = env.DB.prepare("SELECT subject FROM mails WHERE recipient = ?").bind(person.email);
+  await vi.waitFor(async () => expect(await told.first("subject")).toBe("Your account has been closed"), {
+    timeout: 15_000,
+    interval: 200,
+  });
 });

@@ -12,7 +12,7 @@ import { resetPasswordLetter } from "../../../src/domains/identity/mail-texts.ts
 import { batchOf, faultyD1 } from "../../projections/queue.ts";
 import { type Answer, appWithRevokerLog, call } from "../../support/client.ts";
 
-const { app, log } = appWithRevokerLog();
+const { app, log, trail } = appWithRevokerLog();
 const config = loadConfig(env);
 const PASSWORD = "correct horse battery";
 const NEXT = "staple of another kind";
@@ -76,6 +76,7 @@ function expectCode(got: Answer, status: number, code: string) {
 beforeEach(() => {
   wishes = [];
   queueFails = false;
+  trail.length = 0;
   log.answer = { ok: true, value: null };
 });
 afterEach(() => {
@@ -179,6 +180,10 @@ describe("a forgotten password", () => {
       ),
     );
     for (const one of answers) expect([one.status, one.body]).toEqual([202, {}]);
+    expect(trail.filter(({ act }) => act === "password.forgot")).toEqual(
+      answers.map(() => expect.objectContaining({ actor: "", target: "", outcome: "ok", reason: null })),
+    );
+    expect(JSON.stringify(trail)).not.toContain("@");
     await deliver();
     expect(await mailbox("nobody@example.com")).toEqual([]);
     expect((await mailbox(email)).map(({ kind }) => kind).sort()).toEqual([
@@ -331,12 +336,127 @@ describe("the consumer", () => {
   });
 });
 
+describe("what users are told of", () => {
+  it("is a refresh token that was used again, once", async () => {
+    const { username, email } = await newcomer();
+    const { refresh, body } = await login(username);
+    await post("/v1/auth/refresh", { refresh_token: refresh });
+    await env.DB.prepare("UPDATE sessions SET rotations = '[]' WHERE id = ?").bind(body.session_id).run();
+    for (let time = 0; time < 2; time += 1) {
+      expectCode(await post("/v1/auth/refresh", { refresh_token: refresh }), 401, "refresh_token_reused");
+    }
+    await deliver();
+    const told = (await mailbox(email)).filter(({ kind }) => kind === "refresh_token_reused");
+    expect(told).toMatchObject([{ subject: "One of your sessions has been ended" }]);
+  });
+
+  it("is that an API key outlives a password, and where it is ended", async () => {
+    const { email, username } = await newcomer();
+    const { access } = await login(username);
+    const json = { current_password: PASSWORD, new_password: NEXT };
+    expect((await ask("PUT", "/v1/auth/password", { token: access, json })).status).toBe(204);
+    await vi.waitFor(() => expect(wishes.at(-1)).toMatchObject({ kind: "password_changed" }));
+    await deliver();
+    expect((await mailbox(email))[0]?.text).toContain("DELETE /v1/api-keys/{id}");
+  });
+
+  it("is the end of their account, whose address is kept nowhere but in the mailbox of a local run", async () => {
+    const closed = { v: 1, seed: "s".repeat(43), kind: "account_closed", userId: "usr_gone", username: "gone" };
+    const sent: Mail[] = [];
+    const provider: Mailer = {
+      keepsBodies: false,
+      send: async (mail) => {
+        sent.push(mail);
+        return { kind: "sent", id: "p1" };
+      },
+    };
+    await deliver(provider, [{ ...closed, id: "mal_gone1", email: "Gone@Example.com" }]);
+    expect(sent).toMatchObject([{ to: "Gone@Example.com", subject: "Your account has been closed" }]);
+    expect(sent[0]?.text).not.toContain("forgot-password");
+    const row = env.DB.prepare("SELECT recipient FROM mails WHERE id = 'mal_gone1'");
+    expect(await row.first("recipient")).toBe("");
+    await deliver(MAILBOX, [{ ...closed, id: "mal_gone2", email: "gone@here.example.com" }]);
+    expect(await mailbox("gone@here.example.com")).toHaveLength(1);
+  });
+});
+
+describe("a local run", () => {
+  it("says whom it has written to and where that is read, and nothing that opens a door", async () => {
+    const { email } = await newcomer();
+    const lines = vi.spyOn(console, "log").mockImplementation(() => {});
+    const { batch } = batchOf(wishes, "tradepost-mail");
+    await consumeMail(batch, { DB: env.DB }, { ...config, logLevel: "info" }, MAILBOX);
+    const [line] = lines.mock.calls.map(([text]) => JSON.parse(String(text)) as Record<string, string>);
+    lines.mockRestore();
+    const [mail] = await mailbox(email);
+    expect(line).toEqual({
+      level: "info",
+      event: "mail",
+      kind: "verify_email",
+      to: email,
+      subject: "Confirm your e-mail address",
+      page: `${config.apiUrl}/v1/dev/mailbox#${mail?.id}`,
+    });
+  });
+});
+
 describe("the mailbox", () => {
+  const page = async (query = "") => {
+    const headers = { Accept: "text/html,application/xhtml+xml,*/*;q=0.8" };
+    const response = await app.request(`/v1/dev/mailbox${query}`, { headers }, { ...env, MAIL });
+    return { headers: response.headers, text: await response.text() };
+  };
+
+  it("is a page for a browser, on which nothing runs and nothing is loaded", async () => {
+    const { email } = await newcomer();
+    await forgot(email);
+    await deliver();
+    const got = await page(`?to=${encodeURIComponent(email)}`);
+    expect(got.headers.get("Content-Type")).toBe("text/html; charset=utf-8");
+    expect(got.headers.get("Content-Security-Policy")).toMatch(/^default-src 'none'/);
+    expect(got.headers.get("Cache-Control")).toBe("no-store");
+    expect(got.headers.get("Vary")).toContain("Accept");
+    expect(got.text).toContain(`#token=${await tokenFor(email)}\n`);
+    expect([...got.text.matchAll(/<h2>(.*)<[/]h2>/g)].map(([, subject]) => subject)).toEqual([
+      "Choose a new password",
+      "Confirm your e-mail address",
+    ]);
+    expect(got.text.match(/<iframe sandbox /g)).toHaveLength(2);
+    expect(got.text).not.toMatch(/<script|<form|<img|<link|<style/);
+  });
+
+  it("shows what was written as text, whatever it is, and the older e-mails behind a link", async () => {
+    const evil = '"><script>alert(1)</script><i a="';
+    await env.DB.prepare(
+      "INSERT INTO mails (id, kind, user_id, recipient, subject, status, said, at, text, html) VALUES (?, 'x', 'u', ?, ?1, 'sent', '', 0, ?1, ?1)",
+    )
+      .bind(evil, "evil@example.com")
+      .run();
+    const got = await page("?to=evil@example.com");
+    expect(got.text).not.toContain("<script>");
+    expect(got.text.match(/&quot;>&lt;script>/g)?.length).toBeGreaterThanOrEqual(4);
+    const { email } = await newcomer();
+    await forgot(email);
+    await deliver();
+    const first = await page(`?limit=1&to=${encodeURIComponent(email)}`);
+    const [, older] = /href="([^"]*)"/.exec(first.text) ?? [];
+    expect((await page(older?.replaceAll("&amp;", "&"))).text).toContain("Confirm your e-mail address");
+  });
+
+  it("is JSON for a program", async () => {
+    for (const Accept of ["*/*", "application/json", "application/json, text/html;q=0.5"]) {
+      const got = await call(app, "GET", "/v1/dev/mailbox", { headers: { Accept }, env: { MAIL } });
+      expect(Array.isArray(got.body.data)).toBe(true);
+    }
+  });
+
   it("is there in a local run alone", async () => {
     const https = { OAUTH_GOOGLE_ISSUER: "https://a.example", OAUTH_GITHUB_URL: "https://b.example" };
     const providers = { ...https, OAUTH_GITHUB_API_URL: "https://c.example" };
     const env = { ENVIRONMENT: "staging", MAIL_PROVIDER: "resend", MAIL_API_KEY: "re_1", ...providers };
     expectCode(await ask("GET", "/v1/dev/mailbox", { env }), 404, "not_found");
+    const headers = { Accept: "text/html" };
+    expectCode(await call(app, "GET", "/v1/dev/mailbox", { headers, env: { MAIL, ...env } }), 404, "not_found");
     expectCode(await ask("GET", "/v1/dev/mailbox?cursor=x"), 422, "validation_failed");
   });
 });

@@ -95,6 +95,7 @@ describe("sign-up", () => {
     ["E5 a quoted address", { email: '"ada"@example.com' }, "/email", "invalid_format"],
     ["E5 a comment in an address", { email: "ada(me)@example.com" }, "/email", "invalid_format"],
     ["E5 a domain that ends in a dot", { email: "ada@example.com." }, "/email", "invalid_format"],
+    ["E5 more than 64 characters before the @", { email: `${"a".repeat(65)}@example.com` }, "/email", "too_long"],
     ["E5 two addresses", { email: "ada@example.com,eve@example.com" }, "/email", "invalid_format"],
     ["E5 an address of an address", { email: "ada@[127.0.0.1]" }, "/email", "invalid_format"],
     ["roles of one's own", { roles: ["operator"] }, "/roles", "unknown_field"],
@@ -413,5 +414,12 @@ describe("keys and passwords", () => {
     const text = refreshTokenOf(token, env.REFRESH_SECRET);
     expect(readRefreshToken(text, env.REFRESH_SECRET)).toEqual(token);
     expect(readRefreshToken(text, env.PASSWORD_PEPPER)).toBeUndefined();
+  });
+
+  it("has one spelling: what only differs in idle bits of its last character is none", () => {
+    const text = refreshTokenOf({ sessionId: "ses_01m0000000000000000000000a", generation: 3 }, env.REFRESH_SECRET);
+    const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const good = [...alphabet].filter((char) => readRefreshToken(text.slice(0, -1) + char, env.REFRESH_SECRET));
+    expect(good).toEqual([text.at(-1)]);
   });
 });
