@@ -84,6 +84,12 @@ export function wireOrder(order: ShownOrder) {
   };
 }
 
+/** What is held for an order, in the asset that it would cost. */
+export function wireHold({ symbol, side, hold }: Order): string {
+  const rules = listedMarket(symbol);
+  return formatDecimal(hold, side === "buy" ? rules.quoteScale : rules.baseScale);
+}
+
 /** An execution as the contract shows it. */
 export function wireFill(fill: FillRecord) {
   const rules = listedMarket(fill.symbol);

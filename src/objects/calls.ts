@@ -1,5 +1,5 @@
 // What an account and a market ask and answer each other; what they carry is in core/messages.ts.
-import type { Command, Mark, Report, Told } from "../core/messages.ts";
+import type { Command, Mark, Report, Submission, Told } from "../core/messages.ts";
 
 /** Whose answer it is: the epoch of the object that speaks. The version before leaves it out of some answers. */
 interface Spoken {
@@ -67,3 +67,13 @@ export interface ReportCall {
 /** An account's answer to a push: the last report that it has applied. `later`: push again; `bug`: park this pair. */
 export type ReportAnswer = Spoken &
   ({ outcome: "applied"; rseq: number } | { outcome: "later" } | { outcome: "bug"; detail: string });
+
+/** An order that is not placed: what would its market say to it? */
+export interface PreviewCall {
+  v: 1;
+  account: string;
+  submission: Submission;
+}
+
+/** The reports that there would be, numbered from 1, and the event of the market that they are as of. */
+export type PreviewAnswer = { outcome: "previewed"; seq: number; reports: Report[] } | { outcome: "later" };

@@ -3,6 +3,7 @@
 import type { OrderRequest, UnreadOrder } from "../core/account/admission.ts";
 import type { Batch, BatchOutcome } from "../core/account/batch.ts";
 import type { AccountPast } from "../core/account/history.ts";
+import type { Preview } from "../core/account/preview.ts";
 import type { ReplaceWish } from "../core/account/replace.ts";
 import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/account/state.ts";
 import type { KeyOwner, PresentedKey } from "../core/api-keys.ts";
@@ -18,6 +19,8 @@ import type {
   ExchangeCall,
   HandshakeAnswer,
   HandshakeCall,
+  PreviewAnswer,
+  PreviewCall,
   ReportAnswer,
   ReportCall,
 } from "./calls.ts";
@@ -196,6 +199,8 @@ export interface AccountRpc extends JournalRpc, AskedByCaller<AccountPast> {
   refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;
   placeBatch(caller: Caller, batch: Batch, idempotency: Idempotency | null): Promise<Answered<BatchOutcome[]>>;
   cancelOrder(caller: Caller, orderId: string): Promise<Counted<Order>>;
+  /** What placing this order now would do. Refuses as placing it would. */
+  previewOrder(caller: Caller, request: OrderRequest): Promise<Counted<Preview & { bookSeq: number }>>;
   /** The order under its other terms, or as it is while its market has not answered (`replacing`). */
   replaceOrder(caller: Caller, orderId: string, wish: ReplaceWish): Promise<Counted<Order>>;
   cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }): Promise<Counted<Order[]>>;
@@ -262,6 +267,7 @@ export interface BookView {
 /** The market object's remote calls. */
 export interface MarketRpc extends JournalRpc {
   exchange(call: ExchangeCall): Promise<ExchangeAnswer>;
+  preview(call: PreviewCall): Promise<PreviewAnswer>;
   shake(call: HandshakeCall): Promise<HandshakeAnswer>;
   /** Null while what is stored cannot be read. */
   book(depth: number): Promise<BookView | null>;

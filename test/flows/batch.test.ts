@@ -70,7 +70,7 @@ describe("a batch", () => {
       { ...resting, side: "sideways" },
       { symbol: SYMBOL, side: "buy", type: "market", notional: "50" },
       { ...resting, symbol: "NO-USD" },
-      { ...resting, type: "stop", stop_price: "1" },
+      { ...resting, display_qty: "0.001" },
       crossing,
       "an order",
       { ...resting, client_order_id: "one", side: "sell" },

@@ -260,7 +260,7 @@ describe("a parameter", () => {
 
   const unknown: [string, string[]][] = [
     ["limit=1", ["/v1/assets", "/v1/markets", "/v1/positions", "/v1/markets/BTC-USD/book"]],
-    ["as_of=2026-01-01T00:00:00Z", ["/v1/account", "/v1/portfolio", "/v1/positions", "/v1/me"]],
+    ["as_of=2026-01-01T00:00:00Z", ["/v1/account/ledger", "/v1/fills", "/v1/orders", "/v1/me"]],
     ["symbl=BTC-USD", LISTS],
     ["x", ["/healthz", "/openapi.json", "/docs/errors/internal", "/.well-known/jwks.json", "/v1/assets/BTC"]],
     ["toString=1", ["/v1/account", "/v1/orders"]],

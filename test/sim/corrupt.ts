@@ -128,7 +128,7 @@ function marketAnswers(world: World, symbol: string): string[] {
   const answer = market.exchange({ v: 1, account: ACCOUNT_IDS[0] ?? "", epoch: 1, to: 1, rseq: 0, commands: [] });
   return [
     ...(stopped?.startsWith("unreadable") === true ? [] : [`it says ${stopped}`]),
-    ...(market.book(5) === null ? [] : ["it shows a book"]),
+    ...(market.looks.book(5) === null ? [] : ["it shows a book"]),
     ...(answer.outcome === "later" ? [] : [`a call is ${answer.outcome}`]),
   ];
 }

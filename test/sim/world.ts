@@ -1,10 +1,12 @@
 // A world in one thread and one seed: the real object logic, the real consumer and sweeper, over simulated storage, calls,
 // alarms, queue, D1 and clock. Every fault is drawn from the seed, so a seed is a whole run.
+
 import type { AccountEvent } from "../../src/core/account/state.ts";
 import { findMarket } from "../../src/core/listings.ts";
 import { rebuildReadModel } from "../../src/domains/ops/repair.ts";
 import { sweep } from "../../src/domains/ops/scheduled.ts";
 import { AccountLogic } from "../../src/objects/account/logic.ts";
+import type { PreviewCall } from "../../src/objects/calls.ts";
 import { MarketLogic } from "../../src/objects/market/logic.ts";
 import type { SqlValue } from "../../src/objects/ports.ts";
 import type { JournalRpc, JournalSlice, OperatorAct } from "../../src/objects/protocol.ts";
@@ -183,6 +185,8 @@ export class World extends Timeline implements Platform {
       ...ports,
       priceSeed: PRICE_SEED,
       send: {
+        // Nothing of it is kept: what is lost of it is lost to who asks alone.
+        preview: async (symbol: string, call: PreviewCall) => this.market(symbol).looks.preview(call),
         exchange: (symbol: string, call: Parameters<MarketLogic["exchange"]>[0]) =>
           this.#network.call(ports.alive, id, symbol, call, (said) => this.market(symbol).exchange(said)),
         shake: (symbol: string, call: Parameters<MarketLogic["shake"]>[0]) =>

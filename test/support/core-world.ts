@@ -4,6 +4,7 @@ import { expect } from "vitest";
 import type { OrderRequest } from "../../src/core/account/admission.ts";
 import { placeBatch } from "../../src/core/account/batch.ts";
 import { type AccountTurn, emit, placeOrder, requestCancel, transfer } from "../../src/core/account/decide.ts";
+import { type Preview, previewOutcome, previewSubmission } from "../../src/core/account/preview.ts";
 import { type ReplaceWish, requestReplace } from "../../src/core/account/replace.ts";
 import { applyReports } from "../../src/core/account/reports.ts";
 import {
@@ -20,7 +21,7 @@ import { decode, encode } from "../../src/core/codec.ts";
 import { accountBreaks, crossBreaks, marketBreaks } from "../../src/core/invariants.ts";
 import type { MarketRules } from "../../src/core/listings.ts";
 import { advance } from "../../src/core/market/advance.ts";
-import { applyCommands } from "../../src/core/market/decide.ts";
+import { applyCommands, previewSubmit } from "../../src/core/market/decide.ts";
 import {
   applyMarketEvent,
   emptyMarket,
@@ -30,6 +31,7 @@ import {
   peerOf,
 } from "../../src/core/market/state.ts";
 import type { MarketTurn } from "../../src/core/market/turn.ts";
+import type { Report } from "../../src/core/messages.ts";
 import type { Order } from "../../src/core/order.ts";
 import type { Result } from "../../src/core/result.ts";
 import { countingIds, NOON, SEED, sha256 } from "./book.ts";
@@ -111,6 +113,19 @@ export class CoreWorld {
       if (verdict === null) return "no order";
       return "refusal" in verdict ? verdict.refusal.code : (this.customer(id).orders.get(verdict.orderId) ?? "lost");
     });
+  }
+
+  /** What placing would do, asked of both sides when nothing is under way between them. */
+  preview(id: string, wish: Partial<OrderRequest>): Result<Preview> {
+    const request = { ...PLAIN_ORDER, ...wish };
+    const sent = this.atAccount(id, (turn) => previewSubmission(turn, request));
+    if (!sent.ok) return sent;
+    let reports: Report[] = [];
+    this.atMarket(request.symbol, (turn) => {
+      advance(turn);
+      reports = previewSubmit(turn, id, sent.value);
+    });
+    return this.atAccount(id, (turn) => previewOutcome(turn, request, reports));
   }
 
   cancel(id: string, order: Order): Order {

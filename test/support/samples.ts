@@ -90,6 +90,10 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
     answers: 207,
   },
   "post /v1/orders/cancel-all-after": { body: () => ({ timeout_ms: 0 }), answers: 200 },
+  "post /v1/orders/preview": {
+    body: () => ({ symbol: "BTC-USD", side: "buy", type: "market", notional: "10" }),
+    answers: 200,
+  },
   "get /v1/orders/{id}": { params: ({ order }) => ({ id: order }), answers: 200, others: 404 },
   "patch /v1/orders/{id}": {
     params: ({ order }) => ({ id: order }),

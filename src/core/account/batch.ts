@@ -3,6 +3,7 @@ import type { Order } from "../order.ts";
 import type { Refusal, Result } from "../result.ts";
 import type { OrderRequest, UnreadOrder } from "./admission.ts";
 import { type AccountTurn, type OfBatch, placeOrder, refuseOnce, submitAllCommand, turnTime } from "./decide.ts";
+import { rehearsalOf } from "./preview.ts";
 import { type OnceKey, rulesOf } from "./state.ts";
 
 /**
@@ -118,19 +119,6 @@ function firstRefused(turn: AccountTurn, entries: readonly BatchEntry[]) {
     if (!judged.ok) return { entry, refusal: judged.refusal };
   }
   return null;
-}
-
-/** A turn like this one, of which nothing is kept: placing orders changes copies alone. */
-function rehearsalOf({ state, ctx }: AccountTurn): AccountTurn {
-  const peers = new Map(state.peers);
-  for (const [symbol, peer] of peers) peers.set(symbol, { ...peer, pending: [...peer.pending] });
-  const copies = {
-    orders: new Map(state.orders),
-    balances: new Map(state.balances),
-    credits: new Map(state.credits),
-    peers,
-  };
-  return { state: { ...state, ...copies }, ctx, events: [] };
 }
 
 /** The batch of so many orders, of which the last brings the one command for all; a single one is no batch. */

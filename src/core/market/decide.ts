@@ -1,9 +1,10 @@
 // What a market does with commands. Every decision is an event; there is no other state.
 import { accepts, type BookOrder, bestPrice, opposite } from "../book.ts";
 import { type MatchPlan, planMatch } from "../matching.ts";
-import type { Command } from "../messages.ts";
+import type { Command, Report, Submission } from "../messages.ts";
 import { execute, fireTriggers, mayRest, NO_PLAN, protectionPrice } from "./active.ts";
 import { submitAll } from "./batch.ts";
+import { rehearsalOf } from "./rehearsal.ts";
 import { replaceOrder } from "./replace.ts";
 import { peerOf } from "./state.ts";
 import { type MarketTurn, referenceNow, report } from "./turn.ts";
@@ -26,6 +27,19 @@ function cancel(turn: MarketTurn, account: string, command: Command & { kind: "c
   const mine = turn.state.orders.get(orderId)?.account === account;
   if (mine) report(turn, account, { orderId, execType: "canceled", reason }, { cseq });
   else report(turn, account, { orderId, execType: "cancel_rejected", reason: "order_not_open" }, { cseq });
+}
+
+/**
+ * What an order would be told if it came in now, under the market's rules of now: the reports to its account, numbered from 1.
+ * Nothing happens.
+ */
+export function previewSubmit(turn: MarketTurn, account: string, { order, notAfter }: Submission): Report[] {
+  const rehearsal = rehearsalOf(turn, [order]);
+  const rulesVersion = turn.state.rules.version;
+  submit(rehearsal, account, { kind: "submit", cseq: 1, order, notAfter, rulesVersion });
+  return rehearsal.events.flatMap((event) =>
+    event.kind === "report" && event.account === account ? [event.report] : [],
+  );
 }
 
 function submit(turn: MarketTurn, account: string, command: Submit): void {

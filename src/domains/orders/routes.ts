@@ -35,6 +35,7 @@ import {
   orderIn,
   orderPath,
   orderQuery,
+  previewOut,
   readOrder,
 } from "./schema.ts";
 import {
@@ -48,7 +49,9 @@ import {
   placeBatch,
   placedStatus,
   placeOrder,
+  previewOrder,
   replaceOrder,
+  wirePreview,
 } from "./service.ts";
 
 const tags = ["Orders"];
@@ -87,6 +90,16 @@ const placeMany = operation({
     207: answer(z.object({ data: z.array(batchItemOut) }), "What became of each, in the order given"),
     ...problems("batch_not_one_market", ...TOKEN_CODES, ...BODY_CODES, ...KEY_CODES),
   },
+});
+const preview = operation({
+  method: "post",
+  path: "/v1/orders/preview",
+  ...trading,
+  spends: "orders",
+  tags,
+  summary: "What an order would do now: nothing is placed, held or kept",
+  request: { body: body(orderIn) },
+  responses: { 200: answer(previewOut, "What it would do"), ...problems(...REFUSALS, ...TOKEN_CODES, ...BODY_CODES) },
 });
 const list = operation({
   method: "get",
@@ -192,6 +205,7 @@ export const ordersRouter = createRouter()
       () => 207,
     );
   })
+  .openapi(preview, async (c) => send(c, await previewOrder(accessOf(c), c.req.valid("json")), wirePreview, 200))
   .openapi(list, async (c) => {
     const { limit, cursor: from, status, symbol = null, side = null } = c.req.valid("query");
     const page = await withCursor(from, (cursor) => listOrders(accessOf(c), { limit, cursor, status, symbol, side }));

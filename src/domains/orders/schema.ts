@@ -182,6 +182,26 @@ export const fillOut = z
   })
   .openapi("Fill");
 
+/** What an order would do if it were placed now; `hold` is what would still be held for it. */
+export const previewOut = z
+  .object({
+    status: orderOut.shape.status,
+    reason: z.string().nullable(),
+    filled_qty: decimalOut,
+    filled_notional: decimalOut,
+    avg_price: decimalOut.nullable(),
+    leaves_qty: decimalOut,
+    fee: decimalOut,
+    fee_asset: z.string(),
+    hold: decimalOut,
+    fills: z.array(fillOut.pick({ qty: true, price: true, fee: true, liquidity: true })),
+    balances_after: z.array(
+      z.object({ asset: z.string(), available: decimalOut, held: decimalOut, total: decimalOut }),
+    ),
+    book_seq: z.int(),
+  })
+  .openapi("OrderPreview");
+
 /** One item of a bulk answer: its own status code, and the order or what was wrong with it. */
 export const bulkItemOut = z.object({
   id: z.string(),

@@ -1,10 +1,11 @@
 // The verbs of orders: each is one call to the caller's account object, which alone may spend the account's money.
 import type { BatchItem } from "../../core/account/batch.ts";
+import type { Preview } from "../../core/account/preview.ts";
 import type { FillRecord } from "../../core/account/state.ts";
 import { canonical } from "../../core/codec.ts";
 import type { Order, Side } from "../../core/order.ts";
 import { ok, PLAIN_ORDER_CODES, type Refusal, type Result, refuse } from "../../core/result.ts";
-import { wireOrder } from "../../core/wire.ts";
+import { wireBalance, wireFill, wireHold, wireOrder } from "../../core/wire.ts";
 import { mapOnce } from "../../http/once.ts";
 import { problemOf } from "../../http/problem.ts";
 import type { Answered, BatchOutcome, Idempotency, OrderQuery, Page, PageRequest } from "../../objects/protocol.ts";
@@ -99,6 +100,49 @@ function marketRefusal(order: Order): Refusal | null {
     code: code ?? "market_not_open",
     orderId: order.id,
     detail: `The market's rules refused it: ${order.reason}.`,
+  };
+}
+
+/** What placing an order now would do; nothing of it is kept. Refuses as {@link placeOrder}. */
+export async function previewOrder(ctx: AccountAccess, input: OrderIn): Promise<Result<Previewed>> {
+  const request = orderRequestOf(input);
+  if (!request.ok) return request;
+  const found = await askAccount(ctx, async (account, caller) => account.previewOrder(caller, request.value));
+  if (!found.ok) return found;
+  const refusal = marketRefusal(found.value.order);
+  if (refusal === null) return found;
+  // There is no such order: it has no id to be named by.
+  return refuse(withoutOrder(refusal));
+}
+
+function withoutOrder(refusal: Refusal): Refusal {
+  if (!("orderId" in refusal)) return refusal;
+  const { orderId: _, ...told } = refusal;
+  return told;
+}
+
+type Previewed = Preview & { bookSeq: number };
+
+/** A preview as the contract shows it. */
+export function wirePreview({ order, fills, balances, bookSeq }: Previewed) {
+  const { filled_qty, filled_notional, filled_avg_price, leaves_qty, fee, fee_asset, status, reason } =
+    wireOrder(order);
+  const shown = {
+    status,
+    reason,
+    filled_qty,
+    filled_notional,
+    avg_price: filled_avg_price,
+    leaves_qty,
+    fee,
+    fee_asset,
+  };
+  return {
+    ...shown,
+    hold: wireHold(order),
+    fills: fills.map(wireFill).map(({ qty, price, fee: paid, liquidity }) => ({ qty, price, fee: paid, liquidity })),
+    balances_after: balances.map(wireBalance),
+    book_seq: bookSeq,
   };
 }
 

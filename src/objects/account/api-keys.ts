@@ -12,7 +12,7 @@ import {
 import type { Scope } from "../../core/permissions.ts";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import type { ObjectPorts } from "../ports.ts";
-import type { ApiKey, NewApiKey, Page, PageRequest } from "../protocol.ts";
+import type { ApiKey, NewApiKey, Page, PageRequest, StreamCaller } from "../protocol.ts";
 
 /** Keys and the nonces of signed calls, as a version of the account's schema. */
 export const API_KEYS_SCHEMA = [
@@ -160,10 +160,11 @@ export class ApiKeys {
     return !isKeyId(id) || (JSON.parse(row?.scopes ?? "[]") as Scope[]).includes("trade");
   }
 
-  /** Until when a stream opened now by a key lives, in ms. */
-  streamEnd(id: string): number {
+  /** Who opens a stream, with the end of one that is opened by key now; who comes by a session or a ticket has one. */
+  lasting(caller: StreamCaller): StreamCaller {
+    if (caller.key === undefined || caller.key.proof === "ticket") return caller;
     const longest = this.#ports.now() + API_KEY_STREAM_MS;
-    return Math.min(longest, this.#find(id)?.expires_at ?? longest);
+    return { ...caller, expiresAtMs: Math.min(longest, this.#find(caller.sessionId)?.expires_at ?? longest) };
   }
 }
 

@@ -6,7 +6,14 @@ import { FIRST_EPOCH } from "../../core/epochs.ts";
 import { BACKOFF_FIRST_MS } from "../../core/limits.ts";
 import { isOpen, type Order } from "../../core/order.ts";
 import { type Result, refuse } from "../../core/result.ts";
-import type { ExchangeAnswer, ExchangeCall, HandshakeAnswer, HandshakeCall } from "../calls.ts";
+import type {
+  ExchangeAnswer,
+  ExchangeCall,
+  HandshakeAnswer,
+  HandshakeCall,
+  PreviewAnswer,
+  PreviewCall,
+} from "../calls.ts";
 import type { Handshakes } from "../handshakes.ts";
 import { Memory } from "../memory.ts";
 import { Outbox } from "../outbox.ts";
@@ -24,6 +31,7 @@ export interface AccountPorts extends ObjectPorts {
   priceSeed: number;
   send: {
     exchange: (symbol: string, call: ExchangeCall) => Promise<ExchangeAnswer>;
+    preview: (symbol: string, call: PreviewCall) => Promise<PreviewAnswer>;
     shake: (symbol: string, call: HandshakeCall) => Promise<HandshakeAnswer>;
   };
   sockets: {

@@ -21,6 +21,7 @@ import { AccountEngine, type AccountPorts, HALTED } from "./engine.ts";
 import { AccountHistory } from "./history.ts";
 import { AccountOperations } from "./operations.ts";
 import { type Asked, type Placed, Placing, RESTORING } from "./placing.ts";
+import { Previews } from "./previews.ts";
 import { AccountReads } from "./reads.ts";
 
 export type { AccountPorts } from "./engine.ts";
@@ -32,6 +33,7 @@ export class AccountLogic {
   readonly #placing: Placing;
   readonly #batches: Batches;
   readonly #changes: Changes;
+  readonly #previews: Previews;
   readonly reads: AccountReads;
   readonly history: AccountHistory;
   readonly operations: AccountOperations;
@@ -43,6 +45,7 @@ export class AccountLogic {
     this.#engine = new AccountEngine(ports);
     this.#placing = new Placing(ports, this.#engine);
     this.#changes = new Changes(this.#engine, this.#placing);
+    this.#previews = new Previews(ports, this.#engine, this.#placing);
     this.#batches = new Batches(ports, this.#engine, this.#placing);
     this.reads = new AccountReads(ports);
     this.absence = this.#engine.absence;
@@ -103,6 +106,12 @@ export class AccountLogic {
   refuse(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Answered<Order> | Placed {
     const done = this.#command(caller, () => ok(this.#placing.refuse(unread, idempotency)));
     return done.ok ? done.value : { result: done, replay: null };
+  }
+
+  /** What placing an order now would do: see {@link Previews.preview}. */
+  async preview(caller: Caller, request: OrderRequest) {
+    const begun = this.#command(caller, () => ok(this.#previews.preview(request)));
+    return begun.ok ? begun.value : begun;
   }
 
   /** Places orders together: see {@link Batches.place}. What is placed is answered by {@link answerBatch}. */

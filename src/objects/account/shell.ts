@@ -52,6 +52,7 @@ export class AccountShell extends ObjectShell implements AccountRpc {
       priceSeed: Number(env.PRICE_SEED),
       send: {
         exchange: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).exchange(call))),
+        preview: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).preview(call))),
         shake: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).shake(call))),
       },
       sockets: {
@@ -115,6 +116,10 @@ export class AccountShell extends ObjectShell implements AccountRpc {
       await waitAtMost(placed.value.settled, SETTLE_WAIT_MS);
       return ok(this.#logic.order(orderId) ?? placed.value.order);
     });
+  }
+
+  async previewOrder(caller: Caller, request: OrderRequest) {
+    return this.#meter.counted(caller, () => this.#logic.preview(caller, request));
   }
 
   async replaceOrder(caller: Caller, orderId: string, wish: ReplaceWish) {
@@ -205,7 +210,7 @@ export class AccountShell extends ObjectShell implements AccountRpc {
   async streamTicket(caller: StreamCaller) {
     return this.#meter.counted(caller, () => {
       const secret = Buffer.from(crypto.getRandomValues(new Uint8Array(20))).toString("hex");
-      return this.#tickets.issue(this.#lasting(caller), secret);
+      return this.#tickets.issue(this.#logic.keys.lasting(caller), secret);
     });
   }
 
@@ -214,12 +219,6 @@ export class AccountShell extends ObjectShell implements AccountRpc {
     if (!redeemed.ok || !isKeyId(redeemed.value.sessionId)) return redeemed;
     const key = this.#logic.keys.ticketed(redeemed.value.sessionId);
     return key === undefined ? refuse({ code: "unauthenticated" }) : ok({ ...redeemed.value, key });
-  }
-
-  /** A caller by key, with the end of a stream that is opened by it now. */
-  #lasting(caller: StreamCaller): StreamCaller {
-    if (caller.key === undefined || caller.key.proof === "ticket") return caller;
-    return { ...caller, expiresAtMs: this.#logic.keys.streamEnd(caller.sessionId) };
   }
 
   async createKey(caller: Caller, key: NewApiKey) {
@@ -266,7 +265,7 @@ export class AccountShell extends ObjectShell implements AccountRpc {
   /** Opens a socket for the caller that the Worker names in `x-caller`; a refusal comes back as JSON. */
   override async fetch(request: Request): Promise<Response> {
     const caller = JSON.parse(request.headers.get("x-caller") ?? "null") as StreamCaller;
-    const admitted = this.#sockets.admit(this.#lasting(caller));
+    const admitted = this.#sockets.admit(this.#logic.keys.lasting(caller));
     // The Worker gives it its status: this one only says that nothing was opened.
     if (!admitted.ok) return Response.json(admitted.refusal, { status: 401 });
     const pair = new WebSocketPair();

@@ -1,5 +1,5 @@
 // A market: the one place that matches. Commands and reports are one transaction; makers are told after it.
-import { assertUncrossed, depthOf } from "../../core/book.ts";
+import { assertUncrossed } from "../../core/book.ts";
 import { anotherEpoch, FIRST_EPOCH } from "../../core/epochs.ts";
 import { BACKOFF_FIRST_MS, REPORTS_PER_CALL_MAX } from "../../core/limits.ts";
 import type { MarketRules } from "../../core/listings.ts";
@@ -20,9 +20,10 @@ import type {
 import { Memory } from "../memory.ts";
 import { Outbox } from "../outbox.ts";
 import type { ObjectPorts } from "../ports.ts";
-import type { BookView, OperatorAct, PageRequest, ParkedView, RestoreView, Snapshot } from "../protocol.ts";
+import type { OperatorAct, PageRequest, ParkedView, RestoreView, Snapshot } from "../protocol.ts";
 import { checkStored } from "../stored.ts";
 import { MarketClock } from "./clock.ts";
+import { MarketLooks } from "./looks.ts";
 import { Pushes } from "./pushes.ts";
 import { GREET_TIMER, MarketRestoring } from "./restoring.ts";
 import { MarketStore, type PeerRecord } from "./store.ts";
@@ -53,6 +54,8 @@ export class MarketLogic {
   readonly #pushes: Pushes;
   readonly #clock: MarketClock;
   readonly #restoring: MarketRestoring;
+  /** What may be seen of the market without a trace. */
+  readonly looks: MarketLooks;
 
   constructor(ports: MarketPorts) {
     this.#ports = ports;
@@ -86,6 +89,13 @@ export class MarketLogic {
       owed: (account) => this.#state.peers.get(account)?.unacknowledged ?? [],
       owing: () => this.#memory.kept.owing,
       acknowledge: (account, rseq) => this.#acknowledge(account, rseq),
+    });
+    this.looks = new MarketLooks({
+      ...ports,
+      comeToNow: () => this.#comeToNow(),
+      act: (work, halted) => this.#memory.act(work, halted),
+      stopped: () => this.#memory.stopped,
+      readable: () => this.#memory.readable?.state ?? null,
     });
     this.#restoring = new MarketRestoring({
       ...ports,
@@ -198,20 +208,6 @@ export class MarketLogic {
     if (this.#memory.readable === null) return halted();
     if (!this.#pushes.resume(account, act)) return refuse({ code: "not_found", detail: "This is not parked." });
     return ok(null);
-  }
-
-  /**
-   * The book as it stands now, best first; as it stood when this object was stopped, also by this very look. Null while what
-   * is stored cannot be read.
-   */
-  book(depth: number): BookView | null {
-    const halted = () => undefined;
-    if (this.#memory.stopped === null) this.#memory.act(() => this.#comeToNow(), halted);
-    if (this.#memory.readable === null) return null;
-    const { symbol, seq, book } = this.#state;
-    const { bids, asks } = depthOf(book, depth);
-    const levels = (side: [bigint, bigint][]) => side.map(([price, qty]) => ({ price, qty }));
-    return { symbol, seq, bids: levels(bids), asks: levels(asks) };
   }
 
   /** Brings the market to now, and tells whom that concerns. */

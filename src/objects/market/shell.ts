@@ -1,7 +1,14 @@
 // The market object's class: wires the logic to the platform and decides nothing.
 import { findMarket } from "../../core/listings.ts";
 import type { Result } from "../../core/result.ts";
-import type { ExchangeAnswer, ExchangeCall, HandshakeAnswer, HandshakeCall } from "../calls.ts";
+import type {
+  ExchangeAnswer,
+  ExchangeCall,
+  HandshakeAnswer,
+  HandshakeCall,
+  PreviewAnswer,
+  PreviewCall,
+} from "../calls.ts";
 import { platformPorts, withTimeout } from "../platform.ts";
 import type { BookView, MarketRpc, OperatorAct, Snapshot } from "../protocol.ts";
 import { ObjectShell } from "../shell.ts";
@@ -31,6 +38,10 @@ export class MarketObject extends ObjectShell implements MarketRpc {
     return this.#logic.exchange(call);
   }
 
+  async preview(call: PreviewCall): Promise<PreviewAnswer> {
+    return this.#logic.looks.preview(call);
+  }
+
   async shake(call: HandshakeCall): Promise<HandshakeAnswer> {
     return this.#logic.shake(call);
   }
@@ -40,7 +51,7 @@ export class MarketObject extends ObjectShell implements MarketRpc {
   }
 
   async book(depth: number): Promise<BookView | null> {
-    return this.#logic.book(depth);
+    return this.#logic.looks.book(depth);
   }
 
   override async alarm(): Promise<void> {

@@ -1,0 +1,83 @@
+// Whatever is asked for, what it would do is what it does; and asking changes nothing.
+import { describe, expect, it } from "vitest";
+import { accountStateHash, balanceOf } from "../../src/core/account/state.ts";
+import { marketStateHash } from "../../src/core/market/state.ts";
+import { SELF_TRADE_PREVENTIONS } from "../../src/core/order.ts";
+import { referencePrice } from "../../src/core/prices.ts";
+import { listed, SEED, sha256, units } from "../support/book.ts";
+import { CoreWorld } from "../support/core-world.ts";
+import { randomTrigger } from "../support/orders.ts";
+import { type Random, randomOf } from "../support/random.ts";
+
+const RULES = listed("SOL-USD");
+const { symbol } = RULES;
+const NAMES = ["ann", "bob", "cat"];
+
+function randomWish(world: CoreWorld, random: Random) {
+  const reference = referencePrice(RULES, SEED, world.now);
+  const isMarket = random.once(3);
+  const byNotional = isMarket && random.once(2);
+  const side = random.pick(["buy", "sell"] as const);
+  const timeInForce = isMarket ? ("ioc" as const) : random.pick(["gtc", "gtc", "ioc", "fok", "day"] as const);
+  const whole = random.pick([1_000n, 20_000n, 400_000n]) * BigInt(1 + random.int(40));
+  const waits = timeInForce === "gtc" && random.once(3) ? randomTrigger(random, RULES, reference, side) : {};
+  return {
+    ...{ side, timeInForce, type: isMarket ? ("market" as const) : ("limit" as const) },
+    qty: byNotional ? null : whole * RULES.lotSize,
+    notional: byNotional ? BigInt(1 + random.int(2_000_000_000)) : null,
+    limitPrice: isMarket ? null : reference + BigInt(random.int(60) - 30) * RULES.tickSize,
+    postOnly: timeInForce === "gtc" && random.once(6),
+    selfTradePrevention: random.pick(SELF_TRADE_PREVENTIONS),
+    ...waits,
+  };
+}
+
+describe("a preview", () => {
+  it.each([1, 2, 3])(
+    "is what then happens, and leaves both sides as they were, seed %d, 1,200 orders",
+    { timeout: 60_000 },
+    (seed) => {
+      const world = new CoreWorld(NAMES, [RULES]);
+      const random = randomOf(seed);
+      for (const id of NAMES) {
+        world.transfer(id, "deposit", "USD", units("50000", 6));
+        world.transfer(id, "deposit", "SOL", units("100", 8));
+      }
+      const seen = new Map<string, number>();
+      for (let turn = 0; turn < 1_200; turn += 1) {
+        world.now += random.int(900);
+        world.wake(symbol);
+        world.settle();
+        const id = random.pick(NAMES);
+        const { state } = world.customer(id);
+        const open = [...state.orders.values()];
+        if (open.length > 12 || random.once(9)) for (const order of open.slice(0, 3)) world.cancel(id, order);
+        world.settle();
+        const wish = randomWish(world, random);
+        const hashes = () => [accountStateHash(state, sha256), marketStateHash(world.venue(symbol).state, sha256)];
+        const before = hashes();
+        const said = world.preview(id, wish);
+        expect(hashes()).toEqual(before);
+        const placed = world.place(id, wish);
+        world.settle();
+        expect(placed.ok).toBe(said.ok);
+        if (!said.ok || !placed.ok) {
+          expect(placed).toEqual(said);
+          seen.set("refused", (seen.get("refused") ?? 0) + 1);
+          continue;
+        }
+        const happened = world.customer(id).orders.get(placed.value.id);
+        const { id: _, bodyHash: __, seq: ___, ...promised } = said.value.order;
+        expect(happened).toMatchObject(promised);
+        for (const { asset, available, held } of said.value.balances) {
+          expect([balanceOf(state, "available", asset), balanceOf(state, "held", asset)]).toEqual([available, held]);
+        }
+        const filled = said.value.fills.reduce((sum, fill) => sum + fill.qty, 0n);
+        expect(filled).toBe(promised.filledQty);
+        seen.set(promised.status, (seen.get(promised.status) ?? 0) + 1);
+      }
+      for (const status of ["refused", "new", "held", "filled", "canceled", "partially_filled", "rejected"])
+        expect(seen.get(status) ?? 0, status).toBeGreaterThan(0);
+    },
+  );
+});
