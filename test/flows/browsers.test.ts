@@ -152,7 +152,7 @@ describe("the refresh cookie", () => {
     const { cookie } = await login(await signUp());
     const got = await refresh({ Origin: APP, Cookie: cookie });
     expectProblem(got, 422, "validation_failed");
-    const [error] = got.body.errors ?? [];
+    const [error] = got.body.errors as { code: string; pointer: string; detail: string }[];
     expect(error).toMatchObject({ pointer: "/refresh_token", code: "required" });
     expect(error?.detail).toContain("X-Token-Transport: cookie");
   });
