@@ -119,7 +119,10 @@ describe("its owner", () => {
     world.sendReports("ann", "SOL-USD");
     expect(now(world, "ann", order)).toMatchObject({ status: "partially_filled", filledQty: sol("3") });
     world.settle();
-    expect(now(world, "ann", order)).toMatchObject({ status: "canceled", reason: "replaced", filledQty: sol("3") });
+    const ended = now(world, "ann", order);
+    expect(ended).toMatchObject({ status: "canceled", reason: "replaced", filledQty: sol("3") });
+    // It is what was asked for, and no refusal.
+    expect(ended.replaceRefused).toBeNull();
     expect(money(world, "ann", "USD")).toMatch(/ \+ 0$/);
     expect(world.breaks(true)).toEqual([]);
   });
@@ -173,6 +176,16 @@ describe("its owner", () => {
     const before = [now(world, "ann", order), money(world, "ann", "USD")];
     expect(world.replace("ann", order, wish)).toMatchObject({ ok: false, refusal });
     expect([now(world, "ann", order), money(world, "ann", "USD")]).toEqual(before);
+  });
+
+  it("is refused everything while the account is frozen; cancel works", () => {
+    const world = pair();
+    const order = placed(world, "ann", { qty: sol("2") });
+    world.happen("ann", { kind: "status_changed", status: "frozen", reason: "a drill" });
+    expect(world.replace("ann", order, { qty: sol("1") })).toMatchObject({ refusal: { code: "account_frozen" } });
+    world.cancel("ann", order);
+    world.settle();
+    expect(now(world, "ann", order).status).toBe("canceled");
   });
 
   it("is refused what is filled, canceled, not answered yet or being canceled", () => {

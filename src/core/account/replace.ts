@@ -25,6 +25,7 @@ export interface ReplaceWish {
  */
 export function requestReplace(turn: AccountTurn, order: Order, wish: ReplaceWish): Result<Order> {
   if (!isOpen(order.status)) return refuse({ code: "order_not_open" });
+  if (turn.state.status === "frozen") return refuse({ code: "account_frozen" });
   const asked = order.status === "pending_new" || order.cancelRequested || (order.replacing ?? null) !== null;
   if (asked) return refuse({ code: "replace_pending" });
   const misfit = misfitOf(order, wish);

@@ -127,10 +127,14 @@ function cancelRejectedEffect(turn: AccountTurn, order: Order, retold: boolean):
 
 const ENDED = { hold: 0n, cancelRequested: false };
 
-/** A change that was asked for ends with its order: the market's own word on it says the same. */
-function unreplaced({ replacing = null }: Order): Partial<Order> {
+/**
+ * A change that was asked for ends with its order: the market's own word on it says the same. A cancel for the reason
+ * `replaced` is that change itself.
+ */
+function unreplaced({ replacing = null }: Order, reason: string | null = null): Partial<Order> {
   if (replacing === null) return {};
-  return { replacing: null, replaceRefused: "order_not_open", credit: replacing.before.credit };
+  const replaceRefused = reason === "replaced" ? null : "order_not_open";
+  return { replacing: null, replaceRefused, credit: replacing.before.credit };
 }
 
 function closeEffect(
@@ -141,7 +145,7 @@ function closeEffect(
 ): Effect {
   const { held } = assetsOf(rulesOf(turn.state, order.symbol), order.side);
   const entry = entryFor(turn, "release", order.id, moveHold(held, -order.hold));
-  return { order: { ...order, ...ENDED, ...unreplaced(order), status, reason }, entry };
+  return { order: { ...order, ...ENDED, ...unreplaced(order, reason), status, reason }, entry };
 }
 
 /** The market answered that its rules are newer: the same order is judged again under them, its hold as it is. */
