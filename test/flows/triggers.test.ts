@@ -32,6 +32,17 @@ const referenceIn = (seconds: number) => referencePrice(RULES, Number(env.PRICE_
 /** Some ticks below the price now. */
 const below = (ticks: number) => referenceIn(0) - BigInt(ticks) * RULES.tickSize;
 
+/** Goes on to a moment from which the price falls by so many ticks within five minutes: now may be just before a long rise. */
+function passToFall(ticks: number): void {
+  const falls = (from: number) => {
+    const price = referenceIn(from) - BigInt(ticks) * RULES.tickSize;
+    return Array.from({ length: 300 }, (_, index) => referenceIn(from + index + 1)).some((later) => later <= price);
+  };
+  let from = 0;
+  while (!falls(from)) from += 30;
+  pass(from * STEP_MS);
+}
+
 /** In how many seconds the price is first at or below this one. */
 function secondsUntilBelow(price: bigint): number {
   for (let seconds = 1; seconds < 100_000; seconds += 1) if (referenceIn(seconds) <= price) return seconds;
@@ -55,6 +66,7 @@ const ring = () => runDurableObjectAlarm(env.MARKET.getByName(`${env.VENUE}/${SY
 
 describe("a stop", () => {
   it("is held with its funds, and becomes a market order in the second in which the price is there", async () => {
+    passToFall(15);
     const ada = await holder();
     const stream = await AccountStream.open(ada);
     stream.send({ op: "subscribe", channels: ["orders"] });
@@ -151,6 +163,7 @@ describe("a stop_limit", () => {
 
 describe("a take_profit", () => {
   it("to buy waits for the price to fall to it", async () => {
+    passToFall(15);
     const ada = await trader({ usd: "10000" });
     const price = below(15);
     const placed = await ada.place(wish({ type: "take_profit", side: "buy", stop_price: text(price), qty: "3" }));
