@@ -141,6 +141,12 @@ export function bestPrice(side: BookSide, exceptHouse = false): bigint | null {
   return null;
 }
 
+/** Whether an order of `side` with this limit would trade with what rests on the other side. */
+export function crosses(book: Book, side: Side, limit: bigint): boolean {
+  const best = bestPrice(book[opposite(side)]);
+  return best !== null && accepts(side, limit, best);
+}
+
 /** Throws InvariantError when someone would buy for more than someone else would sell for: matching has failed. */
 export function assertUncrossed(book: Book): void {
   const bid = bestPrice(book.buy);
