@@ -32,15 +32,20 @@ const referenceIn = (seconds: number) => referencePrice(RULES, Number(env.PRICE_
 /** Some ticks below the price now. */
 const below = (ticks: number) => referenceIn(0) - BigInt(ticks) * RULES.tickSize;
 
+/** Goes on, by half minutes, to the first moment that is as wished, `from` being so many seconds from now. */
+function passUntil(isAsWished: (from: number) => boolean): void {
+  let from = 0;
+  while (!isAsWished(from)) from += 30;
+  pass(from * STEP_MS);
+}
+
 /** Goes on to a moment from which the price falls by so many ticks within five minutes: now may be just before a long rise. */
 function passToFall(ticks: number): void {
   const falls = (from: number) => {
     const price = referenceIn(from) - BigInt(ticks) * RULES.tickSize;
     return Array.from({ length: 300 }, (_, index) => referenceIn(from + index + 1)).some((later) => later <= price);
   };
-  let from = 0;
-  while (!falls(from)) from += 30;
-  pass(from * STEP_MS);
+  passUntil(falls);
 }
 
 /** Goes on to a moment from which the price rises by so many ticks before it falls by as many: a trail has something to follow. */
@@ -52,9 +57,7 @@ function passToRise(ticks: number): void {
       if (moved >= far || moved <= -far) return moved > 0n;
     }
   };
-  let from = 0;
-  while (!rises(from)) from += 30;
-  pass(from * STEP_MS);
+  passUntil(rises);
 }
 
 /** In how many seconds the price is first at or below this one. */
