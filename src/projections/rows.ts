@@ -55,6 +55,13 @@ export function accountRows(source: Source, event: AccountEvent): Rows | null {
       rows.orders.push(orderRow(source, event.seq, event.order));
       rows.entries.push(entryRow(source, event.entry));
       break;
+    case "group_accepted":
+      for (const order of [event.order, ...event.legs]) rows.orders.push(orderRow(source, event.seq, order));
+      if (event.entry !== null) rows.entries.push(entryRow(source, event.entry));
+      break;
+    case "followed":
+      rows.orders.push(orderRow(source, event.seq, event.order));
+      break;
     case "replace_requested":
       rows.orders.push(orderRow(source, event.seq, event.order));
       if (event.entry !== null) rows.entries.push(entryRow(source, event.entry));

@@ -1,4 +1,5 @@
 // What an account does with its owner's wishes and its markets' reports: decides, journals through `emit`, nothing else.
+import { isContainer, isExit, type Membership } from "../groups.ts";
 import { formatUnits, isCustomerMoney, type LedgerEntry, type Movement, makeEntry, type Sha256 } from "../ledger.ts";
 import { STREAM_RESTART_GAP, SUBMIT_DEADLINE_MS, TRANSFER_USD_UNITS_MAX } from "../limits.ts";
 import { findMarket, type MarketRules } from "../listings.ts";
@@ -9,6 +10,8 @@ import { addToPosition, flatPosition, takeFromPosition } from "../positions.ts";
 import { referencePrice, usdWorth } from "../prices.ts";
 import { invariant, ok, type Refusal, type Result, refuse } from "../result.ts";
 import { admit, type OrderRequest } from "./admission.ts";
+import { ordersOf } from "./events.ts";
+import { budgetOf } from "./holds.ts";
 import {
   type AccountEvent,
   type AccountState,
@@ -52,7 +55,8 @@ export function emit<E extends Body<AccountEvent>>(turn: AccountTurn, body: E): 
   const balances = balancesAfter(turn.state, "entry" in body ? body.entry : null);
   const draft = { ...body, first, seq: first, v: 1, at: turnTime(turn), balances } as AccountEvent;
   // No number of the life before may come again with another meaning: who resumes from one is told of a gap.
-  const numbers = draft.kind === "restored" ? STREAM_RESTART_GAP : Math.max(1, streamMessages(draft).length);
+  const own = Math.max(1, streamMessages(draft).length, ordersOf(draft).length);
+  const numbers = draft.kind === "restored" ? STREAM_RESTART_GAP : own;
   const event = { ...draft, seq: first + numbers - 1 };
   applyAccountEvent(turn.state, event);
   turn.events.push(event);
@@ -106,29 +110,14 @@ export function placeOrder(
   batch?: OfBatch,
 ): Result<Order> {
   const rules = rulesOf(turn.state, request.symbol);
-  const dated = request.timeInForce === "day" ? { ...request, expiresAt: endOfDay(turnTime(turn)) } : request;
-  const admitted = admit(turn.state, dated, rules, referenceFor(turn, rules), turnTime(turn));
+  const admitted = admit(turn.state, dated(turn, request), rules, referenceFor(turn, rules), turnTime(turn));
   if (!admitted.ok) return refuseOnce(turn, admitted.refusal, once);
   const { terms, hold, credit } = admitted.value;
-  const at = turnTime(turn);
+  const { clientOrderId } = request;
+  const id = turn.ctx.makeId("ord", turnTime(turn));
   const order: Order = {
-    ...terms,
-    id: turn.ctx.makeId("ord", at),
-    clientOrderId: request.clientOrderId,
-    bodyHash,
-    status: "pending_new",
-    reason: null,
-    cancelRequested: false,
+    ...newOrder(turn, terms, { id, clientOrderId, bodyHash, hold, credit }),
     ...(batch === undefined ? {} : { batch: batch.id }),
-    filledQty: 0n,
-    filledNotional: 0n,
-    feeNumerator: 0n,
-    fee: 0n,
-    hold,
-    credit,
-    createdAt: at,
-    updatedAt: at,
-    seq: turn.state.seq + 1,
   };
   const { held } = assetsOf(rules, order.side);
   const entry = entryFor(turn, "hold", order.id, moveHold(held, hold));
@@ -142,6 +131,27 @@ export function placeOrder(
 export function refuseOnce(turn: AccountTurn, refusal: Refusal, once: OnceKey[]): Result<never> {
   emit(turn, { kind: "refused", refusal, once });
   return refuse(refusal);
+}
+
+/** An order of which its market has said nothing yet. */
+export function newOrder(
+  turn: AccountTurn,
+  terms: OrderTerms,
+  facts: Pick<Order, "id" | "clientOrderId" | "bodyHash" | "hold" | "credit">,
+): Order {
+  const at = turnTime(turn);
+  return {
+    ...terms,
+    ...facts,
+    ...{ status: "pending_new", reason: null, cancelRequested: false },
+    ...{ filledQty: 0n, filledNotional: 0n, feeNumerator: 0n, fee: 0n },
+    ...{ createdAt: at, updatedAt: at, seq: turn.state.seq + 1 },
+  };
+}
+
+/** A request with the moment at which a day order ends. */
+export function dated(turn: AccountTurn, request: OrderRequest): OrderRequest {
+  return request.timeInForce === "day" ? { ...request, expiresAt: endOfDay(turnTime(turn)) } : request;
 }
 
 const DAY_MS = 86_400_000;
@@ -163,16 +173,18 @@ export function moveHold(asset: string, units: bigint): Movement[] {
 export function submitCommand(turn: AccountTurn, order: Order, rules: MarketRules): Command {
   const cseq = accountPeer(turn.state, order.symbol).cseq + 1;
   const kind = order.trigger === undefined ? "submit" : "submit_held";
-  return { kind, cseq, rulesVersion: rules.version, ...submissionOf(order) };
+  return { kind, cseq, rulesVersion: rules.version, ...submissionOf(order, rules) };
 }
 
 /** The command that sends the orders of an atomic batch to their market: all of them or none. */
 export function submitAllCommand(turn: AccountTurn, orders: readonly Order[], rules: MarketRules): Command {
   const cseq = accountPeer(turn.state, rules.symbol).cseq + 1;
-  return { kind: "submit_all", cseq, rulesVersion: rules.version, orders: orders.map(submissionOf) };
+  const sent = orders.map((order) => submissionOf(order, rules));
+  return { kind: "submit_all", cseq, rulesVersion: rules.version, orders: sent };
 }
 
-function submissionOf(order: Order): Submission {
+/** What its market is sent of an order. */
+export function submissionOf(order: Order, rules: MarketRules): Submission {
   return {
     notAfter: notAfterOf(order, order.createdAt),
     order: {
@@ -185,19 +197,29 @@ function submissionOf(order: Order): Submission {
       selfTradePrevention: order.selfTradePrevention,
       makerFeeBps: order.makerFeeBps,
       takerFeeBps: order.takerFeeBps,
-      budget: order.hold,
+      budget: isExit(order) ? budgetOf(order, rules.baseScale) : order.hold,
       expiresAt: order.expiresAt,
       ...(order.trigger === undefined ? {} : { trigger: order.trigger }),
+      ...membershipOf(order),
       origin: originOf(order),
     },
   };
 }
 
+/** What its market knows of an order's place in a group. */
+export function membershipOf({ group }: Order): { group?: Membership } {
+  if (group === undefined) return {};
+  const { legs: _, key: __, ...membership } = group;
+  return { group: membership };
+}
+
 /** What is sent with an order so that it can be made again from what its market knows. */
-export function originOf({ batch, ...order }: Order): Origin {
+export function originOf({ batch, group, ...order }: Order): Origin {
   const { clientOrderId, bodyHash, type, notional, postOnly, credit, createdAt } = order;
-  const origin = { clientOrderId, bodyHash, type, notional, postOnly, credit, createdAt };
-  return batch === undefined ? origin : { ...origin, batch };
+  const origin: Origin = { clientOrderId, bodyHash, type, notional, postOnly, credit, createdAt };
+  if (batch !== undefined) origin.batch = batch;
+  if (group !== undefined) origin.parent = { legs: group.legs, ...(group.key === undefined ? {} : { key: group.key }) };
+  return origin;
 }
 
 function notAfterOf(terms: OrderTerms, at: number): number | null {
@@ -207,9 +229,13 @@ function notAfterOf(terms: OrderTerms, at: number): number | null {
 
 /**
  * Asks the order's market to cancel it; until the market reports, the order stays as it is. Asking twice sends once, with
- * the first `reason`; none: its owner has asked by hand.
+ * the first `reason`; none: its owner has asked by hand. Of the parent of an oco one leg is asked for, which ends the other.
  */
 export function requestCancel(turn: AccountTurn, order: Order, reason?: CancelReason): Order {
+  if (isContainer(order)) {
+    const leg = order.group?.legs.map((id) => turn.state.orders.get(id)).find((one) => one !== undefined);
+    return leg === undefined ? order : requestCancel(turn, leg, reason);
+  }
   if (order.cancelRequested) return order;
   const asked = { ...order, cancelRequested: true, ...(reason === undefined ? {} : { cancelReason: reason }) };
   emit(turn, { kind: "cancel_requested", order: asked, command: cancelCommand(turn, asked) });
