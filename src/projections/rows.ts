@@ -116,10 +116,21 @@ function column(units: bigint | null): number | null {
 }
 
 function orderRow({ name, epoch }: Source, eventSeq: number, order: Order): Rows["orders"][number] {
-  const { bodyHash: _, feeNumerator: __, credit: ___, replacing, replaceRefused: ____, trigger, ...kept } = order;
+  const {
+    bodyHash: _,
+    feeNumerator: __,
+    credit: ___,
+    replacing,
+    replaceRefused: ____,
+    trigger,
+    group,
+    ...kept
+  } = order;
   return {
     ...kept,
     trigger: trigger === undefined ? null : encode(trigger),
+    groupId: group?.id ?? null,
+    orderClass: group?.kind ?? null,
     replaceRequested: (replacing ?? null) !== null,
     accountId: name,
     epoch,

@@ -197,7 +197,7 @@ describe("an atomic batch", () => {
   it.each([
     ["that lacks funds beside the others", () => tooDear, "422 insufficient_funds"],
     ["off the tick", () => ({ ...resting, limit_price: "1.0000001" }), "422 off_tick"],
-    ["of no kind that a market takes", () => ({ ...resting, order_class: "oto" }), "422 unsupported_order_type"],
+    ["of no kind that a market takes", () => ({ ...resting, display_qty: "1" }), "422 unsupported_order_type"],
     ["that does not fit", () => ({ ...resting, qty: 5 }), "422 validation_failed"],
   ])("places none where the account refuses one %s: nothing is held, no order is there", async (_, wrong, why) => {
     const ada = await trader({ usd: "1000" });

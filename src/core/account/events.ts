@@ -147,3 +147,10 @@ export function ordersOf(event: AccountEvent): Order[] {
 export function commandOf(event: AccountEvent): Command | null {
   return "command" in event ? event.command : null;
 }
+
+/** What an act has made, as its keys name it. */
+export function refOf(event: AccountEvent): string | null {
+  if ("order" in event) return event.order.id;
+  if (event.kind === "batched") return String(event.seq);
+  return event.kind === "transfer" ? event.transfer.id : null;
+}

@@ -41,6 +41,16 @@ export interface GroupRequest {
   stopLoss: StopLossWish | null;
 }
 
+/** Whether a group is asked for, not a single order. */
+export function isGroup(request: OrderRequest | GroupRequest): request is GroupRequest {
+  return "lead" in request;
+}
+
+/** The market of what is asked for. */
+export function symbolOf(request: OrderRequest | GroupRequest): string {
+  return isGroup(request) ? request.lead.symbol : request.symbol;
+}
+
 /** Orders of a group before they are numbered: the terms of each and the most that it may bring in. */
 interface Exit {
   role: "take_profit" | "stop_loss";

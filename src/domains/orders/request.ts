@@ -58,8 +58,7 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
 
 /** Whether markets take an order of this kind today. */
 function isSupported(order: OrderIn): boolean {
-  const extras = [order.display_qty, order.take_profit, order.stop_loss];
-  return order.order_class === "simple" && extras.every((extra) => extra === undefined);
+  return order.display_qty === undefined;
 }
 
 /** A stop goes with the price, a take_profit waits for the price to come to it. */
@@ -89,7 +88,11 @@ export function replaceWishOf(change: OrderChange, symbol: string): Result<Repla
   });
 }
 
-function readTrail(order: Pick<OrderIn, "trail_percent" | "trail_amount">, rules: MarketRules): Result<Trail | null> {
+/** What a trail is followed by, in basis points or units of the quote; null for none. Refuses as {@link orderRequestOf}. */
+export function readTrail(
+  order: Pick<OrderIn, "trail_percent" | "trail_amount">,
+  rules: MarketRules,
+): Result<Trail | null> {
   const amount = read(order.trail_amount, rules.quoteScale, "off_tick");
   if (!amount.ok || amount.value !== null) return amount.ok ? ok({ amount: amount.value ?? 0n }) : amount;
   if (order.trail_percent === undefined) return ok(null);
@@ -100,7 +103,8 @@ function readTrail(order: Pick<OrderIn, "trail_percent" | "trail_amount">, rules
   return refuse({ code: "validation_failed", errors: [{ pointer: "/trail_percent", code, detail }] });
 }
 
-function read(text: string | undefined, scale: number, excess: PlainOrderCode): Result<bigint | null> {
+/** An amount in units, null for none; more digits than there are is refused with `excess`. */
+export function read(text: string | undefined, scale: number, excess: PlainOrderCode): Result<bigint | null> {
   if (text === undefined) return ok(null);
   const parsed = parseDecimal(text, scale);
   if (parsed.ok) return ok(parsed.value);

@@ -1,5 +1,6 @@
 // The account object's class: wires the logic and the sockets to the platform and decides nothing.
 import type { OrderRequest } from "../../core/account/admission.ts";
+import type { GroupRequest } from "../../core/account/grouping.ts";
 import type { AsOf, Period } from "../../core/account/history.ts";
 import type { ReplaceWish } from "../../core/account/replace.ts";
 import type { AccountStatus, Transfer } from "../../core/account/state.ts";
@@ -87,6 +88,10 @@ export class AccountShell extends ObjectShell implements AccountRpc {
     return this.#placed(caller, idempotency, () => this.#logic.place(caller, request, idempotency));
   }
 
+  async placeGroup(caller: Caller, request: GroupRequest, idempotency: Idempotency | null) {
+    return this.#placed(caller, idempotency, () => this.#logic.place(caller, request, idempotency));
+  }
+
   async refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null) {
     return this.#placed(caller, idempotency, () => this.#logic.refuse(caller, unread, idempotency));
   }
@@ -119,6 +124,10 @@ export class AccountShell extends ObjectShell implements AccountRpc {
   }
 
   async previewOrder(caller: Caller, request: OrderRequest) {
+    return this.#meter.counted(caller, () => this.#logic.preview(caller, request));
+  }
+
+  async previewGroup(caller: Caller, request: GroupRequest) {
     return this.#meter.counted(caller, () => this.#logic.preview(caller, request));
   }
 

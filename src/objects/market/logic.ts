@@ -284,6 +284,7 @@ const KNOWN: ReadonlySet<string> = new Set<Command["kind"]>([
   "submit",
   "submit_held",
   "submit_all",
+  "submit_group",
   "cancel",
   "replace",
 ]);
