@@ -162,7 +162,7 @@ function holdBreaks(state: AccountState): string[] {
   for (const asset of [...assets, ...holds.keys()]) {
     const held = balanceOf(state, "held", asset);
     const sum = holds.get(asset) ?? 0n;
-    if (held !== sum) breaks.push(`${held} of ${asset} is held, open orders and groups hold ${sum}`);
+    if (held !== sum) breaks.push(`${held} of ${asset} is held, open orders hold ${sum}, their groups included`);
   }
   for (const asset of new Set([...state.credits.keys(), ...credits.keys()])) {
     const kept = creditOf(state, asset);

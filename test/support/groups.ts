@@ -20,7 +20,7 @@ export function randomGroup(
   const type = kind === "oco" ? "limit" : random.pick(["market", "limit", "limit", "stop"] as const);
   const ticks = (least: number) => BigInt(least + random.int(near)) * rules.tickSize;
   const up = exitBuys ? -1n : 1n;
-  const entry = type === "limit" && kind !== "oco" ? reference - up * ticks(-near / 4) : reference;
+  const entry = type === "limit" && kind !== "oco" ? reference - up * ticks(-Math.ceil(near / 4)) : reference;
   const profit = entry + up * ticks(random.once(20) ? -near : 1);
   const loss = entry - up * ticks(1);
   const trails = random.once(3);

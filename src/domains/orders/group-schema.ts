@@ -46,7 +46,8 @@ export function groupMisfits(order: GroupIn): Misfit[] {
   const wrong = (path: string, code: string, detail: string) => found.push({ path, code, detail });
   const exits = [profit, loss].filter((exit) => exit !== undefined).length;
   const wanted = { simple: 0, oto: 1, bracket: 2, oco: 2 }[orderClass];
-  const detail = ["A simple order has no exits.", "An oto has one exit.", `A ${orderClass} has both exits.`][wanted] ?? "";
+  const detail =
+    ["A simple order has no exits.", "An oto has one exit.", `A ${orderClass} has both exits.`][wanted] ?? "";
   if (exits < wanted) wrong(profit === undefined ? "take_profit" : "stop_loss", "required", detail);
   if (exits > wanted) wrong(loss === undefined ? "take_profit" : "stop_loss", "not_allowed", detail);
   if (loss !== undefined) {
