@@ -23,7 +23,7 @@ import { submitGroupCommand } from "./grouping.ts";
 import { groupNeed } from "./groups.ts";
 import { budgetOf, holdOf } from "./holds.ts";
 import { replaceCommand } from "./replace.ts";
-import { applyReports } from "./reports.ts";
+import { applyReports, follow } from "./reports.ts";
 import {
   accountPeer,
   assetsOf,
@@ -51,6 +51,9 @@ export function reimport(turn: AccountTurn, symbol: string, told: readonly Told[
     coverReplaced(turn, report);
     applyReports(turn, symbol, [report], known.closed, true);
   }
+  // A snapshot may end between a leg's report and what that made of its parent.
+  for (const { group } of [...turn.state.orders.values()].filter((order) => isContainer(order)))
+    if (group !== undefined) follow(turn, group, known.closed);
 }
 
 function isUnknown(turn: AccountTurn, id: string, known: KnownOrders): boolean {
@@ -126,11 +129,20 @@ function onceOf({ clientOrderId: key, bodyHash }: Order, isUsed: KnownOrders["is
 /** The group of an order that has been forgotten, with it in it; null for one of none. */
 function groupWith({ state }: AccountTurn, order: Order): Group | null {
   if (order.group === undefined) return null;
-  const { id, role, kind } = order.group;
+  const { id, role, kind, legs } = order.group;
   const isEntry = role === "entry";
   const side = isEntry === (order.side === "sell") ? "buy" : "sell";
-  const known = state.groups.get(id) ?? { id, symbol: order.symbol, side, entry: null, exits: [], open: 0n, hold: 0n };
-  const group: Group = isEntry ? { ...known, entry: order.id } : { ...known, exits: [...known.exits, order.id] };
+  // Its exits are told after it: a group without any would be over.
+  const known = state.groups.get(id) ?? {
+    id,
+    symbol: order.symbol,
+    side,
+    entry: null,
+    exits: legs,
+    open: 0n,
+    hold: 0n,
+  };
+  const group: Group = isEntry ? { ...known, entry: order.id } : { ...known };
   if (kind === "oco") group.open = order.qty ?? 0n;
   const orders = new Map(state.orders).set(order.id, order);
   return { ...group, hold: groupNeed({ ...state, orders }, group) };

@@ -85,8 +85,8 @@ export function applyReports(
   return peer.rseq;
 }
 
-/** Has the parent of an oco follow its legs. */
-function follow(turn: AccountTurn, { id, legs }: NonNullable<Order["group"]>, closedOrder: OrderFinder): void {
+/** Has the parent of an oco, by its place in its group or a leg's, follow its legs. */
+export function follow(turn: AccountTurn, { id, legs }: NonNullable<Order["group"]>, closedOrder: OrderFinder): void {
   const container = turn.state.orders.get(id);
   if (container === undefined) return;
   const known = legs.flatMap((leg) => turn.state.orders.get(leg) ?? closedInTurn(turn, leg) ?? closedOrder(leg) ?? []);
