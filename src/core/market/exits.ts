@@ -18,12 +18,15 @@ export function settleGroups(turn: MarketTurn, reference: bigint): void {
   for (let [id] = unsettled; id !== undefined; [id] = unsettled) {
     unsettled.delete(id);
     const group = all.get(id);
-    if (group !== undefined) settle(turn, group, reference);
-    if (unsettled.size === 0 && rules.status === "open") fireTriggers(turn, reference);
+    // Nothing else may be triggered by that: its own time has not come.
+    const awakes = group !== undefined && settle(turn, group, reference);
+    if (awakes && rules.status === "open") fireTriggers(turn, reference);
   }
 }
 
-function settle(turn: MarketTurn, group: MarketGroup, reference: bigint): void {
+/** Whether an exit waits from now on that has slept. */
+function settle(turn: MarketTurn, group: MarketGroup, reference: bigint): boolean {
+  let awakes = false;
   if (group.traded) endEntry(turn, group);
   const over = group.ended ? "oco" : group.entry === null && group.open === 0n ? "entry" : null;
   for (const id of [...group.exits]) {
@@ -31,8 +34,12 @@ function settle(turn: MarketTurn, group: MarketGroup, reference: bigint): void {
     const exit = turn.state.orders.get(id);
     if (exit === undefined) continue;
     if (over !== null || group.ended) endOrder(turn, exit, over ?? "oco");
-    else if (exit.leaves !== group.open) resize(turn, exit, group.open, reference);
+    else if (exit.leaves !== group.open) {
+      awakes ||= isAsleep(exit) && exit.trigger !== undefined;
+      resize(turn, exit, group.open, reference);
+    }
   }
+  return awakes;
 }
 
 /** Gives an exit another quantity. One that awakes comes in as a new order would, and a trigger that trails begins here. */
