@@ -110,6 +110,31 @@ describe("groups among all else that three accounts do", () => {
   });
 
   afterAll(() => {
-    console.log(JSON.stringify([...met].sort(), null, 1));
+    const wanted = [
+      "bracket entry filled",
+      "bracket entry canceled exit",
+      "bracket entry canceled self_trade_prevention",
+      "bracket take_profit filled",
+      "bracket take_profit canceled oco",
+      "bracket take_profit canceled entry",
+      "bracket take_profit canceled self_trade_prevention",
+      "bracket stop_loss filled",
+      "bracket stop_loss canceled oco",
+      "bracket stop_loss canceled user",
+      "bracket entry rejected rules_changed",
+      "bracket entry rejected post_only_would_cross",
+      "oto entry filled",
+      "oco container filled",
+      "oco container canceled user",
+      "changed entry",
+      "changed take_profit",
+      "changed stop_loss",
+      "not changed leg_qty_fixed",
+      "not changed exits_misplaced",
+      "refused exits_misplaced",
+      "partly",
+    ];
+    const never = wanted.filter((what) => (met.get(what) ?? 0) < 3);
+    expect(never, JSON.stringify([...met].sort())).toEqual([]);
   });
 });
