@@ -57,6 +57,8 @@ export interface OrderTerms {
   qty: bigint | null;
   notional: bigint | null;
   limitPrice: bigint | null;
+  /** The most that it shows in the book at a time; without, all that is left of it. */
+  displayQty?: bigint;
   /** What it waits for, or has waited for. */
   trigger?: Trigger;
   expiresAt: number | null;

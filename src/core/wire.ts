@@ -65,6 +65,7 @@ export function wireOrder(order: ShownOrder) {
     limit_price: quote(order.limitPrice),
     ...wireTrigger(order.trigger, rules),
     post_only: order.postOnly,
+    display_qty: base(order.displayQty ?? null),
     expires_at: order.expiresAt === null ? null : wireTime(order.expiresAt),
     self_trade_prevention: order.selfTradePrevention,
     status: order.status,

@@ -128,6 +128,7 @@ function orderRow({ name, epoch }: Source, eventSeq: number, order: Order): Rows
     qty: column(order.qty),
     notional: column(order.notional),
     limitPrice: column(order.limitPrice),
+    displayQty: column(order.displayQty ?? null),
     filledQty: toColumn(order.filledQty),
     filledNotional: toColumn(order.filledNotional),
     fee: toColumn(order.fee),

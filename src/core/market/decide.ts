@@ -9,7 +9,7 @@ import { replaceOrder } from "./replace.ts";
 import { peerOf } from "./state.ts";
 import { type MarketTurn, referenceNow, report } from "./turn.ts";
 
-type Submit = Extract<Command, { kind: "submit" | "submit_held" }>;
+type Submit = Extract<Command, { kind: "submit" | "submit_held" | "submit_iceberg" }>;
 
 /** Applies the commands of one account that follow the last one applied; older ones were answered before. */
 export function applyCommands(turn: MarketTurn, account: string, commands: readonly Command[]): void {
