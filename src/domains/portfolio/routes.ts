@@ -7,7 +7,16 @@ import { asOfQuery } from "../../http/as-of.ts";
 import { type AppEnv, accessOf } from "../../http/context.ts";
 import { answer, createRouter, operation, pageQuery, problems, TOKEN_CODES } from "../../http/openapi.ts";
 import { cursorText, withCursor } from "../../http/page.ts";
-import { portfolioOut, positionExplained, positionList, positionOut, symbolPath } from "./schema.ts";
+import { readPerformance, wirePerformance } from "./performance.ts";
+import {
+  performanceOut,
+  performanceQuery,
+  portfolioOut,
+  positionExplained,
+  positionList,
+  positionOut,
+  symbolPath,
+} from "./schema.ts";
 import {
   explainPosition,
   type PortfolioContext,
@@ -63,6 +72,19 @@ const portfolio = operation({
   responses: { 200: answer(portfolioOut, "The portfolio"), ...problems(...TOKEN_CODES) },
 });
 
+const history = operation({
+  method: "get",
+  path: "/v1/portfolio/history",
+  ...door,
+  tags,
+  summary: "How your portfolio has done: equity, what was paid in and out, profit, and the return without both",
+  description:
+    "Equity changes by deposits, withdrawals and profit, to the unit. The return is time-weighted: what is paid in or out does " +
+    "not change it. Each point is the state of the ledger then at the reference prices of then.",
+  request: { query: performanceQuery },
+  responses: { 200: answer(performanceOut, "The period and its points"), ...problems(...TOKEN_CODES) },
+});
+
 function contextOf(c: Context<AppEnv>): PortfolioContext {
   return { ...accessOf(c), priceSeed: c.get("config").priceSeed, nowMs: Date.now() };
 }
@@ -96,4 +118,9 @@ export const portfolioRouter = createRouter()
   .openapi(portfolio, async (c) => {
     const found = await readPortfolio(contextOf(c), c.req.valid("query").as_of ?? null);
     return send(c, found, wirePortfolio, 200);
+  })
+  .openapi(history, async (c) => {
+    const wish = c.req.valid("query");
+    const found = await readPerformance(contextOf(c), wish);
+    return send(c, found, (one) => wirePerformance(wish.period, one), 200);
   });
