@@ -55,6 +55,8 @@ export const PAGE_ROWS_MAX = 200;
 export const EXPLAIN_HOLDS_MAX = 200;
 /** Open lots of an explained position: each is looked up by itself. Older ones are counted together. */
 export const EXPLAIN_LOTS_MAX = 200;
+/** Accounts whose portfolio one run of the cron takes a snapshot of: each is a call, and a run must end within its minute. */
+export const SNAPSHOTS_PER_RUN = 400;
 /** Points of a performance: the account looks each of them up, which together takes it tens of ms. */
 export const PERFORMANCE_POINTS_MAX = 400;
 /** As many where nobody has asked for an interval: enough for a chart. */

@@ -114,5 +114,19 @@ export const performanceOut = z
   })
   .openapi("PortfolioHistory");
 
+/** A portfolio at an end of a day: flows and return are those since the snapshot before it, null where there were too many. */
+export const snapshotOut = z
+  .object({
+    at: timestampOut,
+    seq: z.int(),
+    equity: decimalOut,
+    cash: decimalOut,
+    positions_value: decimalOut,
+    deposits: decimalOut.nullable(),
+    withdrawals: decimalOut.nullable(),
+    time_weighted_return: decimalOut.nullable(),
+  })
+  .openapi("PortfolioSnapshot");
+
 /** What is not listed is found to be so by the verb: 404. */
 export const symbolPath = z.object({ symbol: z.string().max(32) });
