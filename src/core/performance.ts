@@ -51,7 +51,7 @@ export function looksOf(from: number, to: number, stepMs: number, most: number):
 }
 
 /** What base units of a market are worth in USD units at a time in ms. */
-export type ValueOf = (symbol: string, qty: bigint, at: number) => bigint;
+export type WorthOf = (symbol: string, qty: bigint, at: number) => bigint;
 
 /**
  * Where an account stood, in USD units. Since the first point: what came in less what went out, `profit`, which is all else, and
@@ -77,10 +77,10 @@ export const GROWTH_ONE = 10n ** 18n;
  */
 export function performanceOf(
   { samples, flows }: Pick<PerformanceRecord, "samples" | "flows">,
-  valueOf: ValueOf,
+  worthOf: WorthOf,
 ): PerformancePoint[] {
   const points: PerformancePoint[] = [];
-  const worth = (holdings: Holdings, at: number) => holdings.cash + positionsWorth(holdings, at, valueOf);
+  const worth = (holdings: Holdings, at: number) => holdings.cash + positionsWorth(holdings, at, worthOf);
   let [deposits, withdrawals, growth, next] = [0n, 0n, GROWTH_ONE, 0];
   let opening: bigint | null = null;
   let last = 0n;
@@ -95,7 +95,7 @@ export function performanceOf(
       if (last > before) deposits += last - before;
       else withdrawals += before - last;
     }
-    const positionsValue = positionsWorth(holdings, at, valueOf);
+    const positionsValue = positionsWorth(holdings, at, worthOf);
     const equity = holdings.cash + positionsValue;
     if (opening === null) opening = equity;
     else growth = grown(growth, last, equity);
@@ -111,8 +111,8 @@ function grown(growth: bigint, from: bigint, to: bigint): bigint {
   return from > 0n ? (growth * to) / from : growth;
 }
 
-function positionsWorth({ positions }: Holdings, at: number, valueOf: ValueOf): bigint {
-  return positions.reduce((sum, { symbol, qty }) => sum + valueOf(symbol, qty, at), 0n);
+function positionsWorth({ positions }: Holdings, at: number, worthOf: WorthOf): bigint {
+  return positions.reduce((sum, { symbol, qty }) => sum + worthOf(symbol, qty, at), 0n);
 }
 
 /** A growth as the return that it is: "0.0125" for one and a quarter percent; ten digits, half-even. */

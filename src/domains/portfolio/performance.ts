@@ -9,7 +9,7 @@ import {
   type PerformancePoint,
   type PerformanceRecord,
   performanceOf,
-  type ValueOf,
+  type WorthOf,
 } from "../../core/performance.ts";
 import { referencePrice } from "../../core/prices.ts";
 import { invariant, ok, type Result } from "../../core/result.ts";
@@ -67,7 +67,7 @@ export function pointsOf(record: PerformanceRecord, priceSeed: number): Performa
 }
 
 /** Values at reference prices; each moment's are asked for several times. */
-function valuer(priceSeed: number): ValueOf {
+function valuer(priceSeed: number): WorthOf {
   const known = new Map<string, bigint>();
   return (symbol, qty, at) => {
     const rules = findMarket(symbol);
