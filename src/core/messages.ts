@@ -36,6 +36,8 @@ export interface SubmitOrder {
   takerFeeBps: number;
   budget: bigint;
   expiresAt: number | null;
+  /** In a `submit_iceberg`. */
+  displayQty?: bigint;
   /** Never in a plain `submit`. */
   trigger?: Trigger;
   /** Only in a `submit_group`. */
@@ -46,10 +48,10 @@ export interface SubmitOrder {
 
 /**
  * One command of an account for one market; `cseq` counts them from 1 for that pair. An order that waits for a trigger has a
- * kind of its own: a market that knows none would trade it at once.
+ * kind of its own, and so has one that hides a part: a market that knows none would trade it at once, or show all of it.
  */
 export type Command =
-  | ({ kind: "submit" | "submit_held"; cseq: number; rulesVersion: number } & Submission)
+  | ({ kind: "submit" | "submit_held" | "submit_iceberg"; cseq: number; rulesVersion: number } & Submission)
   /** Orders of which the market takes all, or none. The version before does not know it, and is asked again. */
   | { kind: "submit_all"; cseq: number; orders: Submission[]; rulesVersion: number }
   /** Orders of a group, the one that may come in at once first. Taken together or not at all, as those of a `submit_all`. */

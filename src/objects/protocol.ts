@@ -10,6 +10,7 @@ import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/accou
 import type { KeyOwner, PresentedKey } from "../core/api-keys.ts";
 import type { ChainHead, LedgerEntry } from "../core/ledger.ts";
 import type { Order, Side } from "../core/order.ts";
+import type { PerformanceRecord, PerformanceWish } from "../core/performance.ts";
 import type { Scope } from "../core/permissions.ts";
 import type { Spend, Standing } from "../core/policies.ts";
 import type { Position } from "../core/positions.ts";
@@ -195,13 +196,14 @@ type AskedByCaller<T> = {
 /** The account object's remote calls. Refusals are values; a throw is a bug. */
 export interface AccountRpc extends JournalRpc, AskedByCaller<AccountPast> {
   admit(caller: Caller): Promise<Counted<KeyOwner>>;
+  /** As {@link AccountPast.performance}, for the record of all accounts. */
+  recordedPerformance(wish: PerformanceWish): Promise<Result<PerformanceRecord>>;
   placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
   /** A call of its own: an object of the version before would place the lead without its exits. */
   placeGroup(caller: Caller, request: GroupRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
   refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;
   placeBatch(caller: Caller, batch: Batch, idempotency: Idempotency | null): Promise<Answered<BatchOutcome[]>>;
   cancelOrder(caller: Caller, orderId: string): Promise<Counted<Order>>;
-  /** What placing this order now would do. Refuses as placing it would. */
   previewOrder(caller: Caller, request: OrderRequest): Promise<Counted<Preview & { bookSeq: number }>>;
   previewGroup(caller: Caller, request: GroupRequest): Promise<Counted<Preview & { bookSeq: number }>>;
   /** The order under its other terms, or as it is while its market has not answered (`replacing`). */
@@ -237,7 +239,6 @@ export interface AccountRpc extends JournalRpc, AskedByCaller<AccountPast> {
   revokeAllBefore(fromMs: number): Promise<Result<null>>;
   setStatus(status: AccountStatus, reason: string): Promise<Result<null>>;
   report(call: ReportCall): Promise<ReportAnswer>;
-  /** The markets that this account sends nothing to. */
   parked(query: PageRequest): Promise<ParkedView>;
   /** Sends a parked market what waits for it. Refuses `not_found` when it is not parked. */
   unpark(symbol: string, act: OperatorAct): Promise<Result<null>>;
@@ -282,7 +283,6 @@ export interface MarketRpc extends JournalRpc {
   restore(snapshot: Snapshot, expected: string[], act: OperatorAct): Promise<Result<null>>;
   restoration(): Promise<RestoreView>;
   reopen(act: OperatorAct): Promise<Result<null>>;
-  /** The journal as it is stored, oldest first: what a restore begins from. */
   journal(query: PageRequest): Promise<Page<string>>;
 }
 

@@ -67,7 +67,11 @@ const REFUSED: [name: string, code: string, change: () => object][] = [
     () => ({ ...WAITING, type: "take_profit", stop_price: "9007199254.740992" }),
   ],
   ["exits on one side", "exits_misplaced", () => BRACKET],
-  ["a part to display", "unsupported_order_type", () => ({ display_qty: "0.001" })],
+  ["a part off the lot", "off_lot", () => ({ display_qty: "0.00010001" })],
+  ["a part of too many digits", "off_lot", () => ({ display_qty: "0.000100000" })],
+  ["a part that is more than the whole", "display_qty_out_of_range", () => ({ display_qty: "0.01" })],
+  ["a part that is too little", "display_qty_out_of_range", () => ({ display_qty: "0.00001" })],
+  ["a part without units", "amount_out_of_range", () => ({ display_qty: "90071992.54740992" })],
   ["a price that would trade", "post_only_would_cross", () => ({ limit_price: high, post_only: true })],
   [
     "more than the book has",
@@ -140,6 +144,8 @@ describe("an order refused for", () => {
     // A single order gets batch_aborted when it asks for one of a batch by its id: batch.test.ts.
     // Of legs and their groups: groups.test.ts here, and in core under rules that change on the way.
     const others = ["account_frozen", "client_order_id_reused", "batch_aborted", "leg_qty_fixed", "rules_changed"];
+    // A group in a batch: batch.test.ts.
+    others.push("unsupported_order_type");
     // No route closes a market, 10,000 orders are too many for here, and nothing counts orders by the day yet.
     const outOfReach = ["market_not_open", "too_many_open_orders", "daily_order_quota"];
     const reached = new Set([...REFUSED.map(([, code]) => code), ...others, ...outOfReach]);

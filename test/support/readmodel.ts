@@ -122,6 +122,7 @@ async function accountTables(tables: Tables, name: string): Promise<void> {
     for (const column of PRIVATE) delete order[column];
     order["group_id"] = group?.id ?? null;
     order["order_class"] = group?.kind ?? null;
+    order["display_qty"] ??= null;
     order["trigger"] = trigger === undefined ? null : encode(trigger);
     order["replace_requested"] = (kept.replacing ?? null) === null ? 0 : 1;
     const event_seq = lastOf((event) => ordersOf(event).some(({ id }) => id === order.id));

@@ -1,9 +1,9 @@
 // What an account does with its owner's wishes and its markets' reports: decides, journals through `emit`, nothing else.
-import { isContainer, isExit, type Membership } from "../groups.ts";
+import { isContainer } from "../groups.ts";
 import { formatUnits, isCustomerMoney, type LedgerEntry, type Movement, makeEntry, type Sha256 } from "../ledger.ts";
-import { STREAM_RESTART_GAP, SUBMIT_DEADLINE_MS, TRANSFER_USD_UNITS_MAX } from "../limits.ts";
+import { STREAM_RESTART_GAP, TRANSFER_USD_UNITS_MAX } from "../limits.ts";
 import { findMarket, type MarketRules } from "../listings.ts";
-import type { CancelReason, Command, MakeId, Origin, Submission } from "../messages.ts";
+import type { CancelReason, Command, MakeId } from "../messages.ts";
 import { UNITS_MAX } from "../money.ts";
 import { notionalOf, type Order, type OrderTerms } from "../order.ts";
 import { addToPosition, flatPosition, takeFromPosition } from "../positions.ts";
@@ -11,7 +11,6 @@ import { referencePrice, usdWorth } from "../prices.ts";
 import { invariant, ok, type Refusal, type Result, refuse } from "../result.ts";
 import { admit, type OrderRequest } from "./admission.ts";
 import { ordersOf } from "./events.ts";
-import { budgetOf } from "./holds.ts";
 import {
   type AccountEvent,
   type AccountState,
@@ -26,6 +25,7 @@ import {
   type Transfer,
 } from "./state.ts";
 import { streamMessages } from "./stream.ts";
+import { submissionOf, submitKind } from "./submissions.ts";
 
 /** Everything that is not the state: the time in ms, ids, the hash, and the seed of the simulated prices. */
 export interface AccountContext {
@@ -172,8 +172,7 @@ export function moveHold(asset: string, units: bigint): Movement[] {
 /** The command that sends an order to its market, numbered next for that market. */
 export function submitCommand(turn: AccountTurn, order: Order, rules: MarketRules): Command {
   const cseq = accountPeer(turn.state, order.symbol).cseq + 1;
-  const kind = order.trigger === undefined ? "submit" : "submit_held";
-  return { kind, cseq, rulesVersion: rules.version, ...submissionOf(order, rules) };
+  return { kind: submitKind(order), cseq, rulesVersion: rules.version, ...submissionOf(order, rules) };
 }
 
 /** The command that sends the orders of an atomic batch to their market: all of them or none. */
@@ -181,50 +180,6 @@ export function submitAllCommand(turn: AccountTurn, orders: readonly Order[], ru
   const cseq = accountPeer(turn.state, rules.symbol).cseq + 1;
   const sent = orders.map((order) => submissionOf(order, rules));
   return { kind: "submit_all", cseq, rulesVersion: rules.version, orders: sent };
-}
-
-/** What its market is sent of an order. */
-export function submissionOf(order: Order, rules: MarketRules): Submission {
-  return {
-    notAfter: notAfterOf(order, order.createdAt),
-    order: {
-      id: order.id,
-      side: order.side,
-      limitPrice: order.limitPrice,
-      qty: order.qty,
-      timeInForce: order.timeInForce,
-      postOnly: order.postOnly,
-      selfTradePrevention: order.selfTradePrevention,
-      makerFeeBps: order.makerFeeBps,
-      takerFeeBps: order.takerFeeBps,
-      budget: isExit(order) ? budgetOf(order, rules.baseScale) : order.hold,
-      expiresAt: order.expiresAt,
-      ...(order.trigger === undefined ? {} : { trigger: order.trigger }),
-      ...membershipOf(order),
-      origin: originOf(order),
-    },
-  };
-}
-
-/** What its market knows of an order's place in a group. */
-export function membershipOf({ group }: Order): { group?: Membership } {
-  if (group === undefined) return {};
-  const { legs: _, key: __, ...membership } = group;
-  return { group: membership };
-}
-
-/** What is sent with an order so that it can be made again from what its market knows. */
-export function originOf({ batch, group, ...order }: Order): Origin {
-  const { clientOrderId, bodyHash, type, notional, postOnly, credit, createdAt } = order;
-  const origin: Origin = { clientOrderId, bodyHash, type, notional, postOnly, credit, createdAt };
-  if (batch !== undefined) origin.batch = batch;
-  if (group !== undefined) origin.parent = { legs: group.legs, ...(group.key === undefined ? {} : { key: group.key }) };
-  return origin;
-}
-
-function notAfterOf(terms: OrderTerms, at: number): number | null {
-  const immediate = terms.type === "market" || terms.timeInForce === "ioc" || terms.timeInForce === "fok";
-  return immediate ? at + SUBMIT_DEADLINE_MS : terms.expiresAt;
 }
 
 /**

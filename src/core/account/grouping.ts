@@ -16,11 +16,11 @@ import {
   newOrder,
   referenceFor,
   refuseOnce,
-  submissionOf,
   turnTime,
 } from "./decide.ts";
 import { groupNeed } from "./groups.ts";
 import { accountPeer, assetsOf, balanceOf, type OnceKey, rulesOf } from "./state.ts";
+import { submissionOf } from "./submissions.ts";
 
 /** The exit against the market: at a trigger that stands still, or that trails; with a limit from then on, or without. */
 export interface StopLossWish {

@@ -10,9 +10,7 @@ import {
   cancelCommand,
   emit,
   entryFor,
-  membershipOf,
   moveHold,
-  originOf,
   positionAfterTransfer,
   submitAllCommand,
   submitCommand,
@@ -33,6 +31,7 @@ import {
   type ReportApplied,
   rulesOf,
 } from "./state.ts";
+import { membershipOf, originOf } from "./submissions.ts";
 
 /** What this needs of what is stored: an order that is no longer open, and whether a client_order_id is used already. */
 export interface KnownOrders {
@@ -74,7 +73,7 @@ function recreate(
   const rules = rulesOf(turn.state, symbol);
   const { parent, ...known } = origin ?? {};
   const at = turnTime(turn);
-  const { id, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt, trigger } = book;
+  const { id, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt, displayQty, trigger } = book;
   const plain = { clientOrderId: null, bodyHash: "", postOnly: false, notional: null, credit: 0n, createdAt: at };
   const order: Order = {
     ...{ id, symbol, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt },
@@ -85,6 +84,7 @@ function recreate(
     },
     ...plain,
     ...known,
+    ...(displayQty === undefined ? {} : { displayQty }),
     ...(trigger === undefined ? {} : { trigger }),
     ...(book.group === undefined ? {} : { group: { legs: [], ...book.group, ...parent } }),
     status: "pending_new",
@@ -250,6 +250,7 @@ function bookOrderOf(account: string, order: Order): BookOrder {
     budget: budgetOf(order, baseScale),
     seq: 0,
     ...membershipOf(order),
+    ...(order.displayQty === undefined ? {} : { displayQty: order.displayQty }),
     ...(order.trigger !== undefined && (order.status === "pending_new" || order.status === "held")
       ? { trigger: order.trigger }
       : {}),

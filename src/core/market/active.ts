@@ -3,7 +3,7 @@ import { type BookOrder, bestPrice, opposite } from "../book.ts";
 import { exitCost, isExit } from "../groups.ts";
 import type { MarketRules } from "../listings.ts";
 import { isFill, type MatchPlan, type Prevented, planMatch } from "../matching.ts";
-import { bandOf, type Side, worstCost } from "../order.ts";
+import { bandOf, worstCost } from "../order.ts";
 import { comeToTrigger, takeOver } from "./ends.ts";
 import { fillTaker } from "./fills.ts";
 import { PREVENTED } from "./groups.ts";
@@ -19,8 +19,10 @@ export function mayRest({ price, leaves, timeInForce, trigger }: BookOrder): boo
   return timeInForce === "gtc" || timeInForce === "gtd" || timeInForce === "day";
 }
 
-/** The worst price a market order may get: the edge of the band around the reference price. */
-export function protectionPrice(rules: MarketRules, side: Side, reference: bigint): bigint {
+/** The worst price that an order may get: its own limit, or the edge of the band around the reference price. */
+export function limitOf(rules: MarketRules, order: Pick<BookOrder, "side" | "price">, reference: bigint): bigint {
+  const { side, price } = order;
+  if (price !== null) return price;
   const band = bandOf(reference, rules.priceBandBps, rules.tickSize);
   return side === "buy" ? band.high : band.low;
 }
@@ -79,9 +81,10 @@ function trigger(turn: MarketTurn, order: WaitingOrder, reference: bigint): void
 }
 
 /** The worst price that an order may get once it is triggered: an exit that buys was paid for up to its cap. */
-function worstPrice(rules: MarketRules, { price, side, group }: BookOrder, reference: bigint): bigint {
-  const worst = price ?? protectionPrice(rules, side, reference);
-  return group?.cap !== undefined && price === null && group.cap < worst ? group.cap : worst;
+function worstPrice(rules: MarketRules, order: BookOrder, reference: bigint): bigint {
+  const worst = limitOf(rules, order, reference);
+  const cap = order.price === null ? order.group?.cap : undefined;
+  return cap !== undefined && cap < worst ? cap : worst;
 }
 
 function restReason(turn: MarketTurn, order: BookOrder): string {

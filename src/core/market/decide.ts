@@ -1,8 +1,8 @@
 // What a market does with commands. Every decision is an event; there is no other state.
-import { accepts, type BookOrder, bestPrice, opposite } from "../book.ts";
+import { type BookOrder, crosses } from "../book.ts";
 import { type MatchPlan, planMatch } from "../matching.ts";
 import type { Command, Report, Submission } from "../messages.ts";
-import { execute, fireTriggers, mayRest, NO_PLAN, protectionPrice } from "./active.ts";
+import { execute, fireTriggers, limitOf, mayRest, NO_PLAN } from "./active.ts";
 import { submitAll } from "./batch.ts";
 import { settleGroups } from "./exits.ts";
 import { submitGroup } from "./grouping.ts";
@@ -11,7 +11,7 @@ import { replaceOrder } from "./replace.ts";
 import { peerOf } from "./state.ts";
 import { type MarketTurn, referenceNow, report } from "./turn.ts";
 
-type Submit = Extract<Command, { kind: "submit" | "submit_held" }>;
+type Submit = Extract<Command, { kind: "submit" | "submit_held" | "submit_iceberg" }>;
 
 /** Applies the commands of one account that follow the last one applied; older ones were answered before. */
 export function applyCommands(turn: MarketTurn, account: string, commands: readonly Command[]): void {
@@ -69,7 +69,7 @@ function submit(turn: MarketTurn, account: string, command: Submit): void {
 /** What an order that comes in would meet, and why it is not taken; null when it is. */
 function judge(turn: MarketTurn, order: BookOrder, { order: { postOnly }, notAfter }: Submission) {
   const { state } = turn;
-  const limit = order.price ?? protectionPrice(state.rules, order.side, referenceNow(turn));
+  const limit = limitOf(state.rules, order, referenceNow(turn));
   const plan = order.trigger === undefined ? planMatch(state.book, order, limit, state.rules) : NO_PLAN;
   const late = notAfter !== null && Math.max(turn.ctx.now, state.at) > notAfter;
   return { plan, reason: late ? "submitted_too_late" : refusalOf(turn, order, postOnly, limit, plan) };
@@ -83,8 +83,7 @@ function refusalOf(
   plan: MatchPlan,
 ): string | null {
   if (turn.state.rules.status !== "open" || turn.state.restoring) return "market_not_open";
-  const best = bestPrice(turn.state.book[opposite(order.side)]);
-  if (postOnly && best !== null && accepts(order.side, limit, best)) return "post_only_would_cross";
+  if (postOnly && crosses(turn.state.book, order.side, limit)) return "post_only_would_cross";
   if (order.timeInForce === "fok" && !plan.complete) return "fok_not_fillable";
   return null;
 }

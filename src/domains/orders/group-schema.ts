@@ -29,6 +29,7 @@ export type GroupIn = z.output<typeof groupShape> & {
   type: string;
   notional?: string | undefined;
   limit_price?: string | undefined;
+  display_qty?: string | undefined;
   time_in_force?: string | undefined;
 };
 
@@ -67,6 +68,7 @@ function ocoMisfits(order: GroupIn): Misfit[] {
   if (order.type !== "limit") wrong("type", "An oco is of type limit.");
   if (order.limit_price !== undefined) wrong("limit_price", "An oco has its prices in its exits.");
   if (order.notional !== undefined) wrong("notional", "An oco is by qty.");
+  if (order.display_qty !== undefined) wrong("display_qty", "Exits show all that they have.");
   if (order.time_in_force === "ioc" || order.time_in_force === "fok")
     wrong("time_in_force", "Exits wait: they cannot be immediate.");
   return found;

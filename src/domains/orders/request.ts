@@ -4,17 +4,15 @@ import type { ReplaceWish } from "../../core/account/replace.ts";
 import { parseDecimal } from "../../core/decimal.ts";
 import { findMarket, type MarketRules } from "../../core/listings.ts";
 import type { Trail } from "../../core/order.ts";
-import { invariant, ok, type PlainOrderCode, type Refusal, type Result, refuse } from "../../core/result.ts";
+import { invariant, ok, type PlainOrderCode, type Result, refuse } from "../../core/result.ts";
 import type { OrderChange, OrderIn } from "./schema.ts";
 
 /** A hundredth of a percent is the least that a trail is told by. */
 const PERCENT_DIGITS = 2;
 const WHOLE_BPS = 10_000n;
-const UNSUPPORTED: Refusal = { code: "unsupported_order_type", detail: "No market takes this kind of order yet." };
 
 /**
- * Reads an order in the units of its market. Refuses an unlisted symbol (422 on /symbol), an unsupported kind of order,
- * more digits than asset or quote has (off_lot, off_tick, on /notional validation_failed), and amounts out of range.
+ * Reads an order in the units of its market. Refuses an unlisted symbol (422 on /symbol), more digits than asset or quote has (off_lot, off_tick, on /notional validation_failed), and amounts out of range.
  */
 export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
   const rules = findMarket(order.symbol);
@@ -29,7 +27,6 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
   if (!notional.ok && notional.refusal.code === "validation_failed") return notional;
   const trail = readTrail(order, rules);
   if (!trail.ok && trail.refusal.code === "validation_failed") return trail;
-  if (!isSupported(order)) return refuse(UNSUPPORTED);
   const limitPrice = read(order.limit_price, rules.quoteScale, "off_tick");
   if (!limitPrice.ok) return limitPrice;
   const stopPrice = read(order.stop_price, rules.quoteScale, "off_tick");
@@ -37,6 +34,8 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
   if (!trail.ok) return trail;
   const qty = read(order.qty, rules.baseScale, "off_lot");
   if (!qty.ok) return qty;
+  const displayQty = read(order.display_qty, rules.baseScale, "off_lot");
+  if (!displayQty.ok) return displayQty;
   if (!notional.ok) return notional;
   const trigger = triggerOf(order, stopPrice.value, trail.value);
   return ok({
@@ -52,13 +51,9 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
     limitPrice: limitPrice.value,
     expiresAt: order.expires_at ?? null,
     // Left out where there is none: what was asked for is compared by its text, for ever.
+    ...(displayQty.value === null ? {} : { displayQty: displayQty.value }),
     ...(trigger === null ? {} : { trigger }),
   });
-}
-
-/** Whether markets take an order of this kind today. */
-function isSupported(order: OrderIn): boolean {
-  return order.display_qty === undefined;
 }
 
 /** A stop goes with the price, a take_profit waits for the price to come to it. */

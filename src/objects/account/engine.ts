@@ -5,7 +5,7 @@ import { type AccountEvent, type AccountState, accountPeer, emptyAccount } from 
 import { FIRST_EPOCH } from "../../core/epochs.ts";
 import { isContainer } from "../../core/groups.ts";
 import { BACKOFF_FIRST_MS } from "../../core/limits.ts";
-import { isOpen, type Order } from "../../core/order.ts";
+import { isOpen, isReplacing, type Order } from "../../core/order.ts";
 import { type Result, refuse } from "../../core/result.ts";
 import type {
   ExchangeAnswer,
@@ -289,5 +289,5 @@ export class AccountEngine {
 
 function isWaiting(order: Order): boolean {
   if (order.status === "pending_new") return true;
-  return isOpen(order.status) && (order.cancelRequested || (order.replacing ?? null) !== null);
+  return isOpen(order.status) && (order.cancelRequested || isReplacing(order));
 }

@@ -4,15 +4,15 @@ import type { GroupRequest } from "../../core/account/grouping.ts";
 import type { AsOf, Period } from "../../core/account/history.ts";
 import type { ReplaceWish } from "../../core/account/replace.ts";
 import type { AccountStatus, Transfer } from "../../core/account/state.ts";
-import { isKeyId, type KeyOwner } from "../../core/api-keys.ts";
+import type { KeyOwner } from "../../core/api-keys.ts";
 import { SETTLE_WAIT_MS } from "../../core/limits.ts";
-import type { Order, Side } from "../../core/order.ts";
+import type { Side } from "../../core/order.ts";
+import type { PerformanceWish } from "../../core/performance.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
 import { platformPorts, waitAtMost, withTimeout } from "../platform.ts";
 import type {
   AccountRpc,
-  Answered,
   Batch,
   Caller,
   Counted,
@@ -31,7 +31,6 @@ import { journalQueue, marketStub } from "../stubs.ts";
 import { AccountLogic } from "./logic.ts";
 import { type AccountRates, Meter } from "./meter.ts";
 import { OpenSockets, type ReadToken } from "./open-sockets.ts";
-import type { Placed } from "./placing.ts";
 import { Tickets } from "./tickets.ts";
 
 /**
@@ -105,7 +104,7 @@ export class AccountShell extends ObjectShell implements AccountRpc {
     });
   }
 
-  #placed(caller: Caller, idempotency: Idempotency | null, place: () => Answered<Order> | Placed) {
+  #placed(caller: Caller, idempotency: Idempotency | null, place: () => ReturnType<AccountLogic["place"]>) {
     return this.#meter.countedOnce(caller, async () => {
       const placed = place();
       if ("result" in placed) return placed;
@@ -153,11 +152,7 @@ export class AccountShell extends ObjectShell implements AccountRpc {
     return this.#meter.counted(caller, () => this.#logic.cancelAllAfter(caller, timeoutMs));
   }
 
-  async transfer(
-    caller: Caller,
-    wish: { kind: Transfer["kind"]; asset: string; amount: bigint },
-    idempotency: Idempotency | null,
-  ) {
+  async transfer(caller: Caller, wish: Pick<Transfer, "kind" | "asset" | "amount">, idempotency: Idempotency | null) {
     return this.#meter.countedOnce(caller, async () => this.#logic.transfer(caller, wish, idempotency));
   }
 
@@ -212,6 +207,14 @@ export class AccountShell extends ObjectShell implements AccountRpc {
     return this.#meter.counted(caller, () => this.#logic.history.statement(period));
   }
 
+  async performance(caller: Caller, wish: PerformanceWish) {
+    return this.#meter.counted(caller, () => this.#logic.history.performance(wish));
+  }
+
+  async recordedPerformance(wish: PerformanceWish) {
+    return this.#logic.history.performance(wish);
+  }
+
   #read<T>(caller: Caller, read: () => T): Promise<Counted<T>> {
     return this.#meter.counted(caller, () => ok(read()));
   }
@@ -224,10 +227,7 @@ export class AccountShell extends ObjectShell implements AccountRpc {
   }
 
   async redeemTicket(ticket: string): Promise<Result<StreamCaller>> {
-    const redeemed = this.#tickets.redeem(ticket);
-    if (!redeemed.ok || !isKeyId(redeemed.value.sessionId)) return redeemed;
-    const key = this.#logic.keys.ticketed(redeemed.value.sessionId);
-    return key === undefined ? refuse({ code: "unauthenticated" }) : ok({ ...redeemed.value, key });
+    return this.#logic.keys.ticketed(this.#tickets.redeem(ticket));
   }
 
   async createKey(caller: Caller, key: NewApiKey) {
