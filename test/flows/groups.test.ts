@@ -111,7 +111,7 @@ describe("a bracket", () => {
         limit_price: undefined,
         qty: "1",
         take_profit: { limit_price: at(1_500) },
-        stop_loss: { trail_percent: "0.25" },
+        stop_loss: { trail_amount: "0.03" },
       }),
     );
     expect(placed.body).toMatchObject({ status: "filled" });

@@ -312,6 +312,7 @@ describe("an object stored by the version before", () => {
       "DELETE FROM schema_version WHERE version > 1",
       "DROP TABLE handshakes",
       "DROP TABLE parkings",
+      "DROP TABLE groups",
       "ALTER TABLE ledger_accounts DROP COLUMN beyond",
       "DROP INDEX IF EXISTS journal_transfers",
       "DROP TRIGGER journal_moves",
@@ -321,7 +322,7 @@ describe("an object stored by the version before", () => {
       "UPDATE peers SET parked = 'an old reason' WHERE symbol = 'MSFT-USD'",
     ];
     for (const statement of old) await sql(accountOf(id), statement);
-    for (const statement of old.slice(0, 4)) await sql(marketOf("MSFT-USD"), statement);
+    for (const statement of old.slice(0, 5)) await sql(marketOf("MSFT-USD"), statement);
     const before = await accountOf(id).head();
     await evict(accountOf(id));
     await evict(marketOf("MSFT-USD"));
@@ -329,7 +330,7 @@ describe("an object stored by the version before", () => {
     expect(await marketOf("MSFT-USD").parked(FIRST_PAGE)).toMatchObject({ data: [] });
     expect(await parkedAtAccount(id)).toMatchObject([{ peer: "MSFT-USD", reason: "an old reason" }]);
     const versions = await sql(accountOf(id), "SELECT version FROM schema_version ORDER BY version");
-    expect(versions).toEqual([1, 2, 3, 4, 5, 6, 7, 8].map((version) => ({ version })));
+    expect(versions).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9].map((version) => ({ version })));
     await accountOf(id).unpark("MSFT-USD", ACT);
     await place(id, atMarket("TSLA-USD", "buy"));
     await accountOf(id).cancelOrder(callerOf(id), (await orderBy(id, request)).id);

@@ -8,7 +8,7 @@ import { readBody } from "../stored.ts";
 
 /** A version of an account's tables. */
 export const ACCOUNT_GROUPS_SCHEMA = [
-  "CREATE TABLE groups (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID",
+  "CREATE TABLE IF NOT EXISTS groups (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID",
 ];
 
 /** The groups as the table has them, by id. Throws InvariantError for a row that does not decode. */

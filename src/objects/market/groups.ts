@@ -6,7 +6,7 @@ import { readBody } from "../stored.ts";
 
 /** A version of a market's tables. */
 export const MARKET_GROUPS_SCHEMA = [
-  "CREATE TABLE groups (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID",
+  "CREATE TABLE IF NOT EXISTS groups (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID",
 ];
 
 /** The groups as the table has them. Throws InvariantError for a row that does not decode. */
