@@ -16,11 +16,17 @@ export function mayRest({ price, timeInForce, trigger }: BookOrder): boolean {
   return timeInForce === "gtc" || timeInForce === "gtd" || timeInForce === "day";
 }
 
-/** The worst price that an order may get: its own limit, or the edge of the band around the reference price. */
-export function limitOf(rules: MarketRules, order: Pick<BookOrder, "side" | "price">, reference: bigint): bigint {
-  const { side, price } = order;
+/**
+ * The worst price that an order may get: its own limit, or the edge of the band around the reference price, which is asked for
+ * only then.
+ */
+export function limitOf(
+  rules: MarketRules,
+  { side, price }: Pick<BookOrder, "side" | "price">,
+  reference: () => bigint,
+): bigint {
   if (price !== null) return price;
-  const band = bandOf(reference, rules.priceBandBps, rules.tickSize);
+  const band = bandOf(reference(), rules.priceBandBps, rules.tickSize);
   return side === "buy" ? band.high : band.low;
 }
 
@@ -68,7 +74,7 @@ export function fireTriggers(turn: MarketTurn, reference: bigint): void {
 function trigger(turn: MarketTurn, order: WaitingOrder, reference: bigint): void {
   const { book, rules } = turn.state;
   const active: BookOrder = { ...order, trigger: undefined };
-  const plan = planMatch(book, active, limitOf(rules, active, reference), rules);
+  const plan = planMatch(book, active, limitOf(rules, active, () => reference), rules);
   const facts = { orderId: order.id, execType: "triggered", triggerPrice: order.trigger.price } as const;
   report(turn, order.account, facts, { rests: mayRest(active) });
   execute(turn, active, plan);

@@ -52,7 +52,7 @@ function submit(turn: MarketTurn, account: string, command: Submit): void {
     report(turn, account, { orderId, execType: "rules_changed", rules: state.rules }, { cseq, order, origin });
     return;
   }
-  const reference = referenceNow(turn);
+  const reference = () => referenceNow(turn);
   const waits = order.trigger !== undefined;
   const limit = limitOf(state.rules, order, reference);
   const plan = waits ? NO_PLAN : planMatch(state.book, order, limit, state.rules);
@@ -63,7 +63,7 @@ function submit(turn: MarketTurn, account: string, command: Submit): void {
     return;
   }
   report(turn, account, { orderId, execType: "new" }, { cseq, order, rests: mayRest(order), origin });
-  if (waits) fireTriggers(turn, reference);
+  if (waits) fireTriggers(turn, reference());
   else execute(turn, order, plan);
 }
 
