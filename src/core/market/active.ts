@@ -74,7 +74,12 @@ export function fireTriggers(turn: MarketTurn, reference: bigint): void {
 function trigger(turn: MarketTurn, order: WaitingOrder, reference: bigint): void {
   const { book, rules } = turn.state;
   const active: BookOrder = { ...order, trigger: undefined };
-  const plan = planMatch(book, active, limitOf(rules, active, () => reference), rules);
+  const plan = planMatch(
+    book,
+    active,
+    limitOf(rules, active, () => reference),
+    rules,
+  );
   const facts = { orderId: order.id, execType: "triggered", triggerPrice: order.trigger.price } as const;
   report(turn, order.account, facts, { rests: mayRest(active) });
   execute(turn, active, plan);

@@ -200,6 +200,10 @@ export class AccountShell extends ObjectShell implements AccountRpc {
     return this.#meter.counted(caller, () => this.#logic.history.explainPosition(query));
   }
 
+  async positionLots(caller: Caller, query: { symbol: string }) {
+    return this.#meter.counted(caller, () => this.#logic.history.positionLots(query));
+  }
+
   async statement(caller: Caller, period: Period) {
     return this.#meter.counted(caller, () => this.#logic.history.statement(period));
   }
