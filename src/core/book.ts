@@ -1,5 +1,6 @@
 // One market's resting orders: price levels best first, in each level first come first served. No matching here.
 
+import type { Membership } from "./groups.ts";
 import type { SelfTradePrevention, Side, TimeInForce, Trigger } from "./order.ts";
 import { invariant } from "./result.ts";
 
@@ -27,6 +28,8 @@ export interface BookOrder {
   seq: number;
   /** What it still waits for, outside of the book. */
   trigger?: Trigger | undefined;
+  /** Its place in a group. An exit with nothing left is asleep until its entry fills. */
+  group?: Membership;
   /** The most that it shows at a time, in base units; an order without shows all that it has left. */
   displayQty?: bigint;
   /** What it shows now, while it rests and has a `displayQty`. */

@@ -1,6 +1,6 @@
 // What must hold after every event, as sentences about what does not. Reads states, changes nothing; O(n) in orders.
-
-import { holdOf } from "./account/holds.ts";
+import { accountGroupBreaks } from "./account/groups.ts";
+import { budgetOf, holdOf } from "./account/holds.ts";
 import { type AccountPeer, type AccountState, assetsOf, balanceOf, creditOf, rulesOf } from "./account/state.ts";
 import {
   type Book,
@@ -12,7 +12,9 @@ import {
   type RestingOrder,
   shownOf,
 } from "./book.ts";
+import { isContainer, isExit } from "./groups.ts";
 import { type Balances, balanceKey, isCustomerMoney, keyParts } from "./ledger.ts";
+import { groupBreaks, isAsleep } from "./market/groups.ts";
 import { houseOrderId } from "./market/quotes.ts";
 import { isWaiting, type MarketPeer, type MarketState } from "./market/state.ts";
 import { UNITS_MAX } from "./money.ts";
@@ -32,7 +34,7 @@ export function accountBreaks(state: AccountState): string[] {
     if (order.id !== id) breaks.push(`order ${order.id} is kept as ${id}`);
     breaks.push(...orderBreaks(order, rulesOf(state, order.symbol).baseScale));
   }
-  breaks.push(...holdBreaks(state), ...positionBreaks(state));
+  breaks.push(...holdBreaks(state), ...positionBreaks(state), ...accountGroupBreaks(state));
   for (const [symbol, peer] of state.peers) breaks.push(...pendingBreaks(symbol, peer));
   return breaks;
 }
@@ -61,7 +63,8 @@ export function marketBreaks(state: MarketState): string[] {
     breaks.push(...budgetBreaks(order, state.rules.baseScale));
   }
   for (const [id, order] of state.orders) {
-    if (!inBook.has(id) && !isWaiting(order)) breaks.push(`order ${id} is open and not in the book`);
+    if (!inBook.has(id) && !isWaiting(order) && !isAsleep(order))
+      breaks.push(`order ${id} is open and not in the book`);
     if (isWaiting(order) !== state.waiting.has(id))
       breaks.push(`order ${id} waits and is not kept so, or is and does not`);
     if (isWaiting(order) && inBook.has(id)) breaks.push(`order ${id} waits in the book`);
@@ -73,6 +76,8 @@ export function marketBreaks(state: MarketState): string[] {
   const waiting = [...state.orders.values()].filter(isWaiting).length;
   if (state.waiting.size !== waiting) breaks.push(`${waiting} orders wait, ${state.waiting.size} are kept so`);
   for (const [account, peer] of state.peers) breaks.push(...unacknowledgedBreaks(account, peer));
+  // A restored market learns of one exit before the other, and settles them as it opens.
+  if (!state.restoring) breaks.push(...groupBreaks(state.groups, state.orders));
   return breaks;
 }
 
@@ -92,9 +97,9 @@ export function crossBreaks(accounts: Iterable<AccountState>, market: MarketStat
       sum.fees += balanceOf(account, `fees:${symbol}`, asset);
     }
     for (const order of account.orders.values()) {
-      if (order.symbol !== symbol) continue;
+      if (order.symbol !== symbol || isContainer(order)) continue;
       open += 1;
-      breaks.push(...sameOrderBreaks(account.id, order, market.orders.get(order.id)));
+      breaks.push(...sameOrderBreaks(account.id, order, market.orders.get(order.id), market.rules.baseScale));
     }
     breaks.push(...counterBreaks(account, market));
   }
@@ -132,12 +137,13 @@ function orderBreaks(order: Order, baseScale: number): string[] {
   if (!isOpen(status)) wrong(`is ${status} and still kept as open, holding ${order.hold}`);
   const leaves = qty === null ? null : qty - filledQty;
   if (filledQty < 0n || (leaves !== null && leaves < 0n)) wrong(`has ${filledQty} of ${qty} filled`);
-  if (leaves === 0n) wrong("is filled and still open");
+  const shares = isExit(order) || isContainer(order);
+  if (leaves === 0n && !shares) wrong("is filled and still open");
   if ((status === "partially_filled") !== filledQty > 0n) wrong(`is ${status} with ${filledQty} filled`);
   if (order.fee !== feeOf(order.feeNumerator)) wrong(`has a fee of ${order.fee} for ${order.feeNumerator}`);
   if (order.side === "buy" && notional !== null && order.filledNotional + order.fee > notional)
     wrong(`cost more than ${notional}`);
-  if (order.hold <= 0n) wrong(`is open and holds ${order.hold}`);
+  if (order.hold <= 0n && !shares) wrong(`is open and holds ${order.hold}`);
   if (order.credit < 0n) wrong(`may bring in ${order.credit}`);
   if (leaves === null) return breaks;
   const worst = holdOf(order, baseScale);
@@ -156,11 +162,15 @@ function holdBreaks(state: AccountState): string[] {
     holds.set(held, (holds.get(held) ?? 0n) + order.hold);
     credits.set(credited, (credits.get(credited) ?? 0n) + order.credit);
   }
+  for (const { symbol, side, hold } of state.groups.values()) {
+    const { held } = assetsOf(rulesOf(state, symbol), side);
+    holds.set(held, (holds.get(held) ?? 0n) + hold);
+  }
   const assets = new Set([...state.balances.keys()].map((key) => keyParts(key).asset));
   for (const asset of [...assets, ...holds.keys()]) {
     const held = balanceOf(state, "held", asset);
     const sum = holds.get(asset) ?? 0n;
-    if (held !== sum) breaks.push(`${held} of ${asset} is held, open orders hold ${sum}`);
+    if (held !== sum) breaks.push(`${held} of ${asset} is held, open orders hold ${sum}, their groups included`);
   }
   for (const asset of new Set([...state.credits.keys(), ...credits.keys()])) {
     const kept = creditOf(state, asset);
@@ -268,17 +278,17 @@ function budgetBreaks(order: RestingOrder, baseScale: number): string[] {
   return breaks;
 }
 
-function sameOrderBreaks(account: string, mine: Order, theirs: BookOrder | undefined): string[] {
+function sameOrderBreaks(account: string, mine: Order, theirs: BookOrder | undefined, baseScale: number): string[] {
   if (theirs === undefined) return [`order ${mine.id} is ${mine.status} at ${account} and not open at its market`];
   const same =
     theirs.account === account &&
     theirs.side === mine.side &&
     theirs.price === mine.limitPrice &&
-    isWaiting(theirs) === (mine.status === "held") &&
+    (isWaiting(theirs) || isAsleep(theirs)) === (mine.status === "held") &&
     (theirs.leaves ?? 0n) === leavesOf(mine) &&
     theirs.feeNumerator === mine.feeNumerator &&
     theirs.fee === mine.fee &&
-    theirs.budget === mine.hold;
+    theirs.budget === (isExit(mine) ? budgetOf(mine, baseScale) : mine.hold);
   return same ? [] : [`order ${mine.id} is not the same at ${account} and at its market`];
 }
 

@@ -1,5 +1,6 @@
 // What an account and a market say to each other: commands one way, reports the other, each contiguously numbered.
 import type { BookOrder } from "./book.ts";
+import type { Membership } from "./groups.ts";
 import { COMMANDS_PER_CALL_MAX } from "./limits.ts";
 import type { MarketRules } from "./listings.ts";
 import type { ExecType, Liquidity, OrderType, SelfTradePrevention, Side, TimeInForce, Trigger } from "./order.ts";
@@ -18,6 +19,8 @@ export interface Origin {
   createdAt: number;
   /** The atomic batch that it came with, if any. */
   batch?: string;
+  /** Of an order of a group: what its account alone knows of its place in it. */
+  parent?: { legs: string[]; key?: { clientOrderId: string | null; bodyHash: string } };
 }
 
 /** An order as it is sent to its market: terms, what is held for it, and until when and under which rules it counts. */
@@ -37,6 +40,8 @@ export interface SubmitOrder {
   displayQty?: bigint;
   /** Never in a plain `submit`. */
   trigger?: Trigger;
+  /** Only in a `submit_group`. */
+  group?: Membership;
   /** The version before leaves it out. */
   origin?: Origin;
 }
@@ -49,6 +54,8 @@ export type Command =
   | ({ kind: "submit" | "submit_held" | "submit_iceberg"; cseq: number; rulesVersion: number } & Submission)
   /** Orders of which the market takes all, or none. The version before does not know it, and is asked again. */
   | { kind: "submit_all"; cseq: number; orders: Submission[]; rulesVersion: number }
+  /** Orders of a group, the one that may come in at once first. Taken together or not at all, as those of a `submit_all`. */
+  | { kind: "submit_group"; cseq: number; orders: Submission[]; rulesVersion: number }
   /** `reason`: why, where the owner has not asked for it by hand; the version before says "user" of every one. */
   | { kind: "cancel"; cseq: number; orderId: string; reason?: CancelReason }
   | ({ kind: "replace"; cseq: number; orderId: string; postOnly: boolean } & Replaced);
@@ -67,6 +74,8 @@ export interface Replaced {
   qtyDelta: bigint;
   limitPrice: bigint | null;
   trigger?: Trigger;
+  /** Of an exit, the other cap that goes with its trigger. */
+  cap?: bigint;
   hold: bigint;
   credit?: bigint;
 }
@@ -76,7 +85,7 @@ export type CancelReason = "cancel_all_after" | "cancel_on_disconnect";
 
 /** How many orders a command is about. */
 function weightOf(command: Command): number {
-  return command.kind === "submit_all" ? command.orders.length : 1;
+  return "orders" in command ? command.orders.length : 1;
 }
 
 /** The first of some commands, as many as go in one call: at most a hundred orders, but at least one command. */

@@ -1,5 +1,6 @@
 // An order as its owner's account keeps it: terms frozen at admission, what has happened since, and what it may still cost.
 
+import type { Membership } from "./groups.ts";
 import type { CancelReason } from "./messages.ts";
 import { ceilDiv } from "./money.ts";
 
@@ -75,6 +76,8 @@ export interface Replacement {
   qty: bigint | null;
   limitPrice: bigint | null;
   trigger?: Trigger;
+  /** The other cap that goes with it, see {@link Membership}. */
+  cap?: bigint;
   hold: bigint;
   credit: bigint;
   before: { hold: bigint; credit: bigint };
@@ -98,6 +101,10 @@ export interface Order extends OrderTerms {
   cancelReason?: CancelReason;
   /** The atomic batch that it was placed with, if any. */
   batch?: string;
+  /** Its place in a group, if any, and the ids of the parent's legs; of a leg of an oco, what its parent was placed under. */
+  group?: Membership & { legs: string[]; key?: { clientOrderId: string | null; bodyHash: string } };
+  /** Its legs as they are now: in answers alone, and never stored. */
+  legs?: Order[];
   filledQty: bigint;
   filledNotional: bigint;
   feeNumerator: bigint;

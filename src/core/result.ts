@@ -27,6 +27,9 @@ export const PLAIN_ORDER_CODES = [
   "amount_out_of_range",
   "account_frozen",
   "batch_aborted",
+  "exits_misplaced",
+  "leg_qty_fixed",
+  "rules_changed",
 ] as const;
 
 /** One of {@link PLAIN_ORDER_CODES}. */

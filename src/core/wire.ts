@@ -3,6 +3,7 @@
 import type { Balance, FillRecord, Transfer } from "./account/state.ts";
 import type { StreamData } from "./account/stream.ts";
 import { formatDecimal, formatRatio } from "./decimal.ts";
+import type { Membership } from "./groups.ts";
 import { formatUnits, type LedgerEntry, type Posting } from "./ledger.ts";
 import { findMarket, type MarketRules } from "./listings.ts";
 import { isReplacing, leavesOf, notionalOf, type Order, type Trigger } from "./order.ts";
@@ -35,8 +36,8 @@ export function wireAverage(notional: bigint, qty: bigint, rules: MarketRules): 
 /** What the wire shows of an order; what only its account needs is left out. */
 export type ShownOrder = Omit<
   Order,
-  "credit" | "feeNumerator" | "bodyHash" | "hold" | "replacing" | "replaceRefused"
-> & { replacing?: unknown };
+  "credit" | "feeNumerator" | "bodyHash" | "hold" | "replacing" | "replaceRefused" | "group" | "legs"
+> & { replacing?: unknown; group?: Pick<Membership, "id" | "kind">; legs?: ShownOrder[] };
 
 /** What an order waits for or has waited for: where that is, or was when it was last told, and what it trails by. */
 function wireTrigger(trigger: Trigger | undefined, rules: MarketRules) {
@@ -48,8 +49,13 @@ function wireTrigger(trigger: Trigger | undefined, rules: MarketRules) {
   };
 }
 
-/** An order as the contract shows it. */
+/** An order as the contract shows it; a parent's legs where it has been given them. */
 export function wireOrder(order: ShownOrder) {
+  return { ...wireLeg(order), legs: order.legs === undefined ? null : order.legs.map(wireLeg) };
+}
+
+/** An order without legs. */
+function wireLeg(order: ShownOrder) {
   const rules = listedMarket(order.symbol);
   const base = (units: bigint | null) => (units === null ? null : formatDecimal(units, rules.baseScale));
   const quote = (units: bigint | null) => (units === null ? null : formatDecimal(units, rules.quoteScale));
@@ -78,7 +84,8 @@ export function wireOrder(order: ShownOrder) {
     filled_notional: formatDecimal(order.filledNotional, rules.quoteScale),
     fee: formatDecimal(order.fee, rules.quoteScale),
     fee_asset: rules.quote,
-    legs: null,
+    order_class: order.group?.kind ?? ("simple" as const),
+    parent_id: order.group === undefined || order.group.id === order.id ? null : order.group.id,
     created_at: wireTime(order.createdAt),
     updated_at: wireTime(order.updatedAt),
     seq: order.seq,

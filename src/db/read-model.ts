@@ -13,6 +13,7 @@ import {
   text,
   unique,
 } from "drizzle-orm/sqlite-core";
+import type { GroupKind } from "../core/groups.ts";
 import type { Liquidity, OrderStatus, OrderType, SelfTradePrevention, Side, TimeInForce } from "../core/order.ts";
 
 /** Which kind of object wrote a row. */
@@ -111,6 +112,9 @@ export const orders = sqliteTable(
     displayQty: integer("display_qty"),
     /** A Trigger as core/codec.ts writes it. */
     trigger: text("trigger"),
+    /** The parent of its group, which may be itself, and what that is; null for an order of none. */
+    groupId: text("group_id"),
+    orderClass: text("order_class").$type<GroupKind>(),
     expiresAt: integer("expires_at"),
     selfTradePrevention: text("self_trade_prevention").$type<SelfTradePrevention>().notNull(),
     makerFeeBps: integer("maker_fee_bps").notNull(),

@@ -2,6 +2,7 @@
 
 import type { OrderRequest, UnreadOrder } from "../core/account/admission.ts";
 import type { Batch, BatchOutcome } from "../core/account/batch.ts";
+import type { GroupRequest } from "../core/account/grouping.ts";
 import type { AccountPast } from "../core/account/history.ts";
 import type { Preview } from "../core/account/preview.ts";
 import type { ReplaceWish } from "../core/account/replace.ts";
@@ -26,8 +27,7 @@ import type {
   ReportCall,
 } from "./calls.ts";
 
-/** An act that happens once is answered to HTTP and by objects in one shape. */
-/** What is told of an order, or of many at once, is told to core as it is. */
+/** Acts that happen once are answered to HTTP and by objects in one shape; what is told of orders is told to core as it is. */
 export type { Answered, Batch, BatchOutcome, UnreadOrder };
 
 /** A pair that an object has parked: the other end, why, since when (ms), and how many messages it has for it. */
@@ -199,11 +199,13 @@ export interface AccountRpc extends JournalRpc, AskedByCaller<AccountPast> {
   /** As {@link AccountPast.performance}, for the record of all accounts. */
   recordedPerformance(wish: PerformanceWish): Promise<Result<PerformanceRecord>>;
   placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
+  /** A call of its own: an object of the version before would place the lead without its exits. */
+  placeGroup(caller: Caller, request: GroupRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
   refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;
   placeBatch(caller: Caller, batch: Batch, idempotency: Idempotency | null): Promise<Answered<BatchOutcome[]>>;
   cancelOrder(caller: Caller, orderId: string): Promise<Counted<Order>>;
-  /** What placing this order now would do. Refuses as placing it would. */
   previewOrder(caller: Caller, request: OrderRequest): Promise<Counted<Preview & { bookSeq: number }>>;
+  previewGroup(caller: Caller, request: GroupRequest): Promise<Counted<Preview & { bookSeq: number }>>;
   /** The order under its other terms, or as it is while its market has not answered (`replacing`). */
   replaceOrder(caller: Caller, orderId: string, wish: ReplaceWish): Promise<Counted<Order>>;
   cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }): Promise<Counted<Order[]>>;
@@ -237,7 +239,6 @@ export interface AccountRpc extends JournalRpc, AskedByCaller<AccountPast> {
   revokeAllBefore(fromMs: number): Promise<Result<null>>;
   setStatus(status: AccountStatus, reason: string): Promise<Result<null>>;
   report(call: ReportCall): Promise<ReportAnswer>;
-  /** The markets that this account sends nothing to. */
   parked(query: PageRequest): Promise<ParkedView>;
   /** Sends a parked market what waits for it. Refuses `not_found` when it is not parked. */
   unpark(symbol: string, act: OperatorAct): Promise<Result<null>>;
@@ -282,7 +283,6 @@ export interface MarketRpc extends JournalRpc {
   restore(snapshot: Snapshot, expected: string[], act: OperatorAct): Promise<Result<null>>;
   restoration(): Promise<RestoreView>;
   reopen(act: OperatorAct): Promise<Result<null>>;
-  /** The journal as it is stored, oldest first: what a restore begins from. */
   journal(query: PageRequest): Promise<Page<string>>;
 }
 

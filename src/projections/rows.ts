@@ -55,6 +55,13 @@ export function accountRows(source: Source, event: AccountEvent): Rows | null {
       rows.orders.push(orderRow(source, event.seq, event.order));
       rows.entries.push(entryRow(source, event.entry));
       break;
+    case "group_accepted":
+      for (const order of [event.order, ...event.legs]) rows.orders.push(orderRow(source, event.seq, order));
+      if (event.entry !== null) rows.entries.push(entryRow(source, event.entry));
+      break;
+    case "followed":
+      rows.orders.push(orderRow(source, event.seq, event.order));
+      break;
     case "replace_requested":
       rows.orders.push(orderRow(source, event.seq, event.order));
       if (event.entry !== null) rows.entries.push(entryRow(source, event.entry));
@@ -116,11 +123,14 @@ function orderRow({ name, epoch }: Source, eventSeq: number, order: Order): Rows
     replacing: ____,
     replaceRefused: _____,
     trigger,
+    group,
     ...kept
   } = order;
   return {
     ...kept,
     trigger: trigger === undefined ? null : encode(trigger),
+    groupId: group?.id ?? null,
+    orderClass: group?.kind ?? null,
     replaceRequested: isReplacing(order),
     accountId: name,
     epoch,

@@ -40,7 +40,7 @@ function turnOf(run: Run): MarketTurn {
   return { state: run.state, ctx, events: [] };
 }
 
-type Known = Exclude<Command, { kind: "replace" | "submit_all" }>;
+type Known = Exclude<Command, { kind: "replace" | "submit_all" | "submit_group" }>;
 
 /** What the naive market knows too. */
 function isKnown(what: string): what is NaiveEvent["what"] {

@@ -29,7 +29,7 @@ beforeAll(async () => {
 });
 
 const WAITING = { limit_price: undefined, time_in_force: undefined, side: "sell" };
-const BRACKET = { order_class: "bracket", take_profit: { limit_price: "9" }, stop_loss: { stop_price: "1" } };
+const BRACKET = { order_class: "oto", stop_loss: { stop_price: "900000" } };
 
 /** By name: the code, and what makes the good order one that is refused for it. */
 const REFUSED: [name: string, code: string, change: () => object][] = [
@@ -66,7 +66,7 @@ const REFUSED: [name: string, code: string, change: () => object][] = [
     "amount_out_of_range",
     () => ({ ...WAITING, type: "take_profit", stop_price: "9007199254.740992" }),
   ],
-  ["a bracket", "unsupported_order_type", () => BRACKET],
+  ["exits on one side", "exits_misplaced", () => BRACKET],
   ["a part off the lot", "off_lot", () => ({ display_qty: "0.00010001" })],
   ["a part of too many digits", "off_lot", () => ({ display_qty: "0.000100000" })],
   ["a part that is more than the whole", "display_qty_out_of_range", () => ({ display_qty: "0.01" })],
@@ -142,7 +142,10 @@ describe("an order refused for", () => {
 
   it("is every refusal that a client can bring about", () => {
     // A single order gets batch_aborted when it asks for one of a batch by its id: batch.test.ts.
-    const others = ["account_frozen", "client_order_id_reused", "batch_aborted"];
+    // Of legs and their groups: groups.test.ts here, and in core under rules that change on the way.
+    const others = ["account_frozen", "client_order_id_reused", "batch_aborted", "leg_qty_fixed", "rules_changed"];
+    // A group in a batch: batch.test.ts.
+    others.push("unsupported_order_type");
     // No route closes a market, 10,000 orders are too many for here, and nothing counts orders by the day yet.
     const outOfReach = ["market_not_open", "too_many_open_orders", "daily_order_quota"];
     const reached = new Set([...REFUSED.map(([, code]) => code), ...others, ...outOfReach]);

@@ -9,6 +9,7 @@ import {
   emptyAccount,
 } from "../../src/core/account/state.ts";
 import { canonical, decode } from "../../src/core/codec.ts";
+import { isContainer, isExit } from "../../src/core/groups.ts";
 import { accountBreaks, crossBreaks, marketBreaks } from "../../src/core/invariants.ts";
 import { ASSETS, findMarket } from "../../src/core/listings.ts";
 import { applyMarketEvent, emptyMarket, type MarketEvent, marketStateHash } from "../../src/core/market/state.ts";
@@ -36,11 +37,13 @@ export function restBreaks(world: World): string[] {
     breaks.push(...accountBreaks(account.state).map((text) => `${id}: ${text}`));
     for (const order of account.state.orders.values()) {
       if (order.status === "pending_new") breaks.push(`${order.id} is still pending_new`);
+      if (isContainer(order)) continue;
       const resting = world.market(order.symbol).state.orders.get(order.id);
       if (resting === undefined) breaks.push(`${order.id} is open here and not at its market`);
       else if (resting.leaves !== (order.qty ?? 0n) - order.filledQty)
         breaks.push(`${order.id} has other leaves at its market`);
-      else if (resting.budget !== order.hold) breaks.push(`${order.id}: budget ${resting.budget}, hold ${order.hold}`);
+      else if (!isExit(order) && resting.budget !== order.hold)
+        breaks.push(`${order.id}: budget ${resting.budget}, hold ${order.hold}`);
     }
   }
   const accounts = world.accounts().map(([, logic]) => logic.state);
@@ -98,7 +101,7 @@ const PAST_MOMENTS = 12;
 function replayedPast(state: AccountState): AccountThen {
   const { id, status, seq, at, ledgerSeq, ledgerHead } = state;
   const balances = ASSETS.flatMap(({ symbol: asset }) => {
-    if (!state.balances.has(`available|${asset}`)) return [];
+    if (!["available", "held"].some((account) => state.balances.has(`${account}|${asset}`))) return [];
     return { asset, available: balanceOf(state, "available", asset), held: balanceOf(state, "held", asset) };
   });
   const ledger = { seq: ledgerSeq, hash: ledgerHead };

@@ -28,6 +28,8 @@ export const SOMETIMES = [
   ...["said_unknown_kind", "answered_unknown_kind"],
   ...["batch_placed", "batch_atomic", "batch_aborted", "batch_taken", "batch_rejected", "batch_unanswered"],
   ...["batch_idempotency_in_flight"],
+  ...["entry_filled", "entry_ended_by_exit", "exit_ended_by_oco", "exit_ended_by_entry"],
+  ...["take_profit_filled", "stop_loss_filled", "oco_filled", "oco_canceled"],
   ...["canceled_cancel_all_after", "canceled_cancel_on_disconnect"],
   ...["parked_by_account", "parked_by_market", "resumed"],
   ...[

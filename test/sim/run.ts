@@ -4,6 +4,7 @@ import { CANARIES, type Canary } from "./canaries.ts";
 import { acknowledgedBreaks, isUnderWay, journalBreaks, pastBreaks, projectionBreaks, restBreaks } from "./checks.ts";
 import { scheduleCorruption } from "./corrupt.ts";
 import { faultsOf } from "./faults.ts";
+import { groupBreaks, scheduleGroups } from "./groups.ts";
 import { parkedBreaks, scheduleParking } from "./parking.ts";
 import { countReached } from "./reached.ts";
 import { lookAfter, restoreBreaks, scheduleRestore } from "./restore.ts";
@@ -15,6 +16,7 @@ const HEAL_MS = 120_000;
 const SETTLE_SECONDS_MAX = 120;
 const COMMANDS = 60;
 const BATCHES = 12;
+const GROUPS = 12;
 
 /** What came of a seed: every broken promise, and how often each fault struck and each point was reached. */
 export interface RunReport {
@@ -32,6 +34,7 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
   world.d1.enroll(ACCOUNT_IDS);
   const clients = schedule(world, COMMANDS, SPAN_MS);
   scheduleBatches(world, BATCHES, SPAN_MS, clients);
+  scheduleGroups(world, GROUPS, SPAN_MS, clients);
   const { bug, clockJumpMsMax } = world.faults;
   scheduleLoss(world, clients);
   if (bug > 0) scheduleParking(world, SPAN_MS, SPAN_MS + HEAL_MS / 2);
@@ -48,6 +51,7 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
     ...parkedBreaks(world),
     ...restoreBreaks(world),
     ...atomicBreaks(world),
+    ...groupBreaks(world),
     ...journalBreaks(world),
     ...pastBreaks(world),
     ...world.streamBreaks(),

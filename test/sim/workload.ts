@@ -1,6 +1,7 @@
 // What clients do in a simulated run: a seeded mix of orders, cancels and money, retried with the same keys until answered.
 
 import type { OrderRequest } from "../../src/core/account/admission.ts";
+import type { GroupRequest } from "../../src/core/account/grouping.ts";
 import { encode } from "../../src/core/codec.ts";
 import { findMarket } from "../../src/core/listings.ts";
 import type { Order } from "../../src/core/order.ts";
@@ -163,7 +164,8 @@ function order(world: World, account: string, clientOrderId: string, clients: Cl
   }
 }
 
-function place(world: World, account: string, request: OrderRequest, clients: Clients): void {
+/** Places an order or a group until it is answered. */
+export function place(world: World, account: string, request: OrderRequest | GroupRequest, clients: Clients): void {
   const clientOrderId = request.clientOrderId ?? "";
   untilDone(world, 0, () => {
     const { orderId, code } = outcomeOf(world.account(account).place(callerOf(account), request, null));

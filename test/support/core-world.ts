@@ -4,6 +4,8 @@ import { expect } from "vitest";
 import type { OrderRequest } from "../../src/core/account/admission.ts";
 import { placeBatch } from "../../src/core/account/batch.ts";
 import { type AccountTurn, emit, placeOrder, requestCancel, transfer } from "../../src/core/account/decide.ts";
+import { ordersOf } from "../../src/core/account/events.ts";
+import { type GroupRequest, placeGroup } from "../../src/core/account/grouping.ts";
 import { type Preview, previewOutcome, previewSubmission } from "../../src/core/account/preview.ts";
 import { type ReplaceWish, requestReplace } from "../../src/core/account/replace.ts";
 import { applyReports } from "../../src/core/account/reports.ts";
@@ -100,6 +102,12 @@ export class CoreWorld {
     const once: OnceKey[] =
       key === null ? [] : [{ scope: "client_order_id", key, bodyHash: BODY_HASH, requestId: null }];
     return this.atAccount(id, (turn) => placeOrder(turn, request, BODY_HASH, once));
+  }
+
+  /** Places a group; what its lead has not been given is as in {@link PLAIN_ORDER}. */
+  placeGroup(id: string, wish: Omit<GroupRequest, "lead" | "clientOrderId"> & { lead: Partial<OrderRequest> }) {
+    const request = { ...wish, clientOrderId: null, lead: { ...PLAIN_ORDER, ...wish.lead } };
+    return this.atAccount(id, (turn) => placeGroup(turn, request, BODY_HASH, []));
   }
 
   /** Places orders together, as their account does; those that were taken, and the codes of the others. */
@@ -271,7 +279,7 @@ export class CoreWorld {
     const answer = act(turn);
     for (const event of turn.events) {
       customer.journal.push(encode(event));
-      if ("order" in event) customer.orders.set(event.order.id, event.order);
+      for (const order of ordersOf(event)) customer.orders.set(order.id, order);
     }
     return answer;
   }

@@ -1,8 +1,9 @@
 // What an account journals: every event with all that a replay needs.
+import type { Group } from "../groups.ts";
 import type { LedgerEntry } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
 import type { Command, Replaced, Report } from "../messages.ts";
-import type { Liquidity, Order, Side } from "../order.ts";
+import type { ExecType, Liquidity, Order, Side } from "../order.ts";
 import type { Position } from "../positions.ts";
 import type { Refusal } from "../result.ts";
 import type { BatchVerdict } from "./batch.ts";
@@ -75,6 +76,8 @@ export interface ReportApplied extends EventHead {
   rules: MarketRules | null;
   /** As the market has told it. */
   replaced?: Replaced;
+  /** The order's group, as it is after it; over once it has no exit. */
+  group?: Group;
 }
 
 /** One row of an account's journal; applying them in order to an empty account gives its state. */
@@ -88,6 +91,18 @@ export type AccountEvent =
     })
   /** No command: it is one of an atomic batch, whose last order has the command for them all. */
   | (EventHead & { kind: "order_accepted"; order: Order; command: Command | null; entry: LedgerEntry; once: OnceKey[] })
+  /** A group's parent and legs, and the command for all of them. */
+  | (EventHead & {
+      kind: "group_accepted";
+      order: Order;
+      legs: Order[];
+      group: Group;
+      command: Command;
+      entry: LedgerEntry | null;
+      once: OnceKey[];
+    })
+  /** The parent of an oco, as its legs have made it. */
+  | (EventHead & { kind: "followed"; order: Order; execType: ExecType })
   | (EventHead & { kind: "refused"; refusal: Refusal; once: OnceKey[] })
   /** An order asked for again by its client_order_id, under a key that was new. */
   | (EventHead & { kind: "repeated"; once: OnceKey[] })
@@ -95,7 +110,13 @@ export type AccountEvent =
   | (EventHead & { kind: "batched"; verdicts: BatchVerdict[]; once: OnceKey[] })
   | (EventHead & { kind: "cancel_requested"; order: Order; command: Command })
   /** The entry holds what the order could cost more; null when that is nothing. */
-  | (EventHead & { kind: "replace_requested"; order: Order; command: Command; entry: LedgerEntry | null })
+  | (EventHead & {
+      kind: "replace_requested";
+      order: Order;
+      command: Command;
+      entry: LedgerEntry | null;
+      group?: Group;
+    })
   | (EventHead & { kind: "status_changed"; status: AccountStatus; reason: string })
   | (EventHead & { kind: "session_revoked"; sessionId: string; until: number })
   | (EventHead & { kind: "tokens_valid_from"; from: number })
@@ -107,7 +128,7 @@ export type RestoreEvent =
   /** The journal up to here is a snapshot: from here on another life speaks, cancel-only. */
   | (EventHead & { kind: "restored"; epoch: number; by: string; reason: string })
   /** An order that was forgotten, as its market told it; its reports follow. No entry: it had ended when it was told. */
-  | (EventHead & { kind: "reimported"; order: Order; entry: LedgerEntry | null; once: OnceKey[] })
+  | (EventHead & { kind: "reimported"; order: Order; entry: LedgerEntry | null; once: OnceKey[]; group?: Group })
   /** Money that must have come in after the snapshot (positive), or has been found again (negative). */
   | (EventHead & { kind: "suspense"; asset: string; amount: bigint; entry: LedgerEntry; position: Position | null })
   /** Hands are shaken with a market: commands up to `cseq` are done with. */
@@ -116,7 +137,20 @@ export type RestoreEvent =
   | (EventHead & { kind: "reissued"; order: Order; command: Command })
   | (EventHead & { kind: "opened"; by: string | null; reason: string });
 
+/** The orders that an event has changed, as they are after it, a parent before its legs. */
+export function ordersOf(event: AccountEvent): Order[] {
+  if (!("order" in event)) return [];
+  return event.kind === "group_accepted" ? [event.order, ...event.legs] : [event.order];
+}
+
 /** The command that an event sends to its market; null for one that sends none. */
 export function commandOf(event: AccountEvent): Command | null {
   return "command" in event ? event.command : null;
+}
+
+/** What an act has made, as its keys name it. */
+export function refOf(event: AccountEvent): string | null {
+  if ("order" in event) return event.order.id;
+  if (event.kind === "batched") return String(event.seq);
+  return event.kind === "transfer" ? event.transfer.id : null;
 }

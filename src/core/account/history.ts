@@ -26,7 +26,7 @@ export interface BalanceStep {
   balance: Balance;
 }
 
-/** What an open order holds of its asset, in units. */
+/** What an open order holds of its asset, or the exits of a group under its parent's id, in units. */
 export interface OrderHold {
   orderId: string;
   symbol: string;

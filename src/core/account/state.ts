@@ -1,5 +1,6 @@
 // An account's state and how each journalled event changes it. Replaying the journal gives the same state, bit for bit.
 import { canonical } from "../codec.ts";
+import type { Group } from "../groups.ts";
 import { applyEntry, type Balances, balanceKey, GENESIS_HASH, type LedgerEntry, type Sha256 } from "../ledger.ts";
 import { findMarket, type MarketRules } from "../listings.ts";
 import type { Command, Report } from "../messages.ts";
@@ -41,6 +42,8 @@ export interface AccountState {
   /** The number of the ledger's last entry; 0 when there is none. */
   ledgerSeq: number;
   orders: Map<string, Order>;
+  /** Those that have an exit open. */
+  groups: Map<string, Group>;
   credits: Map<string, bigint>;
   positions: Map<string, Position>;
   peers: Map<string, AccountPeer>;
@@ -62,6 +65,7 @@ export function emptyAccount(id: string, epoch: number): AccountState {
     ledgerHead: GENESIS_HASH,
     ledgerSeq: 0,
     orders: new Map(),
+    groups: new Map(),
     credits: new Map(),
     positions: new Map(),
     peers: new Map(),
@@ -112,6 +116,7 @@ export function applyAccountEvent(state: AccountState, event: AccountEvent): voi
   invariant(event.at >= state.at, "account time went back");
   state.seq = event.seq;
   state.at = event.at;
+  if ("group" in event && event.group !== undefined) keepGroup(state, event.group);
   switch (event.kind) {
     case "transfer":
       if (event.position !== null) state.positions.set(event.position.symbol, event.position);
@@ -122,6 +127,14 @@ export function applyAccountEvent(state: AccountState, event: AccountEvent): voi
       replaceOrder(state, event.order);
       if (event.command !== null) sendCommand(state, event.order.symbol, event.command);
       applyLedger(state, event.entry);
+      break;
+    case "group_accepted":
+      for (const order of [event.order, ...event.legs]) replaceOrder(state, order);
+      sendCommand(state, event.order.symbol, event.command);
+      if (event.entry !== null) applyLedger(state, event.entry);
+      break;
+    case "followed":
+      replaceOrder(state, event.order);
       break;
     case "cancel_requested":
       replaceOrder(state, event.order);
@@ -213,6 +226,11 @@ function applyReport(state: AccountState, event: ReportApplied): void {
   if (event.entry !== null) applyLedger(state, event.entry);
 }
 
+function keepGroup(state: AccountState, group: Group): void {
+  if (group.exits.length > 0) state.groups.set(group.id, group);
+  else state.groups.delete(group.id);
+}
+
 function replaceOrder(state: AccountState, order: Order): void {
   const before = state.orders.get(order.id);
   const open = isOpen(order.status);
@@ -250,7 +268,8 @@ export function accountStateHash(state: AccountState, sha256: Sha256): string {
     sorted<unknown>(map),
   );
   const credits = sorted(state.credits).filter(([, units]) => units !== 0n);
+  const groups = state.groups.size === 0 ? {} : { groups: sorted(state.groups) };
   return sha256(
-    canonical({ id, status, epoch, restoring, seq, at, ledgerHead, tokensValidFrom, peers, maps, credits }),
+    canonical({ id, status, epoch, restoring, seq, at, ledgerHead, tokensValidFrom, peers, maps, credits, ...groups }),
   );
 }

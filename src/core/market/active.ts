@@ -1,9 +1,12 @@
 // What an order does once it may trade: as it comes in, when its trigger is reached, or under other terms.
 import { type BookOrder, bestPrice, opposite } from "../book.ts";
+import { exitCost, isExit } from "../groups.ts";
 import type { MarketRules } from "../listings.ts";
 import { isFill, type MatchPlan, type Prevented, planMatch } from "../matching.ts";
 import { bandOf, worstCost } from "../order.ts";
+import { comeToTrigger, takeOver } from "./ends.ts";
 import { fillTaker } from "./fills.ts";
+import { PREVENTED } from "./groups.ts";
 import type { WaitingOrder } from "./triggers.ts";
 import { type MarketTurn, report } from "./turn.ts";
 
@@ -11,8 +14,8 @@ import { type MarketTurn, report } from "./turn.ts";
 export const NO_PLAN: MatchPlan = { meetings: [], complete: false, end: null };
 
 /** Whether what is left of an order stays in the book, once it waits for nothing. */
-export function mayRest({ price, timeInForce, trigger }: BookOrder): boolean {
-  if (price === null || trigger !== undefined) return false;
+export function mayRest({ price, leaves, timeInForce, trigger }: BookOrder): boolean {
+  if (price === null || trigger !== undefined || leaves === 0n) return false;
   return timeInForce === "gtc" || timeInForce === "gtd" || timeInForce === "day";
 }
 
@@ -42,8 +45,6 @@ export function execute(turn: MarketTurn, order: BookOrder, plan: MatchPlan): vo
   report(turn, account, { orderId, execType: "canceled", reason: plan.end ?? restReason(turn, order) });
 }
 
-const PREVENTED = "self_trade_prevention";
-
 /** Cancels the maker, or takes what the two would have traded off both: the one that loses all of it is canceled. */
 function preventTrade(turn: MarketTurn, takerId: string, { prevents, maker, qty }: Prevented): void {
   if (prevents === "cancel" || qty === maker.leaves)
@@ -57,7 +58,10 @@ function preventTrade(turn: MarketTurn, takerId: string, { prevents, maker, qty 
 function reduce(turn: MarketTurn, order: BookOrder, qty: bigint): void {
   const { id: orderId, account, price: limitPrice } = order;
   const leaves = (order.leaves ?? 0n) - qty;
-  const hold = worstCost(order, limitPrice, leaves, turn.state.rules.baseScale) ?? order.budget;
+  const { baseScale } = turn.state.rules;
+  const hold = isExit(order)
+    ? exitCost(order, limitPrice, leaves, baseScale)
+    : (worstCost(order, limitPrice, leaves, baseScale) ?? order.budget);
   const replaced = { qtyDelta: -qty, limitPrice, hold };
   const after = { ...order, leaves, budget: hold };
   const facts = { orderId, execType: "replaced", reason: PREVENTED, replaced } as const;
@@ -73,16 +77,20 @@ export function fireTriggers(turn: MarketTurn, reference: bigint): void {
 /** From now on the order is a market or a limit order like any other that comes in. */
 function trigger(turn: MarketTurn, order: WaitingOrder, reference: bigint): void {
   const { book, rules } = turn.state;
-  const active: BookOrder = { ...order, trigger: undefined };
-  const plan = planMatch(
-    book,
-    active,
-    limitOf(rules, active, () => reference),
-    rules,
-  );
+  const due = comeToTrigger(turn, order);
+  if (due === null) return;
+  const active: BookOrder = { ...due, trigger: undefined };
   const facts = { orderId: order.id, execType: "triggered", triggerPrice: order.trigger.price } as const;
   report(turn, order.account, facts, { rests: mayRest(active) });
-  execute(turn, active, plan);
+  takeOver(turn, active);
+  execute(turn, active, planMatch(book, active, worstPrice(rules, active, reference), rules));
+}
+
+/** The worst price that an order may get once it is triggered: an exit that buys was paid for up to its cap. */
+function worstPrice(rules: MarketRules, order: BookOrder, reference: bigint): bigint {
+  const worst = limitOf(rules, order, () => reference);
+  const cap = order.price === null ? order.group?.cap : undefined;
+  return cap !== undefined && cap < worst ? cap : worst;
 }
 
 function restReason(turn: MarketTurn, order: BookOrder): string {

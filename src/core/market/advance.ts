@@ -5,6 +5,7 @@ import { isFill, type PlannedFill, planMatch } from "../matching.ts";
 import type { Side } from "../order.ts";
 import { STEP_MS } from "../prices.ts";
 import { fireTriggers } from "./active.ts";
+import { settleGroups } from "./exits.ts";
 import { fillMaker } from "./fills.ts";
 import { houseOrderId } from "./quotes.ts";
 import type { MarketState } from "./state.ts";
@@ -34,6 +35,7 @@ export function advance(turn: MarketTurn): void {
     replaySteps(turn, walk, Math.ceil(at / STEP_MS));
     const order = state.orders.get(orderId);
     if (order !== undefined) report(turn, order.account, { orderId, execType: "expired", reason: order.timeInForce });
+    settleGroups(turn, referenceAt(turn, at));
   }
   replaySteps(turn, walk, current);
   if (current > state.step) requote(turn, current, walk.range);
@@ -72,7 +74,11 @@ function requote(turn: MarketTurn, step: number, range: Range): void {
       fills = houseFills(state, side, price);
     }
   }
+  // All have followed the price this far: one that begins to follow it now has not seen what was before.
+  Object.assign(range, { low: reference, high: reference });
+  settleGroups(turn, reference);
   if (isOpen) fireTriggers(turn, reference);
+  settleGroups(turn, reference);
 }
 
 /** What the house's quote at a price meets, as far as it is still there. */

@@ -33,6 +33,11 @@ export function submitAll(turn: MarketTurn, account: string, command: SubmitAll,
     const facts = { orderId, execType: "rejected" as const, reason, rules: told };
     report(turn, account, facts, { cseq, order: bookOrderOf(account, order), origin });
   }
+  markWhole(turn, from);
+}
+
+/** The events of a turn from one on are one act: a snapshot that ends within them forgets all of them. */
+export function markWhole(turn: MarketTurn, from: number): void {
   const made = turn.events.splice(from);
   const last = made.length - 1;
   turn.events.push(
@@ -42,7 +47,8 @@ export function submitAll(turn: MarketTurn, account: string, command: SubmitAll,
   );
 }
 
-function bookOrderOf(account: string, sent: SubmitOrder): BookOrder {
+/** An order as its market keeps it once it has come in. */
+export function bookOrderOf(account: string, sent: SubmitOrder): BookOrder {
   const { origin: _, postOnly: __, limitPrice: price, qty: leaves, ...terms } = sent;
   return { ...terms, account, price, leaves, feeNumerator: 0n, fee: 0n, seq: 0 };
 }

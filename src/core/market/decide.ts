@@ -4,6 +4,8 @@ import { type MatchPlan, planMatch } from "../matching.ts";
 import type { Command, Report, Submission } from "../messages.ts";
 import { execute, fireTriggers, limitOf, mayRest, NO_PLAN } from "./active.ts";
 import { submitAll } from "./batch.ts";
+import { settleGroups } from "./exits.ts";
+import { submitGroup } from "./grouping.ts";
 import { rehearsalOf } from "./rehearsal.ts";
 import { replaceOrder } from "./replace.ts";
 import { peerOf } from "./state.ts";
@@ -18,7 +20,9 @@ export function applyCommands(turn: MarketTurn, account: string, commands: reado
     if (command.kind === "cancel") cancel(turn, account, command);
     else if (command.kind === "replace") replaceOrder(turn, account, command);
     else if (command.kind === "submit_all") submitAll(turn, account, command, submit);
+    else if (command.kind === "submit_group") submitGroup(turn, account, command, judge);
     else submit(turn, account, command);
+    settleGroups(turn, referenceNow(turn));
   }
 }
 
@@ -45,26 +49,30 @@ export function previewSubmit(turn: MarketTurn, account: string, { order, notAft
 function submit(turn: MarketTurn, account: string, command: Submit): void {
   const { state } = turn;
   const { cseq } = command;
-  const { origin = null, limitPrice: price, qty: leaves, postOnly, ...terms } = command.order;
+  const { origin = null, limitPrice: price, qty: leaves, postOnly: _, ...terms } = command.order;
   const orderId = terms.id;
   const order: BookOrder = { ...terms, account, price, leaves, feeNumerator: 0n, fee: 0n, seq: 0 };
   if (command.rulesVersion !== state.rules.version) {
     report(turn, account, { orderId, execType: "rules_changed", rules: state.rules }, { cseq, order, origin });
     return;
   }
-  const reference = () => referenceNow(turn);
-  const waits = order.trigger !== undefined;
-  const limit = limitOf(state.rules, order, reference);
-  const plan = waits ? NO_PLAN : planMatch(state.book, order, limit, state.rules);
-  const late = command.notAfter !== null && Math.max(turn.ctx.now, state.at) > command.notAfter;
-  const reason = late ? "submitted_too_late" : refusalOf(turn, order, postOnly, limit, plan);
+  const { plan, reason } = judge(turn, order, command);
   if (reason !== null) {
     report(turn, account, { orderId, execType: "rejected", reason }, { cseq, order, origin });
     return;
   }
   report(turn, account, { orderId, execType: "new" }, { cseq, order, rests: mayRest(order), origin });
-  if (waits) fireTriggers(turn, reference());
+  if (order.trigger !== undefined) fireTriggers(turn, referenceNow(turn));
   else execute(turn, order, plan);
+}
+
+/** What an order that comes in would meet, and why it is not taken; null when it is. */
+function judge(turn: MarketTurn, order: BookOrder, { order: { postOnly }, notAfter }: Submission) {
+  const { state } = turn;
+  const limit = limitOf(state.rules, order, () => referenceNow(turn));
+  const plan = order.trigger === undefined ? planMatch(state.book, order, limit, state.rules) : NO_PLAN;
+  const late = notAfter !== null && Math.max(turn.ctx.now, state.at) > notAfter;
+  return { plan, reason: late ? "submitted_too_late" : refusalOf(turn, order, postOnly, limit, plan) };
 }
 
 function refusalOf(

@@ -5,9 +5,11 @@ import { notionalOf } from "../order.ts";
 import { STEP_MS } from "../prices.ts";
 import { invariant } from "../result.ts";
 import { mayRest } from "./active.ts";
+import { settleGroups } from "./exits.ts";
 import { retoldEntry } from "./fills.ts";
+import { isAsleep } from "./groups.ts";
 import { type MarketEvent, peerOf, type ReportEvent } from "./state.ts";
-import { emit, type MarketTurn, NOTHING_MORE, report } from "./turn.ts";
+import { emit, type MarketTurn, NOTHING_MORE, referenceNow, report } from "./turn.ts";
 
 /**
  * A snapshot's events without a last one that is half of a trade: its entry posts the maker's side too, whose report would
@@ -69,12 +71,15 @@ export function openMarket(turn: MarketTurn, by: string | null, reason: string):
   // A snapshot may end within an order that was never to rest: what ended it is known to nobody.
   const { orders, resting, waiting } = turn.state;
   for (const order of orders.values())
-    if (!resting.has(order.id) && !waiting.has(order.id)) cancelRestored(turn, order);
+    if (!resting.has(order.id) && !waiting.has(order.id) && !isAsleep(order)) cancelRestored(turn, order);
   for (let later = laterOfCrossed(turn); later !== null; later = laterOfCrossed(turn)) {
     cancelRestored(turn, later);
   }
   const now = Math.max(turn.ctx.now, turn.state.at);
   emit(turn, { kind: "opened", step: Math.floor(now / STEP_MS), by, reason });
+  // What one exit had done may have been told, and not what that did to the other.
+  for (const id of turn.state.groups.all.keys()) turn.state.groups.unsettled.add(id);
+  settleGroups(turn, referenceNow(turn));
 }
 
 function cancelRestored(turn: MarketTurn, { id: orderId, account }: BookOrder): void {

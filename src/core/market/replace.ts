@@ -1,10 +1,12 @@
 // A change of an open order's terms, judged by its market: all of it is made, or none.
 import { type BookOrder, crosses } from "../book.ts";
+import { isExit } from "../groups.ts";
 import type { MarketRules } from "../listings.ts";
 import { planMatch } from "../matching.ts";
 import type { Command, Replaced } from "../messages.ts";
 import { worstCost } from "../order.ts";
 import { execute, fireTriggers, mayRest, NO_PLAN } from "./active.ts";
+import { exitWith, isAsleep } from "./groups.ts";
 import { isWaiting } from "./state.ts";
 import { type MarketTurn, referenceNow, report } from "./turn.ts";
 
@@ -28,7 +30,7 @@ function replaceOwn(turn: MarketTurn, before: BookOrder, command: Replace): stri
   const { book, rules } = turn.state;
   const { account } = before;
   const after = replacedBy(before, to, rules);
-  if (after.leaves !== null && after.leaves <= 0n) {
+  if (after.leaves !== null && after.leaves <= 0n && !isAsleep(after)) {
     report(turn, account, { orderId, execType: "canceled", reason: "replaced" }, { cseq });
     return null;
   }
@@ -48,6 +50,8 @@ function replaceOwn(turn: MarketTurn, before: BookOrder, command: Replace): stri
 function replacedBy(order: BookOrder, to: Replaced, rules: MarketRules): BookOrder {
   const leaves = order.leaves === null ? null : order.leaves + to.qtyDelta;
   const after = { ...order, price: to.limitPrice, leaves, trigger: to.trigger ?? order.trigger };
+  if (order.group !== undefined && to.cap !== undefined) after.group = { ...order.group, cap: to.cap };
+  if (isExit(after)) return exitWith(after, leaves ?? 0n, rules.baseScale);
   const budget = leaves === null ? null : worstCost(order, to.limitPrice, leaves, rules.baseScale);
   return { ...after, budget: budget ?? to.hold };
 }

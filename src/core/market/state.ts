@@ -16,6 +16,7 @@ import type { MarketRules } from "../listings.ts";
 import type { Report } from "../messages.ts";
 import { invariant } from "../result.ts";
 import type { MarketEvent, ReportEvent } from "./events.ts";
+import { Groups, isAsleep } from "./groups.ts";
 import { houseOrderId, placeQuotes, removeQuotes } from "./quotes.ts";
 import { Thresholds } from "./thresholds.ts";
 import { type Trailed, Waiting, type WaitingOrder } from "./triggers.ts";
@@ -31,7 +32,7 @@ export interface MarketPeer {
 
 /**
  * Everything that a market goes by, as its journal gives it. `orders` are the open ones of customers, of which `resting` are
- * in the book and others are `waiting`; the house's quotes are in the book alone. `at` in ms, `step` in seconds of the price path.
+ * in the book and others are `waiting`; the house's quotes are in the book alone. Exits of `groups` may be neither. `at` in ms, `step` in seconds of the price path.
  */
 export interface MarketState {
   symbol: string;
@@ -47,6 +48,7 @@ export interface MarketState {
   resting: Set<string>;
   waiting: Waiting;
   expiring: Thresholds;
+  groups: Groups;
   peers: Map<string, MarketPeer>;
   balances: Balances;
   ledgerHead: string;
@@ -68,6 +70,7 @@ export function emptyMarket(rules: MarketRules, epoch: number): MarketState {
     resting: new Set(),
     waiting: new Waiting(),
     expiring: new Thresholds(),
+    groups: new Groups(),
     peers: new Map(),
     balances: new Map(),
     ledgerHead: GENESIS_HASH,
@@ -130,6 +133,8 @@ function applyReport(state: MarketState, event: ReportEvent): void {
   peer.rseq = report.rseq;
   if (event.cseq !== null) peer.cseq = event.cseq;
   if (event.retold !== true) peer.unacknowledged.push(report);
+  const order = report.execType === "new" ? event.order : state.orders.get(report.orderId);
+  if (order !== null && order !== undefined) state.groups.follow(event, order);
   if (report.execType === "new") open(state, event);
   else if (report.execType === "fill") applyFill(state, event);
   else if (report.execType === "triggered") activate(state, event);
@@ -196,7 +201,7 @@ function moveTrigger(state: MarketState, { orderId, price }: Trailed): void {
 
 /** Whether an order waits for its trigger. */
 export function isWaiting(order: BookOrder): order is WaitingOrder {
-  return order.trigger !== undefined;
+  return order.trigger !== undefined && !isAsleep(order);
 }
 
 function applyFill(state: MarketState, event: ReportEvent): void {
@@ -249,6 +254,7 @@ export function marketStateHash(state: MarketState, sha256: Sha256): string {
   const { seq, at, epoch, restoring, rules, step, ledgerHead, lastPrice } = state;
   const orders = [...state.orders.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   const balances = [...state.balances].sort(([a], [b]) => (a < b ? -1 : 1));
+  const groups = [...state.groups.all.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   return sha256(
     canonical({
       seq,
@@ -264,6 +270,7 @@ export function marketStateHash(state: MarketState, sha256: Sha256): string {
       balances,
       buy: queue("buy"),
       sell: queue("sell"),
+      ...(groups.length > 0 ? { groups } : {}),
     }),
   );
 }

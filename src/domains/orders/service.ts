@@ -1,5 +1,6 @@
 // The verbs of orders: each is one call to the caller's account object, which alone may spend the account's money.
 import type { BatchItem } from "../../core/account/batch.ts";
+import { isGroup } from "../../core/account/grouping.ts";
 import type { Preview } from "../../core/account/preview.ts";
 import type { FillRecord } from "../../core/account/state.ts";
 import { canonical } from "../../core/codec.ts";
@@ -10,11 +11,12 @@ import { mapOnce } from "../../http/once.ts";
 import { problemOf } from "../../http/problem.ts";
 import type { Answered, BatchOutcome, Idempotency, OrderQuery, Page, PageRequest } from "../../objects/protocol.ts";
 import { type AccountAccess, askAccount, askAccountOnce, goingOn } from "../../objects/stubs.ts";
+import { GROUP_IN_BATCH, wishOf } from "./group-request.ts";
 import { orderRequestOf, replaceWishOf } from "./request.ts";
 import type { OrderChange, OrderIn } from "./schema.ts";
 
 /**
- * Places an order. Refuses what {@link orderRequestOf} refuses, what the account refuses, and what the market refused. The
+ * Places an order, or a group, which is answered as its parent. Refuses what {@link wishOf} refuses, what the account refuses, and what the market refused. The
  * account remembers each of these under the order's keys, but for validation_failed.
  */
 export async function placeOrder(
@@ -22,10 +24,14 @@ export async function placeOrder(
   input: OrderIn,
   idempotency: Idempotency | null,
 ): Promise<Answered<Order>> {
-  const request = orderRequestOf(input);
+  const request = wishOf(input);
   if (!request.ok && request.refusal.code === "validation_failed") return { result: request, replay: null };
   const answered = await askAccountOnce(ctx, async (account, caller) => {
-    if (request.ok) return account.placeOrder(caller, request.value, idempotency);
+    if (request.ok) {
+      const { value } = request;
+      if (isGroup(value)) return account.placeGroup(caller, value, idempotency);
+      return account.placeOrder(caller, value, idempotency);
+    }
     const clientOrderId = input.client_order_id ?? null;
     const unread = { clientOrderId, body: canonical(input), refusal: request.refusal };
     return account.refuseOrder(caller, unread, idempotency);
@@ -67,7 +73,11 @@ function symbolOf(sent: unknown): string[] {
 }
 
 function batchItemOf(sent: unknown, order: Result<OrderIn>): BatchItem {
-  const request = order.ok ? orderRequestOf(order.value) : order;
+  const request = !order.ok
+    ? order
+    : order.value.order_class === "simple"
+      ? orderRequestOf(order.value)
+      : refuse(GROUP_IN_BATCH);
   if (request.ok) return { kind: "order", request: request.value };
   const { refusal } = request;
   if (!order.ok || refusal.code === "validation_failed") return { kind: "invalid", body: canonical(sent), refusal };
@@ -105,9 +115,12 @@ function marketRefusal(order: Order): Refusal | null {
 
 /** What placing an order now would do; nothing of it is kept. Refuses as {@link placeOrder}. */
 export async function previewOrder(ctx: AccountAccess, input: OrderIn): Promise<Result<Previewed>> {
-  const request = orderRequestOf(input);
+  const request = wishOf(input);
   if (!request.ok) return request;
-  const found = await askAccount(ctx, async (account, caller) => account.previewOrder(caller, request.value));
+  const { value } = request;
+  const found = await askAccount(ctx, async (account, caller) =>
+    isGroup(value) ? account.previewGroup(caller, value) : account.previewOrder(caller, value),
+  );
   if (!found.ok) return found;
   const refusal = marketRefusal(found.value.order);
   if (refusal === null) return found;

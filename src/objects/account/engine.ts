@@ -3,6 +3,7 @@ import type { AccountTurn } from "../../core/account/decide.ts";
 import { applyReports } from "../../core/account/reports.ts";
 import { type AccountEvent, type AccountState, accountPeer, emptyAccount } from "../../core/account/state.ts";
 import { FIRST_EPOCH } from "../../core/epochs.ts";
+import { isContainer } from "../../core/groups.ts";
 import { BACKOFF_FIRST_MS } from "../../core/limits.ts";
 import { isOpen, isReplacing, type Order } from "../../core/order.ts";
 import { type Result, refuse } from "../../core/result.ts";
@@ -22,6 +23,7 @@ import type { OperatorAct, PageRequest, ParkedView } from "../protocol.ts";
 import { checkStored } from "../stored.ts";
 import type { Timer } from "../timers.ts";
 import { Absence } from "./absence.ts";
+import { withLegs } from "./groups.ts";
 import { MarketLinks, type Said } from "./markets.ts";
 import { AccountRestoring } from "./restoring.ts";
 import { AccountStore } from "./store.ts";
@@ -66,6 +68,8 @@ export class AccountEngine {
   readonly journal: Outbox;
   readonly #links: MarketLinks;
   readonly #waiters = new Map<string, (() => void)[]>();
+  /** The parents among those that are waited for. */
+  readonly #containers = new Set<string>();
 
   constructor(ports: AccountPorts) {
     this.#ports = ports;
@@ -142,6 +146,12 @@ export class AccountEngine {
     return this.state.orders.get(id) ?? this.store.findOrder(id);
   }
 
+  /** As {@link order}; a parent comes with its legs. */
+  shown(id: string): Order | undefined {
+    const order = this.order(id);
+    return order === undefined ? undefined : withLegs(order, (leg) => this.order(leg));
+  }
+
   /**
    * One act: decide, write state and journal together, then tell. A broken invariant writes nothing and stops the object.
    * `anew`: all that is stored is thrown away first.
@@ -188,6 +198,8 @@ export class AccountEngine {
       return last;
     });
     for (const report of said.reports) this.wake(report.orderId);
+    // Of the parent of an oco no market reports: it follows its legs.
+    for (const id of this.#containers) if (this.wake(id)) this.#containers.delete(id);
     return rseq;
   }
 
@@ -220,6 +232,7 @@ export class AccountEngine {
   /** Resolves when the order's market has answered what it was last asked; at once when nobody will ask it. */
   settled(order: Order): Promise<void> {
     if (!isWaiting(order) || this.isParked(order.symbol)) return SETTLED;
+    if (isContainer(order)) this.#containers.add(order.id);
     return new Promise((resolve) => {
       const waiters = this.#waiters.get(order.id) ?? [];
       waiters.push(resolve);
@@ -227,12 +240,13 @@ export class AccountEngine {
     });
   }
 
-  /** Answers who waits for an order, if its market has spoken. */
-  wake(orderId: string): void {
+  /** Answers who waits for an order, if its market has spoken; whether it has. */
+  wake(orderId: string): boolean {
     const order = this.state.orders.get(orderId);
-    if (order !== undefined && isWaiting(order)) return;
+    if (order !== undefined && isWaiting(order)) return false;
     for (const resolve of this.#waiters.get(orderId) ?? []) resolve();
     this.#waiters.delete(orderId);
+    return true;
   }
 
   /** Rings what is due. Never throws: the platform drops an alarm after six failures. */

@@ -27,7 +27,7 @@ import {
   rulesOf,
 } from "../../core/account/state.ts";
 import { decode } from "../../core/codec.ts";
-import { type ChainHead, GENESIS_HASH, keyParts } from "../../core/ledger.ts";
+import { type ChainHead, GENESIS_HASH, isCustomerMoney, keyParts } from "../../core/ledger.ts";
 import { EXPLAIN_HOLDS_MAX, EXPLAIN_LOTS_MAX, FIFO_STEPS_MAX, STATEMENT_ENTRIES_MAX } from "../../core/limits.ts";
 import type { PerformanceRecord, PerformanceWish } from "../../core/performance.ts";
 import { flatPosition, type Position } from "../../core/positions.ts";
@@ -79,7 +79,8 @@ export class AccountHistory implements AccountPast {
 
   #holdsOf(asset: string): Pick<BalanceExplained, "holds" | "otherHolds"> {
     const state = this.#state();
-    const all = [...state.orders.values()].flatMap(({ id, symbol, side, hold }) => {
+    // What exits share is held by their group, under its parent's name.
+    const all = [...state.orders.values(), ...state.groups.values()].flatMap(({ id, symbol, side, hold }) => {
       const { held } = assetsOf(rulesOf(state, symbol), side);
       return held === asset && hold > 0n ? [{ orderId: id, symbol, side, amount: hold }] : [];
     });
@@ -212,14 +213,11 @@ export class AccountHistory implements AccountPast {
 
   /** What the owner had of every asset that they had ever had then, by symbol. */
   #balancesAt(seq: number): Balance[] {
-    const assets = [...this.#state().balances.keys()].map(keyParts).filter(({ account }) => account === "available");
-    return assets
-      .map(({ asset }) => asset)
-      .sort()
-      .flatMap((asset) => {
-        const [event] = this.#moves("moves.asset = ? AND moves.seq <= ?", [asset, seq], "DESC", 1);
-        return event === undefined ? [] : balanceStep(event, asset).balance;
-      });
+    const money = [...this.#state().balances.keys()].map(keyParts).filter(({ account }) => isCustomerMoney(account));
+    return [...new Set(money.map(({ asset }) => asset))].sort().flatMap((asset) => {
+      const [event] = this.#moves("moves.asset = ? AND moves.seq <= ?", [asset, seq], "DESC", 1);
+      return event === undefined ? [] : balanceStep(event, asset).balance;
+    });
   }
 
   #positionAt(symbol: string, seq: number): Position | null {

@@ -2,12 +2,14 @@
 
 import type { OrderRequest } from "../../core/account/admission.ts";
 import { emit, transfer } from "../../core/account/decide.ts";
+import type { GroupRequest } from "../../core/account/grouping.ts";
 import type { ReplaceWish } from "../../core/account/replace.ts";
 import { understands } from "../../core/account/reports.ts";
 import { type AccountState, balanceOf, type OnceKey, type Transfer } from "../../core/account/state.ts";
 import type { KeyOwner } from "../../core/api-keys.ts";
 import { canonical } from "../../core/codec.ts";
 import { isRestored, strangeEpoch } from "../../core/epochs.ts";
+import { isCustomerMoney, keyParts } from "../../core/ledger.ts";
 import type { Order, Side } from "../../core/order.ts";
 import { invariant, ok, type Result, refuse } from "../../core/result.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
@@ -92,12 +94,16 @@ export class AccountLogic {
   }
 
   /**
-   * Places an order once: the same client_order_id, or the same idempotency key, and body get the same order or refusal
+   * Places an order, or a group, once: the same client_order_id, or the same idempotency key, and body get the same order or refusal
    * again. Refuses as core's admission does, and client_order_id_reused, idempotency_key_reused, idempotency_in_flight;
    * `unavailable` while the market is parked or this object halted, which is not recorded.
    * A final answer comes at once; a {@link Placed} order is answered by {@link answer} when its market has spoken.
    */
-  place(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Answered<Order> | Placed {
+  place(
+    caller: Caller,
+    request: OrderRequest | GroupRequest,
+    idempotency: Idempotency | null,
+  ): Answered<Order> | Placed {
     const done = this.#command(caller, () => ok(this.#placing.place(request, idempotency)));
     return done.ok ? done.value : { result: done, replay: null };
   }
@@ -109,7 +115,7 @@ export class AccountLogic {
   }
 
   /** What placing an order now would do: see {@link Previews.preview}. */
-  async preview(caller: Caller, request: OrderRequest) {
+  async preview(caller: Caller, request: OrderRequest | GroupRequest) {
     const begun = this.#command(caller, () => ok(this.#previews.preview(request)));
     return begun.ok ? begun.value : begun;
   }
@@ -242,9 +248,9 @@ export class AccountLogic {
     return { outcome: "applied", rseq: this.#engine.apply(symbol, { epoch, acknowledged: 0, reports }) };
   }
 
-  /** The order as it is now, open or closed. */
+  /** The order as it is now, open or closed; a parent with its legs. */
   order(id: string): Order | undefined {
-    return this.#engine.order(id);
+    return this.#engine.shown(id);
   }
 
   /** The order that a client_order_id made, or the refusal it got; undefined for one never used. */
@@ -258,12 +264,9 @@ export class AccountLogic {
 
   /** Balances of every asset that the account has ever had, by symbol. */
   view(): AccountView {
-    const assets = new Set(
-      [...this.state.balances.keys()]
-        .map((key) => key.split("|"))
-        .filter(([account]) => account === "available")
-        .map(([, asset = ""]) => asset),
-    );
+    // What an entry brings in for its exits has never been available.
+    const money = [...this.state.balances.keys()].map(keyParts).filter(({ account }) => isCustomerMoney(account));
+    const assets = new Set(money.map(({ asset }) => asset));
     const balances = [...assets].sort().map((asset) => ({
       asset,
       available: balanceOf(this.state, "available", asset),

@@ -5,6 +5,7 @@ import type { LedgerEntry } from "../../core/ledger.ts";
 import type { Order } from "../../core/order.ts";
 import type { ObjectPorts, SqlValue } from "../ports.ts";
 import type { LedgerQuery, OrderQuery, Page, PageRequest } from "../protocol.ts";
+import { withLegs } from "./groups.ts";
 
 type Filter = [clause: string, value: SqlValue];
 
@@ -16,7 +17,7 @@ export class AccountReads {
     this.#sql = ports.sql;
   }
 
-  /** The account's orders, newest first. */
+  /** The account's orders, newest first; parents with their legs, which are orders of the list too. */
   orders(query: OrderQuery): Page<Order> {
     const filters: Filter[] = [];
     if (query.status !== "all") filters.push(["open = ?", query.status === "open" ? 1 : 0]);
@@ -31,9 +32,14 @@ export class AccountReads {
     return pageOf(
       rows,
       query.limit,
-      (row) => decode<Order>(row.body),
+      (row) => withLegs(decode<Order>(row.body), (id) => this.#order(id)),
       (row) => row.placed_seq,
     );
+  }
+
+  #order(id: string): Order | undefined {
+    const [row] = this.#sql<{ body: string }>("SELECT body FROM orders WHERE id = ?", id);
+    return row === undefined ? undefined : decode<Order>(row.body);
   }
 
   /** The account's executions, newest first. */

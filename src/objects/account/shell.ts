@@ -1,18 +1,18 @@
 // The account object's class: wires the logic and the sockets to the platform and decides nothing.
 import type { OrderRequest } from "../../core/account/admission.ts";
+import type { GroupRequest } from "../../core/account/grouping.ts";
 import type { AsOf, Period } from "../../core/account/history.ts";
 import type { ReplaceWish } from "../../core/account/replace.ts";
 import type { AccountStatus, Transfer } from "../../core/account/state.ts";
-import { isKeyId, type KeyOwner } from "../../core/api-keys.ts";
+import type { KeyOwner } from "../../core/api-keys.ts";
 import { SETTLE_WAIT_MS } from "../../core/limits.ts";
-import type { Order, Side } from "../../core/order.ts";
+import type { Side } from "../../core/order.ts";
 import type { PerformanceWish } from "../../core/performance.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
 import { platformPorts, waitAtMost, withTimeout } from "../platform.ts";
 import type {
   AccountRpc,
-  Answered,
   Batch,
   Caller,
   Counted,
@@ -31,7 +31,6 @@ import { journalQueue, marketStub } from "../stubs.ts";
 import { AccountLogic } from "./logic.ts";
 import { type AccountRates, Meter } from "./meter.ts";
 import { OpenSockets, type ReadToken } from "./open-sockets.ts";
-import type { Placed } from "./placing.ts";
 import { Tickets } from "./tickets.ts";
 
 /**
@@ -88,6 +87,10 @@ export class AccountShell extends ObjectShell implements AccountRpc {
     return this.#placed(caller, idempotency, () => this.#logic.place(caller, request, idempotency));
   }
 
+  async placeGroup(caller: Caller, request: GroupRequest, idempotency: Idempotency | null) {
+    return this.#placed(caller, idempotency, () => this.#logic.place(caller, request, idempotency));
+  }
+
   async refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null) {
     return this.#placed(caller, idempotency, () => this.#logic.refuse(caller, unread, idempotency));
   }
@@ -101,7 +104,7 @@ export class AccountShell extends ObjectShell implements AccountRpc {
     });
   }
 
-  #placed(caller: Caller, idempotency: Idempotency | null, place: () => Answered<Order> | Placed) {
+  #placed(caller: Caller, idempotency: Idempotency | null, place: () => ReturnType<AccountLogic["place"]>) {
     return this.#meter.countedOnce(caller, async () => {
       const placed = place();
       if ("result" in placed) return placed;
@@ -120,6 +123,10 @@ export class AccountShell extends ObjectShell implements AccountRpc {
   }
 
   async previewOrder(caller: Caller, request: OrderRequest) {
+    return this.#meter.counted(caller, () => this.#logic.preview(caller, request));
+  }
+
+  async previewGroup(caller: Caller, request: GroupRequest) {
     return this.#meter.counted(caller, () => this.#logic.preview(caller, request));
   }
 
@@ -145,11 +152,7 @@ export class AccountShell extends ObjectShell implements AccountRpc {
     return this.#meter.counted(caller, () => this.#logic.cancelAllAfter(caller, timeoutMs));
   }
 
-  async transfer(
-    caller: Caller,
-    wish: { kind: Transfer["kind"]; asset: string; amount: bigint },
-    idempotency: Idempotency | null,
-  ) {
+  async transfer(caller: Caller, wish: Pick<Transfer, "kind" | "asset" | "amount">, idempotency: Idempotency | null) {
     return this.#meter.countedOnce(caller, async () => this.#logic.transfer(caller, wish, idempotency));
   }
 
@@ -228,10 +231,7 @@ export class AccountShell extends ObjectShell implements AccountRpc {
   }
 
   async redeemTicket(ticket: string): Promise<Result<StreamCaller>> {
-    const redeemed = this.#tickets.redeem(ticket);
-    if (!redeemed.ok || !isKeyId(redeemed.value.sessionId)) return redeemed;
-    const key = this.#logic.keys.ticketed(redeemed.value.sessionId);
-    return key === undefined ? refuse({ code: "unauthenticated" }) : ok({ ...redeemed.value, key });
+    return this.#logic.keys.ticketed(this.#tickets.redeem(ticket));
   }
 
   async createKey(caller: Caller, key: NewApiKey) {

@@ -3,6 +3,7 @@ import { BALANCES_BEYOND } from "../balances.ts";
 import { HANDSHAKES_SCHEMA } from "../handshakes.ts";
 import { PARKINGS_SCHEMA } from "../parking.ts";
 import { API_KEYS_SCHEMA } from "./api-keys.ts";
+import { ACCOUNT_GROUPS_SCHEMA } from "./groups.ts";
 import { TICKETS_SCHEMA } from "./tickets.ts";
 
 /** What stored objects have is never edited: a change is a version of its own. */
@@ -74,4 +75,5 @@ export const ACCOUNT_VERSIONS = [
   TICKETS_SCHEMA,
   API_KEYS_SCHEMA,
   MOVES,
+  ACCOUNT_GROUPS_SCHEMA,
 ];

@@ -285,6 +285,7 @@ const KNOWN: ReadonlySet<string> = new Set<Command["kind"]>([
   "submit_held",
   "submit_iceberg",
   "submit_all",
+  "submit_group",
   "cancel",
   "replace",
 ]);
