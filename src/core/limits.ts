@@ -57,6 +57,8 @@ export const EXPLAIN_HOLDS_MAX = 200;
 export const EXPLAIN_LOTS_MAX = 200;
 /** Accounts whose portfolio one run of the cron takes a snapshot of: each is a call, and a run must end within its minute. */
 export const SNAPSHOTS_PER_RUN = 400;
+/** Entries of a position that its figures by first in, first out are made from: read one by one, in about 100 ms. */
+export const FIFO_STEPS_MAX = 5_000;
 /** Points of a performance: the account looks each of them up, which together takes it tens of ms. */
 export const PERFORMANCE_POINTS_MAX = 400;
 /** As many where nobody has asked for an interval: enough for a chart. */

@@ -4,7 +4,8 @@ import { JOURNAL_CALL_TIMEOUT_MS, SWEEP_LANES_MAX } from "../core/limits.ts";
 import type { Standing } from "../core/policies.ts";
 import { type Answered, ok, type Result, refuse } from "../core/result.ts";
 import { log } from "../log.ts";
-import type { AccountRpc, Caller, Counted, JournalPull, JournalRpc, LimiterRpc, MarketRpc } from "./protocol.ts";
+import type { Caller, Counted, JournalPull } from "./protocol.ts";
+import type { AccountRpc, JournalRpc, LimiterRpc, MarketRpc } from "./rpc.ts";
 
 /** The platform takes no more messages in one call. */
 const SEND_BATCH_MAX = 100;

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it, vi } from "vitest";
 import { checkStatement } from "../../scripts/ledger-check.ts";
 import { type BookedEntry, readStatement, type Statement } from "../../scripts/ledger-file.ts";
 import { STATEMENT_PAGE_ROWS } from "../../src/core/limits.ts";
-import type { wireBalanceExplained, wirePositionExplained } from "../../src/core/wire-history.ts";
+import type { wireBalanceExplained, wirePositionExplained, wirePositionLots } from "../../src/core/wire-history.ts";
 import { AccountObject } from "../../src/worker.ts";
 import { newKey, signed } from "../support/keys.ts";
 import {
@@ -287,6 +287,8 @@ describe("what makes a position", () => {
     expect(left.lots).toMatchObject([{ ref: both.lots[1]?.ref, seq: both.lots[1]?.seq, qty: "2.5" }]);
     expect(usd(left.lots[0]?.cost ?? "0")).toBe(paid(two) - (paid(two) * 5n) / 30n);
     expect(left.older_lots_qty).toBe("0");
+    const byLots = await ada.get<ReturnType<typeof wirePositionLots>>("/v1/positions/SOL-USD/lots");
+    expect(byLots.body).toMatchObject({ lots: left.lots, fifo: { cost_basis: left.lots[0]?.cost } });
     await trade(ada, "SOL-USD", "sell", { qty: "2.5" });
     expect(await explain()).toMatchObject({ lots: [], value: { qty: "0" }, older_lots_qty: "0" });
   });

@@ -24,6 +24,7 @@ const SCHEMA = ["zod", "@hono/zod-openapi"];
 /** What all objects share: messages, the ports' types, and the pieces that work over them. */
 const OBJECT_PIECES = [
   "objects/protocol.ts",
+  "objects/rpc.ts",
   "objects/calls.ts",
   "objects/ports.ts",
   "objects/schema.ts",
@@ -45,7 +46,8 @@ const TABLE: readonly Row[] = [
 
   ["objects/calls.ts", ["core/**"]],
   ["objects/protocol.ts", ["core/**", "zod", "objects/calls.ts"]],
-  ["objects/stubs.ts", ["core/**", "zod", "objects/protocol.ts", "cloudflare:workers"]],
+  ["objects/rpc.ts", ["core/**", "zod", "objects/calls.ts", "objects/protocol.ts"]],
+  ["objects/stubs.ts", ["core/**", "zod", "objects/protocol.ts", "objects/rpc.ts", "cloudflare:workers"]],
   ["objects/platform.ts", ["core/**", ...OBJECT_PIECES, ...PLATFORM]],
   ["objects/shell.ts", ["core/**", ...OBJECT_PIECES, "cloudflare:workers"]],
   ["objects/*.ts", ["core/**", "zod", ...OBJECT_PIECES]],
@@ -62,6 +64,7 @@ const TABLE: readonly Row[] = [
       ...PLATFORM,
     ],
   ],
+  ["objects/*/*-shell.ts", ["own/**", "core/**", "zod", ...OBJECT_PIECES, "objects/shell.ts"]],
   // Stubs and platform come to an object's logic as ports, or the simulator could not stand in for them.
   ["objects/*/**", ["own/**", "core/**", "zod", ...OBJECT_PIECES]],
 
@@ -105,6 +108,7 @@ function domainRows(name: string): Row[] {
     "bindings/**",
     "adapters/**",
     "objects/protocol.ts",
+    "objects/rpc.ts",
     "objects/stubs.ts",
   ];
   // Passwords need scrypt, and the platform's own crypto has none; codes of apps are a library's work.

@@ -113,6 +113,7 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   "post /v1/stream/tickets": { answers: 201 },
   "get /v1/positions/{symbol}": { params: symbol, answers: 200 },
   "get /v1/positions/{symbol}/explain": { params: symbol, answers: 200 },
+  "get /v1/positions/{symbol}/lots": { params: symbol, answers: 200 },
   "get /v1/account/balances/{asset}/explain": { params: () => ({ asset: "USD" }), answers: 200 },
 
   "post /v1/api-keys": { body: () => ({ name: "another", scopes: ["read"] }), answers: 201 },

@@ -19,11 +19,17 @@ export function mayRest({ price, leaves, timeInForce, trigger }: BookOrder): boo
   return timeInForce === "gtc" || timeInForce === "gtd" || timeInForce === "day";
 }
 
-/** The worst price that an order may get: its own limit, or the edge of the band around the reference price. */
-export function limitOf(rules: MarketRules, order: Pick<BookOrder, "side" | "price">, reference: bigint): bigint {
-  const { side, price } = order;
+/**
+ * The worst price that an order may get: its own limit, or the edge of the band around the reference price, which is asked for
+ * only then.
+ */
+export function limitOf(
+  rules: MarketRules,
+  { side, price }: Pick<BookOrder, "side" | "price">,
+  reference: () => bigint,
+): bigint {
   if (price !== null) return price;
-  const band = bandOf(reference, rules.priceBandBps, rules.tickSize);
+  const band = bandOf(reference(), rules.priceBandBps, rules.tickSize);
   return side === "buy" ? band.high : band.low;
 }
 
@@ -82,7 +88,7 @@ function trigger(turn: MarketTurn, order: WaitingOrder, reference: bigint): void
 
 /** The worst price that an order may get once it is triggered: an exit that buys was paid for up to its cap. */
 function worstPrice(rules: MarketRules, order: BookOrder, reference: bigint): bigint {
-  const worst = limitOf(rules, order, reference);
+  const worst = limitOf(rules, order, () => reference);
   const cap = order.price === null ? order.group?.cap : undefined;
   return cap !== undefined && cap < worst ? cap : worst;
 }

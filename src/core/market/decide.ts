@@ -69,7 +69,7 @@ function submit(turn: MarketTurn, account: string, command: Submit): void {
 /** What an order that comes in would meet, and why it is not taken; null when it is. */
 function judge(turn: MarketTurn, order: BookOrder, { order: { postOnly }, notAfter }: Submission) {
   const { state } = turn;
-  const limit = limitOf(state.rules, order, referenceNow(turn));
+  const limit = limitOf(state.rules, order, () => referenceNow(turn));
   const plan = order.trigger === undefined ? planMatch(state.book, order, limit, state.rules) : NO_PLAN;
   const late = notAfter !== null && Math.max(turn.ctx.now, state.at) > notAfter;
   return { plan, reason: late ? "submitted_too_late" : refusalOf(turn, order, postOnly, limit, plan) };

@@ -15,7 +15,7 @@ import { type MarketTurn, referenceNow } from "./turn.ts";
  */
 export function rehearsalOf(turn: MarketTurn, orders: readonly SubmitOrder[]): MarketTurn {
   const { state } = turn;
-  const reference = referenceNow(turn);
+  const reference = () => referenceNow(turn);
   const worstOf = ({ side, limitPrice: price }: SubmitOrder) => limitOf(state.rules, { side, price }, reference);
   const book = emptyBook();
   for (const side of ["buy", "sell"] as const) {

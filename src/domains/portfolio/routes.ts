@@ -1,7 +1,7 @@
 // Positions and the portfolio over HTTP.
 import type { Context } from "hono";
 import { wirePosition } from "../../core/wire.ts";
-import { wirePositionExplained } from "../../core/wire-history.ts";
+import { wirePositionExplained, wirePositionLots } from "../../core/wire-history.ts";
 import { send } from "../../http/answer.ts";
 import { asOfQuery } from "../../http/as-of.ts";
 import { type AppEnv, accessOf } from "../../http/context.ts";
@@ -14,6 +14,7 @@ import {
   portfolioOut,
   positionExplained,
   positionList,
+  positionLots,
   positionOut,
   snapshotOut,
   symbolPath,
@@ -21,6 +22,7 @@ import {
 import {
   explainPosition,
   type PortfolioContext,
+  readLots,
   readPortfolio,
   readPosition,
   type ValuedPosition,
@@ -63,6 +65,18 @@ const explanation = operation({
     200: answer(positionExplained, "The position and its entries"),
     ...problems(...TOKEN_CODES, "not_found"),
   },
+});
+const lots = operation({
+  method: "get",
+  path: "/v1/positions/{symbol}/lots",
+  ...door,
+  tags,
+  summary: "A position by its lots: cost and profit when the oldest units leave first",
+  description:
+    "`value` is the same position at average cost. Both count the same money: what one has made more by sales, what is left has cost " +
+    "it more. `fifo` is null for a position with more than 5,000 entries.",
+  request: { params: symbolPath },
+  responses: { 200: answer(positionLots, "The position and its lots"), ...problems(...TOKEN_CODES, "not_found") },
 });
 const portfolio = operation({
   method: "get",
@@ -129,6 +143,10 @@ export const portfolioRouter = createRouter()
       }),
       200,
     );
+  })
+  .openapi(lots, async (c) => {
+    const found = await readLots(contextOf(c), c.req.valid("param").symbol);
+    return send(c, found, (one) => ({ value: render(one.valued), ...wirePositionLots(one, one.valued.price) }), 200);
   })
   .openapi(portfolio, async (c) => {
     const found = await readPortfolio(contextOf(c), c.req.valid("query").as_of ?? null);

@@ -63,6 +63,23 @@ export const positionExplained = z
   })
   .openapi("ExplainedPosition");
 
+/** A position by its lots, oldest first. `fifo` is null for one with more than 5,000 entries. */
+export const positionLots = z
+  .object({
+    value: positionOut,
+    fifo: z
+      .object({
+        cost_basis: decimalOut,
+        avg_entry_price: decimalOut.nullable(),
+        unrealized_pnl: decimalOut,
+        realized_pnl: decimalOut,
+      })
+      .nullable(),
+    lots: z.array(lot),
+    older_lots_qty: decimalOut,
+  })
+  .openapi("PositionLots");
+
 /** Everything the account has, in USD; the weights of `allocation` add up to 10,000, or there are none. */
 export const portfolioOut = z
   .object({

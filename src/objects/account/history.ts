@@ -7,9 +7,11 @@ import {
   type BalanceExplained,
   balanceStep,
   entryOf,
+  fifoOf,
   openLots,
   type Period,
   type PositionExplained,
+  type PositionLots,
   type PositionStep,
   positionOf,
   positionStep,
@@ -26,7 +28,7 @@ import {
 } from "../../core/account/state.ts";
 import { decode } from "../../core/codec.ts";
 import { type ChainHead, GENESIS_HASH, isCustomerMoney, keyParts } from "../../core/ledger.ts";
-import { EXPLAIN_HOLDS_MAX, EXPLAIN_LOTS_MAX, STATEMENT_ENTRIES_MAX } from "../../core/limits.ts";
+import { EXPLAIN_HOLDS_MAX, EXPLAIN_LOTS_MAX, FIFO_STEPS_MAX, STATEMENT_ENTRIES_MAX } from "../../core/limits.ts";
 import type { PerformanceRecord, PerformanceWish } from "../../core/performance.ts";
 import { flatPosition, type Position } from "../../core/positions.ts";
 import { invariant, ok, type Result } from "../../core/result.ts";
@@ -42,6 +44,10 @@ interface Moment {
 }
 
 const BEGINNING: Moment = { seq: 0, at: 0 };
+
+/** The events after one by which units of an asset came or left, and a market's position with them. */
+const STEPS_OF_POSITION =
+  "moves.asset = ? AND moves.moved <> 0 AND moves.seq > ? AND journal.body ->> '$.position.symbol' = ?";
 
 /** What the owner may ask about an account's past. It reads, and never writes. */
 export class AccountHistory implements AccountPast {
@@ -87,16 +93,21 @@ export class AccountHistory implements AccountPast {
     const state = this.#state();
     const value = state.positions.get(symbol) ?? flatPosition(symbol);
     const { base } = rulesOf(state, symbol);
-    const after = "moves.asset = ? AND moves.moved <> 0 AND moves.seq > ? AND journal.body ->> '$.position.symbol' = ?";
-    const events = this.#moves(after, [base, cursor ?? 0, symbol], "ASC", limit + 1);
-    let before = this.#positionAt(symbol, cursor ?? 0) ?? flatPosition(symbol);
-    const steps = events.slice(0, limit).map((event) => {
-      const step = positionStep(before, event);
-      before = step.position;
-      return step;
-    });
+    const events = this.#moves(STEPS_OF_POSITION, [base, cursor ?? 0, symbol], "ASC", limit + 1);
+    const before = this.#positionAt(symbol, cursor ?? 0) ?? flatPosition(symbol);
+    const steps = stepsOf(before, events.slice(0, limit));
     const lots = openLots(value.qty, this.#acquisitions(symbol, base), EXPLAIN_LOTS_MAX);
     return ok({ value, steps, nextCursor: nextOf(events, limit), ...lots });
+  }
+
+  positionLots({ symbol }: { symbol: string }): Result<PositionLots> {
+    const state = this.#state();
+    const value = state.positions.get(symbol) ?? flatPosition(symbol);
+    const { base } = rulesOf(state, symbol);
+    const lots = openLots(value.qty, this.#acquisitions(symbol, base), EXPLAIN_LOTS_MAX);
+    const events = this.#moves(STEPS_OF_POSITION, [base, 0, symbol], "ASC", FIFO_STEPS_MAX + 1);
+    const fifo = events.length > FIFO_STEPS_MAX ? null : fifoOf(stepsOf(flatPosition(symbol), events));
+    return ok({ value, fifo, ...lots });
   }
 
   /** What brought units in, newest first; read one by one, since few are needed of what may be very many. */
@@ -230,6 +241,16 @@ export class AccountHistory implements AccountPast {
     );
     return rows.map(({ body }) => decode<AccountEvent>(body));
   }
+}
+
+/** What each of some events, in their order, did to a position. */
+function stepsOf(position: Position, events: readonly AccountEvent[]): PositionStep[] {
+  let before = position;
+  return events.map((event) => {
+    const step = positionStep(before, event);
+    before = step.position;
+    return step;
+  });
 }
 
 function inTheFuture(pointer: string) {

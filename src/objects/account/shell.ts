@@ -1,43 +1,38 @@
 // The account object's class: wires the logic and the sockets to the platform and decides nothing.
 import type { OrderRequest } from "../../core/account/admission.ts";
 import type { GroupRequest } from "../../core/account/grouping.ts";
-import type { AsOf, Period } from "../../core/account/history.ts";
 import type { ReplaceWish } from "../../core/account/replace.ts";
 import type { AccountStatus, Transfer } from "../../core/account/state.ts";
 import type { KeyOwner } from "../../core/api-keys.ts";
 import { SETTLE_WAIT_MS } from "../../core/limits.ts";
 import type { Side } from "../../core/order.ts";
-import type { PerformanceWish } from "../../core/performance.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
 import { platformPorts, waitAtMost, withTimeout } from "../platform.ts";
 import type {
-  AccountRpc,
   Batch,
   Caller,
-  Counted,
   Idempotency,
-  LedgerQuery,
   NewApiKey,
   OperatorAct,
-  OrderQuery,
   PageRequest,
   Snapshot,
   StreamCaller,
   UnreadOrder,
 } from "../protocol.ts";
-import { ObjectShell } from "../shell.ts";
+import type { AccountRpc } from "../rpc.ts";
 import { journalQueue, marketStub } from "../stubs.ts";
 import { AccountLogic } from "./logic.ts";
 import { type AccountRates, Meter } from "./meter.ts";
 import { OpenSockets, type ReadToken } from "./open-sockets.ts";
+import { ReadingShell } from "./reading-shell.ts";
 import { Tickets } from "./tickets.ts";
 
 /**
  * The account object, but for how it verifies tokens and how often its owner may call: objects know nothing of keys and
  * configuration, and worker.ts hands both in.
  */
-export class AccountShell extends ObjectShell implements AccountRpc {
+export class AccountShell extends ReadingShell implements AccountRpc {
   readonly #logic: AccountLogic;
   protected readonly operated: AccountLogic["operations"];
   readonly #tickets: Tickets;
@@ -77,6 +72,10 @@ export class AccountShell extends ObjectShell implements AccountRpc {
     this.#meter = new Meter({ rates, now: ports.now, admit: (caller) => this.#logic.enter(caller) });
     this.#logic.absence.lookForLost();
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('{"op":"ping"}', '{"type":"pong"}'));
+  }
+
+  protected get reading() {
+    return { logic: this.#logic, meter: this.#meter };
   }
 
   async admit(caller: Caller) {
@@ -156,69 +155,6 @@ export class AccountShell extends ObjectShell implements AccountRpc {
     return this.#meter.countedOnce(caller, async () => this.#logic.transfer(caller, wish, idempotency));
   }
 
-  async account(caller: Caller) {
-    return this.#read(caller, () => this.#logic.view());
-  }
-
-  async order(caller: Caller, by: { id: string } | { clientOrderId: string }) {
-    return this.#meter.counted(caller, () => {
-      if ("clientOrderId" in by) return this.#logic.byClientOrderId(by.clientOrderId) ?? refuse({ code: "not_found" });
-      const order = this.#logic.order(by.id);
-      return order === undefined ? refuse({ code: "not_found" }) : ok(order);
-    });
-  }
-
-  async orders(caller: Caller, query: OrderQuery) {
-    return this.#read(caller, () => this.#logic.reads.orders(query));
-  }
-
-  async fills(caller: Caller, query: PageRequest & { symbol: string | null; orderId: string | null }) {
-    return this.#read(caller, () => this.#logic.reads.fills(query));
-  }
-
-  async ledger(caller: Caller, query: LedgerQuery) {
-    return this.#read(caller, () => this.#logic.reads.ledger(query));
-  }
-
-  async transfers(caller: Caller, query: PageRequest & { kind: Transfer["kind"] }) {
-    return this.#read(caller, () => this.#logic.reads.transfers(query));
-  }
-
-  async positions(caller: Caller) {
-    return this.#read(caller, () => {
-      const { balances, seq, asOf } = this.#logic.view();
-      return { positions: [...this.#logic.state.positions.values()], balances, seq, asOf };
-    });
-  }
-
-  async stateAt(caller: Caller, asOf: AsOf) {
-    return this.#meter.counted(caller, () => this.#logic.history.stateAt(asOf));
-  }
-
-  async explainBalance(caller: Caller, query: PageRequest & { asset: string }) {
-    return this.#meter.counted(caller, () => this.#logic.history.explainBalance(query));
-  }
-
-  async explainPosition(caller: Caller, query: PageRequest & { symbol: string }) {
-    return this.#meter.counted(caller, () => this.#logic.history.explainPosition(query));
-  }
-
-  async statement(caller: Caller, period: Period) {
-    return this.#meter.counted(caller, () => this.#logic.history.statement(period));
-  }
-
-  async performance(caller: Caller, wish: PerformanceWish) {
-    return this.#meter.counted(caller, () => this.#logic.history.performance(wish));
-  }
-
-  async recordedPerformance(wish: PerformanceWish) {
-    return this.#logic.history.performance(wish);
-  }
-
-  #read<T>(caller: Caller, read: () => T): Promise<Counted<T>> {
-    return this.#meter.counted(caller, () => ok(read()));
-  }
-
   async streamTicket(caller: StreamCaller) {
     return this.#meter.counted(caller, () => {
       const secret = Buffer.from(crypto.getRandomValues(new Uint8Array(20))).toString("hex");
@@ -235,7 +171,7 @@ export class AccountShell extends ObjectShell implements AccountRpc {
   }
 
   async apiKeys(caller: Caller, query: PageRequest) {
-    return this.#read(caller, () => this.#logic.keys.page(query));
+    return this.read(caller, () => this.#logic.keys.page(query));
   }
 
   async revokeKey(caller: Caller, id: string) {

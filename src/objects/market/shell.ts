@@ -10,7 +10,8 @@ import type {
   PreviewCall,
 } from "../calls.ts";
 import { platformPorts, withTimeout } from "../platform.ts";
-import type { BookView, MarketRpc, OperatorAct, Snapshot } from "../protocol.ts";
+import type { BookView, OperatorAct, Snapshot } from "../protocol.ts";
+import type { MarketRpc } from "../rpc.ts";
 import { ObjectShell } from "../shell.ts";
 import { accountStub, journalQueue } from "../stubs.ts";
 import { MarketLogic } from "./logic.ts";
