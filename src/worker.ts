@@ -2,6 +2,7 @@
 import { createApp } from "./app.ts";
 import { loadConfig } from "./config.ts";
 import { consumeAudit } from "./domains/audit/consumer.ts";
+import { checkBooks, sumLiabilities } from "./domains/books/scheduled.ts";
 import { forgetKeys } from "./domains/edge/scheduled.ts";
 import { consumeMail } from "./domains/identity/consumer.ts";
 import { forgetSignIns } from "./domains/identity/scheduled.ts";
@@ -29,7 +30,8 @@ export default {
   fetch: (request, env, ctx) => app.fetch(request, env, ctx),
   scheduled: async (controller, env) => {
     const nowMs = controller.scheduledTime;
-    await Promise.all([sweep(env, nowMs), forgetKeys(env, nowMs), forgetSignIns(env, nowMs)]);
+    const forgetting = [forgetKeys(env, nowMs), forgetSignIns(env, nowMs)];
+    await Promise.all([sweep(env, nowMs), checkBooks(env), sumLiabilities(env), ...forgetting]);
   },
   queue: (batch, env) => {
     if (batch.queue.endsWith("-dlq")) return consumeDeadLetters(batch, env);

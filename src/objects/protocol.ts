@@ -7,6 +7,7 @@ import type { Preview } from "../core/account/preview.ts";
 import type { ReplaceWish } from "../core/account/replace.ts";
 import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/account/state.ts";
 import type { KeyOwner, PresentedKey } from "../core/api-keys.ts";
+import type { AccountExamRpc, MarketExamRpc } from "../core/exam.ts";
 import type { ChainHead, LedgerEntry } from "../core/ledger.ts";
 import type { Order, Side } from "../core/order.ts";
 import type { Scope } from "../core/permissions.ts";
@@ -25,7 +26,6 @@ import type {
   ReportCall,
 } from "./calls.ts";
 
-/** An act that happens once is answered to HTTP and by objects in one shape. */
 /** What is told of an order, or of many at once, is told to core as it is. */
 export type { Answered, Batch, BatchOutcome, UnreadOrder };
 
@@ -193,7 +193,7 @@ type AskedByCaller<T> = {
 };
 
 /** The account object's remote calls. Refusals are values; a throw is a bug. */
-export interface AccountRpc extends JournalRpc, AskedByCaller<AccountPast> {
+export interface AccountRpc extends JournalRpc, AccountExamRpc, AskedByCaller<AccountPast> {
   admit(caller: Caller): Promise<Counted<KeyOwner>>;
   placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
   refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;
@@ -265,7 +265,7 @@ export interface BookView {
 }
 
 /** The market object's remote calls. */
-export interface MarketRpc extends JournalRpc {
+export interface MarketRpc extends JournalRpc, MarketExamRpc {
   exchange(call: ExchangeCall): Promise<ExchangeAnswer>;
   preview(call: PreviewCall): Promise<PreviewAnswer>;
   shake(call: HandshakeCall): Promise<HandshakeAnswer>;

@@ -1,5 +1,6 @@
 // The only doorway to the objects and to the queue that they fill: names are made here, and faults are told apart here.
 import type { DurableObject } from "cloudflare:workers";
+import type { ExamRpc } from "../core/exam.ts";
 import { JOURNAL_CALL_TIMEOUT_MS } from "../core/limits.ts";
 import type { Standing } from "../core/policies.ts";
 import { type Answered, ok, type Result, refuse } from "../core/result.ts";
@@ -42,27 +43,33 @@ export function journalQueue(env: ObjectBindings): Queue {
 export type Journalled = Pick<JournalPull, "object" | "name">;
 
 /**
- * What an object says of its journal; null, with a line in the log, when it has no answer within
+ * What an object answers to those who look after the books; null, with a line in the log, when it has no answer within
  * {@link JOURNAL_CALL_TIMEOUT_MS}. The name must be an object's own, since asking makes one.
  */
-export async function askJournal<T>(
-  env: Pick<ObjectBindings, "ACCOUNT" | "MARKET">,
-  { object, name }: Journalled,
-  ask: (journal: JournalRpc) => Promise<T>,
-): Promise<T | null> {
+export async function askWithin<T>({ object, name }: Journalled, ask: () => Promise<T>): Promise<T | null> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error("no answer in time")), JOURNAL_CALL_TIMEOUT_MS);
   });
   try {
-    const journal: JournalRpc = object === "account" ? env.ACCOUNT.getByName(name) : env.MARKET.getByName(name);
-    return await Promise.race([ask(journal), timeout]);
+    return await Promise.race([ask(), timeout]);
   } catch (error) {
     log("error", "journal_unreachable", { object, name, message: String(error) });
     return null;
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** What an object says of its journal, or of itself: as {@link askWithin}. */
+export function askJournal<T>(
+  env: Pick<ObjectBindings, "ACCOUNT" | "MARKET">,
+  { object, name }: Journalled,
+  ask: (journal: JournalRpc & ExamRpc) => Promise<T>,
+): Promise<T | null> {
+  return askWithin({ object, name }, () =>
+    ask(object === "account" ? env.ACCOUNT.getByName(name) : env.MARKET.getByName(name)),
+  );
 }
 
 /** Has the read model fetch these journals from where it is. False, with a line in the log, when the queue takes it not. */

@@ -16,6 +16,7 @@ const DOMAINS = [
   "media",
   "notifications",
   "ops",
+  "books",
 ];
 
 const HONO = ["hono", "hono/**"];
@@ -34,6 +35,7 @@ const OBJECT_PIECES = [
   "objects/balances.ts",
   "objects/memory.ts",
   "objects/stored.ts",
+  "objects/exam.ts",
 ];
 const PLATFORM = ["cloudflare:workers", "node:crypto"];
 
