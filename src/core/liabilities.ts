@@ -4,7 +4,7 @@ import type { Amount } from "./exam.ts";
 import { formatUnits } from "./ledger.ts";
 
 /** Amounts as they are shown and hashed: decimals in shortest form, assets in order, none of which there is nothing. */
-export type ShownSums = (readonly [asset: string, amount: string])[];
+export type ShownSums = readonly (readonly [asset: string, amount: string])[];
 
 /** One customer's part in a round. */
 export interface ShownLeaf {
