@@ -38,7 +38,10 @@ function toldProof({ proof, wrong }: ProofVerdict, root: string | null): 0 | 1 {
   console.log(`ok     ${proof.path.length} steps lead to the root ${proof.root}, no sum on the way is negative`);
   console.log(`ok     all customers together have ${text(proof.totals)}`);
   if (root !== null) console.log("ok     that is the root that was given");
-  else console.log("       Compare the root with what GET /v1/system/liabilities says of this round, and others have kept.");
+  else
+    console.log(
+      "       Compare the root with what GET /v1/system/liabilities says of this round, and others have kept.",
+    );
   return 0;
 }
 

@@ -162,7 +162,9 @@ describe("a proof fails", () => {
   it("with assets twice, or out of order", async () => {
     const [proof] = await proofs([customer(1, 5n, 5n)]);
     expect(wrongOf({ ...proof, balances: proof?.balances.toReversed() })).toContain("not in its place");
-    expect(wrongOf({ ...proof, balances: [...(proof?.balances ?? []), proof?.balances[1]] })).toContain("not in its place");
+    expect(wrongOf({ ...proof, balances: [...(proof?.balances ?? []), proof?.balances[1]] })).toContain(
+      "not in its place",
+    );
   });
 
   it("against another root than its own, and where it is no JSON", async () => {

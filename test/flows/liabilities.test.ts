@@ -7,7 +7,15 @@ import { joinedSums } from "../../src/core/liabilities.ts";
 import { sumLiabilities } from "../../src/domains/books/scheduled.ts";
 import { AccountObject } from "../../src/worker.ts";
 import { enroll } from "../support/readmodel.ts";
-import { anotherToken, call, expectProblem, stopClock, type Trader, trader, type WirePage } from "../support/session.ts";
+import {
+  anotherToken,
+  call,
+  expectProblem,
+  stopClock,
+  type Trader,
+  trader,
+  type WirePage,
+} from "../support/session.ts";
 
 const HOUR = 3_600_000;
 interface Round {
@@ -27,7 +35,10 @@ let round: Round;
 
 const rounds = async () => (await call<WirePage<Round>>("GET", "/v1/system/liabilities")).body.data;
 const proofOf = (who: Trader, name = round.round) => who.get<Proof>(`/v1/account/liabilities/${name}`);
-const rows = (query: string, ...values: (string | number)[]) => env.DB.prepare(query).bind(...values).all();
+const rows = (query: string, ...values: (string | number)[]) =>
+  env.DB.prepare(query)
+    .bind(...values)
+    .all();
 
 async function newcomer(usd?: string): Promise<Trader> {
   const who = await trader(usd === undefined ? {} : { usd });
@@ -122,7 +133,10 @@ describe("the next rounds", () => {
 
   it("come in pages, newest first", async () => {
     const first = await call<WirePage<Round>>("GET", "/v1/system/liabilities?limit=2");
-    const second = await call<WirePage<Round>>("GET", `/v1/system/liabilities?limit=2&cursor=${first.body.next_cursor}`);
+    const second = await call<WirePage<Round>>(
+      "GET",
+      `/v1/system/liabilities?limit=2&cursor=${first.body.next_cursor}`,
+    );
     expect([...first.body.data, ...second.body.data]).toEqual(await rounds());
     expect(second.body.next_cursor).toBeNull();
   });
@@ -142,7 +156,10 @@ describe("the next rounds", () => {
     );
     expect((await sumLiabilities(env))?.phase).toBe("done");
     const [big] = (await rounds()) as [Round];
-    const { results } = await rows("SELECT storey, count(*) AS n FROM liability_nodes WHERE round = ? GROUP BY storey", hour);
+    const { results } = await rows(
+      "SELECT storey, count(*) AS n FROM liability_nodes WHERE round = ? GROUP BY storey",
+      hour,
+    );
     expect(results).toEqual([
       { storey: 0, n: 706 },
       { storey: 1, n: 3 },

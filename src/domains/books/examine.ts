@@ -16,7 +16,7 @@ import {
 import { checkMarks } from "../../db/books-tables.ts";
 import { type Database, type DatabaseBinding, database, type Guarded, guardD1 } from "../../db/client.ts";
 import type { ObjectKind } from "../../db/read-model.ts";
-import { accountStub, askJournal, askWithin, marketStub, type ObjectBindings } from "../../objects/stubs.ts";
+import { answerOf, askInWalk, askJournal, marketStub, type ObjectBindings } from "../../objects/stubs.ts";
 import { type BreakRow, type Found, mended, openBreaksOf } from "./breaks.ts";
 import { readCopies, type Wanted } from "./copies.ts";
 
@@ -103,7 +103,7 @@ function unjudge(cuts: readonly Cut[], symbol: string, because: string): void {
 
 async function toldBy(env: BooksBindings, cut: Cut, names: readonly string[]): Promise<Map<string, number> | null> {
   const { symbol, seq } = cut;
-  const told = await askWithin({ object: "market", name: symbol }, async () =>
+  const told = await answerOf({ object: "market", name: symbol }, async () =>
     marketStub(env, symbol).toldBy(seq, [...names]),
   );
   if (told === null) cut.unjudged ??= `${symbol} could not be asked`;
@@ -128,7 +128,7 @@ async function askAccount(env: BooksBindings, { wanted, copy }: Asked, cuts: { s
 async function owedTo(env: BooksBindings, symbol: string, account: string, from: number, to: number) {
   const amounts: Amount[] = [];
   for (let after = from; after < to; ) {
-    const part = await askWithin({ object: "market", name: symbol }, async () =>
+    const part = await answerOf({ object: "market", name: symbol }, async () =>
       marketStub(env, symbol).owed(account, after, to),
     );
     if (part === null || part.upTo <= after) return null;
@@ -230,5 +230,5 @@ function judgedKinds(figures: Figures | null, compared: Compared | null): BreakK
 
 /** What an account owed its customer at a time, with a salt; null while it cannot say. */
 export function askOwed(env: BooksBindings, name: string, atMs: number) {
-  return askWithin({ object: "account", name }, async () => accountStub(env, name).owedAt(atMs));
+  return askInWalk(env, name, (account) => account.owedAt(atMs));
 }

@@ -6,6 +6,7 @@ import type { AccountStatus, Transfer } from "../../core/account/state.ts";
 import { isKeyId, type KeyOwner } from "../../core/api-keys.ts";
 import { SETTLE_WAIT_MS } from "../../core/limits.ts";
 import type { Order, Side } from "../../core/order.ts";
+import type { PerformanceWish } from "../../core/performance.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
 import { makeSalt, platformPorts, waitAtMost, withTimeout } from "../platform.ts";
@@ -201,6 +202,14 @@ export class AccountShell extends ObjectShell implements AccountRpc {
 
   async statement(caller: Caller, period: Period) {
     return this.#meter.counted(caller, () => this.#logic.history.statement(period));
+  }
+
+  async performance(caller: Caller, wish: PerformanceWish) {
+    return this.#meter.counted(caller, () => this.#logic.history.performance(wish));
+  }
+
+  async recordedPerformance(wish: PerformanceWish) {
+    return this.#logic.history.performance(wish);
   }
 
   #read<T>(caller: Caller, read: () => T): Promise<Counted<T>> {
