@@ -128,9 +128,11 @@ export function settledSums(sums: Sums, cuts: readonly Cut[]): Sums {
   const settled = copyOf(sums);
   for (const { unjudged, booked, now, clearing } of cuts) {
     for (const asset of new Set([booked, now, clearing].flatMap((units) => Object.keys(units)))) {
+      const open = (unjudged === null ? -(booked[asset] ?? 0n) : (clearing[asset] ?? 0n)) + (now[asset] ?? 0n);
+      // Whoever has only told each other of orders has booked nothing: such an asset may be nobody's yet.
+      if (open === 0n) continue;
       const line = settled[asset];
       invariant(line !== undefined, `${asset} was booked and not added`);
-      const open = (unjudged === null ? -(booked[asset] ?? 0n) : (clearing[asset] ?? 0n)) + (now[asset] ?? 0n);
       line.in_flight += open;
       line.clearing -= open;
     }

@@ -138,8 +138,8 @@ export function compare(figures: Figures, copy: Copy, windows: Windows, now: num
     ...balanceFindings(then, copy),
     ...countFindings(then, copy),
     ...chainFindings(then, copy),
-    ...compared.findings.slice(0, CHECK_BREAKS_MAX),
-    ...(ofOrders?.findings.slice(0, CHECK_BREAKS_MAX) ?? []),
+    ...notTooMany(compared.findings, entries.also.map(String)),
+    ...notTooMany(ofOrders?.findings ?? [], orders.also),
   ];
   return {
     findings,
@@ -148,6 +148,13 @@ export function compare(figures: Figures, copy: Copy, windows: Windows, now: num
     entriesAfter: compared.after,
     ordersSeen: ofOrders !== null,
   };
+}
+
+/** Those that are open already are told again in any case: left out, they would count as mended. */
+function notTooMany(findings: readonly Finding[], open: readonly string[]): Finding[] {
+  const known = findings.filter(({ subject }) => open.includes(subject));
+  const fresh = findings.filter(({ subject }) => !open.includes(subject));
+  return [...known, ...fresh.slice(0, Math.max(0, CHECK_BREAKS_MAX - known.length))];
 }
 
 function headFindings(figures: Figures, { applied }: Copy, now: number): Finding[] {

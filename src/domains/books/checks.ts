@@ -1,6 +1,6 @@
 // A check goes round all objects in slices. What it has added up is in D1, so that any run of the cron goes on where the last
 // one ended; a slice that two have done at once counts once.
-import { and, asc, desc, eq, isNotNull, isNull, sql } from "drizzle-orm";
+import { and, asc, desc, eq, getTableColumns, isNotNull, isNull, type SQL, sql } from "drizzle-orm";
 import { decode, encode } from "../../core/codec.ts";
 import {
   addMoney,
@@ -59,17 +59,24 @@ export async function currentCheck(db: Database, now: number): Promise<Guarded<C
   const underWay = row !== undefined && row.finishedAt === null && row.phase !== "given_up";
   if (underWay && now - row.startedAt < CHECK_GIVEN_UP_MS) return { ok: true, value: row };
   if (!underWay && row !== undefined && now - row.startedAt < CHECK_EVERY_MS) return { ok: true, value: null };
-  const begun = beginning(now);
-  const write = await guardD1(
+  const begun = await guardD1(
     db.batch([
       db
         .update(checks)
         .set({ phase: "given_up" })
         .where(and(isNull(checks.finishedAt), eq(checks.id, row?.id ?? ""))),
-      db.insert(checks).values(begun),
+      db.insert(checks).select(unlessBegun(now)).returning(),
     ]),
   );
-  return write.ok ? { ok: true, value: begun } : write;
+  return begun.ok ? { ok: true, value: begun.value[1][0] ?? null } : begun;
+}
+
+/** Another run of the cron may have seen the same, and begun. */
+function unlessBegun(now: number): SQL {
+  const row = beginning(now);
+  const values = Object.keys(getTableColumns(checks)).map((key) => sql`${row[key as keyof CheckRow]}`);
+  return sql`SELECT ${sql.join(values, sql`, `)} WHERE NOT EXISTS
+    (SELECT 1 FROM checks WHERE started_at > ${now - CHECK_EVERY_MS} AND phase <> 'given_up')`;
 }
 
 function beginning(startedAt: number): CheckRow {
