@@ -21,7 +21,10 @@ import { type BreakRow, type Found, mended, openBreaksOf } from "./breaks.ts";
 import { readCopies, type Wanted } from "./copies.ts";
 
 /** What checks are made with. */
-export type BooksBindings = DatabaseBinding & ObjectBindings;
+export interface BooksBindings extends DatabaseBinding, ObjectBindings {
+  /** How long a report is waited for, if not {@link CHECK_PAIR_PAUSE_MS}: simulated time has no pauses. */
+  pairPauseMs?: number;
+}
 
 /** Where the next check goes on in an object. */
 export type Mark = typeof checkMarks.$inferSelect;
@@ -120,7 +123,7 @@ async function askAccount(env: BooksBindings, { wanted, copy }: Asked, cuts: { s
       exam?.figures?.booked.some((one) => one.symbol === symbol && one.rseq < rseq),
     );
     if (!late || tries === CHECK_PAIR_TRIES) return exam;
-    await new Promise((resolve) => setTimeout(resolve, CHECK_PAIR_PAUSE_MS));
+    await new Promise((resolve) => setTimeout(resolve, env.pairPauseMs ?? CHECK_PAIR_PAUSE_MS));
   }
 }
 
