@@ -3,7 +3,8 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { CHECK_ACCOUNTS_MAX, CHECK_EVERY_MS, CHECK_GIVEN_UP_MS, CHECK_MS_MAX, CHECK_ROWS_MAX } from "../../src/core/limits.ts";
-import type { CheckRow } from "../../src/domains/books/checks.ts";
+import { database } from "../../src/db/client.ts";
+import { accountsQuery, type CheckRow } from "../../src/domains/books/checks.ts";
 import { checkBooks } from "../../src/domains/books/scheduled.ts";
 import { faultyD1 } from "../projections/queue.ts";
 import { applied, breaksBy, invariants, wholeCheck } from "../support/books.ts";
@@ -103,6 +104,15 @@ describe("a check", () => {
     expect(said.breaks?.by_kind).toEqual({ unreachable: 11 });
     expect((await wholeCheck()).breaks).toEqual({ total: 0, by_kind: {} });
     silent.mockRestore();
+  });
+});
+
+describe("whom a check comes to", () => {
+  it("is found by index, whoever D1 knows by either way", async () => {
+    const { sql, params } = database(env).all(accountsQuery("acc_0", 20)).getQuery();
+    const plan = (await d1(`EXPLAIN QUERY PLAN ${sql}`, ...(params as string[]))).results.map((row) => String(row["detail"]));
+    expect(plan.filter((line) => line.startsWith("SCAN"))).toEqual([]);
+    expect(plan.join()).not.toContain("TEMP B-TREE");
   });
 });
 

@@ -173,12 +173,15 @@ async function accountsStep(
   return { ok: true, value: { row: { ...counted, position: last }, state, examined: examined.value } };
 }
 
+/** What {@link accountsAfter} asks. */
+export function accountsQuery(after: string, most: number): SQL {
+  return sql`SELECT id AS name FROM accounts WHERE id > ${after}
+    UNION SELECT name FROM projection_heads WHERE object = 'account' AND name > ${after} ORDER BY 1 LIMIT ${most}`;
+}
+
 /** Whoever D1 knows, by sign-up or by a journal, after a name. */
 export async function accountsAfter(db: Database, after: string, most: number): Promise<Guarded<string[]>> {
-  const found = await guardD1(
-    db.all<{ name: string }>(sql`SELECT id AS name FROM accounts WHERE id > ${after}
-      UNION SELECT name FROM projection_heads WHERE object = 'account' AND name > ${after} ORDER BY 1 LIMIT ${most}`),
-  );
+  const found = await guardD1(db.all<{ name: string }>(accountsQuery(after, most)));
   return found.ok ? { ok: true, value: found.value.map(({ name }) => name) } : found;
 }
 
