@@ -93,7 +93,12 @@ describe("a read model that is as its object", () => {
 
   it("may be late: what it has not applied is not asked for, what has moved since only has to be there", () => {
     const late = applied({
-      orders: { rows: [order("ord_a", { status: "filled" }), order("ord_b"), order("ord_c", { seq: 7 })], upTo: null, also: [], moved: ["ord_a"] },
+      orders: {
+        rows: [order("ord_a", { status: "filled" }), order("ord_b"), order("ord_c", { seq: 7 })],
+        upTo: null,
+        also: [],
+        moved: ["ord_a"],
+      },
       entries: { rows: marks.slice(0, 1), upTo: null, also: [] },
       ...{ seq: 3, head: marks[0] ?? null, entryCount: 1 },
     });
@@ -135,7 +140,9 @@ describe("a difference is found", () => {
     ],
     [
       "in an order",
-      { orders: { rows: [copied(order("ord_a", { hold: 51n, status: "filled" })), copied(order("ord_b"))], upTo: null } },
+      {
+        orders: { rows: [copied(order("ord_a", { hold: 51n, status: "filled" })), copied(order("ord_b"))], upTo: null },
+      },
       { kind: "order", subject: "ord_a", expected: "status new, hold 50", found: "status filled, hold 51" },
     ],
     [
@@ -188,7 +195,8 @@ describe("a difference is found", () => {
 
   it("in what an entry says, by the hash of its text; also where that cannot be written down", () => {
     const forge = (change: Partial<CopiedEntry>) =>
-      compare(figures(), copy({ entries: { rows: [FIRST, { ...SECOND, ...change }], upTo: null } }), ALL, NOW).claims[1];
+      compare(figures(), copy({ entries: { rows: [FIRST, { ...SECOND, ...change }], upTo: null } }), ALL, NOW)
+        .claims[1];
     for (const change of [{ ref: "dep_2" }, { at: 1 }, { postings: [] }, { kind: "fill" }]) {
       const claim = forge(change);
       expect(sha256(claim?.text ?? "")).not.toBe(claim?.hash);
@@ -233,7 +241,13 @@ describe("a window", () => {
     });
     const theirs = copy({
       orders: { rows: [copied(order("ord_a", { hold: 1n })), copied(order("ord_b", { hold: 2n }))], upTo: null },
-      entries: { rows: [{ ...FIRST, hash: "cc" }, { ...SECOND, hash: "dd" }], upTo: null },
+      entries: {
+        rows: [
+          { ...FIRST, hash: "cc" },
+          { ...SECOND, hash: "dd" },
+        ],
+        upTo: null,
+      },
     });
     expect(found(figures(mine), theirs, windows).map(({ kind, subject }) => [kind, subject])).toEqual([
       ["entry", "1"],

@@ -2,7 +2,13 @@
 // and of large objects each has its turn.
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import { CHECK_ACCOUNTS_MAX, CHECK_EVERY_MS, CHECK_GIVEN_UP_MS, CHECK_MS_MAX, CHECK_ROWS_MAX } from "../../src/core/limits.ts";
+import {
+  CHECK_ACCOUNTS_MAX,
+  CHECK_EVERY_MS,
+  CHECK_GIVEN_UP_MS,
+  CHECK_MS_MAX,
+  CHECK_ROWS_MAX,
+} from "../../src/core/limits.ts";
 import { database } from "../../src/db/client.ts";
 import { accountsQuery, type CheckRow } from "../../src/domains/books/checks.ts";
 import { checkBooks } from "../../src/domains/books/scheduled.ts";
@@ -16,7 +22,10 @@ const PEOPLE = CHECK_ACCOUNTS_MAX + 5;
 const people: Trader[] = [];
 let operator: Trader;
 
-const d1 = (query: string, ...values: (string | number)[]) => env.DB.prepare(query).bind(...values).all();
+const d1 = (query: string, ...values: (string | number)[]) =>
+  env.DB.prepare(query)
+    .bind(...values)
+    .all();
 const fresh = () => d1("DELETE FROM checks");
 
 /** A clock on which every slice takes all the time that there is. */
@@ -42,7 +51,8 @@ describe("a check", () => {
   it("ends when its time is over, and goes on where it was", async () => {
     await fresh();
     const seen: (CheckRow | null)[] = [];
-    for (let tries = 0; tries < 20 && seen.at(-1)?.phase !== "done"; tries += 1) seen.push(await checkBooks(env, slow()));
+    for (let tries = 0; tries < 20 && seen.at(-1)?.phase !== "done"; tries += 1)
+      seen.push(await checkBooks(env, slow()));
     expect(seen.length).toBeGreaterThan(2);
     expect(new Set(seen.map((row) => row?.id)).size).toBe(1);
     expect((await invariants()).counts).toMatchObject({ accounts: PEOPLE, entries: PEOPLE });
@@ -71,7 +81,9 @@ describe("a check", () => {
     silent.mockRestore();
     const third = await checkBooks(env, () => at + CHECK_EVERY_MS + CHECK_GIVEN_UP_MS);
     expect(third?.phase).toBe("done");
-    expect((await d1("SELECT phase FROM checks WHERE id = ?", second?.id ?? "")).results).toEqual([{ phase: "given_up" }]);
+    expect((await d1("SELECT phase FROM checks WHERE id = ?", second?.id ?? "")).results).toEqual([
+      { phase: "given_up" },
+    ]);
   });
 
   it("finds nothing while D1 fails, whichever call it is, and comes to the same in the end", async () => {
@@ -110,7 +122,9 @@ describe("a check", () => {
 describe("whom a check comes to", () => {
   it("is found by index, whoever D1 knows by either way", async () => {
     const { sql, params } = database(env).all(accountsQuery("acc_0", 20)).getQuery();
-    const plan = (await d1(`EXPLAIN QUERY PLAN ${sql}`, ...(params as string[]))).results.map((row) => String(row["detail"]));
+    const plan = (await d1(`EXPLAIN QUERY PLAN ${sql}`, ...(params as string[]))).results.map((row) =>
+      String(row["detail"]),
+    );
     expect(plan.filter((line) => line.startsWith("SCAN"))).toEqual([]);
     expect(plan.join()).not.toContain("TEMP B-TREE");
   });

@@ -19,7 +19,11 @@ export function scheduleChecks(world: World, seed: number, untilMs: number, foun
       async () => {
         const done = await world.checkBooks();
         world.count(done ? "books_checked" : "books_left");
-        found.push(...openBreaks(world).filter(({ kind }) => !MAY_PASS.has(kind)).map(textOf));
+        found.push(
+          ...openBreaks(world)
+            .filter(({ kind }) => !MAY_PASS.has(kind))
+            .map(textOf),
+        );
       },
       "awaited",
     );
