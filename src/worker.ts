@@ -2,6 +2,7 @@
 import { createApp } from "./app.ts";
 import { loadConfig } from "./config.ts";
 import { consumeAudit } from "./domains/audit/consumer.ts";
+import { checkBooks, sumLiabilities } from "./domains/books/scheduled.ts";
 import { forgetKeys } from "./domains/edge/scheduled.ts";
 import { consumeMail } from "./domains/identity/consumer.ts";
 import { forgetSignIns } from "./domains/identity/scheduled.ts";
@@ -31,7 +32,8 @@ export default {
   scheduled: async (controller, env) => {
     const nowMs = controller.scheduledTime;
     const snapshots = snapshotPortfolios(env, nowMs, loadConfig(env).priceSeed);
-    await Promise.all([sweep(env, nowMs), snapshots, forgetKeys(env, nowMs), forgetSignIns(env, nowMs)]);
+    const books = [checkBooks(env), sumLiabilities(env)];
+    await Promise.all([sweep(env, nowMs), snapshots, ...books, forgetKeys(env, nowMs), forgetSignIns(env, nowMs)]);
   },
   queue: (batch, env) => {
     if (batch.queue.endsWith("-dlq")) return consumeDeadLetters(batch, env);

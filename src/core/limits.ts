@@ -171,3 +171,48 @@ export const MFA_TOKEN_TTL_MS = 300_000;
 export const STEP_UP_MS = 600_000;
 /** Earlier sign-ins that a new one is compared with: a year of one a day, and more than anybody has devices. */
 export const DEVICES_REMEMBERED_MAX = 400;
+/** Accounts that a check looks at together: their rows are one D1 batch of some 3 MB at most, and each is one call. */
+export const CHECK_ACCOUNTS_MAX = 20;
+/** Orders and entries of one object that a check compares row by row, from where the last one ended: it goes round. */
+export const CHECK_ROWS_MAX = 100;
+/** Breaks of one object in a check: what is wrong throughout is said often enough. */
+export const CHECK_BREAKS_MAX = 50;
+/** Time for checks, and for liabilities, in one run of the cron, which rings every minute. */
+export const CHECK_MS_MAX = 20_000;
+/** Slices in one run of the cron: D1 takes a thousand statements in each, and a slice is some fifteen. */
+export const CHECK_SLICES_MAX = 50;
+/** Pause between the beginnings of two checks: each wakes every account. */
+export const CHECK_EVERY_MS = 600_000;
+/** Age of a check that has not ended from which on it is left, and another one begins: it met what it cannot go on with. */
+export const CHECK_GIVEN_UP_MS = 21_600_000;
+/** How long finished checks are kept: one is a row. */
+export const CHECKS_KEPT_MS = 30 * 86_400_000;
+/** Accounts without an answer that a check asks once more at its end; of further ones it says that it could not judge. */
+export const CHECK_UNREACHED_MAX = 500;
+/** Age of the last finished check from which on it is called stale: three checks should have ended since. */
+export const CHECK_STALE_MS = 1_800_000;
+/** How long D1 may lack what an object has journalled before that is a break: the queue's ten retries are over by then. */
+export const CHECK_LAG_MS = 3_600_000;
+/** Tries to ask an account that has not applied a report yet, and the pause between: reports take some milliseconds. */
+export const CHECK_PAIR_TRIES = 3;
+export const CHECK_PAIR_PAUSE_MS = 200;
+/** Rows that an examined object looks back over for its last entry: a few ms. */
+export const EXAM_HEAD_ROWS_MAX = 2_000;
+/** Rows after the last that D1 has applied which an examined account looks through: more is lag, and waits. */
+export const EXAM_MOVED_ROWS_MAX = 5_000;
+/** Open orders up to which an examined market looks through its book: some 50 ms. */
+export const EXAM_ORDERS_MAX = 50_000;
+/** Reports whose money a market adds up at once for a check: a few ms. */
+export const EXAM_OWED_ROWS_MAX = 1_000;
+/** How long after the full hour a round of liabilities begins: objects' clocks must have passed it. */
+export const LIABILITY_GRACE_MS = 30_000;
+/** How long a round waits for accounts that do not answer, before it is closed without them, and says so. */
+export const LIABILITY_WAIT_MS = 1_800_000;
+/** Accounts asked at once for a round; each answers with a few balances. */
+export const LIABILITY_ACCOUNTS_MAX = 50;
+/** Nodes of one storey of the tree that are folded together: 2^8, so that only every eighth level is stored. */
+export const LIABILITY_BLOCK_NODES = 256;
+/** How long one may ask for a proof; roots are kept for ever. A round of 100,000 accounts has 40 MB of nodes. */
+export const LIABILITY_NODES_KEPT_MS = 3 * 86_400_000;
+/** Nodes forgotten in one run of the cron: more than rounds of 100,000 accounts bring in a minute. */
+export const LIABILITY_FORGET_MAX = 5_000;

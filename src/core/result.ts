@@ -67,6 +67,7 @@ export type PlainCode =
   | "idempotency_key_reused"
   | "idempotency_answer_not_kept"
   | "already_listed"
+  | "break_closed"
   | "payload_too_large"
   | "unsupported_media_type"
   | "malformed_json"

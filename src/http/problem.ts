@@ -37,6 +37,7 @@ export const CATALOGUE: Readonly<Record<RefusalCode, CatalogueEntry>> = {
   last_admin: { status: 409, title: "Last admin" },
   mfa_already_on: { status: 409, title: "Second factor on already" },
   account_not_empty: { status: 409, title: "Account not empty" },
+  break_closed: { status: 409, title: "Break closed already" },
   order_not_open: { status: 409, title: "Order no longer open" },
   already_listed: { status: 409, title: "Block listed already" },
   replace_pending: { status: 409, title: "Order change under way" },

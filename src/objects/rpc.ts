@@ -7,6 +7,7 @@ import type { Preview } from "../core/account/preview.ts";
 import type { ReplaceWish } from "../core/account/replace.ts";
 import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/account/state.ts";
 import type { KeyOwner } from "../core/api-keys.ts";
+import type { AccountExamRpc, MarketExamRpc } from "../core/exam.ts";
 import type { LedgerEntry } from "../core/ledger.ts";
 import type { Order, Side } from "../core/order.ts";
 import type { PerformanceRecord, PerformanceWish } from "../core/performance.ts";
@@ -63,7 +64,7 @@ type AskedByCaller<T> = {
 };
 
 /** The account object's remote calls. Refusals are values; a throw is a bug. */
-export interface AccountRpc extends JournalRpc, AskedByCaller<AccountPast> {
+export interface AccountRpc extends JournalRpc, AccountExamRpc, AskedByCaller<AccountPast> {
   admit(caller: Caller): Promise<Counted<KeyOwner>>;
   /** As {@link AccountPast.performance}, for the record of all accounts. */
   recordedPerformance(wish: PerformanceWish): Promise<Result<PerformanceRecord>>;
@@ -124,7 +125,7 @@ export interface AccountRpc extends JournalRpc, AskedByCaller<AccountPast> {
 }
 
 /** The market object's remote calls. */
-export interface MarketRpc extends JournalRpc {
+export interface MarketRpc extends JournalRpc, MarketExamRpc {
   exchange(call: ExchangeCall): Promise<ExchangeAnswer>;
   preview(call: PreviewCall): Promise<PreviewAnswer>;
   shake(call: HandshakeCall): Promise<HandshakeAnswer>;

@@ -1,5 +1,6 @@
 // The only doorway to the objects and to the queue that they fill: names are made here, and faults are told apart here.
 import type { DurableObject } from "cloudflare:workers";
+import type { ExamRpc } from "../core/exam.ts";
 import { JOURNAL_CALL_TIMEOUT_MS, SWEEP_LANES_MAX } from "../core/limits.ts";
 import type { Standing } from "../core/policies.ts";
 import { type Answered, ok, type Result, refuse } from "../core/result.ts";
@@ -46,7 +47,7 @@ export type Journalled = Pick<JournalPull, "object" | "name">;
  * What an object answers to those who look after all of them; null, with a line in the log, when it has no answer within
  * {@link JOURNAL_CALL_TIMEOUT_MS}, or throws. The name must be an object's own, since asking makes one.
  */
-async function answerOf<T>({ object, name }: Journalled, asked: () => Promise<T>): Promise<T | null> {
+export async function answerOf<T>({ object, name }: Journalled, asked: () => Promise<T>): Promise<T | null> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error("no answer in time")), JOURNAL_CALL_TIMEOUT_MS);
@@ -61,11 +62,11 @@ async function answerOf<T>({ object, name }: Journalled, asked: () => Promise<T>
   }
 }
 
-/** What an object says of its journal, as {@link answerOf}. */
+/** What an object says of its journal, or of itself, as {@link answerOf}. */
 export function askJournal<T>(
   env: Pick<ObjectBindings, "ACCOUNT" | "MARKET">,
   named: Journalled,
-  ask: (journal: JournalRpc) => Promise<T>,
+  ask: (journal: JournalRpc & ExamRpc) => Promise<T>,
 ): Promise<T | null> {
   const { object, name } = named;
   return answerOf(named, () => ask(object === "account" ? env.ACCOUNT.getByName(name) : env.MARKET.getByName(name)));

@@ -1,5 +1,6 @@
 // One simulated run: faults on while clients act, then healed; then everything must have come to rest and add up.
 import { atomicBreaks, scheduleBatches } from "./batches.ts";
+import { bookBreaks, scheduleChecks } from "./books.ts";
 import { CANARIES, type Canary } from "./canaries.ts";
 import { acknowledgedBreaks, isUnderWay, journalBreaks, pastBreaks, projectionBreaks, restBreaks } from "./checks.ts";
 import { scheduleCorruption } from "./corrupt.ts";
@@ -36,7 +37,8 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
   scheduleBatches(world, BATCHES, SPAN_MS, clients);
   scheduleGroups(world, GROUPS, SPAN_MS, clients);
   const { bug, clockJumpMsMax } = world.faults;
-  scheduleLoss(world, clients);
+  const found: string[] = [];
+  if (!scheduleLoss(world, clients)) scheduleChecks(world, seed, SPAN_MS, found);
   if (bug > 0) scheduleParking(world, SPAN_MS, SPAN_MS + HEAL_MS / 2);
   const stopped = world.clock();
   await world.run(world.now + SPAN_MS + 2_000);
@@ -56,6 +58,8 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
     ...pastBreaks(world),
     ...world.streamBreaks(),
     ...(await projectionBreaks(world)),
+    ...found,
+    ...(await bookBreaks(world)),
     ...acknowledgedBreaks(world, clients),
     ...world.alerts,
   ];
@@ -65,15 +69,16 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
   return { seed, breaks, counts };
 }
 
-/** One object is lost, or has a row spoiled, or neither. The version before has known the first life of an object alone. */
-function scheduleLoss(world: World, clients: Clients): void {
+/** One object is lost, or has a row spoiled, or neither: false. The version before has known the first life of an object alone. */
+function scheduleLoss(world: World, clients: Clients): boolean {
   const { restored, corrupted } = world.faults;
   const lost = world.chance(restored);
   if (lost) scheduleRestore(world, clients, SPAN_MS);
   else if (world.chance(corrupted)) scheduleCorruption(world, clients, SPAN_MS);
-  else return;
+  else return false;
   lookAfter(world, clients, SPAN_MS + HEAL_MS / 2);
   world.faults = { ...world.faults, versions: 0 };
+  return true;
 }
 
 /** Adds one run's counts to another's. */

@@ -2,7 +2,9 @@
 // alarms, queue, D1 and clock. Every fault is drawn from the seed, so a seed is a whole run.
 
 import type { AccountEvent } from "../../src/core/account/state.ts";
+import type { ExamRpc, Figures } from "../../src/core/exam.ts";
 import { findMarket } from "../../src/core/listings.ts";
+import { checkBooks } from "../../src/domains/books/scheduled.ts";
 import { rebuildReadModel } from "../../src/domains/ops/repair.ts";
 import { sweep } from "../../src/domains/ops/scheduled.ts";
 import { AccountLogic } from "../../src/objects/account/logic.ts";
@@ -29,6 +31,12 @@ const SWEEP_MS = 60_000;
 const CLOCK_MS = 500;
 /** Pages of a few events, so that a simulated journal has many. */
 const PAGE_BYTES_MAX = 10_000;
+
+/** A market in which nothing has ever happened. */
+const NOBODY: Figures = {
+  ...{ epoch: 1, seq: 0, restoring: false, money: [], own: [], stored: [], orders: 0, entries: 0 },
+  ...{ asApplied: null, waitingSince: null, booked: [], peers: 0 },
+};
 
 /** What is stored, under the object's feet. `run` answers how many rows it changed. */
 export interface SpoiledDb {
@@ -258,6 +266,13 @@ export class World extends Timeline implements Platform {
     if (replayed > 0) this.count("swept");
   }
 
+  /** A whole check of all books, as the cron makes it. False when a fault has left it half way. */
+  async checkBooks(): Promise<boolean> {
+    this.d1.rows("DELETE FROM checks WHERE finished_at IS NOT NULL");
+    const row = await checkBooks({ ...this.#bindings(), pairPauseMs: 0 }, () => this.now);
+    return row?.phase === "done";
+  }
+
   /** What an operator does after a restore: the read model is made again from the journals that there are. */
   async rebuild(act: OperatorAct): Promise<void> {
     await rebuildReadModel(this.#bindings(), act, this.now);
@@ -265,7 +280,15 @@ export class World extends Timeline implements Platform {
 
   /** What the Worker has: sweeper and consumer ask objects for their journals. */
   #bindings(): ConsumerBindings {
-    const journals = (logic: () => AccountLogic | MarketLogic): JournalRpc => ({
+    const reach = (name: string) => {
+      if (this.strikes("exam_lost", this.faults.requestLost / 10)) throw new Error(`no route to ${name}`);
+    };
+    const journals = (logic: () => AccountLogic | MarketLogic): JournalRpc & ExamRpc => ({
+      inspect: async (question) => {
+        const object = logic();
+        reach(object instanceof MarketLogic ? "a market" : "an account");
+        return object instanceof MarketLogic ? object.exam.inspect(question) : object.operations.exam.inspect(question);
+      },
       head: async () => logic().journal.head(),
       journalFrom: async (fromSeq, bytesMax) => {
         const slice = logic().journal.sliceFrom(fromSeq, Math.min(bytesMax, PAGE_BYTES_MAX));
@@ -273,7 +296,20 @@ export class World extends Timeline implements Platform {
         return slice;
       },
     });
-    const asleep: JournalRpc = { head: async () => ({ epoch: 1, seq: 0 }), journalFrom: async () => null };
+    const dealing = (symbol: string) => ({
+      ...journals(() => this.market(symbol)),
+      toldBy: async (seq: number, accounts: string[]) => this.market(symbol).exam.toldBy(seq, accounts),
+      owed: async (account: string, from: number, to: number) => {
+        this.count("exam_owed");
+        return this.market(symbol).exam.owed(account, from, to);
+      },
+    });
+    const asleep = {
+      head: async () => ({ epoch: 1, seq: 0 }),
+      journalFrom: async () => null,
+      inspect: async () => ({ stopped: null, figures: NOBODY }),
+      toldBy: async () => [],
+    };
     return {
       DB: this.d1.binding,
       VENUE,
@@ -281,7 +317,7 @@ export class World extends Timeline implements Platform {
       MARKET: {
         getByName: (name: string) => {
           const symbol = name.slice(VENUE.length + 1);
-          return this.#markets.has(symbol) ? journals(() => this.market(symbol)) : asleep;
+          return this.#markets.has(symbol) ? dealing(symbol) : asleep;
         },
       },
       JOURNAL: {

@@ -16,6 +16,7 @@ const DOMAINS = [
   "media",
   "notifications",
   "ops",
+  "books",
 ];
 
 const HONO = ["hono", "hono/**"];
@@ -35,6 +36,7 @@ const OBJECT_PIECES = [
   "objects/balances.ts",
   "objects/memory.ts",
   "objects/stored.ts",
+  "objects/exam.ts",
 ];
 const PLATFORM = ["cloudflare:workers", "node:crypto"];
 

@@ -137,6 +137,8 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
     answers: 202,
   },
   "post /v1/admin/projections/rebuild": { body: because, answers: 202 },
+  "post /v1/admin/breaks/{id}/acknowledge": { params: nobody("brk"), body: because, answers: 404 },
+  "get /v1/account/liabilities/{round}": { params: () => ({ round: "2026-11-21T19Z" }), answers: 404 },
   "get /v1/admin/accounts/{account_id}/parked": { params: account, answers: 200 },
   "get /v1/admin/markets/{symbol}/parked": { params: symbol, answers: 200 },
   "post /v1/admin/accounts/{account_id}/parked/{symbol}/resume": { params: pair, body: because, answers: 404 },

@@ -52,7 +52,7 @@ export class AccountLogic {
     this.reads = new AccountReads(ports);
     this.absence = this.#engine.absence;
     this.history = new AccountHistory(ports, () => this.state);
-    this.operations = new AccountOperations(this.#engine);
+    this.operations = new AccountOperations(this.#engine, ports);
     this.keys = new ApiKeys(ports);
   }
 

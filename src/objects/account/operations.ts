@@ -4,14 +4,18 @@ import type { AccountStatus } from "../../core/account/state.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type { Outbox } from "../outbox.ts";
 import type { OperatorAct, PageRequest, ParkedView, RestoreView, Snapshot } from "../protocol.ts";
-import { type AccountEngine, HALTED } from "./engine.ts";
+import { type AccountEngine, type AccountPorts, HALTED } from "./engine.ts";
+import { AccountExam } from "./exam.ts";
 
 /** The acts of operators on one account. */
 export class AccountOperations {
   readonly #engine: AccountEngine;
+  /** What a check may ask. */
+  readonly exam: AccountExam;
 
-  constructor(engine: AccountEngine) {
+  constructor(engine: AccountEngine, ports: AccountPorts) {
     this.#engine = engine;
+    this.exam = new AccountExam(ports, engine);
   }
 
   /** Freezes or thaws the account, with the reason for it. */

@@ -8,7 +8,7 @@ import { SETTLE_WAIT_MS } from "../../core/limits.ts";
 import type { Side } from "../../core/order.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
-import { platformPorts, waitAtMost, withTimeout } from "../platform.ts";
+import { makeSalt, platformPorts, waitAtMost, withTimeout } from "../platform.ts";
 import type {
   Batch,
   Caller,
@@ -193,6 +193,10 @@ export class AccountShell extends ReadingShell implements AccountRpc {
 
   async setStatus(status: AccountStatus, reason: string): Promise<Result<null>> {
     return this.#logic.operations.setStatus(status, reason);
+  }
+
+  async owedAt(atMs: number) {
+    return this.operated.exam.owedAt(atMs, makeSalt());
   }
 
   async report(call: ReportCall): Promise<ReportAnswer> {

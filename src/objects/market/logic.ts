@@ -23,6 +23,7 @@ import type { ObjectPorts } from "../ports.ts";
 import type { OperatorAct, PageRequest, ParkedView, RestoreView, Snapshot } from "../protocol.ts";
 import { checkStored } from "../stored.ts";
 import { MarketClock } from "./clock.ts";
+import { MarketExam } from "./exam.ts";
 import { MarketLooks } from "./looks.ts";
 import { Pushes } from "./pushes.ts";
 import { GREET_TIMER, MarketRestoring } from "./restoring.ts";
@@ -56,6 +57,8 @@ export class MarketLogic {
   readonly #restoring: MarketRestoring;
   /** What may be seen of the market without a trace. */
   readonly looks: MarketLooks;
+  /** What a check may ask. */
+  readonly exam: MarketExam;
 
   constructor(ports: MarketPorts) {
     this.#ports = ports;
@@ -90,12 +93,13 @@ export class MarketLogic {
       owing: () => this.#memory.kept.owing,
       acknowledge: (account, rseq) => this.#acknowledge(account, rseq),
     });
+    const memory = { stopped: () => this.#memory.stopped, readable: () => this.#memory.readable?.state ?? null };
+    this.exam = new MarketExam({ sql: ports.sql, ...memory });
     this.looks = new MarketLooks({
       ...ports,
       comeToNow: () => this.#comeToNow(),
+      ...memory,
       act: (work, halted) => this.#memory.act(work, halted),
-      stopped: () => this.#memory.stopped,
-      readable: () => this.#memory.readable?.state ?? null,
     });
     this.#restoring = new MarketRestoring({
       ...ports,

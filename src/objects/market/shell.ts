@@ -1,4 +1,5 @@
 // The market object's class: wires the logic to the platform and decides nothing.
+import type { Owed, ToldTo } from "../../core/exam.ts";
 import { findMarket } from "../../core/listings.ts";
 import type { Result } from "../../core/result.ts";
 import type {
@@ -41,6 +42,14 @@ export class MarketObject extends ObjectShell implements MarketRpc {
 
   async preview(call: PreviewCall): Promise<PreviewAnswer> {
     return this.#logic.looks.preview(call);
+  }
+
+  async toldBy(seq: number, accounts: string[]): Promise<ToldTo[]> {
+    return this.#logic.exam.toldBy(seq, accounts);
+  }
+
+  async owed(account: string, from: number, to: number): Promise<Owed> {
+    return this.#logic.exam.owed(account, from, to);
   }
 
   async shake(call: HandshakeCall): Promise<HandshakeAnswer> {
