@@ -2,7 +2,9 @@
 // so that a bad deployment fails at its first health check and not at its first login.
 
 import { z } from "zod";
+import { unitsOf } from "./core/decimal.ts";
 import { POLICY_NAMES, type Rates, ratesOf } from "./core/policies.ts";
+import { type TransferPolicy, transferPolicyOf } from "./core/transfer-policy.ts";
 import { mayCall } from "./core/urls.ts";
 import type { Level } from "./log.ts";
 
@@ -38,6 +40,24 @@ const changedRates = json.pipe(
       .strictObject({ units: z.int().min(1).max(1_000_000_000), seconds: z.int().min(1).max(86_400) })
       .transform(({ units, seconds }) => ({ units, windowMs: seconds * 1_000 })),
   ),
+);
+
+const usdLimit = z
+  .string()
+  .regex(/^(0|[1-9]\d{0,9})$/, 'must be whole USD in a string, such as "20000"')
+  .transform((text) => unitsOf(text, 6))
+  .nullable()
+  .optional();
+
+/** In whole USD, figures in place of the environment's own; null takes a limit away. */
+const changedLimits = json.pipe(
+  z
+    .strictObject({ deposits_per_day: usdLimit, withdrawals_per_day: usdLimit, review_over: usdLimit })
+    .transform((given) => ({
+      ...(given.deposits_per_day === undefined ? {} : { deposit: given.deposits_per_day }),
+      ...(given.withdrawals_per_day === undefined ? {} : { withdrawal: given.withdrawals_per_day }),
+      ...(given.review_over === undefined ? {} : { reviewOver: given.review_over }),
+    })),
 );
 
 /** Origins, with commas between them: exactly what a browser sends. Plain http only for this machine. */
@@ -99,6 +119,7 @@ const schema = z.object({
   OAUTH_GITHUB_URL: url.default("https://github.com"),
   OAUTH_GITHUB_API_URL: url.default("https://api.github.com"),
   RATE_LIMITS: changedRates.default({}),
+  TRANSFER_LIMITS: changedLimits.default({}),
   ALLOWED_ORIGINS: origins.default([]),
   LOG_LEVEL: z.enum(["info", "warn", "error"]).default("info"),
 });
@@ -169,6 +190,7 @@ export interface Config {
   oauth: OAuthConfig;
   mail: MailConfig;
   rates: Rates;
+  transfers: TransferPolicy;
   /** Whose pages may call and read answers, and act on the refresh cookie. */
   allowedOrigins: readonly string[];
   /** The least level of a request's line that is written. */
@@ -205,6 +227,7 @@ export function parseConfig(source: object): Config {
     oauth: oauthConfig(vars),
     mail: mailConfig(vars),
     rates: ratesOf(vars.ENVIRONMENT === "local", vars.RATE_LIMITS),
+    transfers: transferPolicyOf(vars.ENVIRONMENT === "local", vars.TRANSFER_LIMITS, null),
     allowedOrigins: vars.ALLOWED_ORIGINS,
     logLevel: vars.LOG_LEVEL,
   };

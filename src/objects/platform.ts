@@ -50,6 +50,15 @@ export function platformPorts(
   };
 }
 
+/** An object's sockets: those that neither side has closed, one more, and when one was last pinged without waking it, in ms. */
+export function platformSockets(ctx: DurableObjectState) {
+  return {
+    open: () => ctx.getWebSockets().filter((socket) => socket.readyState === WebSocket.OPEN),
+    accept: (socket: WebSocket) => ctx.acceptWebSocket(socket),
+    pingedAt: (socket: WebSocket) => ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? null,
+  };
+}
+
 /** The call's answer, or a rejection when it takes longer than any call may. */
 export async function withTimeout<T>(call: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;

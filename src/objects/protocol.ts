@@ -5,7 +5,9 @@ import type { Batch, BatchOutcome } from "../core/account/batch.ts";
 import type { AccountPast } from "../core/account/history.ts";
 import type { Preview } from "../core/account/preview.ts";
 import type { ReplaceWish } from "../core/account/replace.ts";
+import type { ProviderFact, TransferReview } from "../core/account/reviews.ts";
 import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/account/state.ts";
+import type { AccountTransfers, TransferLimits, TransferWish } from "../core/account/transfers.ts";
 import type { KeyOwner, PresentedKey } from "../core/api-keys.ts";
 import type { ChainHead, LedgerEntry } from "../core/ledger.ts";
 import type { Order, Side } from "../core/order.ts";
@@ -25,9 +27,8 @@ import type {
   ReportCall,
 } from "./calls.ts";
 
-/** An act that happens once is answered to HTTP and by objects in one shape. */
-/** What is told of an order, or of many at once, is told to core as it is. */
-export type { Answered, Batch, BatchOutcome, UnreadOrder };
+/** An act that happens once is answered to HTTP and by objects in one shape; what is told to core is told as it is. */
+export type { Answered, Batch, BatchOutcome, ProviderFact, TransferLimits, TransferReview, UnreadOrder };
 
 /** A pair that an object has parked: the other end, why, since when (ms), and how many messages it has for it. */
 export interface ParkedPair {
@@ -193,7 +194,7 @@ type AskedByCaller<T> = {
 };
 
 /** The account object's remote calls. Refusals are values; a throw is a bug. */
-export interface AccountRpc extends JournalRpc, AskedByCaller<AccountPast> {
+export interface AccountRpc extends JournalRpc, AskedByCaller<AccountPast & AccountTransfers> {
   admit(caller: Caller): Promise<Counted<KeyOwner>>;
   placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
   refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;
@@ -206,11 +207,9 @@ export interface AccountRpc extends JournalRpc, AskedByCaller<AccountPast> {
   cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }): Promise<Counted<Order[]>>;
   /** Refuses nothing that another command does not. `cancelAt` in ms; null: never. */
   cancelAllAfter(caller: Caller, timeoutMs: number): Promise<Counted<{ cancelAt: number | null }>>;
-  transfer(
-    caller: Caller,
-    wish: { kind: Transfer["kind"]; asset: string; amount: bigint },
-    idempotency: Idempotency | null,
-  ): Promise<Answered<Transfer>>;
+  transfer(caller: Caller, wish: TransferWish, idempotency: Idempotency | null): Promise<Answered<Transfer>>;
+  /** What an operator decides of a transfer, or its provider says. */
+  decideTransfer(id: string, word: TransferReview | ProviderFact): Promise<Result<Transfer>>;
   account(caller: Caller): Promise<Counted<AccountView>>;
   order(caller: Caller, by: { id: string } | { clientOrderId: string }): Promise<Counted<Order>>;
   orders(caller: Caller, query: OrderQuery): Promise<Counted<Page<Order>>>;

@@ -7,6 +7,7 @@ import { faultsOf } from "./faults.ts";
 import { parkedBreaks, scheduleParking } from "./parking.ts";
 import { countReached } from "./reached.ts";
 import { lookAfter, restoreBreaks, scheduleRestore } from "./restore.ts";
+import { scheduleReviews } from "./transfers.ts";
 import { ACCOUNT_IDS, type Clients, schedule } from "./workload.ts";
 import { World } from "./world.ts";
 
@@ -15,6 +16,7 @@ const HEAL_MS = 120_000;
 const SETTLE_SECONDS_MAX = 120;
 const COMMANDS = 60;
 const BATCHES = 12;
+const REVIEWS = 24;
 
 /** What came of a seed: every broken promise, and how often each fault struck and each point was reached. */
 export interface RunReport {
@@ -32,6 +34,7 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
   world.d1.enroll(ACCOUNT_IDS);
   const clients = schedule(world, COMMANDS, SPAN_MS);
   scheduleBatches(world, BATCHES, SPAN_MS, clients);
+  scheduleReviews(world, REVIEWS, SPAN_MS);
   const { bug, clockJumpMsMax } = world.faults;
   scheduleLoss(world, clients);
   if (bug > 0) scheduleParking(world, SPAN_MS, SPAN_MS + HEAL_MS / 2);

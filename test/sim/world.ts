@@ -3,6 +3,7 @@
 
 import type { AccountEvent } from "../../src/core/account/state.ts";
 import { findMarket } from "../../src/core/listings.ts";
+import { PAPER_POLICY, type TransferPolicy } from "../../src/core/transfer-policy.ts";
 import { rebuildReadModel } from "../../src/domains/ops/repair.ts";
 import { sweep } from "../../src/domains/ops/scheduled.ts";
 import { AccountLogic } from "../../src/objects/account/logic.ts";
@@ -21,6 +22,9 @@ import { Timeline } from "./timeline.ts";
 import { Versions } from "./versions.ts";
 
 export const PRICE_SEED = 7;
+
+/** Most withdrawals wait for operators; none is in anybody's way. */
+const TRANSFER_POLICY: TransferPolicy = { ...PAPER_POLICY, reviewOver: 500_000_000n };
 
 const VENUE = "main";
 const D1_OUTAGE_MS_MAX = 60_000;
@@ -184,6 +188,7 @@ export class World extends Timeline implements Platform {
     return {
       ...ports,
       priceSeed: PRICE_SEED,
+      transferPolicy: () => TRANSFER_POLICY,
       send: {
         // Nothing of it is kept: what is lost of it is lost to who asks alone.
         preview: async (symbol: string, call: PreviewCall) => this.market(symbol).looks.preview(call),

@@ -6,6 +6,7 @@ import type { Liquidity, Order, Side } from "../order.ts";
 import type { Position } from "../positions.ts";
 import type { Refusal } from "../result.ts";
 import type { BatchVerdict } from "./batch.ts";
+import type { TransferEvent } from "./transfer-events.ts";
 
 /** A frozen account takes no new orders and no withdrawals; reports and cancels always work (protocol rule 14). */
 export type AccountStatus = "active" | "frozen";
@@ -21,22 +22,12 @@ export interface Balance {
  * Place in the account's stream: the event's messages have the numbers `first` to `seq`. Time in ms. `balances` are the
  * customer balances that the event changed, as they are after it.
  */
-interface EventHead {
+export interface EventHead {
   first: number;
   seq: number;
   v: 1;
   at: number;
   balances: Balance[];
-}
-
-/** Money that came in or went out, in units of `asset`. */
-export interface Transfer {
-  id: string;
-  kind: "deposit" | "withdrawal";
-  asset: string;
-  amount: bigint;
-  status: "settled";
-  createdAt: number;
 }
 
 /** One execution of one of the account's orders. */
@@ -79,13 +70,7 @@ export interface ReportApplied extends EventHead {
 
 /** One row of an account's journal; applying them in order to an empty account gives its state. */
 export type AccountEvent =
-  | (EventHead & {
-      kind: "transfer";
-      transfer: Transfer;
-      entry: LedgerEntry;
-      position: Position | null;
-      once: OnceKey[];
-    })
+  | TransferEvent
   /** No command: it is one of an atomic batch, whose last order has the command for them all. */
   | (EventHead & { kind: "order_accepted"; order: Order; command: Command | null; entry: LedgerEntry; once: OnceKey[] })
   | (EventHead & { kind: "refused"; refusal: Refusal; once: OnceKey[] })

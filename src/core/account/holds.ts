@@ -1,5 +1,21 @@
-// What an open order holds: exactly what it can still cost, where its terms bound that.
+// What money is held for. An open order holds exactly what it can still cost, where its terms bound that.
 import { leavesOf, type Order, worstCost } from "../order.ts";
+import { type AccountState, assetsOf, rulesOf, type Transfer } from "./state.ts";
+import { heldBy } from "./transfer-events.ts";
+
+/** One thing that money is held for, and how many units of which asset. */
+export type HeldPart = { asset: string; units: bigint } & ({ order: Order } | { withdrawal: Transfer });
+
+/** Everything that money is held for: all parts of an asset together are what the account has held of it. */
+export function heldParts(state: Readonly<AccountState>): HeldPart[] {
+  const orders = [...state.orders.values()].map((order) => {
+    return { asset: assetsOf(rulesOf(state, order.symbol), order.side).held, units: order.hold, order };
+  });
+  const withdrawals = [...state.transfers.values()].map((withdrawal) => {
+    return { asset: withdrawal.asset, units: heldBy(withdrawal), withdrawal };
+  });
+  return [...orders, ...withdrawals.filter(({ units }) => units > 0n)];
+}
 
 /**
  * Units that an order must hold under its terms, and under those that it may be replaced with: the greater of the two. Null

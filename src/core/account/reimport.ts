@@ -11,7 +11,6 @@ import {
   entryFor,
   moveHold,
   originOf,
-  positionAfterTransfer,
   submitAllCommand,
   submitCommand,
   turnTime,
@@ -28,6 +27,7 @@ import {
   type ReportApplied,
   rulesOf,
 } from "./state.ts";
+import { positionAfterTransfer } from "./transfers.ts";
 
 /** What this needs of what is stored: an order that is no longer open, and whether a client_order_id is used already. */
 export interface KnownOrders {

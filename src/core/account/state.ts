@@ -7,6 +7,7 @@ import { canTransition, isOpen, type Order, type Side } from "../order.ts";
 import type { Position } from "../positions.ts";
 import { invariant } from "../result.ts";
 import type { AccountEvent, AccountStatus, ReportApplied, RestoreEvent } from "./events.ts";
+import { applyTransfer, type DayUse, type Transfer } from "./transfer-events.ts";
 
 export type {
   AccountEvent,
@@ -15,8 +16,8 @@ export type {
   FillRecord,
   OnceKey,
   ReportApplied,
-  Transfer,
 } from "./events.ts";
+export type { Transfer } from "./transfer-events.ts";
 
 /** What an account knows of a market: its epoch, null until met; commands sent, answered and not; reports applied. */
 export interface AccountPeer {
@@ -27,7 +28,7 @@ export interface AccountPeer {
   pending: Command[];
 }
 
-/** What an account goes by. `orders`: the open ones; `credits`: the most they may bring, per asset; times in ms. */
+/** What an account goes by. `orders`, `transfers`: those not ended; `credits`: the most they may bring, per asset; times in ms. */
 export interface AccountState {
   id: string;
   status: AccountStatus;
@@ -41,6 +42,8 @@ export interface AccountState {
   /** The number of the ledger's last entry; 0 when there is none. */
   ledgerSeq: number;
   orders: Map<string, Order>;
+  transfers: Map<string, Transfer>;
+  movedToday: DayUse;
   credits: Map<string, bigint>;
   positions: Map<string, Position>;
   peers: Map<string, AccountPeer>;
@@ -62,6 +65,8 @@ export function emptyAccount(id: string, epoch: number): AccountState {
     ledgerHead: GENESIS_HASH,
     ledgerSeq: 0,
     orders: new Map(),
+    transfers: new Map(),
+    movedToday: { day: 0, deposit: 0n, withdrawal: 0n },
     credits: new Map(),
     positions: new Map(),
     peers: new Map(),
@@ -86,7 +91,7 @@ export function balanceOf(state: AccountState, account: string, asset: string): 
   return state.balances.get(balanceKey(account, asset)) ?? 0n;
 }
 
-/** The most that the account's open orders may still bring in of an asset, in units. */
+/** The most that open orders and pending deposits may still bring in of an asset, in units. */
 export function creditOf(state: AccountState, asset: string): bigint {
   return state.credits.get(asset) ?? 0n;
 }
@@ -114,8 +119,11 @@ export function applyAccountEvent(state: AccountState, event: AccountEvent): voi
   state.at = event.at;
   switch (event.kind) {
     case "transfer":
-      if (event.position !== null) state.positions.set(event.position.symbol, event.position);
-      applyLedger(state, event.entry);
+    case "transfer_requested":
+    case "transfer_changed":
+      applyTransfer(state, event);
+      if ("position" in event && event.position !== null) state.positions.set(event.position.symbol, event.position);
+      if (event.entry !== null) applyLedger(state, event.entry);
       break;
     case "order_accepted":
       invariant(!state.orders.has(event.order.id), `order ${event.order.id} exists`);
@@ -250,7 +258,12 @@ export function accountStateHash(state: AccountState, sha256: Sha256): string {
     sorted<unknown>(map),
   );
   const credits = sorted(state.credits).filter(([, units]) => units !== 0n);
+  // Left out where there is nothing of them: journals of before give the hash that they gave then.
+  const moving = {
+    ...(state.transfers.size === 0 ? {} : { transfers: sorted(state.transfers) }),
+    ...(state.movedToday.day === 0 ? {} : { movedToday: state.movedToday }),
+  };
   return sha256(
-    canonical({ id, status, epoch, restoring, seq, at, ledgerHead, tokensValidFrom, peers, maps, credits }),
+    canonical({ id, status, epoch, restoring, seq, at, ledgerHead, tokensValidFrom, peers, maps, credits, ...moving }),
   );
 }

@@ -149,9 +149,16 @@ export class ApiKeys {
   }
 
   /** How a stream is opened by key later, with a ticket. Undefined for a key that there is not. */
-  ticketed(id: string): PresentedKey | undefined {
+  #ticketed(id: string): PresentedKey | undefined {
     const row = this.#find(id);
     return row === undefined ? undefined : { hash: row.hash, scope: "read", ip: "", proof: "ticket" };
+  }
+
+  /** Whom a ticket stands for, as its key opens a stream where it is one's. Refuses `unauthenticated` for a key that is gone. */
+  withKey(redeemed: Result<StreamCaller>): Result<StreamCaller> {
+    if (!redeemed.ok || !isKeyId(redeemed.value.sessionId)) return redeemed;
+    const key = this.#ticketed(redeemed.value.sessionId);
+    return key === undefined ? refuse({ code: "unauthenticated" }) : ok({ ...redeemed.value, key });
   }
 
   /** Whether a session, or a key with the scope for it, may place and cancel orders. */

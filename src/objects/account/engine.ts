@@ -6,6 +6,7 @@ import { FIRST_EPOCH } from "../../core/epochs.ts";
 import { BACKOFF_FIRST_MS } from "../../core/limits.ts";
 import { isOpen, type Order } from "../../core/order.ts";
 import { type Result, refuse } from "../../core/result.ts";
+import type { TransferPolicy } from "../../core/transfer-policy.ts";
 import type {
   ExchangeAnswer,
   ExchangeCall,
@@ -29,6 +30,8 @@ import { AccountStore } from "./store.ts";
 /** What an account needs of the world: prices, the way to its markets, and its own sockets. */
 export interface AccountPorts extends ObjectPorts {
   priceSeed: number;
+  /** What transfers are judged by now. */
+  transferPolicy: () => TransferPolicy;
   send: {
     exchange: (symbol: string, call: ExchangeCall) => Promise<ExchangeAnswer>;
     preview: (symbol: string, call: PreviewCall) => Promise<PreviewAnswer>;

@@ -3,12 +3,14 @@ import type { OrderRequest } from "../../core/account/admission.ts";
 import type { AsOf, Period } from "../../core/account/history.ts";
 import type { ReplaceWish } from "../../core/account/replace.ts";
 import type { AccountStatus, Transfer } from "../../core/account/state.ts";
-import { isKeyId, type KeyOwner } from "../../core/api-keys.ts";
+import type { TransferWish } from "../../core/account/transfers.ts";
+import type { KeyOwner } from "../../core/api-keys.ts";
 import { SETTLE_WAIT_MS } from "../../core/limits.ts";
 import type { Order, Side } from "../../core/order.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
+import type { TransferPolicy } from "../../core/transfer-policy.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
-import { platformPorts, waitAtMost, withTimeout } from "../platform.ts";
+import { platformPorts, platformSockets, waitAtMost, withTimeout } from "../platform.ts";
 import type {
   AccountRpc,
   Answered,
@@ -21,8 +23,10 @@ import type {
   OperatorAct,
   OrderQuery,
   PageRequest,
+  ProviderFact,
   Snapshot,
   StreamCaller,
+  TransferReview,
   UnreadOrder,
 } from "../protocol.ts";
 import { ObjectShell } from "../shell.ts";
@@ -33,8 +37,14 @@ import { OpenSockets, type ReadToken } from "./open-sockets.ts";
 import type { Placed } from "./placing.ts";
 import { Tickets } from "./tickets.ts";
 
+/** What configuration says of accounts: how often their owners may call, and what their transfers are judged by. */
+export interface AccountSettings {
+  rates: AccountRates;
+  transfers: TransferPolicy;
+}
+
 /**
- * The account object, but for how it verifies tokens and how often its owner may call: objects know nothing of keys and
+ * The account object, but for how it verifies tokens and what it is configured with: objects know nothing of keys and
  * configuration, and worker.ts hands both in.
  */
 export class AccountShell extends ObjectShell implements AccountRpc {
@@ -44,12 +54,13 @@ export class AccountShell extends ObjectShell implements AccountRpc {
   readonly #sockets: OpenSockets;
   readonly #meter: Meter;
 
-  constructor(ctx: DurableObjectState, env: Env, readToken: ReadToken, rates: () => AccountRates) {
+  constructor(ctx: DurableObjectState, env: Env, readToken: ReadToken, settings: () => AccountSettings) {
     super(ctx, env);
     const ports = platformPorts(ctx, ctx.id.name ?? "", journalQueue(env), () => this.#logic.journal.flush());
     this.#logic = new AccountLogic({
       ...ports,
       priceSeed: Number(env.PRICE_SEED),
+      transferPolicy: () => settings().transfers,
       send: {
         exchange: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).exchange(call))),
         preview: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).preview(call))),
@@ -63,18 +74,13 @@ export class AccountShell extends ObjectShell implements AccountRpc {
       },
     });
     this.operated = this.#logic.operations;
-    this.#sockets = new OpenSockets(
-      {
-        name: ports.name,
-        now: ports.now,
-        open: () => ctx.getWebSockets().filter((socket) => socket.readyState === WebSocket.OPEN),
-        pingedAt: (socket) => ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? null,
-        readToken,
-      },
-      this.#logic,
-    );
+    this.#sockets = new OpenSockets({ ...ports, ...platformSockets(ctx), readToken }, this.#logic);
     this.#tickets = new Tickets(ports);
-    this.#meter = new Meter({ rates, now: ports.now, admit: (caller) => this.#logic.enter(caller) });
+    this.#meter = new Meter({
+      rates: () => settings().rates,
+      now: ports.now,
+      admit: (caller) => this.#logic.enter(caller),
+    });
     this.#logic.absence.lookForLost();
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('{"op":"ping"}', '{"type":"pong"}'));
   }
@@ -144,12 +150,24 @@ export class AccountShell extends ObjectShell implements AccountRpc {
     return this.#meter.counted(caller, () => this.#logic.cancelAllAfter(caller, timeoutMs));
   }
 
-  async transfer(
-    caller: Caller,
-    wish: { kind: Transfer["kind"]; asset: string; amount: bigint },
-    idempotency: Idempotency | null,
-  ) {
+  async transfer(caller: Caller, wish: TransferWish, idempotency: Idempotency | null) {
     return this.#meter.countedOnce(caller, async () => this.#logic.transfer(caller, wish, idempotency));
+  }
+
+  async cancelWithdrawal(caller: Caller, { id }: { id: string }) {
+    return this.#meter.counted(caller, () => this.#logic.cancelTransfer(caller, id));
+  }
+
+  async transferOf(caller: Caller, query: { id: string; kind: Transfer["kind"] }) {
+    return this.#meter.counted(caller, () => this.#logic.transfers.transferOf(query));
+  }
+
+  async transferLimits(caller: Caller) {
+    return this.#read(caller, () => this.#logic.transfers.limits());
+  }
+
+  async decideTransfer(id: string, word: TransferReview | ProviderFact): Promise<Result<Transfer>> {
+    return this.#logic.transfers.decide(id, word);
   }
 
   async account(caller: Caller) {
@@ -177,7 +195,7 @@ export class AccountShell extends ObjectShell implements AccountRpc {
   }
 
   async transfers(caller: Caller, query: PageRequest & { kind: Transfer["kind"] }) {
-    return this.#read(caller, () => this.#logic.reads.transfers(query));
+    return this.#read(caller, () => this.#logic.transfers.page(query));
   }
 
   async positions(caller: Caller) {
@@ -215,10 +233,7 @@ export class AccountShell extends ObjectShell implements AccountRpc {
   }
 
   async redeemTicket(ticket: string): Promise<Result<StreamCaller>> {
-    const redeemed = this.#tickets.redeem(ticket);
-    if (!redeemed.ok || !isKeyId(redeemed.value.sessionId)) return redeemed;
-    const key = this.#logic.keys.ticketed(redeemed.value.sessionId);
-    return key === undefined ? refuse({ code: "unauthenticated" }) : ok({ ...redeemed.value, key });
+    return this.#logic.keys.withKey(this.#tickets.redeem(ticket));
   }
 
   async createKey(caller: Caller, key: NewApiKey) {
@@ -265,13 +280,7 @@ export class AccountShell extends ObjectShell implements AccountRpc {
   /** Opens a socket for the caller that the Worker names in `x-caller`; a refusal comes back as JSON. */
   override async fetch(request: Request): Promise<Response> {
     const caller = JSON.parse(request.headers.get("x-caller") ?? "null") as StreamCaller;
-    const admitted = this.#sockets.admit(this.#logic.keys.lasting(caller));
-    // The Worker gives it its status: this one only says that nothing was opened.
-    if (!admitted.ok) return Response.json(admitted.refusal, { status: 401 });
-    const pair = new WebSocketPair();
-    pair[1].serializeAttachment(admitted.value);
-    this.ctx.acceptWebSocket(pair[1]);
-    return new Response(null, { status: 101, webSocket: pair[0] });
+    return this.#sockets.accept(this.#logic.keys.lasting(caller));
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
@@ -280,9 +289,7 @@ export class AccountShell extends ObjectShell implements AccountRpc {
 
   /** Answers a client's close. The platform does not: the client would wait, see 1006, and count as open all that while. */
   override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
-    // Other codes say that none came, or are the protocol's own: an endpoint may not send them.
-    socket.close(code >= 3_000 && code < 5_000 ? code : 1_000);
-    this.#sockets.closed(socket);
+    this.#sockets.answerClose(socket, code);
   }
 
   override async webSocketError(socket: WebSocket): Promise<void> {

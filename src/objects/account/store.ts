@@ -23,6 +23,7 @@ import type { ObjectPorts, Sql } from "../ports.ts";
 import { migrate } from "../schema.ts";
 import { readBody, readEpoch } from "../stored.ts";
 import { ACCOUNT_VERSIONS } from "./tables.ts";
+import { loadTransfers } from "./transfer-rows.ts";
 
 /**
  * What is remembered of an act: what it made (`ref`), or what it was refused with, and the first answer where that is kept.
@@ -76,6 +77,7 @@ export class AccountStore {
       const { credited } = assetsOf(rulesOf(state, order.symbol), order.side);
       state.credits.set(credited, (state.credits.get(credited) ?? 0n) + order.credit);
     }
+    loadTransfers(sql, state, this.meta("moved_today"));
     return state;
   }
 
@@ -294,5 +296,5 @@ export class AccountStore {
 function refOf(event: AccountEvent): string | null {
   if ("order" in event) return event.order.id;
   if (event.kind === "batched") return String(event.seq);
-  return event.kind === "transfer" ? event.transfer.id : null;
+  return "transfer" in event ? event.transfer.id : null;
 }
