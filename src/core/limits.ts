@@ -4,6 +4,8 @@
 export const OPEN_ORDERS_MAX = 10_000;
 /** Fills one command may make: bounds the time a market object is busy with one order. */
 export const FILLS_PER_COMMAND_MAX = 2_000;
+/** In how many parts an iceberg may show itself: each is a fill of its own, and a taker has {@link FILLS_PER_COMMAND_MAX}. */
+export const ICEBERG_PARTS_MAX = 100n;
 /** How long a market, ioc or fok order may wait for its market (protocol rule 7): later it would surprise its owner. */
 export const SUBMIT_DEADLINE_MS = 5_000;
 /** How long a POST waits for the market before it answers 202 (protocol rule 7). */

@@ -109,6 +109,7 @@ export const orders = sqliteTable(
     qty: integer("qty"),
     notional: integer("notional"),
     limitPrice: integer("limit_price"),
+    displayQty: integer("display_qty"),
     /** A Trigger as core/codec.ts writes it. */
     trigger: text("trigger"),
     expiresAt: integer("expires_at"),

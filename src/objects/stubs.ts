@@ -105,6 +105,12 @@ export interface AccountAccess<C extends Caller = Caller> {
   heard: (standing: Standing) => void;
 }
 
+/** The access of one request's further calls: it is counted once, and what its caller signed it with is used up. */
+export function goingOn({ caller: { spend: _, ...caller }, ...access }: AccountAccess): AccountAccess {
+  const { key } = caller;
+  return { ...access, caller: key === undefined ? caller : { ...caller, key: { ...key, proof: "ticket" } } };
+}
+
 type AccountStub = ReturnType<typeof accountStub>;
 
 /** Asks the caller's account as {@link callObject} does, and passes on what counting has left. */

@@ -4,7 +4,7 @@ import { encode } from "../core/codec.ts";
 import type { LedgerEntry } from "../core/ledger.ts";
 import type { MarketEvent } from "../core/market/state.ts";
 import { toColumn } from "../core/money.ts";
-import type { Order } from "../core/order.ts";
+import { isReplacing, type Order } from "../core/order.ts";
 import type { Source } from "../db/heads.ts";
 import type { balances, executions, ledgerEntries, orders, PostingRow, trades, transfers } from "../db/read-model.ts";
 
@@ -111,17 +111,26 @@ function column(units: bigint | null): number | null {
 }
 
 function orderRow({ name, epoch }: Source, eventSeq: number, order: Order): Rows["orders"][number] {
-  const { bodyHash: _, feeNumerator: __, credit: ___, replacing, replaceRefused: ____, trigger, ...kept } = order;
+  const {
+    bodyHash: _,
+    feeNumerator: __,
+    credit: ___,
+    replacing: ____,
+    replaceRefused: _____,
+    trigger,
+    ...kept
+  } = order;
   return {
     ...kept,
     trigger: trigger === undefined ? null : encode(trigger),
-    replaceRequested: (replacing ?? null) !== null,
+    replaceRequested: isReplacing(order),
     accountId: name,
     epoch,
     eventSeq,
     qty: column(order.qty),
     notional: column(order.notional),
     limitPrice: column(order.limitPrice),
+    displayQty: column(order.displayQty ?? null),
     filledQty: toColumn(order.filledQty),
     filledNotional: toColumn(order.filledNotional),
     fee: toColumn(order.fee),

@@ -1,7 +1,7 @@
 // Whether an account may place an order, judged in the contract's order: the order's terms first, its funds last.
 
 import { formatUnits } from "../ledger.ts";
-import { EXPIRES_AHEAD_MIN_MS, OPEN_ORDERS_MAX } from "../limits.ts";
+import { EXPIRES_AHEAD_MIN_MS, ICEBERG_PARTS_MAX, OPEN_ORDERS_MAX } from "../limits.ts";
 import type { MarketRules } from "../listings.ts";
 import { UNITS_MAX } from "../money.ts";
 import {
@@ -126,13 +126,14 @@ export function brokenRule(
   if (trigger?.trail != null && "amount" in trigger.trail && !isOnTick(trigger.trail.amount, rules))
     return { code: "off_tick" };
   const value = worthOf(terms, price, rules);
-  if (value === null) return { code: "off_lot" };
+  if (value === null || !inLots(terms.displayQty, rules)) return { code: "off_lot" };
   if (limitPrice !== null && limitPrice !== kept) {
     const band = bandOf(reference, rules.priceBandBps, rules.tickSize);
     if (limitPrice < band.low || limitPrice > band.high) return { code: "price_outside_band" };
   }
   if (value < rules.minNotional || qty === 0n) return { code: "below_min_notional" };
   if ((qty ?? notionalQty(value, price, rules)) > rules.maxQty) return { code: "above_max_qty" };
+  if (!isFitDisplay(terms, price, rules, kept === null)) return { code: "display_qty_out_of_range" };
   if (terms.expiresAt !== null && terms.expiresAt < now + EXPIRES_AHEAD_MIN_MS) return { code: "submitted_too_late" };
   return null;
 }
@@ -147,6 +148,17 @@ function worthOf({ qty, notional }: OrderTerms, price: bigint, rules: MarketRule
   if (qty !== null && qty % rules.lotSize !== 0n) return null;
   if (notional !== null) return notional;
   return qty === null || qty <= 0n ? null : notionalOf(price, qty, rules.baseScale);
+}
+
+function inLots(qty: bigint | undefined, { lotSize }: MarketRules): boolean {
+  return qty === undefined || qty % lotSize === 0n;
+}
+
+/** Whether an iceberg shows enough at a time, and, where it is `fresh`, no more than there is of it. */
+function isFitDisplay({ qty, displayQty }: OrderTerms, price: bigint, rules: MarketRules, fresh: boolean): boolean {
+  if (displayQty === undefined || qty === null) return true;
+  if (displayQty > qty) return !fresh;
+  return qty <= displayQty * ICEBERG_PARTS_MAX && notionalOf(price, displayQty, rules.baseScale) >= rules.minNotional;
 }
 
 function notionalQty(value: bigint, price: bigint, rules: MarketRules): bigint {

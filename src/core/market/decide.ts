@@ -1,15 +1,15 @@
 // What a market does with commands. Every decision is an event; there is no other state.
-import { accepts, type BookOrder, bestPrice, opposite } from "../book.ts";
+import { type BookOrder, crosses } from "../book.ts";
 import { type MatchPlan, planMatch } from "../matching.ts";
 import type { Command, Report, Submission } from "../messages.ts";
-import { execute, fireTriggers, mayRest, NO_PLAN, protectionPrice } from "./active.ts";
+import { execute, fireTriggers, limitOf, mayRest, NO_PLAN } from "./active.ts";
 import { submitAll } from "./batch.ts";
 import { rehearsalOf } from "./rehearsal.ts";
 import { replaceOrder } from "./replace.ts";
 import { peerOf } from "./state.ts";
 import { type MarketTurn, referenceNow, report } from "./turn.ts";
 
-type Submit = Extract<Command, { kind: "submit" | "submit_held" }>;
+type Submit = Extract<Command, { kind: "submit" | "submit_held" | "submit_iceberg" }>;
 
 /** Applies the commands of one account that follow the last one applied; older ones were answered before. */
 export function applyCommands(turn: MarketTurn, account: string, commands: readonly Command[]): void {
@@ -54,7 +54,7 @@ function submit(turn: MarketTurn, account: string, command: Submit): void {
   }
   const reference = referenceNow(turn);
   const waits = order.trigger !== undefined;
-  const limit = order.price ?? protectionPrice(state.rules, order.side, reference);
+  const limit = limitOf(state.rules, order, reference);
   const plan = waits ? NO_PLAN : planMatch(state.book, order, limit, state.rules);
   const late = command.notAfter !== null && Math.max(turn.ctx.now, state.at) > command.notAfter;
   const reason = late ? "submitted_too_late" : refusalOf(turn, order, postOnly, limit, plan);
@@ -75,8 +75,7 @@ function refusalOf(
   plan: MatchPlan,
 ): string | null {
   if (turn.state.rules.status !== "open" || turn.state.restoring) return "market_not_open";
-  const best = bestPrice(turn.state.book[opposite(order.side)]);
-  if (postOnly && best !== null && accepts(order.side, limit, best)) return "post_only_would_cross";
+  if (postOnly && crosses(turn.state.book, order.side, limit)) return "post_only_would_cross";
   if (order.timeInForce === "fok" && !plan.complete) return "fok_not_fillable";
   return null;
 }

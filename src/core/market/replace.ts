@@ -1,5 +1,5 @@
 // A change of an open order's terms, judged by its market: all of it is made, or none.
-import { accepts, type BookOrder, bestPrice, opposite } from "../book.ts";
+import { type BookOrder, crosses } from "../book.ts";
 import type { MarketRules } from "../listings.ts";
 import { planMatch } from "../matching.ts";
 import type { Command, Replaced } from "../messages.ts";
@@ -59,8 +59,6 @@ function refusalOf(turn: MarketTurn, before: BookOrder, after: BookOrder, postOn
   if (isWaiting(after) && !isWaiting(before)) return "order_not_open";
   if (after.price !== null && after.price % rules.tickSize !== 0n) return "off_tick";
   if (after.leaves !== null && after.leaves % rules.lotSize !== 0n) return "off_lot";
-  const best = bestPrice(book[opposite(after.side)]);
-  if (postOnly && after.price !== null && best !== null && accepts(after.side, after.price, best))
-    return "post_only_would_cross";
+  if (postOnly && after.price !== null && crosses(book, after.side, after.price)) return "post_only_would_cross";
   return null;
 }

@@ -37,6 +37,8 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
   if (!trail.ok) return trail;
   const qty = read(order.qty, rules.baseScale, "off_lot");
   if (!qty.ok) return qty;
+  const displayQty = read(order.display_qty, rules.baseScale, "off_lot");
+  if (!displayQty.ok) return displayQty;
   if (!notional.ok) return notional;
   const trigger = triggerOf(order, stopPrice.value, trail.value);
   return ok({
@@ -52,13 +54,14 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
     limitPrice: limitPrice.value,
     expiresAt: order.expires_at ?? null,
     // Left out where there is none: what was asked for is compared by its text, for ever.
+    ...(displayQty.value === null ? {} : { displayQty: displayQty.value }),
     ...(trigger === null ? {} : { trigger }),
   });
 }
 
 /** Whether markets take an order of this kind today. */
 function isSupported(order: OrderIn): boolean {
-  const extras = [order.display_qty, order.take_profit, order.stop_loss];
+  const extras = [order.take_profit, order.stop_loss];
   return order.order_class === "simple" && extras.every((extra) => extra === undefined);
 }
 

@@ -283,6 +283,7 @@ export class MarketLogic {
 const KNOWN: ReadonlySet<string> = new Set<Command["kind"]>([
   "submit",
   "submit_held",
+  "submit_iceberg",
   "submit_all",
   "cancel",
   "replace",
