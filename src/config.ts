@@ -118,6 +118,10 @@ const schema = z.object({
   OAUTH_GITHUB_CLIENT_SECRET: optionalText,
   OAUTH_GITHUB_URL: url.default("https://github.com"),
   OAUTH_GITHUB_API_URL: url.default("https://api.github.com"),
+  PAYMENT_PROVIDER: z.enum(["paper", "stripe"]).default("paper"),
+  STRIPE_API_URL: url.default("https://api.stripe.com"),
+  STRIPE_SECRET_KEY: optionalText,
+  STRIPE_WEBHOOK_SECRET: optionalText,
   RATE_LIMITS: changedRates.default({}),
   TRANSFER_LIMITS: changedLimits.default({}),
   ALLOWED_ORIGINS: origins.default([]),
@@ -136,7 +140,10 @@ const environment = schema.superRefine((vars, context) => {
     if (vars[`${name}_CLIENT_ID`] === undefined) continue;
     if (vars[`${name}_CLIENT_SECRET`] === undefined) wrong(`${name}_CLIENT_SECRET`, "is needed beside the client id");
   }
-  for (const name of ["OAUTH_GOOGLE_ISSUER", "OAUTH_GITHUB_URL", "OAUTH_GITHUB_API_URL"] as const) {
+  for (const name of ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"] as const) {
+    if (vars.PAYMENT_PROVIDER === "stripe" && vars[name] === undefined) wrong(name, "is needed by stripe");
+  }
+  for (const name of ["STRIPE_API_URL", "OAUTH_GOOGLE_ISSUER", "OAUTH_GITHUB_URL", "OAUTH_GITHUB_API_URL"] as const) {
     if (mayCall(new URL(vars[name]), vars.ENVIRONMENT === "local")) continue;
     wrong(name, "must be https, of a host with a name");
   }
@@ -151,6 +158,11 @@ export type SigningJwk = z.output<typeof privateJwk>;
 export type MailConfig =
   | { provider: "mailbox" }
   | { provider: "resend"; from: string; endpoint: string; apiKey: string };
+
+/** Who moves fiat outside: nobody, it is paper and settles at once, or a provider. */
+export type PaymentConfig =
+  | { provider: "paper" }
+  | { provider: "stripe"; apiUrl: string; secretKey: string; webhookSecret: string };
 
 /** What this product is called at a provider, and how it proves that. */
 export interface OAuthClient {
@@ -191,6 +203,7 @@ export interface Config {
   mail: MailConfig;
   rates: Rates;
   transfers: TransferPolicy;
+  payments: PaymentConfig;
   /** Whose pages may call and read answers, and act on the refresh cookie. */
   allowedOrigins: readonly string[];
   /** The least level of a request's line that is written. */
@@ -227,7 +240,12 @@ export function parseConfig(source: object): Config {
     oauth: oauthConfig(vars),
     mail: mailConfig(vars),
     rates: ratesOf(vars.ENVIRONMENT === "local", vars.RATE_LIMITS),
-    transfers: transferPolicyOf(vars.ENVIRONMENT === "local", vars.TRANSFER_LIMITS, null),
+    transfers: transferPolicyOf(
+      vars.ENVIRONMENT === "local",
+      vars.TRANSFER_LIMITS,
+      vars.PAYMENT_PROVIDER === "paper" ? null : vars.PAYMENT_PROVIDER,
+    ),
+    payments: paymentConfig(vars),
     allowedOrigins: vars.ALLOWED_ORIGINS,
     logLevel: vars.LOG_LEVEL,
   };
@@ -236,6 +254,12 @@ export function parseConfig(source: object): Config {
 function mailConfig(vars: z.output<typeof schema>): MailConfig {
   if (vars.MAIL_PROVIDER === "mailbox") return { provider: "mailbox" };
   return { provider: "resend", from: vars.MAIL_FROM, endpoint: vars.MAIL_ENDPOINT, apiKey: vars.MAIL_API_KEY ?? "" };
+}
+
+function paymentConfig(vars: z.output<typeof schema>): PaymentConfig {
+  if (vars.PAYMENT_PROVIDER === "paper") return { provider: "paper" };
+  const secrets = { secretKey: vars.STRIPE_SECRET_KEY ?? "", webhookSecret: vars.STRIPE_WEBHOOK_SECRET ?? "" };
+  return { provider: "stripe", apiUrl: vars.STRIPE_API_URL, ...secrets };
 }
 
 function oauthConfig(vars: z.output<typeof schema>): OAuthConfig {

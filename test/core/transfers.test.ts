@@ -318,8 +318,10 @@ describe("fiat that a provider moves", () => {
     const { seq } = stateOf(w);
     w.hear("ann", id, { outcome: "known", ref: "pi_7" });
     expect(stateOf(w).seq).toBe(seq);
-    w.hear("ann", id, settledBy("5"));
-    expect(value(w.hear("ann", id, { outcome: "known", ref: "pi_8" }))).toMatchObject({ providerRef: "pi_1" });
+    w.hear("ann", id, { outcome: "known", ref: "pi_8" });
+    w.hear("ann", id, settledBy("5", "pi_9"));
+    expect(w.transferOf("ann", id)).toMatchObject({ status: "settled", providerRef: "pi_7" });
+    expect(value(w.hear("ann", id, { outcome: "known", ref: "pi_8" }))).toMatchObject({ providerRef: "pi_7" });
   });
 
   it.each<[string, "deposit" | "withdrawal", ProviderFact[], TransferStatus, string]>([

@@ -15,6 +15,8 @@ export const SOMETIMES = [
   ],
   ...["withdrawal_pending_review", "transfer_pending_review", "transfer_settled", "transfer_rejected"],
   ...["transfer_canceled", "transfer_reversed", "approve_already_approved", "approve_transfer_not_pending"],
+  ...["deposit_pending", "provider_settled", "provider_failed", "payout_refused", "withdrawal_paid_and_failed"],
+  ...["payment_request_lost", "payment_answer_lost"],
   ...["request_lost", "answer_lost", "duplicated", "late", "overloaded"],
   ...[
     "crash_before_commit",

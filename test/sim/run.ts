@@ -16,7 +16,7 @@ const HEAL_MS = 120_000;
 const SETTLE_SECONDS_MAX = 120;
 const COMMANDS = 60;
 const BATCHES = 12;
-const REVIEWS = 24;
+const REVIEWS = 16;
 
 /** What came of a seed: every broken promise, and how often each fault struck and each point was reached. */
 export interface RunReport {
@@ -34,7 +34,7 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
   world.d1.enroll(ACCOUNT_IDS);
   const clients = schedule(world, COMMANDS, SPAN_MS);
   scheduleBatches(world, BATCHES, SPAN_MS, clients);
-  scheduleReviews(world, REVIEWS, SPAN_MS);
+  scheduleReviews(world, REVIEWS, SPAN_MS, clients);
   const { bug, clockJumpMsMax } = world.faults;
   scheduleLoss(world, clients);
   if (bug > 0) scheduleParking(world, SPAN_MS, SPAN_MS + HEAL_MS / 2);
@@ -54,6 +54,7 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
     ...journalBreaks(world),
     ...pastBreaks(world),
     ...world.streamBreaks(),
+    ...world.provider.breaks(),
     ...(await projectionBreaks(world)),
     ...acknowledgedBreaks(world, clients),
     ...world.alerts,

@@ -2,18 +2,20 @@
 import type { TransferReview } from "../../src/core/account/reviews.ts";
 import { type AccountEvent, balanceOf, type Transfer } from "../../src/core/account/state.ts";
 import { decode } from "../../src/core/codec.ts";
-import { ACCOUNT_IDS, again, type Clients, callerOf, untilDone } from "./workload.ts";
+import { REVIEW_OVER } from "./provider.ts";
+import { ACCOUNT_IDS, again, type Clients, callerOf, moveSome, untilDone } from "./workload.ts";
 import type { World } from "./world.ts";
 
 const OPERATORS = ["usr_1", "usr_2", "usr_3"] as const;
 const VERDICTS = ["approve", "approve", "approve", "approve", "reject", "reverse"] as const;
 
-/** Schedules `acts` decisions over `spanMs`. Whoever is not answered asks again, and may find that it was done. */
-export function scheduleReviews(world: World, acts: number, spanMs: number): void {
+/** Schedules `acts` decisions over `spanMs`, and as many transfers. Whoever is not answered asks again, and may find that it was done. */
+export function scheduleReviews(world: World, acts: number, spanMs: number, clients: Clients): void {
   const { random } = world;
   for (let index = 0; index < acts; index += 1) {
     const account = random.pick(ACCOUNT_IDS);
     const at = 1_000 + random.unit() * spanMs;
+    world.later(1_000 + random.unit() * spanMs, () => moveSome(world, account, `t-${index}`, clients));
     if (random.once(8)) world.later(at, () => cancelOne(world, account));
     else world.later(at, () => decideOne(world, account, random.pick(OPERATORS), random.pick(VERDICTS)));
   }
@@ -27,9 +29,14 @@ function decideOne(world: World, account: string, by: string, verdict: TransferR
     const { transfers } = world.account(account);
     chosen ??= pick(world, account, verdict === "reverse" ? "settled" : "pending_review", which);
     if (chosen === undefined) return undefined;
+    const id = chosen;
     const review = { verdict, by, account: by, reason: "a simulated one" };
-    const done = transfers.decide(chosen, review);
-    if (twice) transfers.decide(chosen, review);
+    const done = transfers.decide(id, review);
+    const other = OPERATORS.find((one) => one !== by) ?? by;
+    const copies = twice
+      ? [by, other, other].map((one) => transfers.decide(id, { ...review, by: one, account: one }))
+      : [];
+    for (const one of copies) if (!one.ok) world.count(`${verdict}_${one.refusal.code}`);
     if (!done.ok && done.refusal.code === "unavailable") return again(world, "refused_unavailable");
     world.count(done.ok ? `transfer_${done.value.status}` : `${verdict}_${done.refusal.code}`);
     return undefined;
@@ -85,12 +92,13 @@ function onceBreaks(bodies: readonly string[]): string[] {
   return bodies.flatMap((body) => {
     const event = decode<AccountEvent>(body);
     if (!("transfer" in event) || event.entry === null) return [];
-    const { id, status, decisions = [] } = event.transfer;
+    const { id, kind, status, worth = 0n, decisions = [] } = event.transfer;
     const what = `${event.entry.kind} of ${id}`;
     const twice = seen.has(what) ? [`there is a second ${what}`] : [];
     seen.add(what);
     const approvals = decisions.filter(({ verdict }) => verdict === "approve").map(({ by }) => by);
-    const alone = event.kind === "transfer_changed" && status === "settled" && new Set(approvals).size < 2;
+    const settled = status === "settled" && kind === "withdrawal" && worth > REVIEW_OVER;
+    const alone = settled && new Set(approvals).size < 2;
     return alone ? [...twice, `${id} settled after ${approvals.length} approvals`] : twice;
   });
 }

@@ -94,13 +94,16 @@ export function transfer(
   untilDone(world, afterMs, () => {
     const { result } = world.account(account).transfer(callerOf(account), wish, { key, requestId: "r" });
     if (!result.ok && result.refusal.code === "unavailable") return "again";
+    if (result.ok && wish.kind === "deposit" && result.value.status === "pending")
+      world.provider.collect(account, result.value);
     if (result.ok) clients.transfers.set(`${account} ${key}`, { account, asset: wish.asset, id: result.value.id });
     world.count(result.ok ? `${wish.kind}_${result.value.status}` : `refused_${result.refusal.code}`);
     return undefined;
   });
 }
 
-function moveSome(world: World, account: string, key: string, clients: Clients): void {
+/** Moves some money in or out. */
+export function moveSome(world: World, account: string, key: string, clients: Clients): void {
   const [asset, most] = world.random.pick(FUNDS);
   const wish: Wish = {
     kind: world.random.pick(["deposit", "withdrawal"]),

@@ -49,6 +49,8 @@ const usd = () => ({ asset: "USD", amount: "1" });
 export const SAMPLES: Readonly<Record<string, Sample>> = {
   "get /docs/errors/{code}": { params: () => ({ code: "forbidden" }), answers: 200 },
   "get /v1/stream/account": { answers: 401 },
+  // All money is paper in these tests.
+  "post /v1/webhooks/payments": { answers: 404 },
   "get /v1/assets/{symbol}": { params: () => ({ symbol: "BTC" }), answers: 200 },
   "get /v1/markets/{symbol}": { params: symbol, answers: 200 },
   "get /v1/markets/{symbol}/book": { params: symbol, answers: 200 },

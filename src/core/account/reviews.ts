@@ -89,9 +89,10 @@ function notPending({ status }: Transfer) {
  */
 export function providerSays(turn: AccountTurn, known: Transfer, fact: ProviderFact): Result<Transfer> {
   if (known.provider === undefined) return refuse({ code: "not_found" });
-  const changed = fact.ref === null ? known : { ...known, providerRef: fact.ref };
+  const ref = known.providerRef ?? fact.ref;
+  const changed = ref === null ? known : { ...known, providerRef: ref };
   if (fact.outcome === "known") {
-    return ok(isPending(known) && known.providerRef !== fact.ref ? keepTransfer(turn, changed) : known);
+    return ok(isPending(known) && known.providerRef === undefined ? keepTransfer(turn, changed) : known);
   }
   if (fact.outcome === "failed") return failTransfer(turn, known, { ...changed, failure: fact.failure });
   if (fact.amount !== known.amount) return otherAmount(fact.amount, known);

@@ -20,6 +20,7 @@ import { accountOut, entryOut, ledgerQuery, streamQuery, ticketOut } from "./sch
 import { issueTicket, listLedger, readAccount, wireAccount } from "./service.ts";
 import { openStream, redeemTicket } from "./stream.ts";
 import { transferRoutes } from "./transfer-routes.ts";
+import { webhookRoutes } from "./webhook-routes.ts";
 
 const tags = ["Account"];
 const reading = { access: "account:read", asksAccount: true } as const;
@@ -101,6 +102,7 @@ export const accountRouter = createRouter()
   .route("/", keyRoutes)
   .route("/", historyRoutes)
   .route("/", transferRoutes)
+  .route("/", webhookRoutes)
   .openapi(account, async (c) => {
     const asOf = c.req.valid("query").as_of ?? null;
     const { priceSeed, nowMs } = contextOf(c).prices;

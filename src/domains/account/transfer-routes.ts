@@ -17,7 +17,8 @@ import {
   TOKEN_CODES,
 } from "../../http/openapi.ts";
 import { renderPage, withCursor } from "../../http/page.ts";
-import { depositPath, limitsOut, transferIn, transferOut, withdrawalPath } from "./transfer-schema.ts";
+import { makeDeposit, wirePayable } from "./deposits.ts";
+import { depositPath, limitsOut, payableOut, transferIn, transferOut, withdrawalPath } from "./transfer-schema.ts";
 import { cancelWithdrawal, listTransfers, makeTransfer, readLimits, readTransfer, wireLimits } from "./transfers.ts";
 
 const tags = ["Account"];
@@ -42,10 +43,12 @@ const deposit = operation({
   path: "/v1/account/deposits",
   ...moving,
   tags,
-  summary: "Deposit paper money",
-  description: "Its day has a limit where `GET /v1/account/limits` says so.",
+  summary: "Deposit",
+  description:
+    "Paper money settles at once. Where a payment provider moves the asset it is `pending` until the provider says that it is paid; " +
+    "`client_secret` is what you pay it with there. Its day has a limit where `GET /v1/account/limits` says so.",
   request: transferRequest,
-  responses: { 201: answer(transferOut, "Settled"), ...createProblems },
+  responses: { 201: answer(payableOut, "Settled, or pending"), ...createProblems },
 });
 const withdrawal = operation({
   method: "post",
@@ -112,8 +115,9 @@ const limits = operation({
 
 export const transferRoutes = createRouter()
   .openapi(deposit, async (c) => {
-    const done = await makeTransfer(accessOf(c), "deposit", c.req.valid("json"), idempotencyOf(c));
-    return sendOnce(c, done, wireTransfer, () => 201);
+    const { payments } = c.get("config");
+    const done = await makeDeposit(accessOf(c), payments, c.req.valid("json"), idempotencyOf(c));
+    return sendOnce(c, done, wirePayable, () => 201);
   })
   .openapi(withdrawal, async (c) => {
     const done = await makeTransfer(accessOf(c), "withdrawal", c.req.valid("json"), idempotencyOf(c));

@@ -29,6 +29,9 @@ export const transferOut = z
   })
   .openapi("Transfer");
 
+/** A deposit with what it is paid with at its provider. */
+export const payableOut = transferOut.extend({ client_secret: z.string().optional() }).openapi("Deposit");
+
 /** What cannot be a transfer's name is not found, like a name that none has. */
 export const depositPath = z.object({ id: z.string().refine((text) => isTypeId("dep", text)) });
 export const withdrawalPath = z.object({ id: z.string().refine((text) => isTypeId("wdr", text)) });

@@ -21,7 +21,8 @@ export async function makeTransfer(
   return askAccountOnce(ctx, async (account, caller) => account.transfer(caller, wish, idempotency));
 }
 
-function amountOf(input: { asset: string; amount: string }): Result<bigint> {
+/** An amount of an asset in units. Refuses an unlisted asset, and more digits than it has. */
+export function amountOf(input: { asset: string; amount: string }): Result<bigint> {
   const wrong = (pointer: string, code: string, detail: string) =>
     refuse({ code: "validation_failed", errors: [{ pointer, code, detail }] });
   const asset = findAsset(input.asset);

@@ -5,6 +5,7 @@ import { type AccountEvent, type AccountState, accountPeer, emptyAccount } from 
 import { FIRST_EPOCH } from "../../core/epochs.ts";
 import { BACKOFF_FIRST_MS } from "../../core/limits.ts";
 import { isOpen, isReplacing, type Order } from "../../core/order.ts";
+import type { PaymentDesk } from "../../core/payments.ts";
 import { type Result, refuse } from "../../core/result.ts";
 import type { TransferPolicy } from "../../core/transfer-policy.ts";
 import type {
@@ -24,6 +25,7 @@ import { checkStored } from "../stored.ts";
 import type { Timer } from "../timers.ts";
 import { Absence } from "./absence.ts";
 import { MarketLinks, type Said } from "./markets.ts";
+import { Payouts } from "./payouts.ts";
 import { AccountRestoring } from "./restoring.ts";
 import { AccountStore } from "./store.ts";
 
@@ -32,6 +34,8 @@ export interface AccountPorts extends ObjectPorts {
   priceSeed: number;
   /** What transfers are judged by now. */
   transferPolicy: () => TransferPolicy;
+  /** Who moves fiat outside. */
+  desk: PaymentDesk;
   send: {
     exchange: (symbol: string, call: ExchangeCall) => Promise<ExchangeAnswer>;
     preview: (symbol: string, call: PreviewCall) => Promise<PreviewAnswer>;
@@ -63,6 +67,7 @@ export class AccountEngine {
   readonly store: AccountStore;
   readonly #memory: Memory<AccountState>;
   readonly absence: Absence;
+  readonly #payouts: Payouts;
   /** Restore, and the handshakes after it. */
   readonly restoring: AccountRestoring;
   /** The journal as the read model gets it. */
@@ -91,6 +96,14 @@ export class AccountEngine {
       commit: (work) => this.commit(work),
       tell: (symbol) => this.tell(symbol),
       watch: (guard) => ports.sockets.watch(guard),
+    });
+    this.#payouts = new Payouts({
+      ...ports,
+      tx: (work) => this.#memory.tx(work),
+      timers: () => this.#memory.timers,
+      state: () => this.state,
+      isStopped: () => this.stopped !== null,
+      commit: (work) => this.commit(work),
     });
     this.journal = new Outbox(ports, {
       object: "account",
@@ -159,6 +172,7 @@ export class AccountEngine {
       this.store.write(turn.state, events);
       for (const event of events) {
         if ("command" in event && event.command !== null) this.#links.arm(event.order.symbol);
+        if ("transfer" in event) this.#payouts.arm(event.transfer);
       }
       return answer;
     });
@@ -260,6 +274,7 @@ export class AccountEngine {
 
   async #ring(timer: Timer): Promise<void> {
     if (this.absence.rings(timer)) return this.absence.ring(timer);
+    if (this.#payouts.rings(timer)) return this.#payouts.ring(timer);
     if (timer.kind !== TOKEN_TIMER) return this.#links.ring(timer.ref);
     const next = this.#ports.sockets.closeExpired();
     this.#memory.tx(() => {

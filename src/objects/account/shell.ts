@@ -7,6 +7,7 @@ import type { TransferWish } from "../../core/account/transfers.ts";
 import type { KeyOwner } from "../../core/api-keys.ts";
 import { SETTLE_WAIT_MS } from "../../core/limits.ts";
 import type { Order, Side } from "../../core/order.ts";
+import type { PaymentDesk } from "../../core/payments.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type { TransferPolicy } from "../../core/transfer-policy.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
@@ -37,16 +38,14 @@ import { OpenSockets, type ReadToken } from "./open-sockets.ts";
 import type { Placed } from "./placing.ts";
 import { Tickets } from "./tickets.ts";
 
-/** What configuration says of accounts: how often their owners may call, and what their transfers are judged by. */
-export interface AccountSettings {
-  rates: AccountRates;
-  transfers: TransferPolicy;
+/** What objects know nothing of and are handed: how tokens are verified, what configuration says, who moves money outside. */
+export interface AccountOutside {
+  readToken: ReadToken;
+  settings: () => { rates: AccountRates; transfers: TransferPolicy };
+  desk: PaymentDesk;
 }
 
-/**
- * The account object, but for how it verifies tokens and what it is configured with: objects know nothing of keys and
- * configuration, and worker.ts hands both in.
- */
+/** The account object, but for what worker.ts hands in. */
 export class AccountShell extends ObjectShell implements AccountRpc {
   readonly #logic: AccountLogic;
   protected readonly operated: AccountLogic["operations"];
@@ -54,13 +53,14 @@ export class AccountShell extends ObjectShell implements AccountRpc {
   readonly #sockets: OpenSockets;
   readonly #meter: Meter;
 
-  constructor(ctx: DurableObjectState, env: Env, readToken: ReadToken, settings: () => AccountSettings) {
+  constructor(ctx: DurableObjectState, env: Env, { readToken, settings, desk }: AccountOutside) {
     super(ctx, env);
     const ports = platformPorts(ctx, ctx.id.name ?? "", journalQueue(env), () => this.#logic.journal.flush());
     this.#logic = new AccountLogic({
       ...ports,
       priceSeed: Number(env.PRICE_SEED),
       transferPolicy: () => settings().transfers,
+      desk,
       send: {
         exchange: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).exchange(call))),
         preview: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).preview(call))),
