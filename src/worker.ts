@@ -7,6 +7,7 @@ import { forgetKeys } from "./domains/edge/scheduled.ts";
 import { consumeMail } from "./domains/identity/consumer.ts";
 import { forgetSignIns } from "./domains/identity/scheduled.ts";
 import { sweep } from "./domains/ops/scheduled.ts";
+import { snapshotPortfolios } from "./domains/portfolio/scheduled.ts";
 import { verifyAccessToken } from "./http/tokens.ts";
 import { AccountShell } from "./objects/account/shell.ts";
 import { consumeJournal } from "./projections/consumer.ts";
@@ -30,7 +31,8 @@ export default {
   fetch: (request, env, ctx) => app.fetch(request, env, ctx),
   scheduled: async (controller, env) => {
     const nowMs = controller.scheduledTime;
-    await Promise.all([sweep(env, nowMs), forgetKeys(env, nowMs), forgetSignIns(env, nowMs)]);
+    const snapshots = snapshotPortfolios(env, nowMs, loadConfig(env).priceSeed);
+    await Promise.all([sweep(env, nowMs), snapshots, forgetKeys(env, nowMs), forgetSignIns(env, nowMs)]);
   },
   queue: (batch, env) => {
     if (batch.queue.endsWith("-dlq")) return consumeDeadLetters(batch, env);

@@ -63,6 +63,14 @@ export const PAGE_ROWS_MAX = 200;
 export const EXPLAIN_HOLDS_MAX = 200;
 /** Open lots of an explained position: each is looked up by itself. Older ones are counted together. */
 export const EXPLAIN_LOTS_MAX = 200;
+/** Accounts whose portfolio one run of the cron takes a snapshot of: each is a call, and a run must end within its minute. */
+export const SNAPSHOTS_PER_RUN = 400;
+/** Points of a performance: the account looks each of them up, which together takes it tens of ms. */
+export const PERFORMANCE_POINTS_MAX = 400;
+/** As many where nobody has asked for an interval: enough for a chart. */
+export const PERFORMANCE_POINTS_DEFAULT = 100;
+/** Transfers in one performance: the account looks up what it had before and after each. */
+export const PERFORMANCE_FLOWS_MAX = 500;
 /** Entries of one statement: it is written in one go, and a Worker may call others a thousand times for that. */
 export const STATEMENT_ENTRIES_MAX = 100_000;
 /** Entries of a statement that its account reads at once: a few ms in which it does nothing else. */

@@ -87,8 +87,8 @@ export const deadLetters = sqliteTable(
   (table) => [unique("dead_letters_subject").on(table.queue, table.subject)],
 );
 
-/** Where the sweeper goes on: it looks at a part of the accounts at a time. */
-export const sweepCursors = sqliteTable("sweep_cursors", {
+/** How far a walk through all accounts has come: see walks.ts. */
+export const walks = sqliteTable("sweep_cursors", {
   name: text("name").primaryKey(),
   position: text("position").notNull(),
   at: integer("at").notNull(),

@@ -15,6 +15,11 @@ export function makeId(prefix: string, atMs: number): string {
   return typeId(prefix, atMs, crypto.getRandomValues(new Uint8Array(10)));
 }
 
+/** 160 random bits in hex: nobody guesses them. */
+export function newSecret(): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(20))).toString("hex");
+}
+
 /** The ports that every object has, over its own storage. `flush` sends its journal; a failure is left to the next try. */
 export function platformPorts(
   ctx: DurableObjectState,

@@ -11,6 +11,7 @@ import type { AccountTransfers, TransferLimits, TransferWish } from "../core/acc
 import type { KeyOwner, PresentedKey } from "../core/api-keys.ts";
 import type { ChainHead, LedgerEntry } from "../core/ledger.ts";
 import type { Order, Side } from "../core/order.ts";
+import type { PerformanceRecord, PerformanceWish } from "../core/performance.ts";
 import type { Scope } from "../core/permissions.ts";
 import type { Spend, Standing } from "../core/policies.ts";
 import type { Position } from "../core/positions.ts";
@@ -196,6 +197,8 @@ type AskedByCaller<T> = {
 /** The account object's remote calls. Refusals are values; a throw is a bug. */
 export interface AccountRpc extends JournalRpc, AskedByCaller<AccountPast & AccountTransfers> {
   admit(caller: Caller): Promise<Counted<KeyOwner>>;
+  /** As {@link AccountPast.performance}, for the record of all accounts. */
+  recordedPerformance(wish: PerformanceWish): Promise<Result<PerformanceRecord>>;
   placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
   refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;
   placeBatch(caller: Caller, batch: Batch, idempotency: Idempotency | null): Promise<Answered<BatchOutcome[]>>;

@@ -1,6 +1,6 @@
 // The only doorway to the objects and to the queue that they fill: names are made here, and faults are told apart here.
 import type { DurableObject } from "cloudflare:workers";
-import { JOURNAL_CALL_TIMEOUT_MS } from "../core/limits.ts";
+import { JOURNAL_CALL_TIMEOUT_MS, SWEEP_LANES_MAX } from "../core/limits.ts";
 import type { Standing } from "../core/policies.ts";
 import { type Answered, ok, type Result, refuse } from "../core/result.ts";
 import { log } from "../log.ts";
@@ -42,27 +42,50 @@ export function journalQueue(env: ObjectBindings): Queue {
 export type Journalled = Pick<JournalPull, "object" | "name">;
 
 /**
- * What an object says of its journal; null, with a line in the log, when it has no answer within
- * {@link JOURNAL_CALL_TIMEOUT_MS}. The name must be an object's own, since asking makes one.
+ * What an object answers to those who look after all of them; null, with a line in the log, when it has no answer within
+ * {@link JOURNAL_CALL_TIMEOUT_MS}, or throws. The name must be an object's own, since asking makes one.
  */
-export async function askJournal<T>(
-  env: Pick<ObjectBindings, "ACCOUNT" | "MARKET">,
-  { object, name }: Journalled,
-  ask: (journal: JournalRpc) => Promise<T>,
-): Promise<T | null> {
+async function answerOf<T>({ object, name }: Journalled, asked: () => Promise<T>): Promise<T | null> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error("no answer in time")), JOURNAL_CALL_TIMEOUT_MS);
   });
   try {
-    const journal: JournalRpc = object === "account" ? env.ACCOUNT.getByName(name) : env.MARKET.getByName(name);
-    return await Promise.race([ask(journal), timeout]);
+    return await Promise.race([asked(), timeout]);
   } catch (error) {
-    log("error", "journal_unreachable", { object, name, message: String(error) });
+    log("error", "object_unreachable", { object, name, message: String(error) });
     return null;
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** What an object says of its journal, as {@link answerOf}. */
+export function askJournal<T>(
+  env: Pick<ObjectBindings, "ACCOUNT" | "MARKET">,
+  named: Journalled,
+  ask: (journal: JournalRpc) => Promise<T>,
+): Promise<T | null> {
+  const { object, name } = named;
+  return answerOf(named, () => ask(object === "account" ? env.ACCOUNT.getByName(name) : env.MARKET.getByName(name)));
+}
+
+/** What an account says in a walk through all of them, as {@link answerOf}. */
+export function askInWalk<T>(
+  env: Pick<ObjectBindings, "ACCOUNT">,
+  accountId: string,
+  ask: (account: AccountRpc) => Promise<T>,
+): Promise<T | null> {
+  return answerOf({ object: "account", name: accountId }, () => ask(env.ACCOUNT.getByName(accountId)));
+}
+
+/** Does `work` for each item, {@link SWEEP_LANES_MAX} at a time: as many objects may be asked at once. */
+export async function inLanes<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const waiting = [...items];
+  const lane = async () => {
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: SWEEP_LANES_MAX }, lane));
 }
 
 /** Has the read model fetch these journals from where it is. False, with a line in the log, when the queue takes it not. */

@@ -235,6 +235,19 @@ export class AccountLogic {
     return order === undefined ? undefined : ok(order);
   }
 
+  /** An order as it is now, by its id or by the client_order_id that made it. Refuses `not_found`, and as that was refused. */
+  find(by: { id: string } | { clientOrderId: string }): Result<Order> {
+    if ("clientOrderId" in by) return this.byClientOrderId(by.clientOrderId) ?? refuse({ code: "not_found" });
+    const order = this.order(by.id);
+    return order === undefined ? refuse({ code: "not_found" }) : ok(order);
+  }
+
+  /** What the account has: positions, and the balances beside them. */
+  holdings() {
+    const { balances, seq, asOf } = this.view();
+    return { positions: [...this.state.positions.values()], balances, seq, asOf };
+  }
+
   /** Balances of every asset that the account has ever had, by symbol. */
   view(): AccountView {
     const assets = new Set(

@@ -8,10 +8,11 @@ import type { KeyOwner } from "../../core/api-keys.ts";
 import { SETTLE_WAIT_MS } from "../../core/limits.ts";
 import type { Order, Side } from "../../core/order.ts";
 import type { PaymentDesk } from "../../core/payments.ts";
+import type { PerformanceWish } from "../../core/performance.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type { TransferPolicy } from "../../core/transfer-policy.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
-import { platformPorts, platformSockets, waitAtMost, withTimeout } from "../platform.ts";
+import { newSecret, platformPorts, platformSockets, waitAtMost, withTimeout } from "../platform.ts";
 import type {
   AccountRpc,
   Answered,
@@ -175,11 +176,7 @@ export class AccountShell extends ObjectShell implements AccountRpc {
   }
 
   async order(caller: Caller, by: { id: string } | { clientOrderId: string }) {
-    return this.#meter.counted(caller, () => {
-      if ("clientOrderId" in by) return this.#logic.byClientOrderId(by.clientOrderId) ?? refuse({ code: "not_found" });
-      const order = this.#logic.order(by.id);
-      return order === undefined ? refuse({ code: "not_found" }) : ok(order);
-    });
+    return this.#meter.counted(caller, () => this.#logic.find(by));
   }
 
   async orders(caller: Caller, query: OrderQuery) {
@@ -199,10 +196,7 @@ export class AccountShell extends ObjectShell implements AccountRpc {
   }
 
   async positions(caller: Caller) {
-    return this.#read(caller, () => {
-      const { balances, seq, asOf } = this.#logic.view();
-      return { positions: [...this.#logic.state.positions.values()], balances, seq, asOf };
-    });
+    return this.#read(caller, () => this.#logic.holdings());
   }
 
   async stateAt(caller: Caller, asOf: AsOf) {
@@ -221,15 +215,20 @@ export class AccountShell extends ObjectShell implements AccountRpc {
     return this.#meter.counted(caller, () => this.#logic.history.statement(period));
   }
 
+  async performance(caller: Caller, wish: PerformanceWish) {
+    return this.#meter.counted(caller, () => this.#logic.history.performance(wish));
+  }
+
+  async recordedPerformance(wish: PerformanceWish) {
+    return this.#logic.history.performance(wish);
+  }
+
   #read<T>(caller: Caller, read: () => T): Promise<Counted<T>> {
     return this.#meter.counted(caller, () => ok(read()));
   }
 
   async streamTicket(caller: StreamCaller) {
-    return this.#meter.counted(caller, () => {
-      const secret = Buffer.from(crypto.getRandomValues(new Uint8Array(20))).toString("hex");
-      return this.#tickets.issue(this.#logic.keys.lasting(caller), secret);
-    });
+    return this.#meter.counted(caller, () => this.#tickets.issue(this.#logic.keys.lasting(caller), newSecret()));
   }
 
   async redeemTicket(ticket: string): Promise<Result<StreamCaller>> {
