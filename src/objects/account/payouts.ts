@@ -34,7 +34,10 @@ export class Payouts {
   /** Sees that a transfer which the provider has is looked after, and forgets one that has ended. Belongs in its transaction. */
   arm({ id, kind, status, provider, providerRef }: Transfer): void {
     const timers = this.#ports.timers();
-    if (status !== "pending" || provider === undefined) return timers.clear(TIMER, id);
+    if (status !== "pending" || provider === undefined) {
+      timers.clear(TIMER, id);
+      return;
+    }
     // A deposit that was never begun at the provider cannot be paid, and there is nothing to ask there.
     const wait = providerRef !== undefined ? PAYMENT_LOOK_MS : kind === "withdrawal" ? 0 : null;
     if (wait !== null) timers.arm(TIMER, id, this.#ports.now() + wait);
