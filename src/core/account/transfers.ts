@@ -207,8 +207,9 @@ function emitChange(
 }
 
 /** What came to nothing is given back to the day that it was asked for on, while that lasts. */
-function useAfter({ state: { movedToday } }: AccountTurn, { status, kind, worth, createdAt }: Transfer): DayUse {
+function useAfter({ state: { movedToday } }: AccountTurn, { id, status, kind, worth, createdAt }: Transfer): DayUse {
   const dropped = status === "rejected" || status === "canceled" || status === "failed";
   if (!dropped || dayOf(createdAt) !== movedToday.day) return movedToday;
-  return { ...movedToday, [kind]: movedToday[kind] - (worth ?? 0n) };
+  invariant(worth !== undefined, `transfer ${id} was pending, and nobody has said what it is worth`);
+  return { ...movedToday, [kind]: movedToday[kind] - worth };
 }
