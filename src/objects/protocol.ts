@@ -134,12 +134,13 @@ export interface LedgerQuery extends PageRequest {
   to: number | null;
 }
 
-/** An account as of one stream number. `asOf` in ms; `ledger` is where its chain ends: the version before leaves it out. */
+/** An account as of one stream number. `asOf` in ms; the version before leaves `ledger` out, and how many transfers are pending. */
 export interface AccountView {
   id: string;
   status: AccountStatus;
   balances: Balance[];
   ledger?: ChainHead;
+  pending?: number;
   seq: number;
   asOf: number;
 }

@@ -263,7 +263,8 @@ export class AccountLogic {
     }));
     const { status, seq, ledgerSeq, ledgerHead } = this.state;
     const ledger = { seq: ledgerSeq, hash: ledgerHead };
-    return { id: this.#ports.name, status, balances, ledger, seq, asOf: this.#ports.now() };
+    const pending = this.state.transfers.size;
+    return { id: this.#ports.name, status, balances, ledger, pending, seq, asOf: this.#ports.now() };
   }
 
   /** The journal as the read model gets it. */
