@@ -1,4 +1,5 @@
 // The doors: HTTP, queues, cron and the object classes; and the wiring of ports. Nothing is decided here.
+import { deskOf } from "./adapters/payments/choice.ts";
 import { createApp } from "./app.ts";
 import { loadConfig } from "./config.ts";
 import { consumeAudit } from "./domains/audit/consumer.ts";
@@ -16,12 +17,12 @@ import { consumeDeadLetters } from "./projections/dead-letters.ts";
 export { RateLimiter } from "./objects/limiter/shell.ts";
 export { MarketObject } from "./objects/market/shell.ts";
 
-/** The account object, told how an access token is verified and how often its owner may call. */
+/** The account object, told how an access token is verified and what it is configured with. */
 export class AccountObject extends AccountShell {
   constructor(ctx: DurableObjectState, env: Env) {
     // Asked for when they are needed: an object that could not be made for a wrong variable would lose its alarm.
     const readToken = (token: string) => verifyAccessToken(loadConfig(env), token, Date.now());
-    super(ctx, env, readToken, () => loadConfig(env).rates);
+    super(ctx, env, { readToken, settings: () => loadConfig(env), desk: deskOf(() => loadConfig(env).payments) });
   }
 }
 

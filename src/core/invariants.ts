@@ -1,7 +1,8 @@
 // What must hold after every event, as sentences about what does not. Reads states, changes nothing; O(n) in orders.
 import { accountGroupBreaks } from "./account/groups.ts";
-import { budgetOf, holdOf } from "./account/holds.ts";
+import { budgetOf, heldParts, holdOf } from "./account/holds.ts";
 import { type AccountPeer, type AccountState, assetsOf, balanceOf, creditOf, rulesOf } from "./account/state.ts";
+import { creditOfTransfer, transferBreaks } from "./account/transfer-events.ts";
 import {
   type Book,
   type BookOrder,
@@ -22,8 +23,8 @@ import { feeOf, isOpen, leavesOf, limitBuyReserve, type Order } from "./order.ts
 
 /**
  * Every invariant that an account breaks by itself, one sentence each; none when all is well. Money sums to zero per
- * asset and is never negative, what is held is what open orders hold, each hold covers its order's worst cost, and
- * positions, credits and counters agree with what they are made of. Amounts in units.
+ * asset and is never negative, what is held is what open orders and pending withdrawals hold, each hold covers its order's
+ * worst cost, and positions, credits and counters agree with what they are made of. Amounts in units.
  */
 export function accountBreaks(state: AccountState): string[] {
   const breaks = [...ledgerBreaks(state.balances)];
@@ -34,7 +35,7 @@ export function accountBreaks(state: AccountState): string[] {
     if (order.id !== id) breaks.push(`order ${order.id} is kept as ${id}`);
     breaks.push(...orderBreaks(order, rulesOf(state, order.symbol).baseScale));
   }
-  breaks.push(...holdBreaks(state), ...positionBreaks(state), ...accountGroupBreaks(state));
+  breaks.push(...holdBreaks(state), ...transferBreaks(state), ...positionBreaks(state), ...accountGroupBreaks(state));
   for (const [symbol, peer] of state.peers) breaks.push(...pendingBreaks(symbol, peer));
   return breaks;
 }
@@ -152,30 +153,26 @@ function orderBreaks(order: Order, baseScale: number): string[] {
   return breaks;
 }
 
-/** M4: per asset, held money is the sum of holds; and the credits kept are the sum of what open orders may bring in. */
+/** M4: per asset, held money is the sum of what holds it; and the credits kept are the sum of what may come in. */
 function holdBreaks(state: AccountState): string[] {
   const breaks: string[] = [];
   const holds: Balances = new Map();
   const credits: Balances = new Map();
-  for (const order of state.orders.values()) {
-    const { held, credited } = assetsOf(rulesOf(state, order.symbol), order.side);
-    holds.set(held, (holds.get(held) ?? 0n) + order.hold);
-    credits.set(credited, (credits.get(credited) ?? 0n) + order.credit);
-  }
-  for (const { symbol, side, hold } of state.groups.values()) {
-    const { held } = assetsOf(rulesOf(state, symbol), side);
-    holds.set(held, (holds.get(held) ?? 0n) + hold);
-  }
+  const add = (sums: Balances, asset: string, units: bigint) => sums.set(asset, (sums.get(asset) ?? 0n) + units);
+  for (const { asset, units } of heldParts(state)) add(holds, asset, units);
+  for (const order of state.orders.values())
+    add(credits, assetsOf(rulesOf(state, order.symbol), order.side).credited, order.credit);
+  for (const transfer of state.transfers.values()) add(credits, transfer.asset, creditOfTransfer(transfer));
   const assets = new Set([...state.balances.keys()].map((key) => keyParts(key).asset));
-  for (const asset of [...assets, ...holds.keys()]) {
+  for (const asset of new Set([...assets, ...holds.keys()])) {
     const held = balanceOf(state, "held", asset);
     const sum = holds.get(asset) ?? 0n;
-    if (held !== sum) breaks.push(`${held} of ${asset} is held, open orders hold ${sum}, their groups included`);
+    if (held !== sum) breaks.push(`${held} of ${asset} is held, what it is held for comes to ${sum}`);
   }
   for (const asset of new Set([...state.credits.keys(), ...credits.keys()])) {
     const kept = creditOf(state, asset);
     const sum = credits.get(asset) ?? 0n;
-    if (kept !== sum) breaks.push(`open orders may bring in ${sum} of ${asset}, kept is ${kept}`);
+    if (kept !== sum) breaks.push(`${sum} of ${asset} may come in, kept is ${kept}`);
   }
   return breaks;
 }

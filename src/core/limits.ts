@@ -45,6 +45,14 @@ export const FLUSH_SLICES_MAX = 10;
 export const HOUSE_HORIZON_STEPS = 3_600;
 /** One paper deposit or withdrawal is worth at most 10,000,000 USD, the contract's figure; in USD units (6 digits). */
 export const TRANSFER_USD_UNITS_MAX = 10_000_000_000_000n;
+/** Transfers of an account that wait for somebody: more are a mistake, and each is kept in its object's memory. */
+export const TRANSFERS_PENDING_MAX = 100;
+/** Operators who must approve a withdrawal that is reviewed: nobody moves much money alone. */
+export const WITHDRAWAL_APPROVALS = 2;
+/** How often the payment provider is asked about what it has: it tells by itself, and rarely is that lost. */
+export const PAYMENT_LOOK_MS = 3_600_000;
+/** How long a payout is asked for under one key: the provider may forget a key after a day. */
+export const PAYOUT_TRIES_MS = 23 * 3_600_000;
 /** Price levels a book answer has on each side, and may have: the contract's figures. */
 export const BOOK_DEPTH_DEFAULT = 50;
 export const BOOK_DEPTH_MAX = 500;

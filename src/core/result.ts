@@ -50,6 +50,11 @@ export type PlainCode =
   | "step_up_required"
   | "mfa_already_on"
   | "account_not_empty"
+  | "own_withdrawal"
+  | "already_approved"
+  | "transfer_not_pending"
+  | "transfer_not_settled"
+  | "too_many_pending_transfers"
   | "not_found"
   | "method_not_allowed"
   | "access_denied"
@@ -74,12 +79,22 @@ export type PlainCode =
   | "unavailable"
   | "internal";
 
+/** What is missing, as decimals; `transferId` names the transfer that cannot be reversed for want of it. */
+interface Shortage {
+  asset: string;
+  needed: string;
+  available: string;
+  transferId?: string;
+}
+
 /**
  * Everything the product may refuse with. `code` is API: it never changes its meaning.
- * `detail` says in one sentence what was wrong; `orderId` is there when the market refused an order that exists.
+ * `detail` says in one sentence what was wrong; `orderId` is there when the market refused an order that exists. A day's
+ * limit and what is used of it are USD as decimals, `resetsAt` in ms.
  */
 export type Refusal =
-  | { code: "insufficient_funds"; asset: string; needed: string; available: string; detail?: string; orderId?: string }
+  | (Shortage & { code: "insufficient_funds"; detail?: string; orderId?: string })
+  | { code: "daily_transfer_limit"; transfer: string; limit: string; used: string; resetsAt: number; detail?: string }
   | { code: PlainOrderCode; detail?: string; orderId?: string }
   | { code: PlainCode; detail?: string }
   | { code: "rate_limited"; retryAfterSeconds: number; policy?: PolicyName; detail?: string }

@@ -39,6 +39,9 @@ export function wireBalanceExplained(explained: BalanceExplained) {
       amount: formatUnits(hold.amount, asset),
     })),
     other_holds: { count, amount: formatUnits(amount, asset) },
+    withdrawals: explained.withdrawals.map((one) => {
+      return { withdrawal_id: one.withdrawalId, amount: formatUnits(one.amount, asset) };
+    }),
   };
 }
 

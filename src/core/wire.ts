@@ -126,10 +126,13 @@ export function wireBalance(balance: Balance) {
   };
 }
 
-/** A deposit or withdrawal. */
-export function wireTransfer(transfer: Transfer) {
-  const { id, status, asset, amount, createdAt } = transfer;
-  return { id, status, asset, amount: formatUnits(amount, asset), created_at: wireTime(createdAt) };
+/** A deposit or withdrawal. What there is nothing to say of is left out: first answers are replayed byte for byte. */
+export function wireTransfer({ id, status, asset, amount, createdAt, updatedAt, failure }: Transfer) {
+  return {
+    ...{ id, status, asset, amount: formatUnits(amount, asset), created_at: wireTime(createdAt) },
+    ...(updatedAt === undefined ? {} : { updated_at: wireTime(updatedAt) }),
+    ...(failure === undefined ? {} : { failure }),
+  };
 }
 
 /** A movement on one account of the ledger. */

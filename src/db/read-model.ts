@@ -13,6 +13,7 @@ import {
   text,
   unique,
 } from "drizzle-orm/sqlite-core";
+import type { TransferKind, TransferStatus } from "../core/account/transfer-events.ts";
 import type { GroupKind } from "../core/groups.ts";
 import type { Liquidity, OrderStatus, OrderType, SelfTradePrevention, Side, TimeInForce } from "../core/order.ts";
 
@@ -220,21 +221,31 @@ export const balances = sqliteTable(
   (table) => [primaryKey({ columns: [table.accountId, table.asset] }), units(table.available), units(table.held)],
 );
 
-/** Deposits and withdrawals. */
+/** Deposits and withdrawals, as of their account's event `seq`. `decisions`: what operators have decided, as JSON. */
 export const transfers = sqliteTable(
   "transfers",
   {
     id: text("id").primaryKey(),
     accountId: text("account_id").notNull(),
-    kind: text("kind").$type<"deposit" | "withdrawal">().notNull(),
+    kind: text("kind").$type<TransferKind>().notNull(),
     asset: text("asset").notNull(),
     amount: integer("amount").notNull(),
-    status: text("status").$type<"settled">().notNull(),
+    status: text("status").$type<TransferStatus>().notNull(),
     createdAt: integer("created_at").notNull(),
     epoch: integer("epoch").notNull(),
     seq: integer("seq").notNull(),
+    worth: integer("worth"),
+    updatedAt: integer("updated_at"),
+    provider: text("provider"),
+    providerRef: text("provider_ref"),
+    failure: text("failure"),
+    decisions: text("decisions").notNull().default("[]"),
   },
-  (table) => [index("transfers_account").on(table.accountId, table.id), units(table.amount)],
+  (table) => [
+    index("transfers_account").on(table.accountId, table.id),
+    index("transfers_status").on(table.kind, table.status, table.id),
+    units(table.amount),
+  ],
 );
 
 /** One row for each trade, as the public sees it; `market` is the object's name, venue included. */

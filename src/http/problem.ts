@@ -3,6 +3,7 @@
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { FieldError, Refusal, RefusalCode } from "../core/result.ts";
+import { wireTime } from "../core/wire.ts";
 import type { AppEnv } from "./context.ts";
 import { hear } from "./limits.ts";
 
@@ -25,6 +26,7 @@ export const CATALOGUE: Readonly<Record<RefusalCode, CatalogueEntry>> = {
   access_denied: { status: 403, title: "Sign-in canceled at the provider" },
   missing_scope: { status: 403, title: "API key lacks the scope" },
   email_not_verified: { status: 403, title: "E-mail address not verified" },
+  own_withdrawal: { status: 403, title: "Own withdrawal" },
   step_up_required: { status: 403, title: "Password or code needed once more" },
   not_found: { status: 404, title: "Not found" },
   method_not_allowed: { status: 405, title: "Method not allowed" },
@@ -38,6 +40,9 @@ export const CATALOGUE: Readonly<Record<RefusalCode, CatalogueEntry>> = {
   mfa_already_on: { status: 409, title: "Second factor on already" },
   account_not_empty: { status: 409, title: "Account not empty" },
   break_closed: { status: 409, title: "Break closed already" },
+  already_approved: { status: 409, title: "Approved by you already" },
+  transfer_not_pending: { status: 409, title: "Transfer not pending" },
+  transfer_not_settled: { status: 409, title: "Transfer not settled" },
   order_not_open: { status: 409, title: "Order no longer open" },
   already_listed: { status: 409, title: "Block listed already" },
   replace_pending: { status: 409, title: "Order change under way" },
@@ -49,6 +54,8 @@ export const CATALOGUE: Readonly<Record<RefusalCode, CatalogueEntry>> = {
   wrong_password: { status: 422, title: "Wrong password" },
   idempotency_key_reused: { status: 422, title: "Idempotency key used for another request" },
   insufficient_funds: { status: 422, title: "Insufficient funds" },
+  daily_transfer_limit: { status: 422, title: "Limit of the day reached" },
+  too_many_pending_transfers: { status: 422, title: "Too many pending transfers" },
   off_tick: { status: 422, title: "Price off the tick" },
   off_lot: { status: 422, title: "Quantity off the lot" },
   below_min_notional: { status: 422, title: "Order worth too little" },
@@ -111,8 +118,13 @@ export function problemOf(refusal: Refusal, instance: string, requestId: string)
 function membersOf(refusal: Refusal): Record<string, unknown> {
   switch (refusal.code) {
     case "insufficient_funds": {
-      const { asset, needed, available, orderId } = refusal;
-      return { asset, needed, available, ...(orderId === undefined ? {} : { order_id: orderId }) };
+      const { asset, needed, available, orderId, transferId } = refusal;
+      const named = { order_id: orderId, transfer_id: transferId };
+      return { asset, needed, available, ...named };
+    }
+    case "daily_transfer_limit": {
+      const { transfer, limit, used, resetsAt } = refusal;
+      return { transfer, limit, used, resets_at: wireTime(resetsAt) };
     }
     case "validation_failed":
       return { errors: refusal.errors.slice(0, FIELD_ERRORS_MAX) };

@@ -20,6 +20,11 @@ export function makeSalt(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex");
 }
 
+/** 160 random bits in hex: nobody guesses them. */
+export function newSecret(): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(20))).toString("hex");
+}
+
 /** The ports that every object has, over its own storage. `flush` sends its journal; a failure is left to the next try. */
 export function platformPorts(
   ctx: DurableObjectState,
@@ -52,6 +57,15 @@ export function platformPorts(
       },
     },
     alert,
+  };
+}
+
+/** An object's sockets: those that neither side has closed, one more, and when one was last pinged without waking it, in ms. */
+export function platformSockets(ctx: DurableObjectState) {
+  return {
+    open: () => ctx.getWebSockets().filter((socket) => socket.readyState === WebSocket.OPEN),
+    accept: (socket: WebSocket) => ctx.acceptWebSocket(socket),
+    pingedAt: (socket: WebSocket) => ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? null,
   };
 }
 

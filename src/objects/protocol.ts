@@ -2,7 +2,9 @@
 
 import type { UnreadOrder } from "../core/account/admission.ts";
 import type { Batch, BatchOutcome } from "../core/account/batch.ts";
+import type { ProviderFact, TransferReview } from "../core/account/reviews.ts";
 import type { AccountStatus, Balance } from "../core/account/state.ts";
+import type { TransferLimits } from "../core/account/transfers.ts";
 import type { PresentedKey } from "../core/api-keys.ts";
 import type { ChainHead } from "../core/ledger.ts";
 import type { Side } from "../core/order.ts";
@@ -10,8 +12,8 @@ import type { Scope } from "../core/permissions.ts";
 import type { Spend, Standing } from "../core/policies.ts";
 import type { Answered, Result } from "../core/result.ts";
 
-/** Acts that happen once are answered to HTTP and by objects in one shape; what is told of orders is told to core as it is. */
-export type { Answered, Batch, BatchOutcome, UnreadOrder };
+/** An act that happens once is answered to HTTP and by objects in one shape; what is told to core is told as it is. */
+export type { Answered, Batch, BatchOutcome, ProviderFact, TransferLimits, TransferReview, UnreadOrder };
 
 /** A pair that an object has parked: the other end, why, since when (ms), and how many messages it has for it. */
 export interface ParkedPair {
@@ -116,12 +118,13 @@ export interface LedgerQuery extends PageRequest {
   to: number | null;
 }
 
-/** An account as of one stream number. `asOf` in ms; `ledger` is where its chain ends: the version before leaves it out. */
+/** An account as of one stream number. `asOf` in ms; the version before leaves `ledger` out, and how many transfers are pending. */
 export interface AccountView {
   id: string;
   status: AccountStatus;
   balances: Balance[];
   ledger?: ChainHead;
+  pending?: number;
   seq: number;
   asOf: number;
 }

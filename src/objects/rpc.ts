@@ -6,6 +6,7 @@ import type { AccountPast } from "../core/account/history.ts";
 import type { Preview } from "../core/account/preview.ts";
 import type { ReplaceWish } from "../core/account/replace.ts";
 import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/account/state.ts";
+import type { AccountTransfers, TransferWish } from "../core/account/transfers.ts";
 import type { KeyOwner } from "../core/api-keys.ts";
 import type { AccountExamRpc, MarketExamRpc } from "../core/exam.ts";
 import type { LedgerEntry } from "../core/ledger.ts";
@@ -43,9 +44,11 @@ import type {
   Page,
   PageRequest,
   ParkedView,
+  ProviderFact,
   RestoreView,
   Snapshot,
   StreamCaller,
+  TransferReview,
   UnreadOrder,
 } from "./protocol.ts";
 
@@ -64,7 +67,7 @@ type AskedByCaller<T> = {
 };
 
 /** The account object's remote calls. Refusals are values; a throw is a bug. */
-export interface AccountRpc extends JournalRpc, AccountExamRpc, AskedByCaller<AccountPast> {
+export interface AccountRpc extends JournalRpc, AccountExamRpc, AskedByCaller<AccountPast & AccountTransfers> {
   admit(caller: Caller): Promise<Counted<KeyOwner>>;
   /** As {@link AccountPast.performance}, for the record of all accounts. */
   recordedPerformance(wish: PerformanceWish): Promise<Result<PerformanceRecord>>;
@@ -81,11 +84,9 @@ export interface AccountRpc extends JournalRpc, AccountExamRpc, AskedByCaller<Ac
   cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }): Promise<Counted<Order[]>>;
   /** Refuses nothing that another command does not. `cancelAt` in ms; null: never. */
   cancelAllAfter(caller: Caller, timeoutMs: number): Promise<Counted<{ cancelAt: number | null }>>;
-  transfer(
-    caller: Caller,
-    wish: { kind: Transfer["kind"]; asset: string; amount: bigint },
-    idempotency: Idempotency | null,
-  ): Promise<Answered<Transfer>>;
+  transfer(caller: Caller, wish: TransferWish, idempotency: Idempotency | null): Promise<Answered<Transfer>>;
+  /** What an operator decides of a transfer, or its provider says. */
+  decideTransfer(id: string, word: TransferReview | ProviderFact): Promise<Result<Transfer>>;
   account(caller: Caller): Promise<Counted<AccountView>>;
   order(caller: Caller, by: { id: string } | { clientOrderId: string }): Promise<Counted<Order>>;
   orders(caller: Caller, query: OrderQuery): Promise<Counted<Page<Order>>>;

@@ -48,8 +48,10 @@ export function accountRows(source: Source, event: AccountEvent): Rows | null {
       rows.entries.push(entryRow(source, event.entry));
       break;
     case "transfer":
+    case "transfer_requested":
+    case "transfer_changed":
       rows.transfers.push(transferRow(source, event.seq, event.transfer));
-      rows.entries.push(entryRow(source, event.entry));
+      if (event.entry !== null) rows.entries.push(entryRow(source, event.entry));
       break;
     case "order_accepted":
       rows.orders.push(orderRow(source, event.seq, event.order));
@@ -164,6 +166,9 @@ function balanceRow({ name, epoch }: Source, seq: number, balance: Balance): Row
 }
 
 function transferRow({ name, epoch }: Source, seq: number, transfer: Transfer): Rows["transfers"][number] {
-  const { id, kind, asset, amount, status, createdAt } = transfer;
-  return { id, accountId: name, kind, asset, amount: toColumn(amount), status, createdAt, epoch, seq };
+  const { id, kind, asset, amount, status, createdAt, worth = null, updatedAt = null, decisions = [] } = transfer;
+  const { provider = null, providerRef = null, failure = null } = transfer;
+  const amounts = { amount: toColumn(amount), worth: column(worth) };
+  const said = { provider, providerRef, failure, decisions: JSON.stringify(decisions) };
+  return { id, accountId: name, kind, asset, ...amounts, status, createdAt, updatedAt, ...said, epoch, seq };
 }

@@ -74,13 +74,15 @@ describe("a balance", () => {
       steps: [balanceStep(deposit, "USD")],
       nextCursor: null,
       holds: [{ orderId: "ord_1", symbol: "SOL-USD", side: "buy", amount: usd("600") }],
-      otherHolds: { count: 2, amount: usd("400") },
+      otherHolds: { count: 2, amount: usd("300") },
+      withdrawals: [{ withdrawalId: "wdr_1", amount: usd("100") }],
     });
     expect(shown).toMatchObject({
+      withdrawals: [{ withdrawal_id: "wdr_1", amount: "100" }],
       value: { asset: "USD", available: "9000", held: "1000", total: "10000" },
       entries: [{ kind: "deposit", balance: { available: "10000", held: "0", total: "10000" } }],
       holds: [{ order_id: "ord_1", symbol: "SOL-USD", side: "buy", amount: "600" }],
-      other_holds: { count: 2, amount: "400" },
+      other_holds: { count: 2, amount: "300" },
     });
   });
 

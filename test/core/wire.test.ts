@@ -175,6 +175,12 @@ describe("money on the wire", () => {
     });
   });
 
+  it("of a transfer says what has come of it once something has", () => {
+    const one = { id: "wdr_1", kind: "withdrawal", asset: "USD", amount: usd("5"), status: "failed" } as const;
+    const shown = wireTransfer({ ...one, createdAt: NOON, updatedAt: NOON + 1_000, failure: "no_account" });
+    expect(shown).toMatchObject({ status: "failed", updated_at: "2026-11-21T12:00:01.000Z", failure: "no_account" });
+  });
+
   it("of a transfer comes with when it was made", () => {
     const transfer = { id: "dep_1", kind: "deposit", asset: "USD", amount: usd("5.5"), status: "settled" } as const;
     expect(wireTransfer({ ...transfer, createdAt: NOON })).toEqual({

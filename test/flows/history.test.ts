@@ -236,6 +236,7 @@ describe("what makes a balance", () => {
       next_cursor: null,
       holds: [],
       other_holds: { count: 0, amount: "0" },
+      withdrawals: [],
     });
     for (const asset of ["NONE", "usd", "BTC-USD", "x".repeat(50), "%00"]) {
       expectProblem(await ada.get(`/v1/account/balances/${asset}/explain`), 404, "not_found");

@@ -16,6 +16,7 @@ import { applyMarketEvent, emptyMarket, type MarketEvent, marketStateHash } from
 import { type ConsumerBindings, consumeJournal } from "../../src/projections/consumer.ts";
 import { SimulatedD1 } from "./d1.ts";
 import { sha256 } from "./object.ts";
+import { transferBreaks } from "./transfers.ts";
 import type { Clients } from "./workload.ts";
 import type { World } from "./world.ts";
 
@@ -168,12 +169,7 @@ export function acknowledgedBreaks(world: World, clients: Clients): string[] {
     const gone = clients.forgotten.has(`${account} ${clientOrderId}`) && (orderId === null || !known.has(orderId));
     if (!same && !gone) breaks.push(`${clientOrderId} of ${account} was acknowledged and is lost`);
   }
-  for (const [key, amount] of clients.moved) {
-    const [account = "", asset = ""] = key.split("|");
-    const outside = world.account(account).state.balances.get(`external|${asset}`) ?? 0n;
-    if (outside !== -amount)
-      breaks.push(`${account} was told that ${amount} of ${asset} came in, and it is ${-outside}`);
-  }
+  breaks.push(...transferBreaks(world, clients));
   const fills = new Set<string>();
   for (const [id, account] of world.accounts()) {
     for (const fill of account.reads.fills({ limit: 10_000, cursor: null, symbol: null, orderId: null }).data) {

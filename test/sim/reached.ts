@@ -5,7 +5,18 @@ import type { World } from "./world.ts";
 
 /** Every point that some seed of a thousand must reach; a run that misses one is blind there. */
 export const SOMETIMES = [
-  ...["accepted", "cancel", "deposit", "withdrawal", "refused_insufficient_funds", "refused_unavailable"],
+  ...[
+    "accepted",
+    "cancel",
+    "deposit_settled",
+    "withdrawal_settled",
+    "refused_insufficient_funds",
+    "refused_unavailable",
+  ],
+  ...["withdrawal_pending_review", "transfer_pending_review", "transfer_settled", "transfer_rejected"],
+  ...["transfer_canceled", "transfer_reversed", "approve_already_approved", "approve_transfer_not_pending"],
+  ...["deposit_pending", "provider_settled", "provider_failed", "payout_refused", "withdrawal_paid_and_failed"],
+  ...["payment_request_lost", "payment_answer_lost"],
   ...["request_lost", "answer_lost", "duplicated", "late", "overloaded"],
   ...[
     "crash_before_commit",

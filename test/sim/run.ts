@@ -9,6 +9,7 @@ import { groupBreaks, scheduleGroups } from "./groups.ts";
 import { parkedBreaks, scheduleParking } from "./parking.ts";
 import { countReached } from "./reached.ts";
 import { lookAfter, restoreBreaks, scheduleRestore } from "./restore.ts";
+import { scheduleReviews } from "./transfers.ts";
 import { ACCOUNT_IDS, type Clients, schedule } from "./workload.ts";
 import { World } from "./world.ts";
 
@@ -18,6 +19,7 @@ const SETTLE_SECONDS_MAX = 120;
 const COMMANDS = 60;
 const BATCHES = 12;
 const GROUPS = 12;
+const REVIEWS = 16;
 
 /** What came of a seed: every broken promise, and how often each fault struck and each point was reached. */
 export interface RunReport {
@@ -36,6 +38,7 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
   const clients = schedule(world, COMMANDS, SPAN_MS);
   scheduleBatches(world, BATCHES, SPAN_MS, clients);
   scheduleGroups(world, GROUPS, SPAN_MS, clients);
+  scheduleReviews(world, REVIEWS, SPAN_MS, clients);
   const { bug, clockJumpMsMax } = world.faults;
   const found: string[] = [];
   if (!scheduleLoss(world, clients)) scheduleChecks(world, seed, SPAN_MS, found);
@@ -57,6 +60,7 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
     ...journalBreaks(world),
     ...pastBreaks(world),
     ...world.streamBreaks(),
+    ...world.provider.breaks(),
     ...(await projectionBreaks(world)),
     ...found,
     ...(await bookBreaks(world)),

@@ -33,12 +33,10 @@ export interface Acknowledged {
   code: string | null;
 }
 
-/** What all clients have been told: orders by account and id, and by `account|asset` what came in less what went out. */
+/** What all clients have been told: orders by account and id, transfers that were taken by `account key`. */
 export interface Clients {
   orders: Map<string, Acknowledged>;
-  moved: Map<string, bigint>;
-  /** The transfers among them, by `account key`. */
-  transfers: Map<string, { place: string; signed: bigint }>;
+  transfers: Map<string, { account: string; asset: string; id: string }>;
   /** What a restore has forgotten, by `account client_order_id`: it may be there or not, and may be asked for anew. */
   forgotten: Set<string>;
 }
@@ -50,7 +48,7 @@ export function callerOf(account: string): Caller {
 
 /** Schedules `commands` client acts over `spanMs`; what was answered gathers in what is returned. */
 export function schedule(world: World, commands: number, spanMs: number): Clients {
-  const clients: Clients = { orders: new Map(), moved: new Map(), transfers: new Map(), forgotten: new Set() };
+  const clients: Clients = { orders: new Map(), transfers: new Map(), forgotten: new Set() };
   for (const account of ACCOUNT_IDS) {
     for (const [asset, amount] of FUNDS)
       transfer(world, 0, account, { kind: "deposit", asset, amount }, asset, clients);
@@ -97,16 +95,16 @@ export function transfer(
   untilDone(world, afterMs, () => {
     const { result } = world.account(account).transfer(callerOf(account), wish, { key, requestId: "r" });
     if (!result.ok && result.refusal.code === "unavailable") return "again";
-    const signed = !result.ok ? 0n : wish.kind === "deposit" ? wish.amount : -wish.amount;
-    const place = `${account}|${wish.asset}`;
-    clients.moved.set(place, (clients.moved.get(place) ?? 0n) + signed);
-    clients.transfers.set(`${account} ${key}`, { place, signed });
-    world.count(result.ok ? wish.kind : `refused_${result.refusal.code}`);
+    if (result.ok && wish.kind === "deposit" && result.value.status === "pending")
+      world.provider.collect(account, result.value);
+    if (result.ok) clients.transfers.set(`${account} ${key}`, { account, asset: wish.asset, id: result.value.id });
+    world.count(result.ok ? `${wish.kind}_${result.value.status}` : `refused_${result.refusal.code}`);
     return undefined;
   });
 }
 
-function moveSome(world: World, account: string, key: string, clients: Clients): void {
+/** Moves some money in or out. */
+export function moveSome(world: World, account: string, key: string, clients: Clients): void {
   const [asset, most] = world.random.pick(FUNDS);
   const wish: Wish = {
     kind: world.random.pick(["deposit", "withdrawal"]),

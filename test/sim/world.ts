@@ -19,6 +19,7 @@ import { type FaultRates, NO_FAULTS } from "./faults.ts";
 import { Follower } from "./follower.ts";
 import { Network } from "./network.ts";
 import { type LivePorts, type Logic, type Platform, SimulatedObject, type Tamper } from "./object.ts";
+import { SimulatedProvider } from "./provider.ts";
 import { SimulatedQueue } from "./queue.ts";
 import { Timeline } from "./timeline.ts";
 import { Versions } from "./versions.ts";
@@ -48,6 +49,7 @@ export class World extends Timeline implements Platform {
   faults: FaultRates;
   readonly d1: SimulatedD1;
   readonly #queue: SimulatedQueue;
+  readonly provider: SimulatedProvider;
   readonly #versions = new Versions(this, () => this.faults.versions);
   readonly #network = new Network(this, this.#versions);
   readonly #tamper: Tamper;
@@ -67,6 +69,7 @@ export class World extends Timeline implements Platform {
       return stored === null ? null : this.#versions.stored(query, stored);
     };
     this.d1 = new SimulatedD1(() => this.#d1Fate());
+    this.provider = new SimulatedProvider(this, this.random.once(3));
     this.#queue = new SimulatedQueue(this, () => this.#bindings());
     this.later(SWEEP_MS, () => this.#sweep(), "awaited");
     if (faults.clockJumps > 0 || faults.evicted > 0) this.later(CLOCK_MS, () => this.#disturb());
@@ -193,6 +196,8 @@ export class World extends Timeline implements Platform {
     return {
       ...ports,
       priceSeed: PRICE_SEED,
+      transferPolicy: () => this.provider.policy,
+      desk: this.provider.desk(ports.alive),
       send: {
         // Nothing of it is kept: what is lost of it is lost to who asks alone.
         preview: async (symbol: string, call: PreviewCall) => this.market(symbol).looks.preview(call),

@@ -3,12 +3,13 @@
 import { expect } from "vitest";
 import type { OrderRequest } from "../../src/core/account/admission.ts";
 import { placeBatch } from "../../src/core/account/batch.ts";
-import { type AccountTurn, emit, placeOrder, requestCancel, transfer } from "../../src/core/account/decide.ts";
+import { type AccountTurn, emit, placeOrder, requestCancel } from "../../src/core/account/decide.ts";
 import { ordersOf } from "../../src/core/account/events.ts";
 import { type GroupRequest, placeGroup } from "../../src/core/account/grouping.ts";
 import { type Preview, previewOutcome, previewSubmission } from "../../src/core/account/preview.ts";
 import { type ReplaceWish, requestReplace } from "../../src/core/account/replace.ts";
 import { applyReports } from "../../src/core/account/reports.ts";
+import { cancelTransfer, type ProviderFact, providerSays, reviewTransfer } from "../../src/core/account/reviews.ts";
 import {
   type AccountEvent,
   type AccountState,
@@ -19,6 +20,7 @@ import {
   type OnceKey,
   type Transfer,
 } from "../../src/core/account/state.ts";
+import { transfer } from "../../src/core/account/transfers.ts";
 import { decode, encode } from "../../src/core/codec.ts";
 import { accountBreaks, crossBreaks, marketBreaks } from "../../src/core/invariants.ts";
 import type { MarketRules } from "../../src/core/listings.ts";
@@ -36,6 +38,7 @@ import type { MarketTurn } from "../../src/core/market/turn.ts";
 import type { Report } from "../../src/core/messages.ts";
 import type { Order } from "../../src/core/order.ts";
 import type { Result } from "../../src/core/result.ts";
+import { PAPER_POLICY, type TransferPolicy } from "../../src/core/transfer-policy.ts";
 import { countingIds, NOON, SEED, sha256 } from "./book.ts";
 
 /** An account with all that it has journalled, as stored and as read back, and every order it ever had, as it is now. */
@@ -44,6 +47,7 @@ export interface Customer {
   journal: string[];
   read: AccountEvent[];
   orders: Map<string, Order>;
+  transfers: Map<string, Transfer>;
 }
 
 export interface Venue {
@@ -74,11 +78,18 @@ export class CoreWorld {
   readonly customers = new Map<string, Customer>();
   readonly venues = new Map<string, Venue>();
   now = NOON;
+  policy: TransferPolicy = PAPER_POLICY;
   readonly #makeId = countingIds();
 
   constructor(accounts: readonly string[], markets: readonly MarketRules[]) {
     for (const id of accounts)
-      this.customers.set(id, { state: emptyAccount(id, 1), journal: [], read: [], orders: new Map() });
+      this.customers.set(id, {
+        state: emptyAccount(id, 1),
+        journal: [],
+        read: [],
+        orders: new Map(),
+        transfers: new Map(),
+      });
     for (const rules of markets) {
       this.venues.set(rules.symbol, { state: emptyMarket(rules, 1), opening: rules, journal: [], read: [] });
     }
@@ -145,7 +156,29 @@ export class CoreWorld {
   }
 
   transfer(id: string, kind: Transfer["kind"], asset: string, amount: bigint): Result<Transfer> {
-    return this.atAccount(id, (turn) => transfer(turn, { kind, asset, amount }, []));
+    return this.atAccount(id, (turn) => transfer(turn, { kind, asset, amount }, [], this.policy));
+  }
+
+  /** A transfer as it is now. */
+  transferOf(id: string, transferId: string): Transfer {
+    const found = this.customer(id).transfers.get(transferId);
+    if (found === undefined) throw new Error(`${id} has no ${transferId}`);
+    return found;
+  }
+
+  /** What an operator, who has an account of the same name, decides of a transfer. */
+  review(id: string, transferId: string, verdict: "approve" | "reject" | "reverse", by: string): Result<Transfer> {
+    const review = { verdict, by, account: by, reason: `${by} says so` };
+    return this.atAccount(id, (turn) => reviewTransfer(turn, this.transferOf(id, transferId), review));
+  }
+
+  cancelTransfer(id: string, transferId: string): Result<Transfer> {
+    return this.atAccount(id, (turn) => cancelTransfer(turn, this.transferOf(id, transferId)));
+  }
+
+  /** What the payment provider says of a transfer. */
+  hear(id: string, transferId: string, fact: ProviderFact): Result<Transfer> {
+    return this.atAccount(id, (turn) => providerSays(turn, this.transferOf(id, transferId), fact));
   }
 
   /** Journals something that an operator or a sign-out has done to an account. */
@@ -280,6 +313,7 @@ export class CoreWorld {
     for (const event of turn.events) {
       customer.journal.push(encode(event));
       for (const order of ordersOf(event)) customer.orders.set(order.id, order);
+      if ("transfer" in event) customer.transfers.set(event.transfer.id, event.transfer);
     }
     return answer;
   }

@@ -6,6 +6,7 @@ import { env } from "cloudflare:workers";
 import { expect } from "vitest";
 import { ordersOf } from "../../src/core/account/events.ts";
 import type { AccountEvent } from "../../src/core/account/state.ts";
+import type { TransferEvent } from "../../src/core/account/transfer-events.ts";
 import { decode, encode } from "../../src/core/codec.ts";
 import { isCustomerMoney, type LedgerEntry } from "../../src/core/ledger.ts";
 import { MARKETS } from "../../src/core/listings.ts";
@@ -138,9 +139,20 @@ async function accountTables(tables: Tables, name: string): Promise<void> {
     const { seq } = event;
     if ("entry" in event && event.entry !== null) tables.ledger_entries.push(entryRow("account", name, event.entry));
     if (event.kind === "report" && event.fill !== null) tables.executions.push({ ...flat(event.fill), ...whose, seq });
-    if (event.kind === "transfer") tables.transfers.push({ ...flat(event.transfer), ...whose, seq });
+  }
+  for (const event of new Map(events.flatMap(named)).values()) {
+    const { decisions = [], ...said } = event.transfer;
+    tables.transfers.push({
+      ...{ worth: null, updated_at: null, provider: null, provider_ref: null, failure: null },
+      ...{ ...flat(said), decisions: JSON.stringify(decisions), ...whose, seq: event.seq },
+    });
   }
   headRow(tables, "account", name, events);
+}
+
+/** An event of a transfer under the transfer's id: of several the last is what the read model has. */
+function named(event: AccountEvent): [string, TransferEvent][] {
+  return "transfer" in event ? [[event.transfer.id, event]] : [];
 }
 
 async function marketTables(tables: Tables, name: string): Promise<void> {

@@ -49,7 +49,10 @@ export function restoreAccount(world: CoreWorld, id: string, kept: number): void
   const state = emptyAccount(id, 1);
   for (const event of read) applyAccountEvent(state, event);
   const orders = new Map(read.flatMap(ordersOf).map((order) => [order.id, order]));
-  world.customers.set(id, { state, journal: read.map(encode), read: [...read], orders });
+  const transfers = new Map(
+    read.flatMap((event) => ("transfer" in event ? [[event.transfer.id, event.transfer]] : [])),
+  );
+  world.customers.set(id, { state, journal: read.map(encode), read: [...read], orders, transfers });
   world.happen(id, { kind: "restored", epoch: epoch + 1, ...OPERATOR });
 }
 

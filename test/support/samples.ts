@@ -49,6 +49,8 @@ const usd = () => ({ asset: "USD", amount: "1" });
 export const SAMPLES: Readonly<Record<string, Sample>> = {
   "get /docs/errors/{code}": { params: () => ({ code: "forbidden" }), answers: 200 },
   "get /v1/stream/account": { answers: 401 },
+  // All money is paper in these tests.
+  "post /v1/webhooks/payments": { answers: 404 },
   "get /v1/assets/{symbol}": { params: () => ({ symbol: "BTC" }), answers: 200 },
   "get /v1/markets/{symbol}": { params: symbol, answers: 200 },
   "get /v1/markets/{symbol}/book": { params: symbol, answers: 200 },
@@ -110,6 +112,9 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   },
   "post /v1/account/deposits": { body: usd, answers: 201 },
   "post /v1/account/withdrawals": { body: usd, answers: 201 },
+  "get /v1/account/deposits/{id}": { params: nobody("dep"), answers: 404 },
+  "get /v1/account/withdrawals/{id}": { params: nobody("wdr"), answers: 404 },
+  "delete /v1/account/withdrawals/{id}": { params: nobody("wdr"), answers: 404 },
   "post /v1/stream/tickets": { answers: 201 },
   "get /v1/positions/{symbol}": { params: symbol, answers: 200 },
   "get /v1/positions/{symbol}/explain": { params: symbol, answers: 200 },
@@ -131,6 +136,9 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
     answers: 201,
   },
   "delete /v1/admin/ip-rules/{id}": { params: nobody("ipr"), query: REASON, answers: 404 },
+  "post /v1/admin/withdrawals/{id}/approve": { params: nobody("wdr"), body: because, answers: 404 },
+  "post /v1/admin/withdrawals/{id}/reject": { params: nobody("wdr"), body: because, answers: 404 },
+  "post /v1/admin/transfers/{id}/reverse": { params: nobody("dep"), body: because, answers: 404 },
   "post /v1/admin/dead-letters/{id}/replay": { params: nobody("dlt"), body: because, answers: 404 },
   "post /v1/admin/projections/replay": {
     body: ({ owner }) => ({ object: "account", name: owner.accountId, ...REASON }),

@@ -1,13 +1,11 @@
 // What an account does with its owner's wishes and its markets' reports: decides, journals through `emit`, nothing else.
 import { isContainer } from "../groups.ts";
-import { formatUnits, isCustomerMoney, type LedgerEntry, type Movement, makeEntry, type Sha256 } from "../ledger.ts";
-import { STREAM_RESTART_GAP, TRANSFER_USD_UNITS_MAX } from "../limits.ts";
-import { findMarket, type MarketRules } from "../listings.ts";
+import { isCustomerMoney, type LedgerEntry, type Movement, makeEntry, type Sha256 } from "../ledger.ts";
+import { STREAM_RESTART_GAP } from "../limits.ts";
+import type { MarketRules } from "../listings.ts";
 import type { CancelReason, Command, MakeId } from "../messages.ts";
-import { UNITS_MAX } from "../money.ts";
-import { notionalOf, type Order, type OrderTerms } from "../order.ts";
-import { addToPosition, flatPosition, takeFromPosition } from "../positions.ts";
-import { referencePrice, usdWorth } from "../prices.ts";
+import type { Order, OrderTerms } from "../order.ts";
+import { referencePrice } from "../prices.ts";
 import { invariant, ok, type Refusal, type Result, refuse } from "../result.ts";
 import { admit, type OrderRequest } from "./admission.ts";
 import { ordersOf } from "./events.ts";
@@ -19,10 +17,8 @@ import {
   assetsOf,
   type Balance,
   balanceOf,
-  creditOf,
   type OnceKey,
   rulesOf,
-  type Transfer,
 } from "./state.ts";
 import { streamMessages } from "./stream.ts";
 import { submissionOf, submitKind } from "./submissions.ts";
@@ -201,55 +197,4 @@ export function requestCancel(turn: AccountTurn, order: Order, reason?: CancelRe
 export function cancelCommand(turn: AccountTurn, { id: orderId, symbol, cancelReason }: Order): Command {
   const cseq = accountPeer(turn.state, symbol).cseq + 1;
   return { kind: "cancel", cseq, orderId, ...(cancelReason === undefined ? {} : { reason: cancelReason }) };
-}
-
-/**
- * Moves paper money in or out; it settles at once. Refuses `account_frozen`, `amount_out_of_range` for more than one
- * transfer may be worth and when the balance could pass its bound, and `insufficient_funds` for a withdrawal of more than
- * is available. Every refusal is journalled.
- */
-export function transfer(
-  turn: AccountTurn,
-  wish: { kind: Transfer["kind"]; asset: string; amount: bigint },
-  once: OnceKey[],
-): Result<Transfer> {
-  const refusal = transferRefusal(turn, wish);
-  if (refusal !== null) return refuseOnce(turn, refusal, once);
-  const at = turnTime(turn);
-  const id = turn.ctx.makeId(wish.kind === "deposit" ? "dep" : "wdr", at);
-  const record: Transfer = { id, ...wish, status: "settled", createdAt: at };
-  const signed = wish.kind === "deposit" ? wish.amount : -wish.amount;
-  const entry = entryFor(turn, wish.kind, id, [
-    ["available", wish.asset, signed],
-    ["external", wish.asset, -signed],
-  ]);
-  invariant(entry !== null, `transfer ${id} moves nothing`);
-  emit(turn, { kind: "transfer", transfer: record, entry, position: positionAfterTransfer(turn, wish), once });
-  return ok(record);
-}
-
-function transferRefusal(turn: AccountTurn, wish: { kind: string; asset: string; amount: bigint }): Refusal | null {
-  const { state, ctx } = turn;
-  const { asset, amount } = wish;
-  const out = wish.kind === "withdrawal";
-  if (out && state.status === "frozen") return { code: "account_frozen" };
-  if (usdWorth(asset, amount, ctx.priceSeed, turnTime(turn)) > TRANSFER_USD_UNITS_MAX) {
-    return { code: "amount_out_of_range", detail: "At most 10,000,000 USD at a time." };
-  }
-  const available = balanceOf(state, "available", asset);
-  if (out && amount > available) {
-    const needed = formatUnits(amount, asset);
-    return { code: "insufficient_funds", asset, needed, available: formatUnits(available, asset) };
-  }
-  const most = available + balanceOf(state, "held", asset) + creditOf(state, asset) + amount;
-  return out || most <= UNITS_MAX ? null : { code: "amount_out_of_range" };
-}
-
-/** Base assets that come in without a trade cost what they are worth then; USD has no position. */
-export function positionAfterTransfer(turn: AccountTurn, wish: { kind: string; asset: string; amount: bigint }) {
-  const rules = findMarket(`${wish.asset}-USD`);
-  if (rules === undefined) return null;
-  const position = turn.state.positions.get(rules.symbol) ?? flatPosition(rules.symbol);
-  if (wish.kind === "withdrawal") return takeFromPosition(position, wish.amount, null);
-  return addToPosition(position, wish.amount, notionalOf(referenceFor(turn, rules), wish.amount, rules.baseScale));
 }

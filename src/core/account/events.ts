@@ -7,6 +7,7 @@ import type { ExecType, Liquidity, Order, Side } from "../order.ts";
 import type { Position } from "../positions.ts";
 import type { Refusal } from "../result.ts";
 import type { BatchVerdict } from "./batch.ts";
+import type { TransferEvent } from "./transfer-events.ts";
 
 /** A frozen account takes no new orders and no withdrawals; reports and cancels always work (protocol rule 14). */
 export type AccountStatus = "active" | "frozen";
@@ -22,22 +23,12 @@ export interface Balance {
  * Place in the account's stream: the event's messages have the numbers `first` to `seq`. Time in ms. `balances` are the
  * customer balances that the event changed, as they are after it.
  */
-interface EventHead {
+export interface EventHead {
   first: number;
   seq: number;
   v: 1;
   at: number;
   balances: Balance[];
-}
-
-/** Money that came in or went out, in units of `asset`. */
-export interface Transfer {
-  id: string;
-  kind: "deposit" | "withdrawal";
-  asset: string;
-  amount: bigint;
-  status: "settled";
-  createdAt: number;
 }
 
 /** One execution of one of the account's orders. */
@@ -82,13 +73,7 @@ export interface ReportApplied extends EventHead {
 
 /** One row of an account's journal; applying them in order to an empty account gives its state. */
 export type AccountEvent =
-  | (EventHead & {
-      kind: "transfer";
-      transfer: Transfer;
-      entry: LedgerEntry;
-      position: Position | null;
-      once: OnceKey[];
-    })
+  | TransferEvent
   /** No command: it is one of an atomic batch, whose last order has the command for them all. */
   | (EventHead & { kind: "order_accepted"; order: Order; command: Command | null; entry: LedgerEntry; once: OnceKey[] })
   /** A group's parent and legs, and the command for all of them. */
@@ -152,5 +137,5 @@ export function commandOf(event: AccountEvent): Command | null {
 export function refOf(event: AccountEvent): string | null {
   if ("order" in event) return event.order.id;
   if (event.kind === "batched") return String(event.seq);
-  return event.kind === "transfer" ? event.transfer.id : null;
+  return "transfer" in event ? event.transfer.id : null;
 }

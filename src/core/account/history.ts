@@ -34,13 +34,23 @@ export interface OrderHold {
   amount: bigint;
 }
 
-/** A page of what makes a balance. `holds` and `otherHolds`, what orders without a place in that list hold, are all that is held. */
+/** What a pending withdrawal holds of its asset, in units. */
+export interface WithdrawalHold {
+  withdrawalId: string;
+  amount: bigint;
+}
+
+/**
+ * A page of what makes a balance. `holds`, `otherHolds` (what orders without a place in that list hold) and `withdrawals` are
+ * all that is held.
+ */
 export interface BalanceExplained {
   value: Balance;
   steps: BalanceStep[];
   nextCursor: number | null;
   holds: OrderHold[];
   otherHolds: { count: number; amount: bigint };
+  withdrawals: WithdrawalHold[];
 }
 
 /** What one entry did to a position, which is `position` after it: changes in units. No fill: money in or out. */

@@ -11,7 +11,6 @@ import {
   emit,
   entryFor,
   moveHold,
-  positionAfterTransfer,
   submitAllCommand,
   submitCommand,
   turnTime,
@@ -32,6 +31,7 @@ import {
   rulesOf,
 } from "./state.ts";
 import { membershipOf, originOf } from "./submissions.ts";
+import { positionAfterTransfer } from "./transfers.ts";
 
 /** What this needs of what is stored: an order that is no longer open, and whether a client_order_id is used already. */
 export interface KnownOrders {

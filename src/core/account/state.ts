@@ -8,6 +8,7 @@ import { canTransition, isOpen, type Order, type Side } from "../order.ts";
 import type { Position } from "../positions.ts";
 import { invariant } from "../result.ts";
 import type { AccountEvent, AccountStatus, ReportApplied, RestoreEvent } from "./events.ts";
+import { applyTransfer, type DayUse, type Transfer } from "./transfer-events.ts";
 
 export type {
   AccountEvent,
@@ -16,8 +17,8 @@ export type {
   FillRecord,
   OnceKey,
   ReportApplied,
-  Transfer,
 } from "./events.ts";
+export type { Transfer } from "./transfer-events.ts";
 
 /** What an account knows of a market: its epoch, null until met; commands sent, answered and not; reports applied. */
 export interface AccountPeer {
@@ -28,7 +29,7 @@ export interface AccountPeer {
   pending: Command[];
 }
 
-/** What an account goes by. `orders`: the open ones; `credits`: the most they may bring, per asset; times in ms. */
+/** What an account goes by. `orders`, `transfers`: those not ended; `credits`: the most they may bring, per asset; times in ms. */
 export interface AccountState {
   id: string;
   status: AccountStatus;
@@ -44,6 +45,8 @@ export interface AccountState {
   orders: Map<string, Order>;
   /** Those that have an exit open. */
   groups: Map<string, Group>;
+  transfers: Map<string, Transfer>;
+  movedToday: DayUse;
   credits: Map<string, bigint>;
   positions: Map<string, Position>;
   peers: Map<string, AccountPeer>;
@@ -66,6 +69,8 @@ export function emptyAccount(id: string, epoch: number): AccountState {
     ledgerSeq: 0,
     orders: new Map(),
     groups: new Map(),
+    transfers: new Map(),
+    movedToday: { day: 0, deposit: 0n, withdrawal: 0n },
     credits: new Map(),
     positions: new Map(),
     peers: new Map(),
@@ -90,7 +95,7 @@ export function balanceOf(state: AccountState, account: string, asset: string): 
   return state.balances.get(balanceKey(account, asset)) ?? 0n;
 }
 
-/** The most that the account's open orders may still bring in of an asset, in units. */
+/** The most that open orders and pending deposits may still bring in of an asset, in units. */
 export function creditOf(state: AccountState, asset: string): bigint {
   return state.credits.get(asset) ?? 0n;
 }
@@ -119,8 +124,11 @@ export function applyAccountEvent(state: AccountState, event: AccountEvent): voi
   if ("group" in event && event.group !== undefined) keepGroup(state, event.group);
   switch (event.kind) {
     case "transfer":
-      if (event.position !== null) state.positions.set(event.position.symbol, event.position);
-      applyLedger(state, event.entry);
+    case "transfer_requested":
+    case "transfer_changed":
+      applyTransfer(state, event);
+      if ("position" in event && event.position !== null) state.positions.set(event.position.symbol, event.position);
+      if (event.entry !== null) applyLedger(state, event.entry);
       break;
     case "order_accepted":
       invariant(!state.orders.has(event.order.id), `order ${event.order.id} exists`);
@@ -268,8 +276,13 @@ export function accountStateHash(state: AccountState, sha256: Sha256): string {
     sorted<unknown>(map),
   );
   const credits = sorted(state.credits).filter(([, units]) => units !== 0n);
-  const groups = state.groups.size === 0 ? {} : { groups: sorted(state.groups) };
+  // Left out where there is nothing of them: journals of before give the hash that they gave then.
+  const more = {
+    ...(state.groups.size === 0 ? {} : { groups: sorted(state.groups) }),
+    ...(state.transfers.size === 0 ? {} : { transfers: sorted(state.transfers) }),
+    ...(state.movedToday.day === 0 ? {} : { movedToday: state.movedToday }),
+  };
   return sha256(
-    canonical({ id, status, epoch, restoring, seq, at, ledgerHead, tokensValidFrom, peers, maps, credits, ...groups }),
+    canonical({ id, status, epoch, restoring, seq, at, ledgerHead, tokensValidFrom, peers, maps, credits, ...more }),
   );
 }

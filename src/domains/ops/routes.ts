@@ -8,6 +8,7 @@ import { withCursor } from "../../http/page.ts";
 import { listParked, type Parker, resume, wireParked } from "./parked.ts";
 import { rebuildReadModel, replayDeadLetter, replayJournal } from "./repair.ts";
 import { restorationRouter } from "./restoration-routes.ts";
+import { reviewRouter } from "./review-routes.ts";
 import {
   ACTING_CODES,
   accountPath,
@@ -196,4 +197,5 @@ export const opsRouter = createRouter()
     const act = actOf(c, c.req.valid("json").reason);
     return sendNothing(c, await resume(c.env, { market }, account, act));
   })
-  .route("/", restorationRouter);
+  .route("/", restorationRouter)
+  .route("/", reviewRouter);

@@ -4,8 +4,9 @@ import { type ReplaceWish, replaceRefusal, requestReplace } from "../../core/acc
 import { isContainer } from "../../core/groups.ts";
 import { isOpen, type Order, type Side } from "../../core/order.ts";
 import { invariant, ok, type Result, refuse } from "../../core/result.ts";
-import { type AccountEngine, SETTLED } from "./engine.ts";
+import type { AccountEngine } from "./engine.ts";
 import type { Asked, Placing } from "./placing.ts";
+import { SETTLED } from "./waiters.ts";
 
 /** Asks markets to cancel and to replace, and knows what became of it. */
 export class Changes {

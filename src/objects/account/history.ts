@@ -17,11 +17,11 @@ import {
   positionStep,
   type StatementFrame,
 } from "../../core/account/history.ts";
+import { heldParts } from "../../core/account/holds.ts";
 import {
   type AccountEvent,
   type AccountState,
   type AccountStatus,
-  assetsOf,
   type Balance,
   balanceOf,
   rulesOf,
@@ -77,16 +77,20 @@ export class AccountHistory implements AccountPast {
     return ok({ value, steps, nextCursor: nextOf(events, limit), ...this.#holdsOf(asset) });
   }
 
-  #holdsOf(asset: string): Pick<BalanceExplained, "holds" | "otherHolds"> {
-    const state = this.#state();
-    // What exits share is held by their group, under its parent's name.
-    const all = [...state.orders.values(), ...state.groups.values()].flatMap(({ id, symbol, side, hold }) => {
-      const { held } = assetsOf(rulesOf(state, symbol), side);
-      return held === asset && hold > 0n ? [{ orderId: id, symbol, side, amount: hold }] : [];
+  #holdsOf(asset: string): Pick<BalanceExplained, "holds" | "otherHolds" | "withdrawals"> {
+    const parts = heldParts(this.#state()).filter((part) => part.asset === asset && part.units > 0n);
+    const all = parts.flatMap((part) => {
+      if ("withdrawal" in part) return [];
+      // What exits share is held by their group, under its parent's name.
+      const { id: orderId, symbol, side } = "order" in part ? part.order : part.group;
+      return { orderId, symbol, side, amount: part.units };
     });
+    const withdrawals = parts.flatMap((part) =>
+      "withdrawal" in part ? { withdrawalId: part.withdrawal.id, amount: part.units } : [],
+    );
     const others = all.slice(EXPLAIN_HOLDS_MAX);
     const amount = others.reduce((sum, one) => sum + one.amount, 0n);
-    return { holds: all.slice(0, EXPLAIN_HOLDS_MAX), otherHolds: { count: others.length, amount } };
+    return { holds: all.slice(0, EXPLAIN_HOLDS_MAX), otherHolds: { count: others.length, amount }, withdrawals };
   }
 
   explainPosition({ symbol, limit, cursor }: PageRequest & { symbol: string }): Result<PositionExplained> {

@@ -2,7 +2,7 @@
 import type { AsOf, Period } from "../../core/account/history.ts";
 import type { Transfer } from "../../core/account/state.ts";
 import type { PerformanceWish } from "../../core/performance.ts";
-import { ok, refuse } from "../../core/result.ts";
+import { ok } from "../../core/result.ts";
 import type { Caller, Counted, LedgerQuery, OrderQuery, PageRequest } from "../protocol.ts";
 import { ObjectShell } from "../shell.ts";
 import type { AccountLogic } from "./logic.ts";
@@ -17,12 +17,7 @@ export abstract class ReadingShell extends ObjectShell {
   }
 
   async order(caller: Caller, by: { id: string } | { clientOrderId: string }) {
-    return this.reading.meter.counted(caller, () => {
-      if ("clientOrderId" in by)
-        return this.reading.logic.byClientOrderId(by.clientOrderId) ?? refuse({ code: "not_found" });
-      const order = this.reading.logic.order(by.id);
-      return order === undefined ? refuse({ code: "not_found" }) : ok(order);
-    });
+    return this.reading.meter.counted(caller, () => this.reading.logic.find(by));
   }
 
   async orders(caller: Caller, query: OrderQuery) {
@@ -38,14 +33,19 @@ export abstract class ReadingShell extends ObjectShell {
   }
 
   async transfers(caller: Caller, query: PageRequest & { kind: Transfer["kind"] }) {
-    return this.read(caller, () => this.reading.logic.reads.transfers(query));
+    return this.read(caller, () => this.reading.logic.transfers.page(query));
+  }
+
+  async transferOf(caller: Caller, query: { id: string; kind: Transfer["kind"] }) {
+    return this.reading.meter.counted(caller, () => this.reading.logic.transfers.transferOf(query));
+  }
+
+  async transferLimits(caller: Caller) {
+    return this.read(caller, () => this.reading.logic.transfers.limits());
   }
 
   async positions(caller: Caller) {
-    return this.read(caller, () => {
-      const { balances, seq, asOf } = this.reading.logic.view();
-      return { positions: [...this.reading.logic.state.positions.values()], balances, seq, asOf };
-    });
+    return this.read(caller, () => this.reading.logic.holdings());
   }
 
   async stateAt(caller: Caller, asOf: AsOf) {

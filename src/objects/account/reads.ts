@@ -1,5 +1,5 @@
 // What an account's owner may read, straight from the object's own tables: it shows every answer already given.
-import type { AccountEvent, FillRecord, Transfer } from "../../core/account/state.ts";
+import type { AccountEvent, FillRecord } from "../../core/account/state.ts";
 import { decode } from "../../core/codec.ts";
 import type { LedgerEntry } from "../../core/ledger.ts";
 import type { Order } from "../../core/order.ts";
@@ -48,23 +48,6 @@ export class AccountReads {
     if (query.symbol !== null) filters.push(["symbol = ?", query.symbol]);
     if (query.orderId !== null) filters.push(["order_id = ?", query.orderId]);
     return this.#events(filters, query, "DESC", (event) => (event.kind === "report" ? event.fill : null));
-  }
-
-  /** Deposits or withdrawals, newest first. */
-  transfers(query: PageRequest & { kind: Transfer["kind"] }): Page<Transfer> {
-    return this.#events([["entry_kind = ?", query.kind]], query, "DESC", (event) =>
-      event.kind === "transfer" ? event.transfer : null,
-    );
-  }
-
-  /** One deposit or withdrawal by its id. */
-  transfer(id: string): Transfer | undefined {
-    const [row] = this.#sql<{ body: string }>(
-      "SELECT body FROM journal WHERE kind = 'transfer' AND body ->> '$.transfer.id' = ?",
-      id,
-    );
-    const event = row === undefined ? undefined : decode<AccountEvent>(row.body);
-    return event?.kind === "transfer" ? event.transfer : undefined;
   }
 
   /** The ledger's entries, oldest first. `from` and `to` bound their time in ms, `to` exclusive. */

@@ -3,12 +3,15 @@ import type { OrderRequest } from "../../core/account/admission.ts";
 import type { GroupRequest } from "../../core/account/grouping.ts";
 import type { ReplaceWish } from "../../core/account/replace.ts";
 import type { AccountStatus, Transfer } from "../../core/account/state.ts";
+import type { TransferWish } from "../../core/account/transfers.ts";
 import type { KeyOwner } from "../../core/api-keys.ts";
 import { SETTLE_WAIT_MS } from "../../core/limits.ts";
 import type { Side } from "../../core/order.ts";
+import type { PaymentDesk } from "../../core/payments.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
+import type { TransferPolicy } from "../../core/transfer-policy.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
-import { makeSalt, platformPorts, waitAtMost, withTimeout } from "../platform.ts";
+import { makeSalt, newSecret, platformPorts, platformSockets, waitAtMost, withTimeout } from "../platform.ts";
 import type {
   Batch,
   Caller,
@@ -16,8 +19,10 @@ import type {
   NewApiKey,
   OperatorAct,
   PageRequest,
+  ProviderFact,
   Snapshot,
   StreamCaller,
+  TransferReview,
   UnreadOrder,
 } from "../protocol.ts";
 import type { AccountRpc } from "../rpc.ts";
@@ -28,10 +33,14 @@ import { OpenSockets, type ReadToken } from "./open-sockets.ts";
 import { ReadingShell } from "./reading-shell.ts";
 import { Tickets } from "./tickets.ts";
 
-/**
- * The account object, but for how it verifies tokens and how often its owner may call: objects know nothing of keys and
- * configuration, and worker.ts hands both in.
- */
+/** What objects know nothing of and are handed: how tokens are verified, what configuration says, who moves money outside. */
+export interface AccountOutside {
+  readToken: ReadToken;
+  settings: () => { rates: AccountRates; transfers: TransferPolicy };
+  desk: PaymentDesk;
+}
+
+/** The account object, but for what worker.ts hands in. */
 export class AccountShell extends ReadingShell implements AccountRpc {
   readonly #logic: AccountLogic;
   protected readonly operated: AccountLogic["operations"];
@@ -39,12 +48,14 @@ export class AccountShell extends ReadingShell implements AccountRpc {
   readonly #sockets: OpenSockets;
   readonly #meter: Meter;
 
-  constructor(ctx: DurableObjectState, env: Env, readToken: ReadToken, rates: () => AccountRates) {
+  constructor(ctx: DurableObjectState, env: Env, { readToken, settings, desk }: AccountOutside) {
     super(ctx, env);
     const ports = platformPorts(ctx, ctx.id.name ?? "", journalQueue(env), () => this.#logic.journal.flush());
     this.#logic = new AccountLogic({
       ...ports,
       priceSeed: Number(env.PRICE_SEED),
+      transferPolicy: () => settings().transfers,
+      desk,
       send: {
         exchange: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).exchange(call))),
         preview: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).preview(call))),
@@ -58,18 +69,13 @@ export class AccountShell extends ReadingShell implements AccountRpc {
       },
     });
     this.operated = this.#logic.operations;
-    this.#sockets = new OpenSockets(
-      {
-        name: ports.name,
-        now: ports.now,
-        open: () => ctx.getWebSockets().filter((socket) => socket.readyState === WebSocket.OPEN),
-        pingedAt: (socket) => ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? null,
-        readToken,
-      },
-      this.#logic,
-    );
+    this.#sockets = new OpenSockets({ ...ports, ...platformSockets(ctx), readToken }, this.#logic);
     this.#tickets = new Tickets(ports);
-    this.#meter = new Meter({ rates, now: ports.now, admit: (caller) => this.#logic.enter(caller) });
+    this.#meter = new Meter({
+      rates: () => settings().rates,
+      now: ports.now,
+      admit: (caller) => this.#logic.enter(caller),
+    });
     this.#logic.absence.lookForLost();
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('{"op":"ping"}', '{"type":"pong"}'));
   }
@@ -151,15 +157,20 @@ export class AccountShell extends ReadingShell implements AccountRpc {
     return this.#meter.counted(caller, () => this.#logic.cancelAllAfter(caller, timeoutMs));
   }
 
-  async transfer(caller: Caller, wish: Pick<Transfer, "kind" | "asset" | "amount">, idempotency: Idempotency | null) {
+  async transfer(caller: Caller, wish: TransferWish, idempotency: Idempotency | null) {
     return this.#meter.countedOnce(caller, async () => this.#logic.transfer(caller, wish, idempotency));
   }
 
+  async cancelWithdrawal(caller: Caller, { id }: { id: string }) {
+    return this.#meter.counted(caller, () => this.#logic.cancelTransfer(caller, id));
+  }
+
+  async decideTransfer(id: string, word: TransferReview | ProviderFact): Promise<Result<Transfer>> {
+    return this.#logic.transfers.decide(id, word);
+  }
+
   async streamTicket(caller: StreamCaller) {
-    return this.#meter.counted(caller, () => {
-      const secret = Buffer.from(crypto.getRandomValues(new Uint8Array(20))).toString("hex");
-      return this.#tickets.issue(this.#logic.keys.lasting(caller), secret);
-    });
+    return this.#meter.counted(caller, () => this.#tickets.issue(this.#logic.keys.lasting(caller), newSecret()));
   }
 
   async redeemTicket(ticket: string): Promise<Result<StreamCaller>> {
@@ -214,13 +225,7 @@ export class AccountShell extends ReadingShell implements AccountRpc {
   /** Opens a socket for the caller that the Worker names in `x-caller`; a refusal comes back as JSON. */
   override async fetch(request: Request): Promise<Response> {
     const caller = JSON.parse(request.headers.get("x-caller") ?? "null") as StreamCaller;
-    const admitted = this.#sockets.admit(this.#logic.keys.lasting(caller));
-    // The Worker gives it its status: this one only says that nothing was opened.
-    if (!admitted.ok) return Response.json(admitted.refusal, { status: 401 });
-    const pair = new WebSocketPair();
-    pair[1].serializeAttachment(admitted.value);
-    this.ctx.acceptWebSocket(pair[1]);
-    return new Response(null, { status: 101, webSocket: pair[0] });
+    return this.#sockets.accept(this.#logic.keys.lasting(caller));
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
@@ -229,9 +234,7 @@ export class AccountShell extends ReadingShell implements AccountRpc {
 
   /** Answers a client's close. The platform does not: the client would wait, see 1006, and count as open all that while. */
   override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
-    // Other codes say that none came, or are the protocol's own: an endpoint may not send them.
-    socket.close(code >= 3_000 && code < 5_000 ? code : 1_000);
-    this.#sockets.closed(socket);
+    this.#sockets.answerClose(socket, code);
   }
 
   override async webSocketError(socket: WebSocket): Promise<void> {

@@ -25,6 +25,7 @@ import { migrate } from "../schema.ts";
 import { readBody, readEpoch } from "../stored.ts";
 import { loadGroups, writeGroup } from "./groups.ts";
 import { ACCOUNT_VERSIONS } from "./tables.ts";
+import { loadTransfers } from "./transfer-rows.ts";
 
 /**
  * What is remembered of an act: what it made (`ref`), or what it was refused with, and the first answer where that is kept.
@@ -79,6 +80,7 @@ export class AccountStore {
       const { credited } = assetsOf(rulesOf(state, order.symbol), order.side);
       state.credits.set(credited, (state.credits.get(credited) ?? 0n) + order.credit);
     }
+    loadTransfers(sql, state, this.meta("moved_today"));
     return state;
   }
 
