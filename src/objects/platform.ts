@@ -15,11 +15,6 @@ export function makeId(prefix: string, atMs: number): string {
   return typeId(prefix, atMs, crypto.getRandomValues(new Uint8Array(10)));
 }
 
-/** 32 random bytes in lower-case hex. */
-export function makeSalt(): string {
-  return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex");
-}
-
 /** The ports that every object has, over its own storage. `flush` sends its journal; a failure is left to the next try. */
 export function platformPorts(
   ctx: DurableObjectState,

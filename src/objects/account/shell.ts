@@ -9,7 +9,7 @@ import type { Order, Side } from "../../core/order.ts";
 import type { PerformanceWish } from "../../core/performance.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
-import { makeSalt, platformPorts, waitAtMost, withTimeout } from "../platform.ts";
+import { platformPorts, waitAtMost, withTimeout } from "../platform.ts";
 import type {
   AccountRpc,
   Answered,
@@ -257,10 +257,6 @@ export class AccountShell extends ObjectShell implements AccountRpc {
 
   async setStatus(status: AccountStatus, reason: string): Promise<Result<null>> {
     return this.#logic.operations.setStatus(status, reason);
-  }
-
-  async owedAt(atMs: number) {
-    return this.operated.exam.owedAt(atMs, makeSalt());
   }
 
   async report(call: ReportCall): Promise<ReportAnswer> {
