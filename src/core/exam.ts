@@ -105,20 +105,14 @@ export interface Owed {
   amounts: Amount[];
 }
 
-/** What a customer is owed as of a time, and a salt that nobody has seen before. */
-export interface OwedToCustomer {
-  balances: Amount[];
-  salt: string;
-}
-
 /** What a check may ask of any object. */
 export interface ExamRpc {
   inspect(question: Question): Promise<Exam>;
 }
 
-/** Of an account also what it owed its customer at a time in ms: see {@link OwedToCustomer}; null: not yet, or not to be read. */
+/** Of an account also what it owed its customer at a time in ms; null: not yet, or not to be read. */
 export interface AccountExamRpc extends ExamRpc {
-  owedAt(atMs: number): Promise<OwedToCustomer | null>;
+  owedAt(atMs: number): Promise<Amount[] | null>;
 }
 
 /** Of a market also what it had told by its event `seq`, and what reports after `from`, up to `to`, have moved. */

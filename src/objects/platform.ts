@@ -15,11 +15,6 @@ export function makeId(prefix: string, atMs: number): string {
   return typeId(prefix, atMs, crypto.getRandomValues(new Uint8Array(10)));
 }
 
-/** 32 random bytes in lower-case hex. */
-export function makeSalt(): string {
-  return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex");
-}
-
 /** 160 random bits in hex: nobody guesses them. */
 export function newSecret(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(20))).toString("hex");

@@ -47,8 +47,12 @@ interface Asked {
 
 /** The digest of a text in lower-case hex. */
 export async function sha256Hex(text: string): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
-  return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hexOf(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))));
+}
+
+/** Bytes in lower-case hex. */
+export function hexOf(bytes: Uint8Array): string {
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Looks at markets by their names. Fails when D1 does. */
@@ -231,7 +235,7 @@ function judgedKinds(figures: Figures | null, compared: Compared | null): BreakK
   ];
 }
 
-/** What an account owed its customer at a time, with a salt; null while it cannot say. */
+/** What an account owed its customer at a time; null while it cannot say. */
 export function askOwed(env: BooksBindings, name: string, atMs: number) {
   return askInWalk(env, name, (account) => account.owedAt(atMs));
 }

@@ -17,7 +17,7 @@ import { ok, type Result, refuse } from "../../core/result.ts";
 import { liabilityNodes, liabilityRounds } from "../../db/books-tables.ts";
 import { type Database, database, type Guarded, guardD1 } from "../../db/client.ts";
 import { accountsAfter } from "./checks.ts";
-import { askOwed, type BooksBindings, sha256Hex } from "./examine.ts";
+import { askOwed, type BooksBindings, hexOf, sha256Hex } from "./examine.ts";
 
 /** A round as it is stored. */
 export type RoundRow = typeof liabilityRounds.$inferSelect;
@@ -108,10 +108,10 @@ async function leavesOf(env: BooksBindings, round: number, names: readonly strin
   const missing: string[] = [];
   await Promise.all(
     names.map(async (account) => {
-      const owed = await askOwed(env, account, round);
-      if (owed === null) missing.push(account);
-      if (owed === null || owed.balances.length === 0) return;
-      const { balances, salt } = owed;
+      const balances = await askOwed(env, account, round);
+      if (balances === null) missing.push(account);
+      if (balances === null || balances.length === 0) return;
+      const salt = hexOf(crypto.getRandomValues(new Uint8Array(32)));
       const hash = await sha256Hex(leafText({ round: roundName(round), account, salt, sums: shownSums(balances) }));
       nodes.push({ round, storey: 0, first: hash, hash, sums: stored(balances), accountId: account, salt });
     }),

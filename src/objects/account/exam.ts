@@ -3,7 +3,7 @@
 import type { AccountEvent } from "../../core/account/events.ts";
 import { type AccountState, rulesOf } from "../../core/account/state.ts";
 import { decode } from "../../core/codec.ts";
-import type { Amount, AsApplied, Booked, Exam, Figures, OwedToCustomer, Question, Window } from "../../core/exam.ts";
+import type { Amount, AsApplied, Booked, Exam, Figures, Question, Window } from "../../core/exam.ts";
 import { accountBreaks } from "../../core/invariants.ts";
 import { balanceKey, keyParts } from "../../core/ledger.ts";
 import { EXAM_HEAD_ROWS_MAX, EXAM_MOVED_ROWS_MAX } from "../../core/limits.ts";
@@ -39,7 +39,7 @@ export class AccountExam {
    * What the customer was owed at a time in ms, assets by symbol, without those of which it was nothing. Null while that
    * time has not come by this account's clock, or nothing can be read.
    */
-  owedAt(atMs: number, salt: string): OwedToCustomer | null {
+  owedAt(atMs: number): Amount[] | null {
     const state = this.#engine.readable;
     if (state === null || this.#ports.now() <= atMs) return null;
     const then = this.#history(state).stateAt({ at: atMs });
@@ -47,7 +47,7 @@ export class AccountExam {
     const balances = then.value.balances.map(
       ({ asset, available, held }): Amount => ({ asset, units: available + held }),
     );
-    return { balances: balances.filter(({ units }) => units !== 0n), salt };
+    return balances.filter(({ units }) => units !== 0n);
   }
 
   #history(state: Readonly<AccountState>): AccountHistory {

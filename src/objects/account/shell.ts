@@ -11,7 +11,7 @@ import type { PaymentDesk } from "../../core/payments.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type { TransferPolicy } from "../../core/transfer-policy.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
-import { makeSalt, newSecret, platformPorts, platformSockets, waitAtMost, withTimeout } from "../platform.ts";
+import { newSecret, platformPorts, platformSockets, waitAtMost, withTimeout } from "../platform.ts";
 import type {
   Batch,
   Caller,
@@ -204,10 +204,6 @@ export class AccountShell extends ReadingShell implements AccountRpc {
 
   async setStatus(status: AccountStatus, reason: string): Promise<Result<null>> {
     return this.#logic.operations.setStatus(status, reason);
-  }
-
-  async owedAt(atMs: number) {
-    return this.operated.exam.owedAt(atMs, makeSalt());
   }
 
   async report(call: ReportCall): Promise<ReportAnswer> {
