@@ -40,7 +40,7 @@ export interface NaiveFill {
 export interface NaiveEvent {
   account: string;
   orderId: string;
-  what: "new" | "rejected" | "fill" | "canceled" | "expired" | "cancel_rejected" | "replaced";
+  what: "new" | "rejected" | "fill" | "canceled" | "expired" | "cancel_rejected" | "replaced" | "replace_rejected";
   reason: string | null;
   fill: NaiveFill | null;
 }
@@ -70,12 +70,44 @@ export class NaiveMarket {
       return this.#reject(order, "post_only_would_cross");
     if (order.timeInForce === "fok" && !this.#fillsWhole(order, limit)) return this.#reject(order, "fok_not_fillable");
     this.#say(order, "new", null);
+    this.#trades(order, limit);
+    return this.#events;
+  }
+
+  /** So much more or less of an order, at this price: less at the same price keeps its place, all else comes in anew. */
+  replace(account: string, to: { orderId: string; qtyDelta: bigint; price: bigint; postOnly: boolean }): NaiveEvent[] {
+    this.#events = [];
+    const { orderId, qtyDelta, price } = to;
+    const order = this.resting.find((o) => o.id === orderId && o.account === account);
+    const refuse = (reason: string): NaiveEvent[] => [
+      { account, orderId, what: "replace_rejected", reason, fill: null },
+    ];
+    if (order === undefined) return refuse("order_not_open");
+    const leaves = (order.leaves ?? 0n) + qtyDelta;
+    if (leaves <= 0n) {
+      this.resting = this.resting.filter((o) => o !== order);
+      this.#say(order, "canceled", "replaced");
+      return this.#events;
+    }
+    if (to.postOnly && this.#bestFor(order, price) !== undefined) return refuse("post_only_would_cross");
+    const stays = price === order.price && qtyDelta <= 0n;
+    order.price = price;
+    order.leaves = leaves;
+    if (order.shown > leaves) order.shown = leaves;
+    this.#hold(order);
+    if (!stays) this.resting = this.resting.filter((o) => o !== order);
+    this.#say(order, "replaced", null);
+    if (!stays) this.#trades(order, price);
+    return this.#events;
+  }
+
+  /** Lets an order trade, and then rest or end. */
+  #trades(order: Working, limit: bigint): void {
     const end = this.#match(order, limit);
-    if (end === "done") return this.#events;
+    if (end === "done") return;
     const mayRest = order.price !== null && order.timeInForce !== "ioc" && order.timeInForce !== "fok";
     if (end === "no_match" && mayRest) this.#stand(order);
     else this.#say(order, "canceled", end === "no_match" ? this.#whyNothingMore(order) : end);
-    return this.#events;
   }
 
   /** Shows what it may, behind all who stand there. */
@@ -161,15 +193,20 @@ export class NaiveMarket {
     return false;
   }
 
-  /** Less is wanted, and what is held for it is what that may cost. */
+  /** Less is wanted. */
   #lose(order: Working): void {
+    this.#hold(order);
+    this.#say(order, "replaced", "self_trade_prevention");
+  }
+
+  /** What is held for an order is what is left of it may cost. */
+  #hold(order: Working): void {
     if (order.side === "sell") order.budget = order.leaves ?? 0n;
     else if (order.price !== null) {
       const worst = this.#worth(order.price, order.leaves ?? 0n);
       const basis = order.basis + worst * BigInt(Math.max(order.makerFeeBps, order.takerFeeBps));
       order.budget = worst + basis / BPS + (basis % BPS === 0n ? 0n : 1n) - order.fee;
     }
-    this.#say(order, "replaced", "self_trade_prevention");
   }
 
   #trade(taker: Working, maker: Working, qty: bigint, limit: bigint): void {
