@@ -106,8 +106,11 @@ export class SimulatedProvider {
   /** What accounts believe of what was moved outside, and must not; what a restore has forgotten of it waits for a person. */
   breaks(): string[] {
     return [...this.#moved.values()].flatMap(({ id, account, paid, failed }) => {
-      const known = this.#world.account(account).transfers.one(id);
+      const { transfers, state } = this.#world.account(account);
+      const known = transfers.one(id);
       if (known === undefined || known.status === "pending" || known.status === "pending_review") return [];
+      // A restore has forgotten that it came in, and of the provider's words only the older one came again: docs/adr/0025.
+      if (state.epoch > 1 && known.kind === "deposit" && known.status === "failed") return [];
       const wanted = failed ? ["failed", "reversed"] : paid ? ["settled", "reversed"] : ["failed"];
       return wanted.includes(known.status) ? [] : [`${id} is ${known.status}, paid ${paid}, failed ${failed}`];
     });
