@@ -6,6 +6,7 @@ import { type Book, type BookOrder, type BookSide, HOUSE, isBetter, type Level, 
 import { type Balances, balanceKey, isCustomerMoney, keyParts } from "./ledger.ts";
 import { houseOrderId } from "./market/quotes.ts";
 import { isWaiting, type MarketPeer, type MarketState } from "./market/state.ts";
+import { isUncrossed } from "./market/status.ts";
 import { UNITS_MAX } from "./money.ts";
 import { feeOf, isOpen, leavesOf, limitBuyReserve, type Order } from "./order.ts";
 
@@ -34,7 +35,7 @@ export function accountBreaks(state: AccountState): string[] {
  * the ledger sums to zero per asset. Amounts in units.
  */
 export function marketBreaks(state: MarketState): string[] {
-  const breaks = [...ledgerBreaks(state.balances), ...bookBreaks(state.book)];
+  const breaks = [...ledgerBreaks(state.balances), ...bookBreaks(state.book, isUncrossed(state))];
   const inBook = new Map<string, RestingOrder>();
   for (const side of [state.book.buy, state.book.sell]) {
     for (const level of side.levels.values()) {
@@ -193,12 +194,13 @@ function unacknowledgedBreaks(account: string, peer: MarketPeer): string[] {
   return broken === -1 ? [] : [`unacknowledged report ${broken} for ${account} is not number ${first + broken}`];
 }
 
-/** B1 and B3: not crossed, sorted, no empty or wrongly summed level, time order within each. */
-function bookBreaks(book: Book): string[] {
+/** B1 and B3: not crossed where it must not be, sorted, no empty or wrongly summed level, time order within each. */
+function bookBreaks(book: Book, uncrossed: boolean): string[] {
   const breaks = [...sideBreaks(book.buy), ...sideBreaks(book.sell)];
   const [bid] = book.buy.prices;
   const [ask] = book.sell.prices;
-  if (bid !== undefined && ask !== undefined && bid >= ask) breaks.push(`the book is crossed: bid ${bid}, ask ${ask}`);
+  if (uncrossed && bid !== undefined && ask !== undefined && bid >= ask)
+    breaks.push(`the book is crossed: bid ${bid}, ask ${ask}`);
   return breaks;
 }
 

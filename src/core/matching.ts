@@ -28,7 +28,13 @@ export function isFill(meeting: Meeting): meeting is PlannedFill {
 }
 
 /** Why matching ended before the incoming order was done; null when it found no more acceptable prices. */
-export type MatchEnd = "self_trade_prevention" | "hold_exhausted" | "too_many_fills" | null;
+export type MatchEnd = "self_trade_prevention" | "hold_exhausted" | "too_many_fills" | "halted" | null;
+
+/** Prices, in quote units per whole base unit, inclusive. */
+export interface PriceRange {
+  low: bigint;
+  high: bigint;
+}
 
 /** `complete`: the order has got all that it may get; `end`: why it stopped, when not by itself. */
 export interface MatchPlan {
@@ -55,9 +61,16 @@ interface Remainder {
 /**
  * Plans the fills of `taker` against the other side of the book, down to `limit` (its limit price, or the band's edge for
  * a market order). A buy never passes its budget: notional plus fee, rounded up. Throws InvariantError for an order of
- * nothing: it would rest for ever without a place in its level's total.
+ * nothing: it would rest for ever without a place in its level's total. The first trade that would be outside of `tradable` does
+ * not happen, and none after it: `halted`.
  */
-export function planMatch(book: Book, taker: BookOrder, limit: bigint, rules: MatchRules): MatchPlan {
+export function planMatch(
+  book: Book,
+  taker: BookOrder,
+  limit: bigint,
+  rules: MatchRules,
+  tradable: PriceRange | null = null,
+): MatchPlan {
   invariant(taker.leaves === null || taker.leaves > 0n, `order ${taker.id} is for nothing`);
   const meetings: Meeting[] = [];
   const left: Remainder = {
@@ -70,7 +83,8 @@ export function planMatch(book: Book, taker: BookOrder, limit: bigint, rules: Ma
   const side = book[opposite(taker.side)];
   for (const price of side.prices) {
     if (!accepts(taker.side, limit, price)) break;
-    const end = planLevel(levelAt(side, price), taker, left, rules, meetings);
+    const outside = tradable !== null && (price < tradable.low || price > tradable.high);
+    const end = planLevel(levelAt(side, price), taker, left, rules, meetings, outside);
     if (end !== "next_level") return { meetings, complete: end === "complete", end: end === "complete" ? null : end };
   }
   return { meetings, complete: false, end: null };
@@ -82,6 +96,7 @@ function planLevel(
   left: Remainder,
   rules: MatchRules,
   meetings: Meeting[],
+  outside: boolean,
 ): "next_level" | "complete" | Exclude<MatchEnd, null> {
   for (const maker of level.orders.values()) {
     const affordable = affordableQty(taker, level.price, left, rules);
@@ -92,6 +107,7 @@ function planLevel(
       if (prevent(maker, taker.selfTradePrevention, left, meetings)) return "self_trade_prevention";
       continue;
     }
+    if (outside) return "halted";
     const qty = smallest(maker.leaves, affordable, left.leaves);
     const notional = notionalOf(level.price, qty, rules.baseScale);
     meetings.push({ maker, price: level.price, qty, notional });

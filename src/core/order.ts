@@ -1,6 +1,7 @@
 // An order as its owner's account keeps it: terms frozen at admission, what has happened since, and what it may still cost.
 
 import type { CancelReason } from "./messages.ts";
+import type { BrokenRule } from "./result.ts";
 
 /** What the owner does with the base asset. */
 export type Side = "buy" | "sell";
@@ -91,6 +92,8 @@ export interface Order extends OrderTerms {
   replacing?: Replacement | null;
   /** Why the last change that was asked for has not been made. */
   replaceRefused?: string | null;
+  /** The rule that it, or the last change of it, has been refused for; the version before leaves it out. */
+  broken?: BrokenRule | undefined;
   /** Why its cancel was asked for, where that was not by hand. */
   cancelReason?: CancelReason;
   /** The atomic batch that it was placed with, if any. */

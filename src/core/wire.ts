@@ -35,7 +35,7 @@ export function wireAverage(notional: bigint, qty: bigint, rules: MarketRules): 
 /** What the wire shows of an order; what only its account needs is left out. */
 export type ShownOrder = Omit<
   Order,
-  "credit" | "feeNumerator" | "bodyHash" | "hold" | "replacing" | "replaceRefused"
+  "credit" | "feeNumerator" | "bodyHash" | "hold" | "replacing" | "replaceRefused" | "broken"
 > & { replacing?: unknown };
 
 /** What an order waits for or has waited for: where that is, or was when it was last told, and what it trails by. */

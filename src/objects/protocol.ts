@@ -24,10 +24,11 @@ import type {
   ReportAnswer,
   ReportCall,
 } from "./calls.ts";
+import type { GovernedRpc, MarketView, OperatedRpc } from "./governing.ts";
 
 /** An act that happens once is answered to HTTP and by objects in one shape. */
 /** What is told of an order, or of many at once, is told to core as it is. */
-export type { Answered, Batch, BatchOutcome, UnreadOrder };
+export type { Answered, Batch, BatchOutcome, MarketView, UnreadOrder };
 
 /** A pair that an object has parked: the other end, why, since when (ms), and how many messages it has for it. */
 export interface ParkedPair {
@@ -193,7 +194,7 @@ type AskedByCaller<T> = {
 };
 
 /** The account object's remote calls. Refusals are values; a throw is a bug. */
-export interface AccountRpc extends JournalRpc, AskedByCaller<AccountPast> {
+export interface AccountRpc extends JournalRpc, OperatedRpc, AskedByCaller<AccountPast> {
   admit(caller: Caller): Promise<Counted<KeyOwner>>;
   placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
   refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;
@@ -232,7 +233,7 @@ export interface AccountRpc extends JournalRpc, AskedByCaller<AccountPast> {
   revokeAllKeys(): Promise<Result<null>>;
   revokeSession(sessionId: string, untilMs: number): Promise<Result<null>>;
   revokeAllBefore(fromMs: number): Promise<Result<null>>;
-  setStatus(status: AccountStatus, reason: string): Promise<Result<null>>;
+  setStatus(status: AccountStatus, reason: string, by?: string): Promise<Result<null>>;
   report(call: ReportCall): Promise<ReportAnswer>;
   /** The markets that this account sends nothing to. */
   parked(query: PageRequest): Promise<ParkedView>;
@@ -265,7 +266,7 @@ export interface BookView {
 }
 
 /** The market object's remote calls. */
-export interface MarketRpc extends JournalRpc {
+export interface MarketRpc extends JournalRpc, GovernedRpc {
   exchange(call: ExchangeCall): Promise<ExchangeAnswer>;
   preview(call: PreviewCall): Promise<PreviewAnswer>;
   shake(call: HandshakeCall): Promise<HandshakeAnswer>;

@@ -35,6 +35,7 @@ export function accountRows(source: Source, event: AccountEvent): Rows | null {
     case "batched":
     case "session_revoked":
     case "status_changed":
+    case "rules_learned":
     case "tokens_valid_from":
     case "restored":
     case "met":
@@ -109,7 +110,16 @@ function column(units: bigint | null): number | null {
 }
 
 function orderRow({ name, epoch }: Source, eventSeq: number, order: Order): Rows["orders"][number] {
-  const { bodyHash: _, feeNumerator: __, credit: ___, replacing, replaceRefused: ____, trigger, ...kept } = order;
+  const {
+    bodyHash: _,
+    feeNumerator: __,
+    credit: ___,
+    replacing,
+    replaceRefused: ____,
+    broken: _____,
+    trigger,
+    ...kept
+  } = order;
   return {
     ...kept,
     trigger: trigger === undefined ? null : encode(trigger),

@@ -29,6 +29,9 @@ export const SOMETIMES = [
   ...["batch_placed", "batch_atomic", "batch_aborted", "batch_taken", "batch_rejected", "batch_unanswered"],
   ...["batch_idempotency_in_flight"],
   ...["canceled_cancel_all_after", "canceled_cancel_on_disconnect"],
+  ...["operator_status", "operator_rules", "operator_kill", "operator_release", "operator_stop", "operator_thaw"],
+  ...["breaker_tripped", "breaker_resumed", "killed", "mass_canceled", "canceled_kill_switch", "rules_learned"],
+  ...["refused_market_not_open", "refused_market_post_only", "refused_account_frozen"],
   ...["parked_by_account", "parked_by_market", "resumed"],
   ...[
     "rested",
@@ -59,6 +62,7 @@ export function countReached(world: World): void {
     for (const body of bodies) {
       const event = decode<AccountEvent>(body);
       if (event.kind === "report") countReport(world, event, prices);
+      if (event.kind === "rules_learned") world.count("rules_learned");
     }
     if ([...prices.values()].some(({ size }) => size >= 5)) world.count("five_levels");
   }

@@ -4,6 +4,7 @@ import { CANARIES, type Canary } from "./canaries.ts";
 import { acknowledgedBreaks, isUnderWay, journalBreaks, pastBreaks, projectionBreaks, restBreaks } from "./checks.ts";
 import { scheduleCorruption } from "./corrupt.ts";
 import { faultsOf } from "./faults.ts";
+import { haltBreaks, scheduleOperators } from "./operators.ts";
 import { parkedBreaks, scheduleParking } from "./parking.ts";
 import { countReached } from "./reached.ts";
 import { lookAfter, restoreBreaks, scheduleRestore } from "./restore.ts";
@@ -32,6 +33,7 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
   world.d1.enroll(ACCOUNT_IDS);
   const clients = schedule(world, COMMANDS, SPAN_MS);
   scheduleBatches(world, BATCHES, SPAN_MS, clients);
+  scheduleOperators(world, seed, SPAN_MS);
   const { bug, clockJumpMsMax } = world.faults;
   scheduleLoss(world, clients);
   if (bug > 0) scheduleParking(world, SPAN_MS, SPAN_MS + HEAL_MS / 2);
@@ -48,6 +50,7 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
     ...parkedBreaks(world),
     ...restoreBreaks(world),
     ...atomicBreaks(world),
+    ...haltBreaks(world),
     ...journalBreaks(world),
     ...pastBreaks(world),
     ...world.streamBreaks(),

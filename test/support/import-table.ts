@@ -25,6 +25,7 @@ const SCHEMA = ["zod", "@hono/zod-openapi"];
 const OBJECT_PIECES = [
   "objects/protocol.ts",
   "objects/calls.ts",
+  "objects/governing.ts",
   "objects/ports.ts",
   "objects/schema.ts",
   "objects/timers.ts",
@@ -44,7 +45,8 @@ const TABLE: readonly Row[] = [
   ["core/**", ["core/**", "zod"]],
 
   ["objects/calls.ts", ["core/**"]],
-  ["objects/protocol.ts", ["core/**", "zod", "objects/calls.ts"]],
+  ["objects/governing.ts", ["core/**"]],
+  ["objects/protocol.ts", ["core/**", "zod", "objects/calls.ts", "objects/governing.ts"]],
   ["objects/stubs.ts", ["core/**", "zod", "objects/protocol.ts", "cloudflare:workers"]],
   ["objects/platform.ts", ["core/**", ...OBJECT_PIECES, ...PLATFORM]],
   ["objects/shell.ts", ["core/**", ...OBJECT_PIECES, "cloudflare:workers"]],
@@ -62,6 +64,7 @@ const TABLE: readonly Row[] = [
       ...PLATFORM,
     ],
   ],
+  ["objects/*/operated-shell.ts", ["own/**", "core/**", ...OBJECT_PIECES, "objects/shell.ts"]],
   // Stubs and platform come to an object's logic as ports, or the simulator could not stand in for them.
   ["objects/*/**", ["own/**", "core/**", "zod", ...OBJECT_PIECES]],
 

@@ -1,8 +1,19 @@
 // Whether an account may place an order, judged in the contract's order: the order's terms first, its funds last.
 
+import {
+  aboveMaxQty,
+  belowMinNotional,
+  notTaken,
+  offLot,
+  offTick,
+  outOfRange,
+  outsideBand,
+  tooLate,
+  tooManyOpen,
+} from "../broken-rules.ts";
 import { formatUnits } from "../ledger.ts";
 import { EXPIRES_AHEAD_MIN_MS, OPEN_ORDERS_MAX } from "../limits.ts";
-import type { MarketRules } from "../listings.ts";
+import { findAsset, type MarketRules } from "../listings.ts";
 import { UNITS_MAX } from "../money.ts";
 import {
   bandOf,
@@ -58,7 +69,8 @@ export function admit(
   now: number,
 ): Result<Admitted> {
   if (state.status === "frozen") return refuse({ code: "account_frozen" });
-  if (state.orders.size >= OPEN_ORDERS_MAX) return refuse({ code: "too_many_open_orders" });
+  const crowded = crowdedness(state, rules);
+  if (crowded !== null) return refuse(crowded);
   const terms = termsOf(request, rules, reference);
   const broken = brokenRule(terms, rules, reference, now);
   if (broken !== null) return refuse(broken);
@@ -77,7 +89,20 @@ export function admit(
 /** Whether an account's balance could pass its bound with so many units more to come in (protocol rule 13). */
 export function creditRefusal(state: AccountState, asset: string, credit: bigint): Refusal | null {
   const room = balanceOf(state, "available", asset) + balanceOf(state, "held", asset) + creditOf(state, asset);
-  return room + credit > UNITS_MAX ? { code: "amount_out_of_range", detail: `${asset} could pass its bound` } : null;
+  if (room + credit <= UNITS_MAX) return null;
+  const scale = findAsset(asset)?.scale ?? 0;
+  return { ...outOfRange(scale, room + credit), detail: `${asset} could pass its bound.` };
+}
+
+/** Whether one order more may be open: in the account, and in this market. */
+function crowdedness(state: AccountState, rules: MarketRules): Refusal | null {
+  const { size } = state.orders;
+  if (size >= OPEN_ORDERS_MAX) return tooManyOpen(OPEN_ORDERS_MAX, size);
+  // Counted only where so many are open at all: there may be thousands.
+  if (size < rules.maxOpenOrders) return null;
+  let here = 0;
+  for (const { symbol } of state.orders.values()) if (symbol === rules.symbol) here += 1;
+  return here < rules.maxOpenOrders ? null : tooManyOpen(rules.maxOpenOrders, here);
 }
 
 function termsOf(request: OrderRequest, rules: MarketRules, reference: bigint): OrderTerms {
@@ -121,24 +146,27 @@ export function brokenRule(
 ): Refusal | null {
   const { limitPrice, qty, trigger } = terms;
   const price = judgedAt(terms, reference);
-  if (rules.status !== "open") return { code: "market_not_open" };
-  if (!isOnTick(limitPrice, rules) || !isOnTick(trigger?.price ?? null, rules)) return { code: "off_tick" };
-  if (trigger?.trail != null && "amount" in trigger.trail && !isOnTick(trigger.trail.amount, rules))
-    return { code: "off_tick" };
+  const closed = notTaken(rules, terms.postOnly);
+  if (closed !== null) return closed;
+  const trailed = trigger?.trail != null && "amount" in trigger.trail ? trigger.trail.amount : null;
+  const prices = [limitPrice, trigger?.price ?? null, trailed];
+  const slanted = prices.find((one) => one !== null && !isOnTick(one, rules));
+  if (slanted != null) return offTick(rules, slanted);
   const value = worthOf(terms, price, rules);
-  if (value === null) return { code: "off_lot" };
+  if (value === null) return offLot(rules, qty ?? 0n);
   if (limitPrice !== null && limitPrice !== kept) {
-    const band = bandOf(reference, rules.priceBandBps, rules.tickSize);
-    if (limitPrice < band.low || limitPrice > band.high) return { code: "price_outside_band" };
+    const { low, high } = bandOf(reference, rules.priceBandBps, rules.tickSize);
+    if (limitPrice < low || limitPrice > high) return outsideBand(rules, limitPrice < low ? low : high, limitPrice);
   }
-  if (value < rules.minNotional || qty === 0n) return { code: "below_min_notional" };
-  if ((qty ?? notionalQty(value, price, rules)) > rules.maxQty) return { code: "above_max_qty" };
-  if (terms.expiresAt !== null && terms.expiresAt < now + EXPIRES_AHEAD_MIN_MS) return { code: "submitted_too_late" };
-  return null;
+  if (value < rules.minNotional || qty === 0n) return belowMinNotional(rules, value);
+  const wanted = qty ?? notionalQty(value, price, rules);
+  if (wanted > rules.maxQty) return aboveMaxQty(rules, wanted);
+  const soonest = now + EXPIRES_AHEAD_MIN_MS;
+  return terms.expiresAt !== null && terms.expiresAt < soonest ? tooLate("expires_at", soonest, terms.expiresAt) : null;
 }
 
-function isOnTick(price: bigint | null, { tickSize }: MarketRules): boolean {
-  return price === null || (price > 0n && price % tickSize === 0n);
+function isOnTick(price: bigint, { tickSize }: MarketRules): boolean {
+  return price > 0n && price % tickSize === 0n;
 }
 
 /** What an order is worth; null for nothing, and for a quantity that is not in whole lots. */

@@ -96,7 +96,10 @@ export type AccountEvent =
   | (EventHead & { kind: "cancel_requested"; order: Order; command: Command })
   /** The entry holds what the order could cost more; null when that is nothing. */
   | (EventHead & { kind: "replace_requested"; order: Order; command: Command; entry: LedgerEntry | null })
-  | (EventHead & { kind: "status_changed"; status: AccountStatus; reason: string })
+  /** `by`: the operator, by user id, where it was one. */
+  | (EventHead & { kind: "status_changed"; status: AccountStatus; reason: string; by?: string })
+  /** What a market has said of its rules when it was asked. */
+  | (EventHead & { kind: "rules_learned"; symbol: string; rules: MarketRules })
   | (EventHead & { kind: "session_revoked"; sessionId: string; until: number })
   | (EventHead & { kind: "tokens_valid_from"; from: number })
   | ReportApplied

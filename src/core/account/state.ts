@@ -135,6 +135,9 @@ export function applyAccountEvent(state: AccountState, event: AccountEvent): voi
     case "status_changed":
       state.status = event.status;
       break;
+    case "rules_learned":
+      state.rules.set(event.symbol, event.rules);
+      break;
     case "session_revoked":
       // A session whose tokens have all run out needs no memory: forgetting it keeps the list short.
       for (const [id, until] of state.revokedSessions) if (until < event.at) state.revokedSessions.delete(id);

@@ -3,6 +3,7 @@ import { type BookOrder, bestPrice, opposite } from "../book.ts";
 import type { MarketRules } from "../listings.ts";
 import { isFill, type MatchPlan, type Prevented, planMatch } from "../matching.ts";
 import { bandOf, type Side, worstCost } from "../order.ts";
+import { tradableAt, trip } from "./breaker.ts";
 import { fillTaker } from "./fills.ts";
 import type { WaitingOrder } from "./triggers.ts";
 import { type MarketTurn, report } from "./turn.ts";
@@ -22,7 +23,10 @@ export function protectionPrice(rules: MarketRules, side: Side, reference: bigin
   return side === "buy" ? band.high : band.low;
 }
 
-/** Fills an order that has just become active as planned; what may not rest is canceled. */
+/**
+ * Fills an order that has just become active as planned; what may not rest is canceled. Where the next fill would be beyond the
+ * breaker, the market is halted instead, and what may rest waits there.
+ */
 export function execute(turn: MarketTurn, order: BookOrder, plan: MatchPlan): void {
   const { id: orderId, account } = order;
   const last = plan.meetings.findLastIndex(isFill);
@@ -30,8 +34,10 @@ export function execute(turn: MarketTurn, order: BookOrder, plan: MatchPlan): vo
     if (isFill(meeting)) fillTaker(turn, orderId, meeting, plan.complete && index === last);
     else preventTrade(turn, orderId, meeting);
   });
-  if (plan.complete || (mayRest(order) && plan.end === null)) return;
-  report(turn, account, { orderId, execType: "canceled", reason: plan.end ?? restReason(turn, order) });
+  const rests = mayRest(order) && (plan.end === null || plan.end === "halted");
+  if (!plan.complete && !rests)
+    report(turn, account, { orderId, execType: "canceled", reason: plan.end ?? restReason(turn, order) });
+  if (plan.end === "halted") trip(turn);
 }
 
 const PREVENTED = "self_trade_prevention";
@@ -59,14 +65,19 @@ function reduce(turn: MarketTurn, order: BookOrder, qty: bigint): void {
 /** Triggers all that have waited for a reference price, in the order in which they came. */
 export function fireTriggers(turn: MarketTurn, reference: bigint): void {
   const { state } = turn;
-  for (const order of state.waiting.due(reference)) trigger(turn, order, reference);
+  for (const order of state.waiting.due(reference)) {
+    // The one before may have halted the market.
+    if (state.rules.status !== "open") return;
+    trigger(turn, order, reference);
+  }
 }
 
 /** From now on the order is a market or a limit order like any other that comes in. */
 function trigger(turn: MarketTurn, order: WaitingOrder, reference: bigint): void {
   const { book, rules } = turn.state;
   const active: BookOrder = { ...order, trigger: undefined };
-  const plan = planMatch(book, active, active.price ?? protectionPrice(rules, active.side, reference), rules);
+  const limit = active.price ?? protectionPrice(rules, active.side, reference);
+  const plan = planMatch(book, active, limit, rules, tradableAt(rules, reference));
   const facts = { orderId: order.id, execType: "triggered", triggerPrice: order.trigger.price } as const;
   report(turn, order.account, facts, { rests: mayRest(active) });
   execute(turn, active, plan);

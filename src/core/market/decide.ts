@@ -1,9 +1,11 @@
 // What a market does with commands. Every decision is an event; there is no other state.
 import { accepts, type BookOrder, bestPrice, opposite } from "../book.ts";
-import { type MatchPlan, planMatch } from "../matching.ts";
+import { notFillable, notTaken, type RuleRefusal, tooLate, wouldCross } from "../broken-rules.ts";
+import { isFill, type MatchPlan, planMatch } from "../matching.ts";
 import type { Command, Report, Submission } from "../messages.ts";
 import { execute, fireTriggers, mayRest, NO_PLAN, protectionPrice } from "./active.ts";
 import { submitAll } from "./batch.ts";
+import { takes, tradableAt } from "./breaker.ts";
 import { rehearsalOf } from "./rehearsal.ts";
 import { replaceOrder } from "./replace.ts";
 import { peerOf } from "./state.ts";
@@ -55,16 +57,21 @@ function submit(turn: MarketTurn, account: string, command: Submit): void {
   const reference = referenceNow(turn);
   const waits = order.trigger !== undefined;
   const limit = order.price ?? protectionPrice(state.rules, order.side, reference);
-  const plan = waits ? NO_PLAN : planMatch(state.book, order, limit, state.rules);
-  const late = command.notAfter !== null && Math.max(turn.ctx.now, state.at) > command.notAfter;
-  const reason = late ? "submitted_too_late" : refusalOf(turn, order, postOnly, limit, plan);
-  if (reason !== null) {
-    report(turn, account, { orderId, execType: "rejected", reason }, { cseq, order, origin });
+  const plan = waits ? NO_PLAN : planMatch(state.book, order, limit, state.rules, tradableAt(state.rules, reference));
+  const refused = lateness(turn, command.notAfter) ?? refusalOf(turn, order, postOnly, limit, plan);
+  if (refused !== null) {
+    const { code: reason, broken } = refused;
+    report(turn, account, { orderId, execType: "rejected", reason, broken }, { cseq, order, origin });
     return;
   }
   report(turn, account, { orderId, execType: "new" }, { cseq, order, rests: mayRest(order), origin });
   if (waits) fireTriggers(turn, reference);
   else execute(turn, order, plan);
+}
+
+function lateness(turn: MarketTurn, notAfter: number | null): RuleRefusal | null {
+  const now = Math.max(turn.ctx.now, turn.state.at);
+  return notAfter !== null && now > notAfter ? tooLate("not_after", notAfter, now) : null;
 }
 
 function refusalOf(
@@ -73,10 +80,13 @@ function refusalOf(
   postOnly: boolean,
   limit: bigint,
   plan: MatchPlan,
-): string | null {
-  if (turn.state.rules.status !== "open" || turn.state.restoring) return "market_not_open";
-  const best = bestPrice(turn.state.book[opposite(order.side)]);
-  if (postOnly && best !== null && accepts(order.side, limit, best)) return "post_only_would_cross";
-  if (order.timeInForce === "fok" && !plan.complete) return "fok_not_fillable";
-  return null;
+): RuleRefusal | null {
+  const { rules, book } = turn.state;
+  const closed = notTaken(takes(turn.state), postOnly);
+  if (closed !== null) return closed;
+  const best = bestPrice(book[opposite(order.side)]);
+  if (postOnly && best !== null && accepts(order.side, limit, best)) return wouldCross(rules, best, limit);
+  if (order.timeInForce !== "fok" || plan.complete) return null;
+  const fillable = plan.meetings.filter(isFill).reduce((sum, { qty }) => sum + qty, 0n);
+  return notFillable(rules, fillable, order.leaves ?? 0n);
 }

@@ -1,6 +1,7 @@
 // From a body that fits the schema to the order request that an account judges: decimals become units of listed assets.
 import type { OrderRequest, TriggerWish } from "../../core/account/admission.ts";
 import type { ReplaceWish } from "../../core/account/replace.ts";
+import { outOfRange } from "../../core/broken-rules.ts";
 import { parseDecimal } from "../../core/decimal.ts";
 import { findMarket, type MarketRules } from "../../core/listings.ts";
 import type { Trail } from "../../core/order.ts";
@@ -10,7 +11,6 @@ import type { OrderChange, OrderIn } from "./schema.ts";
 /** A hundredth of a percent is the least that a trail is told by. */
 const PERCENT_DIGITS = 2;
 const WHOLE_BPS = 10_000n;
-const UNSUPPORTED: Refusal = { code: "unsupported_order_type", detail: "No market takes this kind of order yet." };
 
 /**
  * Reads an order in the units of its market. Refuses an unlisted symbol (422 on /symbol), an unsupported kind of order,
@@ -29,7 +29,8 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
   if (!notional.ok && notional.refusal.code === "validation_failed") return notional;
   const trail = readTrail(order, rules);
   if (!trail.ok && trail.refusal.code === "validation_failed") return trail;
-  if (!isSupported(order)) return refuse(UNSUPPORTED);
+  const unsupported = unsupportedIn(order);
+  if (unsupported !== null) return refuse(unsupported);
   const limitPrice = read(order.limit_price, rules.quoteScale, "off_tick");
   if (!limitPrice.ok) return limitPrice;
   const stopPrice = read(order.stop_price, rules.quoteScale, "off_tick");
@@ -56,10 +57,13 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
   });
 }
 
-/** Whether markets take an order of this kind today. */
-function isSupported(order: OrderIn): boolean {
-  const extras = [order.display_qty, order.take_profit, order.stop_loss];
-  return order.order_class === "simple" && extras.every((extra) => extra === undefined);
+/** What of an order no market takes today; null when there is nothing. */
+function unsupportedIn(order: OrderIn): Refusal | null {
+  const extra = (["display_qty", "take_profit", "stop_loss"] as const).find((name) => order[name] !== undefined);
+  const value = order.order_class === "simple" ? extra : order.order_class;
+  if (value === undefined) return null;
+  const broken = { rule: "order_types", limit: "simple", value };
+  return { code: "unsupported_order_type", broken, detail: "No market takes this kind of order yet." };
 }
 
 /** A stop goes with the price, a take_profit waits for the price to come to it. */
@@ -104,7 +108,8 @@ function read(text: string | undefined, scale: number, excess: PlainOrderCode): 
   if (text === undefined) return ok(null);
   const parsed = parseDecimal(text, scale);
   if (parsed.ok) return ok(parsed.value);
-  return refuse({ code: parsed.reason === "range" ? "amount_out_of_range" : excess });
+  if (parsed.reason === "range") return refuse(outOfRange(scale, parsed.value));
+  return refuse({ code: excess, broken: { rule: "digits", limit: String(scale), value: text } });
 }
 
 function readNotional(text: string | undefined, rules: MarketRules): Result<bigint | null> {

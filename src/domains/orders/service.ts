@@ -99,6 +99,7 @@ function marketRefusal(order: Order): Refusal | null {
   return {
     code: code ?? "market_not_open",
     orderId: order.id,
+    ...(order.broken === undefined ? {} : { broken: order.broken }),
     detail: `The market's rules refused it: ${order.reason}.`,
   };
 }

@@ -19,6 +19,7 @@ import { Batches, type PlacedBatch } from "./batches.ts";
 import { Changes } from "./changes.ts";
 import { AccountEngine, type AccountPorts, HALTED } from "./engine.ts";
 import { AccountHistory } from "./history.ts";
+import { KnownRules } from "./known-rules.ts";
 import { AccountOperations } from "./operations.ts";
 import { type Asked, type Placed, Placing, RESTORING } from "./placing.ts";
 import { Previews } from "./previews.ts";
@@ -39,6 +40,8 @@ export class AccountLogic {
   readonly operations: AccountOperations;
   readonly keys: ApiKeys;
   readonly absence: Absence;
+  /** What its markets go by: to be asked before orders are placed. */
+  readonly rules: KnownRules;
 
   constructor(ports: AccountPorts) {
     this.#ports = ports;
@@ -52,6 +55,7 @@ export class AccountLogic {
     this.history = new AccountHistory(ports, () => this.state);
     this.operations = new AccountOperations(this.#engine);
     this.keys = new ApiKeys(ports);
+    this.rules = new KnownRules(ports, this.#engine);
   }
 
   /** The state, for reads and checks; nobody outside may change it. */

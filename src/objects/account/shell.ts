@@ -2,9 +2,9 @@
 import type { OrderRequest } from "../../core/account/admission.ts";
 import type { AsOf, Period } from "../../core/account/history.ts";
 import type { ReplaceWish } from "../../core/account/replace.ts";
-import type { AccountStatus, Transfer } from "../../core/account/state.ts";
+import type { Transfer } from "../../core/account/state.ts";
 import { isKeyId, type KeyOwner } from "../../core/api-keys.ts";
-import { SETTLE_WAIT_MS } from "../../core/limits.ts";
+import { RULES_WAIT_MS, SETTLE_WAIT_MS } from "../../core/limits.ts";
 import type { Order, Side } from "../../core/order.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
@@ -18,18 +18,16 @@ import type {
   Idempotency,
   LedgerQuery,
   NewApiKey,
-  OperatorAct,
   OrderQuery,
   PageRequest,
-  Snapshot,
   StreamCaller,
   UnreadOrder,
 } from "../protocol.ts";
-import { ObjectShell } from "../shell.ts";
 import { journalQueue, marketStub } from "../stubs.ts";
 import { AccountLogic } from "./logic.ts";
 import { type AccountRates, Meter } from "./meter.ts";
 import { OpenSockets, type ReadToken } from "./open-sockets.ts";
+import { OperatedShell } from "./operated-shell.ts";
 import type { Placed } from "./placing.ts";
 import { Tickets } from "./tickets.ts";
 
@@ -37,7 +35,7 @@ import { Tickets } from "./tickets.ts";
  * The account object, but for how it verifies tokens and how often its owner may call: objects know nothing of keys and
  * configuration, and worker.ts hands both in.
  */
-export class AccountShell extends ObjectShell implements AccountRpc {
+export class AccountShell extends OperatedShell implements AccountRpc {
   readonly #logic: AccountLogic;
   protected readonly operated: AccountLogic["operations"];
   readonly #tickets: Tickets;
@@ -53,6 +51,7 @@ export class AccountShell extends ObjectShell implements AccountRpc {
       send: {
         exchange: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).exchange(call))),
         preview: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).preview(call))),
+        rules: (symbol) => withTimeout(Promise.resolve(marketStub(env, symbol).rules()), RULES_WAIT_MS),
         shake: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).shake(call))),
       },
       sockets: {
@@ -84,7 +83,8 @@ export class AccountShell extends ObjectShell implements AccountRpc {
   }
 
   async placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null) {
-    return this.#placed(caller, idempotency, () => this.#logic.place(caller, request, idempotency));
+    const place = () => this.#logic.place(caller, request, idempotency);
+    return this.#placed(caller, idempotency, place, request);
   }
 
   async refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null) {
@@ -93,6 +93,7 @@ export class AccountShell extends ObjectShell implements AccountRpc {
 
   async placeBatch(caller: Caller, batch: Batch, idempotency: Idempotency | null) {
     return this.#meter.countedOnce(caller, async () => {
+      await this.#logic.rules.before(batch.items.flatMap((item) => (item.kind === "order" ? item.request : [])));
       const placed = this.#logic.placeBatch(caller, batch, idempotency);
       if ("result" in placed) return placed;
       await waitAtMost(placed.settled, SETTLE_WAIT_MS);
@@ -100,8 +101,14 @@ export class AccountShell extends ObjectShell implements AccountRpc {
     });
   }
 
-  #placed(caller: Caller, idempotency: Idempotency | null, place: () => Answered<Order> | Placed) {
+  #placed(
+    caller: Caller,
+    idempotency: Idempotency | null,
+    place: () => Answered<Order> | Placed,
+    request?: OrderRequest,
+  ) {
     return this.#meter.countedOnce(caller, async () => {
+      if (request !== undefined) await this.#logic.rules.before([request]);
       const placed = place();
       if ("result" in placed) return placed;
       await waitAtMost(placed.settled, SETTLE_WAIT_MS);
@@ -119,11 +126,15 @@ export class AccountShell extends ObjectShell implements AccountRpc {
   }
 
   async previewOrder(caller: Caller, request: OrderRequest) {
-    return this.#meter.counted(caller, () => this.#logic.preview(caller, request));
+    return this.#meter.counted(caller, async () => {
+      await this.#logic.rules.refresh(request.symbol);
+      return this.#logic.preview(caller, request);
+    });
   }
 
   async replaceOrder(caller: Caller, orderId: string, wish: ReplaceWish) {
     return this.#meter.counted(caller, async () => {
+      await this.#logic.rules.beforeReplace(orderId, wish);
       const asked = this.#logic.replace(caller, orderId, wish);
       if (!asked.ok) return asked;
       await waitAtMost(asked.value.settled, SETTLE_WAIT_MS);
@@ -246,16 +257,8 @@ export class AccountShell extends ObjectShell implements AccountRpc {
     return this.#logic.revokeAllBefore(fromMs);
   }
 
-  async setStatus(status: AccountStatus, reason: string): Promise<Result<null>> {
-    return this.#logic.operations.setStatus(status, reason);
-  }
-
   async report(call: ReportCall): Promise<ReportAnswer> {
     return this.#logic.report(call);
-  }
-
-  async restore(snapshot: Snapshot, act: OperatorAct): Promise<Result<null>> {
-    return this.#logic.operations.restore(snapshot, act);
   }
 
   override async alarm(): Promise<void> {

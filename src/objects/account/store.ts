@@ -127,7 +127,7 @@ export class AccountStore {
       }
       if ("order" in event) orders.set(event.order.id, event.order);
       if ("command" in event && event.command !== null) peers.add(event.order.symbol);
-      if (event.kind === "report" || event.kind === "met") peers.add(event.symbol);
+      if (event.kind === "report" || event.kind === "met" || event.kind === "rules_learned") peers.add(event.symbol);
       if (event.kind === "restored") for (const symbol of state.peers.keys()) peers.add(symbol);
       if ("position" in event && event.position !== null) this.#position(event.position);
       if ("once" in event) for (const key of event.once) this.#once(key, event);
