@@ -6,6 +6,7 @@ import { forgetKeys } from "./domains/edge/scheduled.ts";
 import { consumeMail } from "./domains/identity/consumer.ts";
 import { forgetSignIns } from "./domains/identity/scheduled.ts";
 import { retell, sweep } from "./domains/ops/scheduled.ts";
+import { snapshotPortfolios } from "./domains/portfolio/scheduled.ts";
 import { verifyAccessToken } from "./http/tokens.ts";
 import { AccountShell } from "./objects/account/shell.ts";
 import { consumeJournal } from "./projections/consumer.ts";
@@ -29,7 +30,9 @@ export default {
   fetch: (request, env, ctx) => app.fetch(request, env, ctx),
   scheduled: async (controller, env) => {
     const nowMs = controller.scheduledTime;
-    await Promise.all([retell(env, nowMs), sweep(env, nowMs), forgetKeys(env, nowMs), forgetSignIns(env, nowMs)]);
+    const snapshots = snapshotPortfolios(env, nowMs, loadConfig(env).priceSeed);
+    const swept = [retell(env, nowMs), sweep(env, nowMs)];
+    await Promise.all([...swept, snapshots, forgetKeys(env, nowMs), forgetSignIns(env, nowMs)]);
   },
   queue: (batch, env) => {
     if (batch.queue.endsWith("-dlq")) return consumeDeadLetters(batch, env);

@@ -59,8 +59,13 @@ export function tooLate(rule: "expires_at" | "not_after", limit: number, value: 
 }
 
 /** A post-only order whose limit meets the best price of the other side. */
-export function wouldCross(rules: Scales, best: bigint, limit: bigint): RuleRefusal {
-  return refusal("post_only_would_cross", "post_only", priceText(rules, best), priceText(rules, limit));
+export function wouldCross(rules: Scales, best: bigint | null, limit: bigint): RuleRefusal {
+  return refusal("post_only_would_cross", "post_only", priceText(rules, best ?? limit), priceText(rules, limit));
+}
+
+/** An iceberg that shows too little or too much of itself at a time; `bound` is the nearest quantity that it may show. */
+export function displayOutOfRange(rules: Scales, bound: bigint, shown: bigint): RuleRefusal {
+  return refusal("display_qty_out_of_range", "display_qty", qtyText(rules, bound), qtyText(rules, shown));
 }
 
 /** An order for at once and whole, of which only `fillable` base units could be had. */

@@ -1,6 +1,7 @@
 // What the house quotes around a reference price, and when its quotes will next meet an order that rests.
 import { HOUSE_HORIZON_STEPS } from "./limits.ts";
 import type { MarketRules } from "./listings.ts";
+import { ceilDiv } from "./money.ts";
 import type { Side } from "./order.ts";
 import { type PriceRules, pricePath } from "./prices.ts";
 
@@ -35,7 +36,7 @@ function levelGapTicks(reference: number): number {
 function levelQty(rules: MarketRules, price: bigint): bigint {
   const worth = HOUSE_LEVEL_WORTH * 10n ** BigInt(rules.quoteScale + rules.baseScale);
   const perLot = price * rules.lotSize;
-  return ((worth + perLot - 1n) / perLot) * rules.lotSize;
+  return ceilDiv(worth, perLot) * rules.lotSize;
 }
 
 /**
@@ -78,7 +79,7 @@ export function nextCrossingStep(
   const { tickSize } = rules;
   // An order may rest off tick since before a change of the tick: floor and ceiling keep the comparison exact for it.
   const bidTicks = bestBid === null ? Number.NEGATIVE_INFINITY : Number(bestBid / tickSize);
-  const askTicks = bestAsk === null ? Number.POSITIVE_INFINITY : Number((bestAsk + tickSize - 1n) / tickSize);
+  const askTicks = bestAsk === null ? Number.POSITIVE_INFINITY : Number(ceilDiv(bestAsk, tickSize));
   const priceAt = pricePath(rules, seed);
   for (let step = fromStep + 1; step < last; step += 1) {
     const middle = priceAt(step);

@@ -2,7 +2,16 @@
 
 import { holdOf } from "./account/holds.ts";
 import { type AccountPeer, type AccountState, assetsOf, balanceOf, creditOf, rulesOf } from "./account/state.ts";
-import { type Book, type BookOrder, type BookSide, HOUSE, isBetter, type Level, type RestingOrder } from "./book.ts";
+import {
+  type Book,
+  type BookOrder,
+  type BookSide,
+  HOUSE,
+  isBetter,
+  type Level,
+  type RestingOrder,
+  shownOf,
+} from "./book.ts";
 import { type Balances, balanceKey, isCustomerMoney, keyParts } from "./ledger.ts";
 import { houseOrderId } from "./market/quotes.ts";
 import { isWaiting, type MarketPeer, type MarketState } from "./market/state.ts";
@@ -220,6 +229,13 @@ function sideBreaks(side: BookSide): string[] {
   return breaks;
 }
 
+/** What an iceberg shows is something, of what it has, and no more than it was told to. */
+function shownBreaks({ id, leaves, displayQty, shownQty }: RestingOrder): string[] {
+  const shown = shownQty ?? 0n;
+  const wrong = displayQty === undefined ? shownQty !== undefined : shown <= 0n || shown > displayQty || shown > leaves;
+  return wrong ? [`order ${id} shows ${shownQty} of ${leaves}, where it may show ${displayQty ?? "all"}`] : [];
+}
+
 function levelBreaks(side: BookSide, price: bigint, level: Level): string[] {
   const breaks: string[] = [];
   const where = `level ${side.side} ${price}`;
@@ -228,12 +244,13 @@ function levelBreaks(side: BookSide, price: bigint, level: Level): string[] {
   let total = 0n;
   let seq = 0;
   for (const [id, order] of level.orders) {
-    total += order.leaves;
+    total += shownOf(order);
     if (order.id !== id || order.side !== side.side || order.price !== price)
       breaks.push(`${where} has the foreign order ${order.id}`);
     if (order.account === HOUSE && id !== houseOrderId(side.side, price))
       breaks.push(`${where} has the house's order ${id}`);
     if (order.leaves <= 0n) breaks.push(`order ${id} rests with ${order.leaves} left`);
+    breaks.push(...shownBreaks(order));
     if (order.seq <= seq) breaks.push(`${where} has order ${id} of ${order.seq} after ${seq}`);
     seq = order.seq;
   }

@@ -36,6 +36,8 @@ export const RULES_WAIT_MS = 500;
 export const MARKET_LIST_AGE_MS = 1_000;
 /** Fills one command may make: bounds the time a market object is busy with one order. */
 export const FILLS_PER_COMMAND_MAX = 2_000;
+/** In how many parts an iceberg may show itself: each is a fill of its own, and a taker has {@link FILLS_PER_COMMAND_MAX}. */
+export const ICEBERG_PARTS_MAX = 100n;
 /** How long a market, ioc or fok order may wait for its market (protocol rule 7): later it would surprise its owner. */
 export const SUBMIT_DEADLINE_MS = 5_000;
 /** How long a POST waits for the market before it answers 202 (protocol rule 7). */
@@ -85,6 +87,14 @@ export const PAGE_ROWS_MAX = 200;
 export const EXPLAIN_HOLDS_MAX = 200;
 /** Open lots of an explained position: each is looked up by itself. Older ones are counted together. */
 export const EXPLAIN_LOTS_MAX = 200;
+/** Accounts whose portfolio one run of the cron takes a snapshot of: each is a call, and a run must end within its minute. */
+export const SNAPSHOTS_PER_RUN = 400;
+/** Points of a performance: the account looks each of them up, which together takes it tens of ms. */
+export const PERFORMANCE_POINTS_MAX = 400;
+/** As many where nobody has asked for an interval: enough for a chart. */
+export const PERFORMANCE_POINTS_DEFAULT = 100;
+/** Transfers in one performance: the account looks up what it had before and after each. */
+export const PERFORMANCE_FLOWS_MAX = 500;
 /** Entries of one statement: it is written in one go, and a Worker may call others a thousand times for that. */
 export const STATEMENT_ENTRIES_MAX = 100_000;
 /** Entries of a statement that its account reads at once: a few ms in which it does nothing else. */

@@ -34,6 +34,8 @@ export interface SubmitOrder {
   takerFeeBps: number;
   budget: bigint;
   expiresAt: number | null;
+  /** In a `submit_iceberg`. */
+  displayQty?: bigint;
   /** Never in a plain `submit`. */
   trigger?: Trigger;
   /** The version before leaves it out. */
@@ -42,10 +44,10 @@ export interface SubmitOrder {
 
 /**
  * One command of an account for one market; `cseq` counts them from 1 for that pair. An order that waits for a trigger has a
- * kind of its own: a market that knows none would trade it at once.
+ * kind of its own, and so has one that hides a part: a market that knows none would trade it at once, or show all of it.
  */
 export type Command =
-  | ({ kind: "submit" | "submit_held"; cseq: number; rulesVersion: number } & Submission)
+  | ({ kind: "submit" | "submit_held" | "submit_iceberg"; cseq: number; rulesVersion: number } & Submission)
   /** Orders of which the market takes all, or none. The version before does not know it, and is asked again. */
   | { kind: "submit_all"; cseq: number; orders: Submission[]; rulesVersion: number }
   /** `reason`: why, where the owner has not asked for it by hand; the version before says "user" of every one. */
@@ -79,6 +81,7 @@ export type CancelReason = "cancel_all_after" | "cancel_on_disconnect" | "kill_s
 const KNOWN: ReadonlySet<string> = new Set<Command["kind"]>([
   "submit",
   "submit_held",
+  "submit_iceberg",
   "submit_all",
   "cancel",
   "replace",

@@ -17,3 +17,8 @@ export function fromColumn(stored: number): Units {
   if (!Number.isSafeInteger(stored)) throw new RangeError(`${stored} is not a whole amount in a money column`);
   return BigInt(stored);
 }
+
+/** `a / b` rounded up, for amounts that are not negative and `b` more than nothing. */
+export function ceilDiv(a: bigint, b: bigint): bigint {
+  return (a + b - 1n) / b;
+}

@@ -1,6 +1,7 @@
 // An order as its owner's account keeps it: terms frozen at admission, what has happened since, and what it may still cost.
 
 import type { CancelReason } from "./messages.ts";
+import { ceilDiv } from "./money.ts";
 import type { BrokenRule } from "./result.ts";
 
 /** What the owner does with the base asset. */
@@ -57,6 +58,8 @@ export interface OrderTerms {
   qty: bigint | null;
   notional: bigint | null;
   limitPrice: bigint | null;
+  /** The most that it shows in the book at a time; without, all that is left of it. */
+  displayQty?: bigint;
   /** What it waits for, or has waited for. */
   trigger?: Trigger;
   expiresAt: number | null;
@@ -130,6 +133,11 @@ export function isOpen(status: OrderStatus): boolean {
   return TRANSITIONS[status].length > 0;
 }
 
+/** Whether its owner has asked to change it and its market has not answered. */
+export function isReplacing({ replacing }: { replacing?: unknown }): boolean {
+  return (replacing ?? null) !== null;
+}
+
 /** What is left to trade, in base units; 0 for a closed order and for one that is bounded by its notional alone. */
 export function leavesOf(order: Pick<Order, "qty" | "filledQty" | "status">): bigint {
   return order.qty === null || !isOpen(order.status) ? 0n : order.qty - order.filledQty;
@@ -139,7 +147,7 @@ const BPS = 10_000n;
 
 /** The fee due for a cumulative numerator (Σ notional × bps): rounded up to one unit, protocol rule 12. */
 export function feeOf(numerator: bigint): bigint {
-  return (numerator + BPS - 1n) / BPS;
+  return ceilDiv(numerator, BPS);
 }
 
 /**
@@ -198,10 +206,9 @@ export function qtyWithinBudget(
 
 /** The prices between which a market allows trading entry, on tick, inclusive. */
 export function bandOf(reference: bigint, bandBps: number, tickSize: bigint): { low: bigint; high: bigint } {
-  const low = (reference * (BPS - BigInt(bandBps)) + BPS - 1n) / BPS;
+  const low = ceilDiv(reference * (BPS - BigInt(bandBps)), BPS);
   const high = (reference * (BPS + BigInt(bandBps))) / BPS;
-  const lowOnTick = ((low + tickSize - 1n) / tickSize) * tickSize;
-  return { low: lowOnTick, high: high - (high % tickSize) };
+  return { low: ceilDiv(low, tickSize) * tickSize, high: high - (high % tickSize) };
 }
 
 /**
@@ -215,8 +222,4 @@ export function trailFrom(when: Trigger["when"], trail: Trail, reference: bigint
   }
   const price = "amount" in trail ? reference - trail.amount : (reference * (BPS - BigInt(trail.bps))) / BPS;
   return price - (price % tickSize);
-}
-
-function ceilDiv(a: bigint, b: bigint): bigint {
-  return (a + b - 1n) / b;
 }

@@ -14,6 +14,7 @@ export const PLAIN_ORDER_CODES = [
   "off_lot",
   "below_min_notional",
   "above_max_qty",
+  "display_qty_out_of_range",
   "price_outside_band",
   "market_not_open",
   "market_post_only",

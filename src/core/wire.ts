@@ -5,7 +5,7 @@ import type { StreamData } from "./account/stream.ts";
 import { formatDecimal, formatRatio } from "./decimal.ts";
 import { formatUnits, type LedgerEntry, type Posting } from "./ledger.ts";
 import { findMarket, type MarketRules } from "./listings.ts";
-import { leavesOf, notionalOf, type Order, type Trigger } from "./order.ts";
+import { isReplacing, leavesOf, notionalOf, type Order, type Trigger } from "./order.ts";
 import type { Position } from "./positions.ts";
 import { invariant } from "./result.ts";
 
@@ -65,12 +65,13 @@ export function wireOrder(order: ShownOrder) {
     limit_price: quote(order.limitPrice),
     ...wireTrigger(order.trigger, rules),
     post_only: order.postOnly,
+    display_qty: base(order.displayQty ?? null),
     expires_at: order.expiresAt === null ? null : wireTime(order.expiresAt),
     self_trade_prevention: order.selfTradePrevention,
     status: order.status,
     reason: order.reason,
     cancel_requested: order.cancelRequested,
-    replace_requested: (order.replacing ?? null) !== null,
+    replace_requested: isReplacing(order),
     leaves_qty: formatDecimal(leavesOf(order), rules.baseScale),
     filled_qty: formatDecimal(order.filledQty, rules.baseScale),
     filled_avg_price: wireAverage(order.filledNotional, order.filledQty, rules),

@@ -86,8 +86,8 @@ export const deadLetters = sqliteTable(
   (table) => [unique("dead_letters_subject").on(table.queue, table.subject)],
 );
 
-/** Where the sweeper goes on: it looks at a part of the accounts at a time. */
-export const sweepCursors = sqliteTable("sweep_cursors", {
+/** How far a walk through all accounts has come: see walks.ts. */
+export const walks = sqliteTable("sweep_cursors", {
   name: text("name").primaryKey(),
   position: text("position").notNull(),
   at: integer("at").notNull(),
@@ -108,6 +108,7 @@ export const orders = sqliteTable(
     qty: integer("qty"),
     notional: integer("notional"),
     limitPrice: integer("limit_price"),
+    displayQty: integer("display_qty"),
     /** A Trigger as core/codec.ts writes it. */
     trigger: text("trigger"),
     expiresAt: integer("expires_at"),

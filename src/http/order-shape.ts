@@ -19,6 +19,7 @@ export const orderOut = z
     trail_percent: decimalOut.nullable(),
     trail_amount: decimalOut.nullable(),
     post_only: z.boolean(),
+    display_qty: decimalOut.nullable(),
     expires_at: timestampOut.nullable(),
     self_trade_prevention: z.enum(SELF_TRADE_PREVENTIONS),
     status: z.enum(["pending_new", "held", "new", "partially_filled", "filled", "canceled", "expired", "rejected"]),

@@ -56,6 +56,7 @@ export const CATALOGUE: Readonly<Record<RefusalCode, CatalogueEntry>> = {
   price_outside_band: { status: 422, title: "Price outside the band" },
   market_not_open: { status: 422, title: "Market not open" },
   market_post_only: { status: 422, title: "Market takes post-only orders alone" },
+  display_qty_out_of_range: { status: 422, title: "Display quantity out of range" },
   post_only_would_cross: { status: 422, title: "Post-only order would cross" },
   fok_not_fillable: { status: 422, title: "Fill-or-kill order not fillable" },
   too_many_open_orders: { status: 422, title: "Too many open orders" },

@@ -9,6 +9,7 @@ import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/accou
 import type { KeyOwner, PresentedKey } from "../core/api-keys.ts";
 import type { ChainHead, LedgerEntry } from "../core/ledger.ts";
 import type { Order, Side } from "../core/order.ts";
+import type { PerformanceRecord, PerformanceWish } from "../core/performance.ts";
 import type { Scope } from "../core/permissions.ts";
 import type { Spend, Standing } from "../core/policies.ts";
 import type { Position } from "../core/positions.ts";
@@ -24,11 +25,11 @@ import type {
   ReportAnswer,
   ReportCall,
 } from "./calls.ts";
-import type { GovernedRpc, MarketView, OperatedRpc } from "./governing.ts";
+import type { GovernedRpc, MarketView, OperatedRpc, OperatorAct } from "./governing.ts";
 
 /** An act that happens once is answered to HTTP and by objects in one shape. */
 /** What is told of an order, or of many at once, is told to core as it is. */
-export type { Answered, Batch, BatchOutcome, MarketView, UnreadOrder };
+export type { Answered, Batch, BatchOutcome, MarketView, OperatorAct, UnreadOrder };
 
 /** A pair that an object has parked: the other end, why, since when (ms), and how many messages it has for it. */
 export interface ParkedPair {
@@ -41,12 +42,6 @@ export interface ParkedPair {
 /** What an object has parked, the last one first; and why it takes no commands at all, null while it does. */
 export interface ParkedView extends Page<ParkedPair> {
   stopped: string | null;
-}
-
-/** What an operator does by hand: who, by user id, and why. */
-export interface OperatorAct {
-  by: string;
-  reason: string;
 }
 
 /**
@@ -196,6 +191,8 @@ type AskedByCaller<T> = {
 /** The account object's remote calls. Refusals are values; a throw is a bug. */
 export interface AccountRpc extends JournalRpc, OperatedRpc, AskedByCaller<AccountPast> {
   admit(caller: Caller): Promise<Counted<KeyOwner>>;
+  /** As {@link AccountPast.performance}, for the record of all accounts. */
+  recordedPerformance(wish: PerformanceWish): Promise<Result<PerformanceRecord>>;
   placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
   refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;
   placeBatch(caller: Caller, batch: Batch, idempotency: Idempotency | null): Promise<Answered<BatchOutcome[]>>;
@@ -233,7 +230,6 @@ export interface AccountRpc extends JournalRpc, OperatedRpc, AskedByCaller<Accou
   revokeAllKeys(): Promise<Result<null>>;
   revokeSession(sessionId: string, untilMs: number): Promise<Result<null>>;
   revokeAllBefore(fromMs: number): Promise<Result<null>>;
-  setStatus(status: AccountStatus, reason: string, by?: string): Promise<Result<null>>;
   report(call: ReportCall): Promise<ReportAnswer>;
   /** The markets that this account sends nothing to. */
   parked(query: PageRequest): Promise<ParkedView>;

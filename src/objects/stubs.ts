@@ -1,6 +1,6 @@
 // The only doorway to the objects and to the queue that they fill: names are made here, and faults are told apart here.
 import type { DurableObject } from "cloudflare:workers";
-import { JOURNAL_CALL_TIMEOUT_MS, MARKET_LIST_AGE_MS } from "../core/limits.ts";
+import { JOURNAL_CALL_TIMEOUT_MS, MARKET_LIST_AGE_MS, SWEEP_LANES_MAX } from "../core/limits.ts";
 import { MARKETS, type MarketRules } from "../core/listings.ts";
 import type { Standing } from "../core/policies.ts";
 import { type Answered, ok, type Result, refuse } from "../core/result.ts";
@@ -67,22 +67,12 @@ export async function readAllRules(env: ObjectBindings, nowMs: number): Promise<
 
 async function askAllRules(env: ObjectBindings): Promise<Map<string, MarketView>> {
   const ask = async ({ symbol, ...listed }: MarketRules): Promise<[string, MarketView]> => {
-    const view = await answerOf(readRules(env, symbol));
+    const name = `${env.VENUE}/${symbol}`;
+    const view = await answerOf({ object: "market", name }, async () => marketStub(env, symbol).rules());
     const known = heard.views.get(symbol)?.rules ?? { symbol, ...listed };
     return [symbol, view ?? { rules: known, takes: "halted", canceling: 0 }];
   };
   return new Map(await Promise.all(MARKETS.map(ask)));
-}
-
-/** What is answered within {@link JOURNAL_CALL_TIMEOUT_MS}; null when that is nothing good. */
-async function answerOf<T>(asked: Promise<Result<T>>): Promise<T | null> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), JOURNAL_CALL_TIMEOUT_MS);
-  });
-  const answered = await Promise.race([asked.catch(() => null), late]);
-  clearTimeout(timer);
-  return answered?.ok === true ? answered.value : null;
 }
 
 /** The queue that carries journals to the read model. */
@@ -94,27 +84,50 @@ export function journalQueue(env: ObjectBindings): Queue {
 export type Journalled = Pick<JournalPull, "object" | "name">;
 
 /**
- * What an object says of its journal; null, with a line in the log, when it has no answer within
- * {@link JOURNAL_CALL_TIMEOUT_MS}. The name must be an object's own, since asking makes one.
+ * What an object answers to those who look after all of them; null, with a line in the log, when it has no answer within
+ * {@link JOURNAL_CALL_TIMEOUT_MS}, or throws. The name must be an object's own, since asking makes one.
  */
-export async function askJournal<T>(
-  env: Pick<ObjectBindings, "ACCOUNT" | "MARKET">,
-  { object, name }: Journalled,
-  ask: (journal: JournalRpc) => Promise<T>,
-): Promise<T | null> {
+async function answerOf<T>({ object, name }: Journalled, asked: () => Promise<T>): Promise<T | null> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error("no answer in time")), JOURNAL_CALL_TIMEOUT_MS);
   });
   try {
-    const journal: JournalRpc = object === "account" ? env.ACCOUNT.getByName(name) : env.MARKET.getByName(name);
-    return await Promise.race([ask(journal), timeout]);
+    return await Promise.race([asked(), timeout]);
   } catch (error) {
-    log("error", "journal_unreachable", { object, name, message: String(error) });
+    log("error", "object_unreachable", { object, name, message: String(error) });
     return null;
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** What an object says of its journal, as {@link answerOf}. */
+export function askJournal<T>(
+  env: Pick<ObjectBindings, "ACCOUNT" | "MARKET">,
+  named: Journalled,
+  ask: (journal: JournalRpc) => Promise<T>,
+): Promise<T | null> {
+  const { object, name } = named;
+  return answerOf(named, () => ask(object === "account" ? env.ACCOUNT.getByName(name) : env.MARKET.getByName(name)));
+}
+
+/** What an account says in a walk through all of them, as {@link answerOf}. */
+export function askInWalk<T>(
+  env: Pick<ObjectBindings, "ACCOUNT">,
+  accountId: string,
+  ask: (account: AccountRpc) => Promise<T>,
+): Promise<T | null> {
+  return answerOf({ object: "account", name: accountId }, () => ask(env.ACCOUNT.getByName(accountId)));
+}
+
+/** Does `work` for each item, {@link SWEEP_LANES_MAX} at a time: as many objects may be asked at once. */
+export async function inLanes<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const waiting = [...items];
+  const lane = async () => {
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: SWEEP_LANES_MAX }, lane));
 }
 
 /** Has the read model fetch these journals from where it is. False, with a line in the log, when the queue takes it not. */
@@ -155,6 +168,12 @@ export interface AccountAccess<C extends Caller = Caller> {
   env: ObjectBindings;
   caller: C;
   heard: (standing: Standing) => void;
+}
+
+/** The access of one request's further calls: it is counted once, and what its caller signed it with is used up. */
+export function goingOn({ caller: { spend: _, ...caller }, ...access }: AccountAccess): AccountAccess {
+  const { key } = caller;
+  return { ...access, caller: key === undefined ? caller : { ...caller, key: { ...key, proof: "ticket" } } };
 }
 
 type AccountStub = ReturnType<typeof accountStub>;

@@ -4,7 +4,7 @@ import { encode } from "../core/codec.ts";
 import type { LedgerEntry } from "../core/ledger.ts";
 import type { MarketEvent } from "../core/market/state.ts";
 import { toColumn } from "../core/money.ts";
-import type { Order } from "../core/order.ts";
+import { isReplacing, type Order } from "../core/order.ts";
 import type { Source } from "../db/heads.ts";
 import type { balances, executions, ledgerEntries, orders, PostingRow, trades, transfers } from "../db/read-model.ts";
 
@@ -114,22 +114,23 @@ function orderRow({ name, epoch }: Source, eventSeq: number, order: Order): Rows
     bodyHash: _,
     feeNumerator: __,
     credit: ___,
-    replacing,
-    replaceRefused: ____,
-    broken: _____,
+    replacing: ____,
+    replaceRefused: _____,
+    broken: ______,
     trigger,
     ...kept
   } = order;
   return {
     ...kept,
     trigger: trigger === undefined ? null : encode(trigger),
-    replaceRequested: (replacing ?? null) !== null,
+    replaceRequested: isReplacing(order),
     accountId: name,
     epoch,
     eventSeq,
     qty: column(order.qty),
     notional: column(order.notional),
     limitPrice: column(order.limitPrice),
+    displayQty: column(order.displayQty ?? null),
     filledQty: toColumn(order.filledQty),
     filledNotional: toColumn(order.filledNotional),
     fee: toColumn(order.fee),

@@ -40,6 +40,7 @@ function order(id: string, key: string, seq: number, status: "filled" | "cancele
     trail_percent: null,
     trail_amount: null,
     post_only: false,
+    display_qty: null,
     expires_at: null,
     self_trade_prevention: "cancel_newest",
     status,

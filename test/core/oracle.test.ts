@@ -88,6 +88,8 @@ function randomOrder(run: Run): SubmitOrder {
     budget: 0n,
     expiresAt: timeInForce === "gtd" ? run.now + 1_000 + random.int(4_000) : null,
   };
+  const rests = limitPrice !== null && timeInForce !== "ioc" && timeInForce !== "fok";
+  if (rests && random.once(4)) order.displayQty = BigInt(Math.ceil(lots / (1 + random.int(20)))) * lotSize;
   if (side === "sell") order.budget = order.qty ?? 0n;
   else if (limitPrice !== null)
     order.budget = limitBuyReserve({ ...order, feeNumerator: 0n, fee: 0n }, limitPrice, order.qty ?? 0n, baseScale);

@@ -80,6 +80,7 @@ describe("an order on the wire", () => {
       trail_percent: null,
       trail_amount: null,
       post_only: true,
+      display_qty: null,
       expires_at: "2026-11-21T12:01:00.000Z",
       self_trade_prevention: "cancel_newest",
       status: "partially_filled",

@@ -188,6 +188,18 @@ describe("an order", () => {
     ["with neither qty nor notional", { qty: undefined }, ["/qty exactly_one_of_qty_and_notional"]],
     ["of type limit without a price", { limit_price: undefined }, ["/limit_price required"]],
     ["of type market with a price", { type: "market" }, ["/limit_price not_allowed"]],
+    [
+      "that is immediate and shows a part",
+      { display_qty: "0.0001", time_in_force: "ioc" },
+      ["/display_qty not_allowed"],
+    ],
+    [
+      "of type stop that shows a part",
+      { type: "stop", limit_price: undefined, stop_price: "50000", display_qty: "0.0001" },
+      ["/display_qty not_allowed"],
+    ],
+    ["that shows nothing", { display_qty: "0" }, ["/display_qty not_positive"]],
+    ["that shows a number", { display_qty: 1 }, ["/display_qty not_a_string"]],
     ["that is post_only and ioc", { post_only: true, time_in_force: "ioc" }, ["/post_only not_allowed"]],
     ["that is post_only and fok", { post_only: true, time_in_force: "fok" }, ["/post_only not_allowed"]],
     ["with post_only in words", { post_only: "true" }, ["/post_only not_a_boolean"]],
@@ -251,7 +263,6 @@ describe("an order", () => {
 
   it.each([
     ["bracket", { order_class: "bracket", take_profit: { limit_price: "70000" }, stop_loss: { stop_price: "50000" } }],
-    ["display_qty", { display_qty: "0.001" }],
   ])("that no market takes yet is unsupported_order_type: %s", async (_, change) => {
     expectProblem(await place(change, true), 422, "unsupported_order_type");
   });

@@ -70,7 +70,7 @@ describe("a batch", () => {
       { ...resting, side: "sideways" },
       { symbol: SYMBOL, side: "buy", type: "market", notional: "50" },
       { ...resting, symbol: "NO-USD" },
-      { ...resting, display_qty: "0.001" },
+      { ...resting, order_class: "oto" },
       crossing,
       "an order",
       { ...resting, client_order_id: "one", side: "sell" },

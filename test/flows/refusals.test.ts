@@ -67,7 +67,11 @@ const REFUSED: [name: string, code: string, change: () => object][] = [
     () => ({ ...WAITING, type: "take_profit", stop_price: "9007199254.740992" }),
   ],
   ["a bracket", "unsupported_order_type", () => BRACKET],
-  ["a part to display", "unsupported_order_type", () => ({ display_qty: "0.001" })],
+  ["a part off the lot", "off_lot", () => ({ display_qty: "0.00010001" })],
+  ["a part of too many digits", "off_lot", () => ({ display_qty: "0.000100000" })],
+  ["a part that is more than the whole", "display_qty_out_of_range", () => ({ display_qty: "0.01" })],
+  ["a part that is too little", "display_qty_out_of_range", () => ({ display_qty: "0.00001" })],
+  ["a part without units", "amount_out_of_range", () => ({ display_qty: "90071992.54740992" })],
   ["a price that would trade", "post_only_would_cross", () => ({ limit_price: high, post_only: true })],
   [
     "more than the book has",

@@ -3,7 +3,9 @@ import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { MarketObject } from "../../src/worker.ts";
+import { newKey, signed } from "../support/keys.ts";
 import {
+  call,
   expectProblem,
   priceAt,
   qtyWorth,
@@ -68,6 +70,19 @@ describe("PATCH /v1/orders/{id}", () => {
     expect(got.status).toBe(200);
     expect(got.body).toMatchObject({ status: "filled", leaves_qty: "0" });
     expect((await ada.balance("USD")).held).toBe("0");
+  });
+
+  it("by a signed key is one call, though the order is looked at first", async () => {
+    const { ada, order } = await resting();
+    const key = await newKey(ada, { signing: true });
+    const path = `/v1/orders/${order.id}`;
+    const body = JSON.stringify({ limit_price: lower });
+    const headers = { ...signed(key, "PATCH", path, { body }), "Content-Type": "application/json" };
+    const got = await call<WireOrder>("PATCH", path, { raw: body, headers });
+    expect(got.body).toMatchObject({ limit_price: lower });
+    expect(got.status).toBe(200);
+    expectProblem(await call("PATCH", path, { raw: body, headers }), 401, "unauthenticated");
+    await ada.cancel(order.id);
   });
 
   it("puts an order that is for more behind those who came meanwhile", async () => {

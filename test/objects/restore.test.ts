@@ -18,6 +18,7 @@ import {
   passTime,
   place,
   ring,
+  ringUntil,
   rulesFor,
   sql,
   stopClock,
@@ -56,7 +57,7 @@ async function restoreMarket(symbol: string, journal: string[], expected: string
 }
 
 async function opened(stub: Stub): Promise<void> {
-  await eventually(async () => {
+  await ringUntil(stub, async () => {
     expect(await stub.restoration()).toEqual({ epoch: 2, restoring: false, unmet: [], breaks: [] });
   });
 }
@@ -93,8 +94,6 @@ describe("an account behind its markets", () => {
     expect(await asked(id, atMarket("SOL-USD", "buy"))).toMatchObject({ result: { refusal: { code: "unavailable" } } });
     expect(await accountOf(id).restoration()).toMatchObject({ restoring: true });
     shake.mockRestore();
-    passTime(60_000);
-    await ring(accountOf(id));
     await opened(accountOf(id));
     expect(await place(id, atMarket("SOL-USD", "buy"))).toMatchObject({ status: "filled" });
   });
@@ -105,7 +104,9 @@ describe("an account behind its markets", () => {
     const sold = atMarket("DOGE-USD", "sell");
     await place(id, sold);
     await restoreAccount(id, [usd]);
-    await eventually(async () => expect(await accountOf(id).restoration()).toMatchObject({ unmet: [] }));
+    await ringUntil(accountOf(id), async () => {
+      expect(await accountOf(id).restoration()).toMatchObject({ unmet: [] });
+    });
     const { restoring, breaks } = await accountOf(id).restoration();
     expect({ restoring, breaks }).toEqual({ restoring: true, breaks: [expect.stringContaining("DOGE in suspense")] });
     const amount = sold.qty ?? 0n;
@@ -140,7 +141,6 @@ describe("a market behind its accounts", () => {
     await place(taker, bid);
     await restoreMarket("XRP-USD", snapshot, [maker, taker]);
     expect(await bookOf("XRP-USD", 5)).toMatchObject({ bids: [], asks: [{ qty: sell.qty }] });
-    await ring(marketOf("XRP-USD"));
     await opened(marketOf("XRP-USD"));
     const { asks, bids } = await bookOf("XRP-USD", 1_000);
     const left = rulesFor("XRP-USD").lotSize * 600n;
@@ -160,8 +160,7 @@ describe("a market behind its accounts", () => {
     await place(other, atMarket("ADA-USD", "buy"));
     const forged = snapshot.map((body) => body.replaceAll("exe_", "exe_0"));
     await restoreMarket("ADA-USD", forged, [id, other]);
-    await ring(marketOf("ADA-USD"));
-    await eventually(async () => {
+    await ringUntil(marketOf("ADA-USD"), async () => {
       const { data } = await accountOf(id).parked({ limit: 10, cursor: null });
       expect(data).toMatchObject([{ peer: "ADA-USD", reason: expect.stringContaining("conflict: report 2") }]);
     });
@@ -170,7 +169,9 @@ describe("a market behind its accounts", () => {
     await restoreMarket("ADA-USD", snapshot, [id, other], 3);
     await ring(marketOf("ADA-USD"));
     await accountOf(id).unpark("ADA-USD", ACT);
-    await eventually(async () => expect(await marketOf("ADA-USD").restoration()).toMatchObject({ restoring: false }));
+    await ringUntil(marketOf("ADA-USD"), async () => {
+      expect(await marketOf("ADA-USD").restoration()).toMatchObject({ restoring: false });
+    });
   });
 });
 
@@ -216,8 +217,9 @@ describe("over HTTP", () => {
       "SELECT body ->> '$.by' AS by FROM journal WHERE kind = 'opened'",
     );
     expect(kept).toEqual([{ by: operator.userId }]);
-    await ring(marketOf(symbol));
-    await eventually(async () => expect(await marketOf(symbol).restoration()).toMatchObject({ unmet: [] }));
+    await ringUntil(marketOf(symbol), async () => {
+      expect(await marketOf(symbol).restoration()).toMatchObject({ unmet: [] });
+    });
   });
 });
 

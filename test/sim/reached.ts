@@ -35,6 +35,7 @@ export const SOMETIMES = [
   ...["parked_by_account", "parked_by_market", "resumed"],
   ...[
     "rested",
+    "iceberg_filled_in_parts",
     "filled",
     "partial_then_canceled",
     "partial_then_expired",
@@ -79,6 +80,8 @@ function countReport(
   if (fill !== null) {
     const levels = prices.get(order.id) ?? new Set();
     prices.set(order.id, levels.add(fill.price));
+    if (order.displayQty !== undefined && fill.liquidity === "maker" && order.filledQty > order.displayQty)
+      world.count("iceberg_filled_in_parts");
     if (fill.fee > 0n) world.count("fee_charged");
   }
   if (order.status === "filled") world.count("filled");

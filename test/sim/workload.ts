@@ -261,6 +261,12 @@ function outcomeOf(answered: Answered<{ id: string }> | { order: { id: string } 
   return { orderId: null, code: answered.result.refusal.code };
 }
 
+/** A tenth to all of so many lots. */
+function partOf(random: World["random"], lots: bigint): bigint {
+  const part = lots / BigInt(1 + random.int(10));
+  return part > 0n ? part : 1n;
+}
+
 /** An order such as anybody might send. */
 export function randomOrder(world: World, clientOrderId: string): OrderRequest {
   const { random } = world;
@@ -277,18 +283,23 @@ export function randomOrder(world: World, clientOrderId: string): OrderRequest {
   const gtd = type === "limit" && random.once(8);
   const side = random.pick(["buy", "sell"] as const);
   const waits = type === "limit" && random.once(4) ? randomTrigger(random, rules, reference, side) : {};
+  const qty = byNotional ? null : lots * rules.lotSize;
+  const timeInForce = random.pick(["gtc", "gtc", "gtc", "ioc", "fok", "day"] as const);
+  const mayHide = qty !== null && type === "limit" && timeInForce !== "ioc" && timeInForce !== "fok";
+  const displayQty = mayHide && random.once(6) ? { displayQty: partOf(random, lots) * rules.lotSize } : {};
   return {
     clientOrderId,
     symbol,
     side,
     type,
-    timeInForce: gtd ? "gtd" : type === "market" ? "ioc" : random.pick(["gtc", "gtc", "gtc", "ioc", "fok", "day"]),
+    timeInForce: gtd ? "gtd" : type === "market" ? "ioc" : timeInForce,
     postOnly: type === "limit" && random.once(10),
-    qty: byNotional ? null : lots * rules.lotSize,
+    qty,
     notional: byNotional ? worth : null,
     limitPrice: type === "limit" ? price - (price % rules.tickSize) : null,
     expiresAt: gtd ? Math.floor(world.clock()) + 5_000 : null,
     selfTradePrevention: random.pick(SELF_TRADE_PREVENTIONS),
+    ...displayQty,
     ...waits,
     ...(gtd ? { timeInForce: "gtd" } : {}),
   };

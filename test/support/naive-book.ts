@@ -15,6 +15,8 @@ export interface NaiveOrder {
   side: Side;
   price: bigint | null;
   leaves: bigint | null;
+  /** The most that it shows at a time; all of it where that is not said. */
+  displayQty?: bigint;
   timeInForce: TimeInForce;
   postOnly: boolean;
   selfTradePrevention: "none" | "cancel_newest" | "cancel_oldest" | "cancel_both" | "decrement";
@@ -24,8 +26,8 @@ export interface NaiveOrder {
   expiresAt: number | null;
 }
 
-/** A resting or incoming order with what it has been charged: Σ notional × bps, and the fee for it. */
-type Working = NaiveOrder & { basis: bigint; fee: bigint };
+/** A resting or incoming order with what it has been charged, Σ notional × bps and the fee for it, and what it shows. */
+type Working = NaiveOrder & { basis: bigint; fee: bigint; shown: bigint };
 
 export interface NaiveFill {
   price: bigint;
@@ -57,12 +59,12 @@ export class NaiveMarket {
 
   /** Puts an order into the book without a word: the house's quotes, which have neither fees nor reports. */
   rest(order: NaiveOrder): void {
-    this.resting.push({ ...order, basis: 0n, fee: 0n });
+    this.resting.push({ ...order, basis: 0n, fee: 0n, shown: order.leaves ?? 0n });
   }
 
   submit(asked: NaiveOrder, reference: bigint): NaiveEvent[] {
     this.#events = [];
-    const order: Working = { ...asked, basis: 0n, fee: 0n };
+    const order: Working = { ...asked, basis: 0n, fee: 0n, shown: 0n };
     const limit = order.price ?? this.#bandEdge(order.side, reference);
     if (order.postOnly && this.#bestFor(order, limit) !== undefined)
       return this.#reject(order, "post_only_would_cross");
@@ -71,9 +73,16 @@ export class NaiveMarket {
     const end = this.#match(order, limit);
     if (end === "done") return this.#events;
     const mayRest = order.price !== null && order.timeInForce !== "ioc" && order.timeInForce !== "fok";
-    if (end === "no_match" && mayRest) this.resting.push(order);
+    if (end === "no_match" && mayRest) this.#stand(order);
     else this.#say(order, "canceled", end === "no_match" ? this.#whyNothingMore(order) : end);
     return this.#events;
+  }
+
+  /** Shows what it may, behind all who stand there. */
+  #stand(order: Working): void {
+    const leaves = order.leaves ?? 0n;
+    order.shown = order.displayQty !== undefined && order.displayQty < leaves ? order.displayQty : leaves;
+    this.resting = [...this.resting.filter((o) => o !== order), order];
   }
 
   cancel(account: string, orderId: string): NaiveEvent[] {
@@ -115,7 +124,7 @@ export class NaiveMarket {
         if (this.#prevent(order, maker)) return "self_trade_prevention";
         continue;
       }
-      const wanted = [maker.leaves ?? 0n, affordable, ...(order.leaves === null ? [] : [order.leaves])];
+      const wanted = [maker.shown, affordable, ...(order.leaves === null ? [] : [order.leaves])];
       this.#trade(
         order,
         maker,
@@ -144,6 +153,7 @@ export class NaiveMarket {
     const both = mine < theirs ? mine : theirs;
     order.leaves = mine - both;
     maker.leaves = theirs - both;
+    if (maker.shown > maker.leaves) maker.shown = maker.leaves;
     if (maker.leaves === 0n) end(maker);
     else this.#lose(maker);
     if (order.leaves === 0n) return true;
@@ -167,7 +177,9 @@ export class NaiveMarket {
     const notional = this.#worth(price, qty);
     const takerFee = this.#charge(taker, notional, taker.takerFeeBps, qty);
     const makerFee = this.#charge(maker, notional, maker.makerFeeBps, qty);
+    maker.shown -= qty;
     if (maker.leaves === 0n) this.resting = this.resting.filter((o) => o !== maker);
+    else if (maker.shown === 0n) this.#stand(maker);
     const next = this.#bestFor(taker, limit);
     const broke = taker.leaves === null && next !== undefined && this.#affordable(taker, next.price ?? 0n) === 0n;
     this.#fill(taker, { price, qty, fee: takerFee, liquidity: "taker", done: taker.leaves === 0n || broke });

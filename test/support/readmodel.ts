@@ -119,6 +119,7 @@ async function accountTables(tables: Tables, name: string): Promise<void> {
     const { trigger, ...kept } = decode<Order>(body);
     const order = flat(kept);
     for (const column of PRIVATE) delete order[column];
+    order["display_qty"] ??= null;
     order["trigger"] = trigger === undefined ? null : encode(trigger);
     order["replace_requested"] = (kept.replacing ?? null) === null ? 0 : 1;
     const event_seq = lastOf((event) => "order" in event && event.order.id === order.id);

@@ -3,6 +3,7 @@
 import {
   aboveMaxQty,
   belowMinNotional,
+  displayOutOfRange,
   notTaken,
   offLot,
   offTick,
@@ -12,9 +13,9 @@ import {
   tooManyOpen,
 } from "../broken-rules.ts";
 import { formatUnits } from "../ledger.ts";
-import { EXPIRES_AHEAD_MIN_MS, OPEN_ORDERS_MAX } from "../limits.ts";
+import { EXPIRES_AHEAD_MIN_MS, ICEBERG_PARTS_MAX, OPEN_ORDERS_MAX } from "../limits.ts";
 import { findAsset, type MarketRules } from "../listings.ts";
-import { UNITS_MAX } from "../money.ts";
+import { ceilDiv, UNITS_MAX } from "../money.ts";
 import {
   bandOf,
   feeOf,
@@ -154,6 +155,8 @@ export function brokenRule(
   if (slanted != null) return offTick(rules, slanted);
   const value = worthOf(terms, price, rules);
   if (value === null) return offLot(rules, qty ?? 0n);
+  const { displayQty } = terms;
+  if (displayQty !== undefined && displayQty % rules.lotSize !== 0n) return offLot(rules, displayQty);
   if (limitPrice !== null && limitPrice !== kept) {
     const { low, high } = bandOf(reference, rules.priceBandBps, rules.tickSize);
     if (limitPrice < low || limitPrice > high) return outsideBand(rules, limitPrice < low ? low : high, limitPrice);
@@ -161,6 +164,8 @@ export function brokenRule(
   if (value < rules.minNotional || qty === 0n) return belowMinNotional(rules, value);
   const wanted = qty ?? notionalQty(value, price, rules);
   if (wanted > rules.maxQty) return aboveMaxQty(rules, wanted);
+  const misshown = displayRefusal(terms, price, rules, kept === null);
+  if (misshown !== null) return misshown;
   const soonest = now + EXPIRES_AHEAD_MIN_MS;
   return terms.expiresAt !== null && terms.expiresAt < soonest ? tooLate("expires_at", soonest, terms.expiresAt) : null;
 }
@@ -175,6 +180,17 @@ function worthOf({ qty, notional }: OrderTerms, price: bigint, rules: MarketRule
   if (qty !== null && qty % rules.lotSize !== 0n) return null;
   if (notional !== null) return notional;
   return qty === null || qty <= 0n ? null : notionalOf(price, qty, rules.baseScale);
+}
+
+/** Refuses an iceberg that shows too little at a time, and, where it is `fresh`, one that shows more than there is of it. */
+function displayRefusal(terms: OrderTerms, price: bigint, rules: MarketRules, fresh: boolean): Refusal | null {
+  const { qty, displayQty } = terms;
+  if (displayQty === undefined || qty === null) return null;
+  if (displayQty > qty) return fresh ? displayOutOfRange(rules, qty, displayQty) : null;
+  const byParts = ceilDiv(qty, ICEBERG_PARTS_MAX);
+  const byWorth = price > 0n ? ceilDiv(rules.minNotional * 10n ** BigInt(rules.baseScale), price) : 0n;
+  const least = ceilDiv(byParts > byWorth ? byParts : byWorth, rules.lotSize) * rules.lotSize;
+  return displayQty < least ? displayOutOfRange(rules, least, displayQty) : null;
 }
 
 function notionalQty(value: bigint, price: bigint, rules: MarketRules): bigint {

@@ -162,8 +162,12 @@ export function moveHold(asset: string, units: bigint): Movement[] {
 /** The command that sends an order to its market, numbered next for that market. */
 export function submitCommand(turn: AccountTurn, order: Order, rules: MarketRules): Command {
   const cseq = accountPeer(turn.state, order.symbol).cseq + 1;
-  const kind = order.trigger === undefined ? "submit" : "submit_held";
-  return { kind, cseq, rulesVersion: rules.version, ...submissionOf(order) };
+  return { kind: submitKind(order), cseq, rulesVersion: rules.version, ...submissionOf(order) };
+}
+
+function submitKind({ displayQty, trigger }: Order) {
+  if (displayQty !== undefined) return "submit_iceberg";
+  return trigger === undefined ? "submit" : "submit_held";
 }
 
 /** The command that sends the orders of an atomic batch to their market: all of them or none. */
@@ -187,6 +191,7 @@ function submissionOf(order: Order): Submission {
       takerFeeBps: order.takerFeeBps,
       budget: order.hold,
       expiresAt: order.expiresAt,
+      ...(order.displayQty === undefined ? {} : { displayQty: order.displayQty }),
       ...(order.trigger === undefined ? {} : { trigger: order.trigger }),
       origin: originOf(order),
     },

@@ -1,6 +1,7 @@
 // What an account was, and what makes a figure of it. Events bear what they led to, so nothing is replayed for that.
 import type { ChainHead, LedgerEntry } from "../ledger.ts";
 import type { Side } from "../order.ts";
+import type { PerformanceRecord, PerformanceWish } from "../performance.ts";
 import type { Position } from "../positions.ts";
 import { invariant, type Result } from "../result.ts";
 import type { AccountEvent, AccountStatus, Balance, FillRecord } from "./events.ts";
@@ -104,6 +105,8 @@ export interface AccountPast {
   explainPosition(query: PageWish & { symbol: string }): Result<PositionExplained>;
   /** Refuses `validation_failed` for a period that has not begun, and for one with too many entries for one statement. */
   statement(period: Period): Result<StatementFrame>;
+  /** Refuses `validation_failed` for an end that has not come, and for a period with too many transfers. */
+  performance(wish: PerformanceWish): Result<PerformanceRecord>;
 }
 
 /** The entry of an event, or null when it moved no money. */

@@ -62,7 +62,7 @@ function recreate(turn: AccountTurn, symbol: string, book: BookOrder, origin: Or
   const short = book.budget - balanceOf(turn.state, "available", held);
   if (short > 0n) moveSuspense(turn, held, short);
   const at = turnTime(turn);
-  const { id, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt, trigger } = book;
+  const { id, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt, displayQty, trigger } = book;
   const plain = { clientOrderId: null, bodyHash: "", postOnly: false, notional: null, credit: 0n, createdAt: at };
   const order: Order = {
     ...{ id, symbol, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt },
@@ -72,6 +72,7 @@ function recreate(turn: AccountTurn, symbol: string, book: BookOrder, origin: Or
       limitPrice: book.price,
     },
     ...(origin ?? plain),
+    ...(displayQty === undefined ? {} : { displayQty }),
     ...(trigger === undefined ? {} : { trigger }),
     status: "pending_new",
     reason: null,
@@ -181,6 +182,7 @@ function bookOrderOf(account: string, order: Order): BookOrder {
     leaves: order.qty === null ? null : order.qty - order.filledQty,
     budget: budgetOf(order, baseScale),
     seq: 0,
+    ...(order.displayQty === undefined ? {} : { displayQty: order.displayQty }),
     ...(order.trigger !== undefined && (order.status === "pending_new" || order.status === "held")
       ? { trigger: order.trigger }
       : {}),

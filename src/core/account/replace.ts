@@ -2,7 +2,7 @@
 import { formatUnits } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
 import type { Command, Replaced, Report } from "../messages.ts";
-import { isOpen, type Order, type OrderTerms, type Replacement, type Trail, trailFrom } from "../order.ts";
+import { isOpen, isReplacing, type Order, type OrderTerms, type Replacement, type Trail, trailFrom } from "../order.ts";
 import {
   type BrokenRule,
   type FieldError,
@@ -35,7 +35,7 @@ export interface ReplaceWish {
 export function requestReplace(turn: AccountTurn, order: Order, wish: ReplaceWish): Result<Order> {
   if (!isOpen(order.status)) return refuse({ code: "order_not_open" });
   if (turn.state.status === "frozen") return refuse({ code: "account_frozen" });
-  const asked = order.status === "pending_new" || order.cancelRequested || (order.replacing ?? null) !== null;
+  const asked = order.status === "pending_new" || order.cancelRequested || isReplacing(order);
   if (asked) return refuse({ code: "replace_pending" });
   const misfit = misfitOf(order, wish);
   if (misfit !== null) return refuse({ code: "validation_failed", errors: [misfit] });

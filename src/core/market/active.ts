@@ -2,7 +2,7 @@
 import { type BookOrder, bestPrice, opposite } from "../book.ts";
 import type { MarketRules } from "../listings.ts";
 import { isFill, type MatchPlan, type Prevented, planMatch } from "../matching.ts";
-import { bandOf, type Side, worstCost } from "../order.ts";
+import { bandOf, worstCost } from "../order.ts";
 import { tradableAt, trip } from "./breaker.ts";
 import { fillTaker } from "./fills.ts";
 import type { WaitingOrder } from "./triggers.ts";
@@ -17,8 +17,10 @@ export function mayRest({ price, timeInForce, trigger }: BookOrder): boolean {
   return timeInForce === "gtc" || timeInForce === "gtd" || timeInForce === "day";
 }
 
-/** The worst price a market order may get: the edge of the band around the reference price. */
-export function protectionPrice(rules: MarketRules, side: Side, reference: bigint): bigint {
+/** The worst price that an order may get: its own limit, or the edge of the band around the reference price. */
+export function limitOf(rules: MarketRules, order: Pick<BookOrder, "side" | "price">, reference: bigint): bigint {
+  const { side, price } = order;
+  if (price !== null) return price;
   const band = bandOf(reference, rules.priceBandBps, rules.tickSize);
   return side === "buy" ? band.high : band.low;
 }
@@ -76,8 +78,7 @@ export function fireTriggers(turn: MarketTurn, reference: bigint): void {
 function trigger(turn: MarketTurn, order: WaitingOrder, reference: bigint): void {
   const { book, rules } = turn.state;
   const active: BookOrder = { ...order, trigger: undefined };
-  const limit = active.price ?? protectionPrice(rules, active.side, reference);
-  const plan = planMatch(book, active, limit, rules, tradableAt(rules, reference));
+  const plan = planMatch(book, active, limitOf(rules, active, reference), rules, tradableAt(rules, reference));
   const facts = { orderId: order.id, execType: "triggered", triggerPrice: order.trigger.price } as const;
   report(turn, order.account, facts, { rests: mayRest(active) });
   execute(turn, active, plan);

@@ -1,9 +1,9 @@
 // What a market does with commands. Every decision is an event; there is no other state.
-import { accepts, type BookOrder, bestPrice, opposite } from "../book.ts";
+import { type BookOrder, bestPrice, crosses, opposite } from "../book.ts";
 import { notFillable, notTaken, type RuleRefusal, tooLate, wouldCross } from "../broken-rules.ts";
 import { isFill, type MatchPlan, planMatch } from "../matching.ts";
 import type { Command, Report, Submission } from "../messages.ts";
-import { execute, fireTriggers, mayRest, NO_PLAN, protectionPrice } from "./active.ts";
+import { execute, fireTriggers, limitOf, mayRest, NO_PLAN } from "./active.ts";
 import { submitAll } from "./batch.ts";
 import { takes, tradableAt } from "./breaker.ts";
 import { rehearsalOf } from "./rehearsal.ts";
@@ -11,7 +11,7 @@ import { replaceOrder } from "./replace.ts";
 import { peerOf } from "./state.ts";
 import { type MarketTurn, referenceNow, report } from "./turn.ts";
 
-type Submit = Extract<Command, { kind: "submit" | "submit_held" }>;
+type Submit = Extract<Command, { kind: "submit" | "submit_held" | "submit_iceberg" }>;
 
 /** Applies the commands of one account that follow the last one applied; older ones were answered before. */
 export function applyCommands(turn: MarketTurn, account: string, commands: readonly Command[]): void {
@@ -56,7 +56,7 @@ function submit(turn: MarketTurn, account: string, command: Submit): void {
   }
   const reference = referenceNow(turn);
   const waits = order.trigger !== undefined;
-  const limit = order.price ?? protectionPrice(state.rules, order.side, reference);
+  const limit = limitOf(state.rules, order, reference);
   const plan = waits ? NO_PLAN : planMatch(state.book, order, limit, state.rules, tradableAt(state.rules, reference));
   const refused = lateness(turn, command.notAfter) ?? refusalOf(turn, order, postOnly, limit, plan);
   if (refused !== null) {
@@ -84,8 +84,8 @@ function refusalOf(
   const { rules, book } = turn.state;
   const closed = notTaken(takes(turn.state), postOnly);
   if (closed !== null) return closed;
-  const best = bestPrice(book[opposite(order.side)]);
-  if (postOnly && best !== null && accepts(order.side, limit, best)) return wouldCross(rules, best, limit);
+  if (postOnly && crosses(book, order.side, limit))
+    return wouldCross(rules, bestPrice(book[opposite(order.side)]), limit);
   if (order.timeInForce !== "fok" || plan.complete) return null;
   const fillable = plan.meetings.filter(isFill).reduce((sum, { qty }) => sum + qty, 0n);
   return notFillable(rules, fillable, order.leaves ?? 0n);

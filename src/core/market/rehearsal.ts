@@ -2,7 +2,7 @@
 import { accepts, addToBook, type Book, emptyBook, HOUSE, levelAt, opposite } from "../book.ts";
 import type { SubmitOrder } from "../messages.ts";
 import type { Side } from "../order.ts";
-import { protectionPrice } from "./active.ts";
+import { limitOf } from "./active.ts";
 import type { MarketState } from "./state.ts";
 import { Thresholds } from "./thresholds.ts";
 import { Waiting } from "./triggers.ts";
@@ -15,10 +15,10 @@ import { type MarketTurn, referenceNow } from "./turn.ts";
 export function rehearsalOf(turn: MarketTurn, orders: readonly SubmitOrder[]): MarketTurn {
   const { state } = turn;
   const reference = referenceNow(turn);
-  const limitOf = ({ side, limitPrice }: SubmitOrder) => limitPrice ?? protectionPrice(state.rules, side, reference);
+  const worstOf = ({ side, limitPrice: price }: SubmitOrder) => limitOf(state.rules, { side, price }, reference);
   const book = emptyBook();
   for (const side of ["buy", "sell"] as const) {
-    const limits = orders.flatMap((order) => (order.side === side ? [limitOf(order)] : []));
+    const limits = orders.flatMap((order) => (order.side === side ? [worstOf(order)] : []));
     copyAccepted(state.book, book, side, limits);
   }
   const copied = [book.buy, book.sell].flatMap(({ levels }) =>

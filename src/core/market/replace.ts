@@ -1,5 +1,5 @@
 // A change of an open order's terms, judged by its market: all of it is made, or none.
-import { accepts, type BookOrder, bestPrice, opposite } from "../book.ts";
+import { type BookOrder, bestPrice, crosses, opposite } from "../book.ts";
 import { notTaken, offLot, offTick, type RuleRefusal, wouldCross } from "../broken-rules.ts";
 import type { MarketRules } from "../listings.ts";
 import { planMatch } from "../matching.ts";
@@ -73,8 +73,7 @@ function refusalOf(turn: MarketTurn, before: BookOrder, after: BookOrder, postOn
   if (isWaiting(after) && !isWaiting(before)) return NOT_OPEN;
   if (after.price !== null && after.price % rules.tickSize !== 0n) return offTick(rules, after.price);
   if (after.leaves !== null && after.leaves % rules.lotSize !== 0n) return offLot(rules, after.leaves);
-  const best = bestPrice(book[opposite(after.side)]);
-  if (postOnly && after.price !== null && best !== null && accepts(after.side, after.price, best))
-    return wouldCross(rules, best, after.price);
+  if (postOnly && after.price !== null && crosses(book, after.side, after.price))
+    return wouldCross(rules, bestPrice(book[opposite(after.side)]), after.price);
   return null;
 }

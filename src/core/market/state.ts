@@ -4,6 +4,7 @@ import {
   type Book,
   type BookOrder,
   emptyBook,
+  fillInBook,
   findInBook,
   levelAt,
   type RestingOrder,
@@ -170,7 +171,8 @@ function activate(state: MarketState, { report, rests, seq }: ReportEvent): void
 function replace(state: MarketState, event: ReportEvent): void {
   const before = state.orders.get(event.report.orderId);
   invariant(before !== undefined && event.order !== null, `order ${event.report.orderId} is replaced and not open`);
-  const after = { ...event.order, seq: event.seq };
+  const { shownQty: _, ...terms } = event.order;
+  const after = { ...terms, seq: event.seq };
   if (isResting(before) && state.resting.has(before.id)) {
     const less = isResting(after) && after.price === before.price ? before.leaves - after.leaves : -1n;
     if (less >= 0n) {
@@ -209,7 +211,10 @@ function applyFill(state: MarketState, event: ReportEvent): void {
   order.feeNumerator = feeNumerator;
   order.fee += fill.fee;
   invariant(order.budget >= 0n, `order ${order.id} was filled past its budget`);
-  if (state.resting.has(order.id) && isResting(order)) reduceInBook(state.book, order, fill.qty);
+  // Who takes does not trade what it shows: it is in the book already, and comes before it.
+  const rests = state.resting.has(order.id) && isResting(order);
+  if (rests && fill.liquidity === "maker") fillInBook(state.book, order, fill.qty, event.seq);
+  else if (rests) reduceInBook(state.book, order, fill.qty);
   else if (order.leaves !== null) order.leaves -= fill.qty;
   invariant(order.leaves === null || order.leaves >= 0n, `order ${order.id} was overfilled`);
   if (event.house !== null) {

@@ -5,8 +5,8 @@ import { STATEMENT_PAGE_ROWS, STATEMENT_PAGE_TRIES, STATEMENT_RETRY_MS } from ".
 import { type Result, refuse } from "../../core/result.ts";
 import type { StatementWriter } from "../../core/statement.ts";
 import { log } from "../../log.ts";
-import type { Caller, Page } from "../../objects/protocol.ts";
-import { type AccountAccess, askAccount } from "../../objects/stubs.ts";
+import type { Page } from "../../objects/protocol.ts";
+import { type AccountAccess, askAccount, goingOn } from "../../objects/stubs.ts";
 
 /**
  * What stands around a period's entries. Refuses `validation_failed` for a period without a length, one that has not begun,
@@ -43,16 +43,11 @@ export function statementStream(
 async function* piecesOf(ctx: AccountAccess, frame: StatementFrame, writer: StatementWriter) {
   yield writer.begin(frame);
   let first = true;
-  for await (const entries of pagesOf({ ...ctx, caller: goesOn(ctx.caller) }, frame)) {
+  for await (const entries of pagesOf(goingOn(ctx), frame)) {
     yield writer.entries(entries, first);
     first = false;
   }
   yield writer.end(frame);
-}
-
-/** The caller in the further calls of one request: it is counted once, and what it was signed with is used up. */
-function goesOn({ spend: _, ...caller }: Caller): Caller {
-  return caller.key === undefined ? caller : { ...caller, key: { ...caller.key, proof: "ticket" } };
 }
 
 async function* pagesOf(ctx: AccountAccess, { afterSeq, lastSeq }: StatementFrame): AsyncGenerator<LedgerEntry[]> {

@@ -6,7 +6,7 @@ import { guardD1 } from "../../db/client.ts";
 import { mails, mailTokens, mfaChallenges, mfaFactors, oauthIdentities, sessions, users } from "../../db/tables.ts";
 import { staleness } from "../../http/auth.ts";
 import type { Principal } from "../../http/context.ts";
-import { type AccountAccess, accountStub, askAccount, callObject } from "../../objects/stubs.ts";
+import { type AccountAccess, accountStub, askAccount, callObject, goingOn } from "../../objects/stubs.ts";
 import { blacklistEnded, endStatement, refreshedSince, tellLate } from "./ending.ts";
 import { factorOf } from "./second-factor.ts";
 import { showOnceMore } from "./step-up.ts";
@@ -85,11 +85,9 @@ async function freezeEmpty(access: AccountAccess): Promise<Result<"now" | "befor
 }
 
 /** The status of an account without a balance; an open order holds one. Refuses `account_not_empty`, `unavailable`. */
-async function statusOfEmpty({ env, caller, heard }: AccountAccess): Promise<Result<string>> {
-  const { accountId, sessionId, issuedAtMs } = caller;
-  // The door has counted this call: without a spend it is not counted again.
-  const asked = { env, caller: { accountId, sessionId, issuedAtMs }, heard };
-  const found = await askAccount(asked, async (account, asker) => account.account(asker));
+async function statusOfEmpty(access: AccountAccess): Promise<Result<string>> {
+  // The door has counted this call.
+  const found = await askAccount(goingOn(access), async (account, caller) => account.account(caller));
   if (!found.ok) return found;
   const { balances, status } = found.value;
   return balances.some(({ available, held }) => available !== 0n || held !== 0n) ? refuse(NOT_EMPTY) : ok(status);

@@ -53,10 +53,11 @@ function statusFilter(status: OrderWish["status"]): SQL | undefined {
 
 function wireAdminOrder(row: typeof orders.$inferSelect): WireAdminOrder {
   const units = (stored: number | null) => (stored === null ? null : fromColumn(stored));
-  const { trigger, replaceRequested, ...kept } = row;
+  const { trigger, displayQty, replaceRequested, ...kept } = row;
   const order: ShownOrder = {
     ...kept,
     replacing: replaceRequested || null,
+    ...(displayQty === null ? {} : { displayQty: fromColumn(displayQty) }),
     ...(trigger === null ? {} : { trigger: decode<Trigger>(trigger) }),
     qty: units(row.qty),
     notional: units(row.notional),

@@ -38,6 +38,8 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
   if (!trail.ok) return trail;
   const qty = read(order.qty, rules.baseScale, "off_lot");
   if (!qty.ok) return qty;
+  const displayQty = read(order.display_qty, rules.baseScale, "off_lot");
+  if (!displayQty.ok) return displayQty;
   if (!notional.ok) return notional;
   const trigger = triggerOf(order, stopPrice.value, trail.value);
   return ok({
@@ -53,13 +55,14 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
     limitPrice: limitPrice.value,
     expiresAt: order.expires_at ?? null,
     // Left out where there is none: what was asked for is compared by its text, for ever.
+    ...(displayQty.value === null ? {} : { displayQty: displayQty.value }),
     ...(trigger === null ? {} : { trigger }),
   });
 }
 
 /** What of an order no market takes today; null when there is nothing. */
 function unsupportedIn(order: OrderIn): Refusal | null {
-  const extra = (["display_qty", "take_profit", "stop_loss"] as const).find((name) => order[name] !== undefined);
+  const extra = (["take_profit", "stop_loss"] as const).find((name) => order[name] !== undefined);
   const value = order.order_class === "simple" ? extra : order.order_class;
   if (value === undefined) return null;
   const broken = { rule: "order_types", limit: "simple", value };

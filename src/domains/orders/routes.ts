@@ -1,6 +1,7 @@
 // Orders over HTTP: place, read, cancel.
 
 import { z } from "@hono/zod-openapi";
+import { isReplacing } from "../../core/order.ts";
 import { PLAIN_ORDER_CODES } from "../../core/result.ts";
 import { wireFill, wireOrder, wireTime } from "../../core/wire.ts";
 import { send } from "../../http/answer.ts";
@@ -218,7 +219,7 @@ export const ordersRouter = createRouter()
   .openapi(read, async (c) => send(c, await findOrder(accessOf(c), { id: c.req.valid("param").id }), wireOrder, 200))
   .openapi(replace, async (c) => {
     const order = await replaceOrder(accessOf(c), c.req.valid("param").id, c.req.valid("json"));
-    return send(c, order, wireOrder, order.ok && (order.value.replacing ?? null) !== null ? 202 : 200);
+    return send(c, order, wireOrder, order.ok && isReplacing(order.value) ? 202 : 200);
   })
   .openapi(cancel, async (c) => {
     const order = await cancelOrder(accessOf(c), c.req.valid("param").id);

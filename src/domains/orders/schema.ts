@@ -85,6 +85,8 @@ function misfits(order: Omit<z.output<typeof orderFields>, "symbol">): Misfit[] 
   const immediate = timeInForce === "ioc" || timeInForce === "fok";
   if (order.post_only && (type !== "limit" || immediate))
     wrong("post_only", "not_allowed", "Only a limit order that may rest can be post_only.");
+  if (order.display_qty !== undefined && (!HAS_LIMIT.has(type) || immediate))
+    wrong("display_qty", "not_allowed", "Only an order with a limit that may rest can show a part of itself.");
   if (immediate && type !== "market" && type !== "limit")
     wrong("time_in_force", "not_allowed", "An order that waits for its trigger cannot be immediate.");
   if ((timeInForce === "gtd") !== (order.expires_at !== undefined))

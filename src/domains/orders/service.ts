@@ -9,7 +9,7 @@ import { wireBalance, wireFill, wireHold, wireOrder } from "../../core/wire.ts";
 import { mapOnce } from "../../http/once.ts";
 import { problemOf } from "../../http/problem.ts";
 import type { Answered, BatchOutcome, Idempotency, OrderQuery, Page, PageRequest } from "../../objects/protocol.ts";
-import { type AccountAccess, askAccount, askAccountOnce } from "../../objects/stubs.ts";
+import { type AccountAccess, askAccount, askAccountOnce, goingOn } from "../../objects/stubs.ts";
 import { orderRequestOf, replaceWishOf } from "./request.ts";
 import type { OrderChange, OrderIn } from "./schema.ts";
 
@@ -163,9 +163,7 @@ export async function replaceOrder(ctx: AccountAccess, id: string, input: OrderC
   if (!found.ok) return found;
   const wish = replaceWishOf(input, found.value.symbol);
   if (!wish.ok) return wish;
-  // Counted with the look above: without a spend it is not counted again.
-  const { spend: _, ...caller } = ctx.caller;
-  return askAccount({ ...ctx, caller }, async (account, who) => account.replaceOrder(who, id, wish.value));
+  return askAccount(goingOn(ctx), async (account, caller) => account.replaceOrder(caller, id, wish.value));
 }
 
 /** One order of a bulk cancel: 200 once canceled, 202 while its market has not answered, 409 when it was too late. */

@@ -4,7 +4,7 @@ import { applyReports } from "../../core/account/reports.ts";
 import { type AccountEvent, type AccountState, accountPeer, emptyAccount } from "../../core/account/state.ts";
 import { FIRST_EPOCH } from "../../core/epochs.ts";
 import { BACKOFF_FIRST_MS } from "../../core/limits.ts";
-import { isOpen, type Order } from "../../core/order.ts";
+import { isOpen, isReplacing, type Order } from "../../core/order.ts";
 import { type Result, refuse } from "../../core/result.ts";
 import type {
   ExchangeAnswer,
@@ -277,5 +277,5 @@ export class AccountEngine {
 
 function isWaiting(order: Order): boolean {
   if (order.status === "pending_new") return true;
-  return isOpen(order.status) && (order.cancelRequested || (order.replacing ?? null) !== null);
+  return isOpen(order.status) && (order.cancelRequested || isReplacing(order));
 }

@@ -27,11 +27,13 @@ import {
 import { decode } from "../../core/codec.ts";
 import { type ChainHead, GENESIS_HASH, keyParts } from "../../core/ledger.ts";
 import { EXPLAIN_HOLDS_MAX, EXPLAIN_LOTS_MAX, STATEMENT_ENTRIES_MAX } from "../../core/limits.ts";
+import type { PerformanceRecord, PerformanceWish } from "../../core/performance.ts";
 import { flatPosition, type Position } from "../../core/positions.ts";
 import { invariant, ok, type Result } from "../../core/result.ts";
 import type { ObjectPorts, SqlValue } from "../ports.ts";
 import type { PageRequest } from "../protocol.ts";
 import { invalid } from "../stored.ts";
+import { recordPerformance } from "./performance.ts";
 
 /** An event's number and its time in ms; 0 and 0 before the first. */
 interface Moment {
@@ -120,6 +122,10 @@ export class AccountHistory implements AccountPast {
     const head = this.#headAt(lastSeq);
     const books = { opening: this.#balancesAt(afterSeq), closing: this.#balancesAt(lastSeq) };
     return ok({ account: this.#ports.name, from, to, madeAt, before, ...books, head, afterSeq, lastSeq });
+  }
+
+  performance(wish: PerformanceWish): Result<PerformanceRecord> {
+    return recordPerformance(this.#ports.sql, (asOf) => this.stateAt(asOf), this.#now(), wish);
   }
 
   #entriesBetween(after: number, last: number): number {

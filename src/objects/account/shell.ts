@@ -6,6 +6,7 @@ import type { Transfer } from "../../core/account/state.ts";
 import { isKeyId, type KeyOwner } from "../../core/api-keys.ts";
 import { RULES_WAIT_MS, SETTLE_WAIT_MS } from "../../core/limits.ts";
 import type { Order, Side } from "../../core/order.ts";
+import type { PerformanceWish } from "../../core/performance.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
 import { platformPorts, waitAtMost, withTimeout } from "../platform.ts";
@@ -38,6 +39,7 @@ import { Tickets } from "./tickets.ts";
 export class AccountShell extends OperatedShell implements AccountRpc {
   readonly #logic: AccountLogic;
   protected readonly operated: AccountLogic["operations"];
+  protected readonly ending: AccountLogic;
   readonly #tickets: Tickets;
   readonly #sockets: OpenSockets;
   readonly #meter: Meter;
@@ -62,6 +64,7 @@ export class AccountShell extends OperatedShell implements AccountRpc {
       },
     });
     this.operated = this.#logic.operations;
+    this.ending = this.#logic;
     this.#sockets = new OpenSockets(
       {
         name: ports.name,
@@ -214,6 +217,14 @@ export class AccountShell extends OperatedShell implements AccountRpc {
     return this.#meter.counted(caller, () => this.#logic.history.statement(period));
   }
 
+  async performance(caller: Caller, wish: PerformanceWish) {
+    return this.#meter.counted(caller, () => this.#logic.history.performance(wish));
+  }
+
+  async recordedPerformance(wish: PerformanceWish) {
+    return this.#logic.history.performance(wish);
+  }
+
   #read<T>(caller: Caller, read: () => T): Promise<Counted<T>> {
     return this.#meter.counted(caller, () => ok(read()));
   }
@@ -242,19 +253,6 @@ export class AccountShell extends OperatedShell implements AccountRpc {
 
   async revokeKey(caller: Caller, id: string) {
     return this.#meter.counted(caller, () => (this.#logic.revokeKey(id) ? ok(null) : refuse({ code: "not_found" })));
-  }
-
-  async revokeAllKeys(): Promise<Result<null>> {
-    this.#logic.revokeKey(null);
-    return ok(null);
-  }
-
-  async revokeSession(sessionId: string, untilMs: number): Promise<Result<null>> {
-    return this.#logic.revokeSession(sessionId, untilMs);
-  }
-
-  async revokeAllBefore(fromMs: number): Promise<Result<null>> {
-    return this.#logic.revokeAllBefore(fromMs);
   }
 
   async report(call: ReportCall): Promise<ReportAnswer> {
