@@ -78,6 +78,8 @@ export function wireOrder(order: ShownOrder) {
     filled_notional: formatDecimal(order.filledNotional, rules.quoteScale),
     fee: formatDecimal(order.fee, rules.quoteScale),
     fee_asset: rules.quote,
+    maker_fee_bps: order.makerFeeBps,
+    taker_fee_bps: order.takerFeeBps,
     legs: null,
     created_at: wireTime(order.createdAt),
     updated_at: wireTime(order.updatedAt),

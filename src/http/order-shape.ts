@@ -32,6 +32,8 @@ export const orderOut = z
     filled_notional: decimalOut,
     fee: decimalOut,
     fee_asset: z.string(),
+    maker_fee_bps: z.int(),
+    taker_fee_bps: z.int(),
     legs: z.null(),
     created_at: timestampOut,
     updated_at: timestampOut,

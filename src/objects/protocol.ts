@@ -210,6 +210,8 @@ export interface AccountRpc extends JournalRpc, OperatedRpc, AskedByCaller<Accou
     idempotency: Idempotency | null,
   ): Promise<Answered<Transfer>>;
   account(caller: Caller): Promise<Counted<AccountView>>;
+  /** What its fees go by: the volume of thirty days, in USD units. */
+  volume(caller: Caller): Promise<Counted<bigint>>;
   order(caller: Caller, by: { id: string } | { clientOrderId: string }): Promise<Counted<Order>>;
   orders(caller: Caller, query: OrderQuery): Promise<Counted<Page<Order>>>;
   fills(

@@ -12,6 +12,7 @@ import {
   tooLate,
   tooManyOpen,
 } from "../broken-rules.ts";
+import { feesAt, tierOf, volumeAt } from "../fees.ts";
 import { formatUnits } from "../ledger.ts";
 import { EXPIRES_AHEAD_MIN_MS, ICEBERG_PARTS_MAX, OPEN_ORDERS_MAX } from "../limits.ts";
 import { findAsset, type MarketRules } from "../listings.ts";
@@ -55,12 +56,15 @@ export interface Admitted {
   credit: bigint;
 }
 
+/** What an order pays: frozen as it is admitted. */
+type Fees = Pick<OrderTerms, "makerFeeBps" | "takerFeeBps">;
+
 /** A resting price can lie above the reference by the band and the reference's own drift: twice covers both for ever. */
 const CREDIT_PRICE_FACTOR = 2n;
 
 /**
  * Judges a request under the market's rules at the reference price. Refuses with the first rule broken; on success the
- * terms have their fees frozen and a limit order by notional has become one by qty.
+ * terms have their fees frozen, at the account's tier, and a limit order by notional has become one by qty.
  */
 export function admit(
   state: AccountState,
@@ -72,7 +76,7 @@ export function admit(
   if (state.status === "frozen") return refuse({ code: "account_frozen" });
   const crowded = crowdedness(state, rules);
   if (crowded !== null) return refuse(crowded);
-  const terms = termsOf(request, rules, reference);
+  const terms = termsOf(request, rules, reference, feesAt(rules, tierOf(volumeAt(state.volumes, now))));
   const broken = brokenRule(terms, rules, reference, now);
   if (broken !== null) return refuse(broken);
   const { hold, credit } = stakeOf(terms, rules, reference);
@@ -106,9 +110,8 @@ function crowdedness(state: AccountState, rules: MarketRules): Refusal | null {
   return here < rules.maxOpenOrders ? null : tooManyOpen(rules.maxOpenOrders, here);
 }
 
-function termsOf(request: OrderRequest, rules: MarketRules, reference: bigint): OrderTerms {
+function termsOf(request: OrderRequest, rules: MarketRules, reference: bigint, fees: Fees): OrderTerms {
   const { clientOrderId: _, trigger: wish, ...asked } = request;
-  const fees = { makerFeeBps: rules.makerFeeBps, takerFeeBps: rules.takerFeeBps };
   const terms: OrderTerms = { ...asked, ...fees };
   if (wish !== undefined) terms.trigger = { ...wish, price: wish.price ?? firstPrice(wish, rules, reference) };
   return withQty(terms, rules, reference);
@@ -129,7 +132,7 @@ function withQty(terms: OrderTerms, rules: MarketRules, reference: bigint): Orde
   const { notional, side } = terms;
   if (notional === null || terms.qty !== null || (terms.limitPrice === null && side === "buy")) return terms;
   const price = judgedAt(terms, reference);
-  const bps = side === "buy" ? Math.max(rules.makerFeeBps, rules.takerFeeBps) : 0;
+  const bps = side === "buy" ? Math.max(terms.makerFeeBps, terms.takerFeeBps) : 0;
   const qty = price > 0n ? qtyWithinBudget(notional, price, bps, { feeNumerator: 0n, fee: 0n }, rules) : 0n;
   return { ...terms, qty };
 }
@@ -225,5 +228,5 @@ function buyHold(terms: OrderTerms, qty: bigint, rules: MarketRules, reference: 
   const waits = trigger !== undefined && (trigger.when === "falls" || trigger.price > reference);
   const { high } = bandOf(waits ? trigger.price : reference, rules.priceBandBps, rules.tickSize);
   const worst = notionalOf(high, qty, rules.baseScale);
-  return worst + feeOf(worst * BigInt(rules.takerFeeBps));
+  return worst + feeOf(worst * BigInt(terms.takerFeeBps));
 }

@@ -1,5 +1,6 @@
 // An account's state and how each journalled event changes it. Replaying the journal gives the same state, bit for bit.
 import { canonical } from "../codec.ts";
+import { countVolume } from "../fees.ts";
 import { applyEntry, type Balances, balanceKey, GENESIS_HASH, type LedgerEntry, type Sha256 } from "../ledger.ts";
 import { findMarket, type MarketRules } from "../listings.ts";
 import type { Command, Report } from "../messages.ts";
@@ -45,6 +46,8 @@ export interface AccountState {
   positions: Map<string, Position>;
   peers: Map<string, AccountPeer>;
   rules: Map<string, MarketRules>;
+  /** What has been traded by UTC day: see {@link countVolume}. */
+  volumes: Map<string, bigint>;
   revokedSessions: Map<string, number>;
   tokensValidFrom: number;
 }
@@ -66,6 +69,7 @@ export function emptyAccount(id: string, epoch: number): AccountState {
     positions: new Map(),
     peers: new Map(),
     rules: new Map(),
+    volumes: new Map(),
     revokedSessions: new Map(),
     tokensValidFrom: 0,
   };
@@ -214,6 +218,7 @@ function applyReport(state: AccountState, event: ReportApplied): void {
   if (event.command !== null) sendCommand(state, event.symbol, event.command);
   if (event.position !== null) state.positions.set(event.symbol, event.position);
   if (event.entry !== null) applyLedger(state, event.entry);
+  if (event.entry !== null && event.fill !== null) countVolume(state.volumes, event.at, event.entry);
 }
 
 function replaceOrder(state: AccountState, order: Order): void {
@@ -253,7 +258,9 @@ export function accountStateHash(state: AccountState, sha256: Sha256): string {
     sorted<unknown>(map),
   );
   const credits = sorted(state.credits).filter(([, units]) => units !== 0n);
+  // An account that has not traded has the hash that it had before volumes were counted.
+  const traded = state.volumes.size === 0 ? {} : { volumes: sorted(state.volumes) };
   return sha256(
-    canonical({ id, status, epoch, restoring, seq, at, ledgerHead, tokensValidFrom, peers, maps, credits }),
+    canonical({ id, status, epoch, restoring, seq, at, ledgerHead, tokensValidFrom, peers, maps, credits, ...traded }),
   );
 }

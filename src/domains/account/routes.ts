@@ -26,6 +26,7 @@ import { renderPage, withCursor } from "../../http/page.ts";
 import { problemResponse } from "../../http/problem.ts";
 import { verifyAccessToken } from "../../http/tokens.ts";
 import type { StreamCaller } from "../../objects/protocol.ts";
+import { feeRoutes } from "./fee-routes.ts";
 import { historyRoutes } from "./history-routes.ts";
 import { keyRoutes } from "./key-routes.ts";
 import { accountOut, entryOut, ledgerQuery, streamQuery, ticketOut, transferIn, transferOut } from "./schema.ts";
@@ -156,6 +157,7 @@ async function ticketCaller(c: Context<AppEnv>, ticket: string): Promise<Result<
 export const accountRouter = createRouter()
   .route("/", keyRoutes)
   .route("/", historyRoutes)
+  .route("/", feeRoutes)
   .openapi(account, async (c) => {
     const asOf = c.req.valid("query").as_of ?? null;
     const { priceSeed, nowMs } = contextOf(c).prices;

@@ -195,6 +195,8 @@ export const previewOut = z
     leaves_qty: decimalOut,
     fee: decimalOut,
     fee_asset: z.string(),
+    maker_fee_bps: z.int(),
+    taker_fee_bps: z.int(),
     hold: decimalOut,
     fills: z.array(fillOut.pick({ qty: true, price: true, fee: true, liquidity: true })),
     balances_after: z.array(

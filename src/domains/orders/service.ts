@@ -126,20 +126,12 @@ type Previewed = Preview & { bookSeq: number };
 
 /** A preview as the contract shows it. */
 export function wirePreview({ order, fills, balances, bookSeq }: Previewed) {
-  const { filled_qty, filled_notional, filled_avg_price, leaves_qty, fee, fee_asset, status, reason } =
+  const { filled_qty, filled_notional, filled_avg_price, leaves_qty, fee, fee_asset, status, reason, ...others } =
     wireOrder(order);
-  const shown = {
-    status,
-    reason,
-    filled_qty,
-    filled_notional,
-    avg_price: filled_avg_price,
-    leaves_qty,
-    fee,
-    fee_asset,
-  };
+  const { maker_fee_bps, taker_fee_bps } = others;
   return {
-    ...shown,
+    ...{ status, reason, filled_qty, filled_notional, avg_price: filled_avg_price, leaves_qty },
+    ...{ fee, fee_asset, maker_fee_bps, taker_fee_bps },
     hold: wireHold(order),
     fills: fills.map(wireFill).map(({ qty, price, fee: paid, liquidity }) => ({ qty, price, fee: paid, liquidity })),
     balances_after: balances.map(wireBalance),

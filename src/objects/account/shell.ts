@@ -4,6 +4,7 @@ import type { AsOf, Period } from "../../core/account/history.ts";
 import type { ReplaceWish } from "../../core/account/replace.ts";
 import type { Transfer } from "../../core/account/state.ts";
 import { isKeyId, type KeyOwner } from "../../core/api-keys.ts";
+import { volumeAt } from "../../core/fees.ts";
 import { RULES_WAIT_MS, SETTLE_WAIT_MS } from "../../core/limits.ts";
 import type { Order, Side } from "../../core/order.ts";
 import type { PerformanceWish } from "../../core/performance.ts";
@@ -168,6 +169,10 @@ export class AccountShell extends OperatedShell implements AccountRpc {
 
   async account(caller: Caller) {
     return this.#read(caller, () => this.#logic.view());
+  }
+
+  async volume(caller: Caller) {
+    return this.#read(caller, () => volumeAt(this.#logic.state.volumes, Date.now()));
   }
 
   async order(caller: Caller, by: { id: string } | { clientOrderId: string }) {

@@ -23,6 +23,7 @@ import type { ObjectPorts, Sql } from "../ports.ts";
 import { migrate } from "../schema.ts";
 import { readBody, readEpoch } from "../stored.ts";
 import { ACCOUNT_VERSIONS } from "./tables.ts";
+import { loadVolumes } from "./volumes.ts";
 
 /**
  * What is remembered of an act: what it made (`ref`), or what it was refused with, and the first answer where that is kept.
@@ -61,6 +62,7 @@ export class AccountStore {
     state.status = this.meta("status") === "frozen" ? "frozen" : "active";
     state.tokensValidFrom = Number(this.meta("tokens_valid_from") ?? "0");
     state.balances = loadBalances(this.#sql);
+    state.volumes = loadVolumes(this.#sql);
     for (const row of sql<{ symbol: string; body: string }>("SELECT symbol, body FROM positions")) {
       state.positions.set(row.symbol, readBody<Position>(row.body, `position ${row.symbol}`));
     }

@@ -4,6 +4,7 @@ import { HANDSHAKES_SCHEMA } from "../handshakes.ts";
 import { PARKINGS_SCHEMA } from "../parking.ts";
 import { API_KEYS_SCHEMA } from "./api-keys.ts";
 import { TICKETS_SCHEMA } from "./tickets.ts";
+import { VOLUMES_SCHEMA } from "./volumes.ts";
 
 /** What stored objects have is never edited: a change is a version of its own. */
 const VERSION_1 = [
@@ -74,4 +75,5 @@ export const ACCOUNT_VERSIONS = [
   TICKETS_SCHEMA,
   API_KEYS_SCHEMA,
   MOVES,
+  VOLUMES_SCHEMA,
 ];
