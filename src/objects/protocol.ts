@@ -5,10 +5,11 @@ import type { Batch, BatchOutcome } from "../core/account/batch.ts";
 import type { AccountPast } from "../core/account/history.ts";
 import type { Preview } from "../core/account/preview.ts";
 import type { ReplaceWish } from "../core/account/replace.ts";
+import type { Settings } from "../core/account/settings.ts";
 import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/account/state.ts";
 import type { KeyOwner, PresentedKey } from "../core/api-keys.ts";
 import type { ChainHead, LedgerEntry } from "../core/ledger.ts";
-import type { Order, Side } from "../core/order.ts";
+import type { Order, SelfTradePrevention, Side } from "../core/order.ts";
 import type { PerformanceRecord, PerformanceWish } from "../core/performance.ts";
 import type { Scope } from "../core/permissions.ts";
 import type { Spend, Standing } from "../core/policies.ts";
@@ -136,6 +137,7 @@ export interface AccountView {
   ledger?: ChainHead;
   seq: number;
   asOf: number;
+  selfTradePrevention?: SelfTradePrevention;
 }
 
 /** Where an object's journal is: for the sweeper that compares it with the read model. */
@@ -210,6 +212,8 @@ export interface AccountRpc extends JournalRpc, OperatedRpc, AskedByCaller<Accou
     idempotency: Idempotency | null,
   ): Promise<Answered<Transfer>>;
   account(caller: Caller): Promise<Counted<AccountView>>;
+  /** From the next order on. */
+  choose(caller: Caller, settings: Settings): Promise<Counted<AccountView>>;
   /** What its fees go by: the volume of thirty days, in USD units. */
   volume(caller: Caller): Promise<Counted<bigint>>;
   order(caller: Caller, by: { id: string } | { clientOrderId: string }): Promise<Counted<Order>>;

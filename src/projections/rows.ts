@@ -36,6 +36,7 @@ export function accountRows(source: Source, event: AccountEvent): Rows | null {
     case "session_revoked":
     case "status_changed":
     case "rules_learned":
+    case "settings_changed":
     case "tokens_valid_from":
     case "restored":
     case "met":

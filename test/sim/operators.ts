@@ -5,6 +5,7 @@ import { decode } from "../../src/core/codec.ts";
 import type { RulesChange } from "../../src/core/market/rules.ts";
 import type { MarketEvent } from "../../src/core/market/state.ts";
 import { type Random, randomOf } from "../support/random.ts";
+import { Crash } from "./timeline.ts";
 import { ACCOUNT_IDS, again, randomOrder, SYMBOLS, untilDone } from "./workload.ts";
 import type { World } from "./world.ts";
 
@@ -61,7 +62,11 @@ function actOf(world: World, random: Random): () => "again" | undefined {
     const { operations } = world.account(account);
     if (what === 4) return done(world, "operator_stop", operations.stopTrading(ACT).ok);
     // An owner is about to order: what is known of the rules is looked after as before each order.
-    void world.account(account).rules.before([randomOrder(world, "looked")]);
+    // Its object may die of what it learns, and then nobody is there to hear of it.
+    const looked = world.account(account).rules.before([randomOrder(world, "looked")]);
+    looked.catch((error) => {
+      if (!(error instanceof Crash)) world.alerts.push(String(error));
+    });
     return done(world, "operator_thaw", operations.setStatus("active", "a drill").ok);
   };
 }

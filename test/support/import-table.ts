@@ -65,6 +65,7 @@ const TABLE: readonly Row[] = [
     ],
   ],
   ["objects/*/operated-shell.ts", ["own/**", "core/**", ...OBJECT_PIECES, "objects/shell.ts"]],
+  ["objects/*/market-calls.ts", ["own/**", "core/**", ...OBJECT_PIECES, "objects/stubs.ts", "objects/platform.ts"]],
   // Stubs and platform come to an object's logic as ports, or the simulator could not stand in for them.
   ["objects/*/**", ["own/**", "core/**", "zod", ...OBJECT_PIECES]],
 

@@ -110,6 +110,7 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
     answers: 200,
     others: 404,
   },
+  "patch /v1/account": { body: () => ({ self_trade_prevention: "cancel_newest" }), answers: 200 },
   "post /v1/account/deposits": { body: usd, answers: 201 },
   "post /v1/account/withdrawals": { body: usd, answers: 201 },
   "post /v1/stream/tickets": { answers: 201 },

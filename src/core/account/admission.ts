@@ -36,6 +36,8 @@ export type TriggerWish = Omit<Trigger, "price"> & { price: bigint | null };
 /** What a client asks for, parsed: amounts in units, `expiresAt` in ms. Exactly one of qty and notional is set. */
 export type OrderRequest = Omit<OrderTerms, "makerFeeBps" | "takerFeeBps" | "trigger"> & {
   trigger?: TriggerWish;
+  /** `cancel_newest` was asked for; without it, that stands for whatever the account has chosen. */
+  preventionGiven?: true;
   clientOrderId: string | null;
 };
 
@@ -76,7 +78,7 @@ export function admit(
   if (state.status === "frozen") return refuse({ code: "account_frozen" });
   const crowded = crowdedness(state, rules);
   if (crowded !== null) return refuse(crowded);
-  const terms = termsOf(request, rules, reference, feesAt(rules, tierOf(volumeAt(state.volumes, now))));
+  const terms = termsOf(chosen(state, request), rules, reference, feesAt(rules, tierOf(volumeAt(state.volumes, now))));
   const broken = brokenRule(terms, rules, reference, now);
   if (broken !== null) return refuse(broken);
   const { hold, credit } = stakeOf(terms, rules, reference);
@@ -89,6 +91,17 @@ export function admit(
     return refuse({ code: "insufficient_funds", asset: held, needed, available: formatUnits(available, held) });
   }
   return ok({ terms, hold, credit });
+}
+
+/** The request with what its account has chosen where it does not say. */
+function chosen({ selfTradePrevention }: AccountState, request: OrderRequest): OrderRequest {
+  const left = request.selfTradePrevention === "cancel_newest" && request.preventionGiven !== true;
+  return left ? { ...request, selfTradePrevention } : request;
+}
+
+/** What tells a request from another one under the same key: the same whether a default is written out or not. */
+export function bodyOf({ preventionGiven: _, ...request }: OrderRequest): Omit<OrderRequest, "preventionGiven"> {
+  return request;
 }
 
 /** Whether an account's balance could pass its bound with so many units more to come in (protocol rule 13). */
@@ -111,7 +124,7 @@ function crowdedness(state: AccountState, rules: MarketRules): Refusal | null {
 }
 
 function termsOf(request: OrderRequest, rules: MarketRules, reference: bigint, fees: Fees): OrderTerms {
-  const { clientOrderId: _, trigger: wish, ...asked } = request;
+  const { clientOrderId: _, preventionGiven: __, trigger: wish, ...asked } = request;
   const terms: OrderTerms = { ...asked, ...fees };
   if (wish !== undefined) terms.trigger = { ...wish, price: wish.price ?? firstPrice(wish, rules, reference) };
   return withQty(terms, rules, reference);

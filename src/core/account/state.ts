@@ -4,7 +4,7 @@ import { countVolume } from "../fees.ts";
 import { applyEntry, type Balances, balanceKey, GENESIS_HASH, type LedgerEntry, type Sha256 } from "../ledger.ts";
 import { findMarket, type MarketRules } from "../listings.ts";
 import type { Command, Report } from "../messages.ts";
-import { canTransition, isOpen, type Order, type Side } from "../order.ts";
+import { canTransition, isOpen, type Order, type SelfTradePrevention, type Side } from "../order.ts";
 import type { Position } from "../positions.ts";
 import { invariant } from "../result.ts";
 import type { AccountEvent, AccountStatus, ReportApplied, RestoreEvent } from "./events.ts";
@@ -50,6 +50,8 @@ export interface AccountState {
   volumes: Map<string, bigint>;
   revokedSessions: Map<string, number>;
   tokensValidFrom: number;
+  /** What orders have that do not say. */
+  selfTradePrevention: SelfTradePrevention;
 }
 
 /** An account in which nothing has happened. */
@@ -72,6 +74,7 @@ export function emptyAccount(id: string, epoch: number): AccountState {
     volumes: new Map(),
     revokedSessions: new Map(),
     tokensValidFrom: 0,
+    selfTradePrevention: "cancel_newest",
   };
 }
 
@@ -138,6 +141,9 @@ export function applyAccountEvent(state: AccountState, event: AccountEvent): voi
       break;
     case "status_changed":
       state.status = event.status;
+      break;
+    case "settings_changed":
+      state.selfTradePrevention = event.selfTradePrevention;
       break;
     case "rules_learned":
       state.rules.set(event.symbol, event.rules);
@@ -258,9 +264,25 @@ export function accountStateHash(state: AccountState, sha256: Sha256): string {
     sorted<unknown>(map),
   );
   const credits = sorted(state.credits).filter(([, units]) => units !== 0n);
-  // An account that has not traded has the hash that it had before volumes were counted.
+  // An account that has not traded, nor chosen anything, has the hash that it had before that was kept.
+  const { selfTradePrevention } = state;
+  const chosen = selfTradePrevention === "cancel_newest" ? {} : { selfTradePrevention };
   const traded = state.volumes.size === 0 ? {} : { volumes: sorted(state.volumes) };
   return sha256(
-    canonical({ id, status, epoch, restoring, seq, at, ledgerHead, tokensValidFrom, peers, maps, credits, ...traded }),
+    canonical({
+      id,
+      status,
+      epoch,
+      restoring,
+      seq,
+      at,
+      ledgerHead,
+      tokensValidFrom,
+      peers,
+      maps,
+      credits,
+      ...traded,
+      ...chosen,
+    }),
   );
 }

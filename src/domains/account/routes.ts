@@ -29,8 +29,25 @@ import type { StreamCaller } from "../../objects/protocol.ts";
 import { feeRoutes } from "./fee-routes.ts";
 import { historyRoutes } from "./history-routes.ts";
 import { keyRoutes } from "./key-routes.ts";
-import { accountOut, entryOut, ledgerQuery, streamQuery, ticketOut, transferIn, transferOut } from "./schema.ts";
-import { issueTicket, listLedger, listTransfers, makeTransfer, readAccount, wireAccount } from "./service.ts";
+import {
+  accountOut,
+  entryOut,
+  ledgerQuery,
+  settingsIn,
+  streamQuery,
+  ticketOut,
+  transferIn,
+  transferOut,
+} from "./schema.ts";
+import {
+  chooseSettings,
+  issueTicket,
+  listLedger,
+  listTransfers,
+  makeTransfer,
+  readAccount,
+  wireAccount,
+} from "./service.ts";
 import { openStream, redeemTicket } from "./stream.ts";
 
 const tags = ["Account"];
@@ -57,6 +74,17 @@ const account = operation({
     "With `as_of` everything is as it was then, equity at the prices of then; `status`, `seq` and `ledger` too.",
   request: { query: asOfQuery },
   responses: { 200: answer(accountOut, "The account"), ...problems(...TOKEN_CODES) },
+});
+const settings = operation({
+  method: "patch",
+  path: "/v1/account",
+  access: "orders:trade",
+  asksAccount: true,
+  tags,
+  summary: "Choose what orders have that do not say otherwise",
+  description: "Counts from the next order on; those that are open keep what they came in with.",
+  request: { body: body(settingsIn) },
+  responses: { 200: answer(accountOut, "The account"), ...problems(...TOKEN_CODES, ...BODY_CODES) },
 });
 const transferRequest = { headers: idempotencyHeaders, body: body(transferIn) };
 const deposit = operation({
@@ -163,6 +191,10 @@ export const accountRouter = createRouter()
     const { priceSeed, nowMs } = contextOf(c).prices;
     const found = await readAccount(contextOf(c), asOf);
     return send(c, found, (view) => wireAccount(view, { priceSeed, nowMs: asOf === null ? nowMs : view.asOf }), 200);
+  })
+  .openapi(settings, async (c) => {
+    const chosen = await chooseSettings(contextOf(c), c.req.valid("json").self_trade_prevention);
+    return send(c, chosen, (view) => wireAccount(view, contextOf(c).prices), 200);
   })
   .openapi(deposit, async (c) => {
     const done = await makeTransfer(contextOf(c), "deposit", c.req.valid("json"), idempotencyOf(c));

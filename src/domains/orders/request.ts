@@ -47,7 +47,7 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
     symbol: order.symbol,
     side: order.side,
     type: order.type,
-    selfTradePrevention: order.self_trade_prevention,
+    selfTradePrevention: order.self_trade_prevention ?? "cancel_newest",
     timeInForce: order.time_in_force ?? (order.type === "market" ? "ioc" : "gtc"),
     postOnly: order.post_only,
     qty: qty.value,
@@ -55,6 +55,7 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
     limitPrice: limitPrice.value,
     expiresAt: order.expires_at ?? null,
     // Left out where there is none: what was asked for is compared by its text, for ever.
+    ...(order.self_trade_prevention === "cancel_newest" ? { preventionGiven: true as const } : {}),
     ...(displayQty.value === null ? {} : { displayQty: displayQty.value }),
     ...(trigger === null ? {} : { trigger }),
   });

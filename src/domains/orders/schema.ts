@@ -47,7 +47,10 @@ const orderFields = z.strictObject({
   order_class: z.enum(["simple", "bracket", "oco", "oto"]).default("simple"),
   take_profit: takeProfitIn.optional(),
   stop_loss: stopLossIn.optional(),
-  self_trade_prevention: z.enum(SELF_TRADE_PREVENTIONS).default("cancel_newest"),
+  self_trade_prevention: z
+    .enum(SELF_TRADE_PREVENTIONS)
+    .optional()
+    .openapi({ description: "Left out: what the account has chosen, at first cancel_newest" }),
 });
 
 interface Misfit {

@@ -27,7 +27,7 @@ export async function placeOrder(
   const answered = await askAccountOnce(ctx, async (account, caller) => {
     if (request.ok) return account.placeOrder(caller, request.value, idempotency);
     const clientOrderId = input.client_order_id ?? null;
-    const unread = { clientOrderId, body: canonical(input), refusal: request.refusal };
+    const unread = { clientOrderId, body: unreadBody(input), refusal: request.refusal };
     return account.refuseOrder(caller, unread, idempotency);
   });
   return mapOnce(answered, marketRefusal);
@@ -72,7 +72,12 @@ function batchItemOf(sent: unknown, order: Result<OrderIn>): BatchItem {
   const { refusal } = request;
   if (!order.ok || refusal.code === "validation_failed") return { kind: "invalid", body: canonical(sent), refusal };
   const clientOrderId = order.value.client_order_id ?? null;
-  return { kind: "unread", clientOrderId, body: canonical(order.value), refusal };
+  return { kind: "unread", clientOrderId, body: unreadBody(order.value), refusal };
+}
+
+/** Its text with what a default stands for, as it has been compared from the first version on. */
+function unreadBody(order: OrderIn): string {
+  return canonical({ self_trade_prevention: "cancel_newest", ...order });
 }
 
 /** The answer to one order of a batch, for the request at this path. */

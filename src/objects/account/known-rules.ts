@@ -23,7 +23,7 @@ export class KnownRules {
   /**
    * To be awaited before orders are placed: their markets are asked when they have not been for {@link RULES_FRESH_MS}, and where
    * one would be refused for a rule, when they have not been for {@link RULES_ASK_MS}. A market that does not answer leaves what
-   * is known. Never throws.
+   * is known; what storage throws is thrown.
    */
   async before(requests: readonly OrderRequest[]): Promise<void> {
     const doubted = requests.filter((one) => {
@@ -33,7 +33,7 @@ export class KnownRules {
     if (doubted.length > 0) await this.#ask(doubted.map(({ symbol }) => symbol));
   }
 
-  /** Has a market say its rules of now, however lately it has been asked: a preview must not go by others. Never throws. */
+  /** Has a market say its rules of now, however lately it has been asked: a preview must not go by others. */
   async refresh(symbol: string): Promise<void> {
     if (!this.#would(() => true)) return;
     this.#askedAt.set(symbol, this.#ports.now());

@@ -24,6 +24,7 @@ import { AccountOperations } from "./operations.ts";
 import { type Asked, type Placed, Placing, RESTORING } from "./placing.ts";
 import { Previews } from "./previews.ts";
 import { AccountReads } from "./reads.ts";
+import { AccountSettings } from "./settings.ts";
 
 export type { AccountPorts } from "./engine.ts";
 
@@ -42,6 +43,7 @@ export class AccountLogic {
   readonly absence: Absence;
   /** What its markets go by: to be asked before orders are placed. */
   readonly rules: KnownRules;
+  readonly settings: AccountSettings;
 
   constructor(ports: AccountPorts) {
     this.#ports = ports;
@@ -56,6 +58,7 @@ export class AccountLogic {
     this.operations = new AccountOperations(this.#engine);
     this.keys = new ApiKeys(ports);
     this.rules = new KnownRules(ports, this.#engine);
+    this.settings = new AccountSettings(this.#engine, () => this.view());
   }
 
   /** The state, for reads and checks; nobody outside may change it. */
@@ -273,9 +276,9 @@ export class AccountLogic {
       available: balanceOf(this.state, "available", asset),
       held: balanceOf(this.state, "held", asset),
     }));
-    const { status, seq, ledgerSeq, ledgerHead } = this.state;
+    const { status, seq, ledgerSeq, ledgerHead, selfTradePrevention } = this.state;
     const ledger = { seq: ledgerSeq, hash: ledgerHead };
-    return { id: this.#ports.name, status, balances, ledger, seq, asOf: this.#ports.now() };
+    return { id: this.#ports.name, status, balances, ledger, seq, asOf: this.#ports.now(), selfTradePrevention };
   }
 
   /** The journal as the read model gets it. */

@@ -1,5 +1,5 @@
 // Orders that happen once: looked up under their keys before they are judged, and remembered under them whatever they get.
-import type { OrderRequest } from "../../core/account/admission.ts";
+import { bodyOf, type OrderRequest } from "../../core/account/admission.ts";
 import { type AccountTurn, emit, placeOrder, refuseOnce } from "../../core/account/decide.ts";
 import type { OnceKey } from "../../core/account/state.ts";
 import { canonical, decode, encode } from "../../core/codec.ts";
@@ -59,7 +59,7 @@ export class Placing {
   place(request: OrderRequest, idempotency: Idempotency | null): Answered<Order> | Placed {
     const { clientOrderId, symbol: market } = request;
     const judge: Wish["judge"] = (turn, bodyHash, once) => placeOrder(turn, request, bodyHash, once);
-    return this.#once({ clientOrderId, body: canonical(request), market, judge }, idempotency);
+    return this.#once({ clientOrderId, body: canonical(bodyOf(request)), market, judge }, idempotency);
   }
 
   /**

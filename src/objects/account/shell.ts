@@ -2,15 +2,16 @@
 import type { OrderRequest } from "../../core/account/admission.ts";
 import type { AsOf, Period } from "../../core/account/history.ts";
 import type { ReplaceWish } from "../../core/account/replace.ts";
+import type { Settings } from "../../core/account/settings.ts";
 import type { Transfer } from "../../core/account/state.ts";
 import { isKeyId, type KeyOwner } from "../../core/api-keys.ts";
 import { volumeAt } from "../../core/fees.ts";
-import { RULES_WAIT_MS, SETTLE_WAIT_MS } from "../../core/limits.ts";
+import { SETTLE_WAIT_MS } from "../../core/limits.ts";
 import type { Order, Side } from "../../core/order.ts";
 import type { PerformanceWish } from "../../core/performance.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
-import { platformPorts, waitAtMost, withTimeout } from "../platform.ts";
+import { platformPorts, waitAtMost } from "../platform.ts";
 import type {
   AccountRpc,
   Answered,
@@ -25,8 +26,9 @@ import type {
   StreamCaller,
   UnreadOrder,
 } from "../protocol.ts";
-import { journalQueue, marketStub } from "../stubs.ts";
+import { journalQueue } from "../stubs.ts";
 import { AccountLogic } from "./logic.ts";
+import { marketCalls } from "./market-calls.ts";
 import { type AccountRates, Meter } from "./meter.ts";
 import { OpenSockets, type ReadToken } from "./open-sockets.ts";
 import { OperatedShell } from "./operated-shell.ts";
@@ -51,12 +53,7 @@ export class AccountShell extends OperatedShell implements AccountRpc {
     this.#logic = new AccountLogic({
       ...ports,
       priceSeed: Number(env.PRICE_SEED),
-      send: {
-        exchange: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).exchange(call))),
-        preview: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).preview(call))),
-        rules: (symbol) => withTimeout(Promise.resolve(marketStub(env, symbol).rules()), RULES_WAIT_MS),
-        shake: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).shake(call))),
-      },
+      send: marketCalls(env),
       sockets: {
         publish: (events) => this.#sockets.publish(events),
         closeSession: (sessionId) => this.#sockets.closeSession(sessionId),
@@ -169,6 +166,10 @@ export class AccountShell extends OperatedShell implements AccountRpc {
 
   async account(caller: Caller) {
     return this.#read(caller, () => this.#logic.view());
+  }
+
+  async choose(caller: Caller, settings: Settings) {
+    return this.#meter.counted(caller, () => this.#logic.settings.choose(settings));
   }
 
   async volume(caller: Caller) {
