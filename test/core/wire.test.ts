@@ -93,6 +93,8 @@ describe("an order on the wire", () => {
       filled_notional: "270.1",
       fee: "0.2701",
       fee_asset: "USD",
+      maker_fee_bps: 10,
+      taker_fee_bps: 20,
       legs: null,
       created_at: "2026-11-21T12:00:00.000Z",
       updated_at: "2026-11-21T12:00:00.001Z",

@@ -71,7 +71,7 @@ const account = operation({
   tags,
   summary: "Balances and equity, now or as they were",
   description:
-    "With `as_of` everything is as it was then, equity at the prices of then; `status`, `seq` and `ledger` too.",
+    "With `as_of` everything is as it was then, equity at the prices of then; `status`, `seq` and `ledger` too. `self_trade_prevention` is told of now alone.",
   request: { query: asOfQuery },
   responses: { 200: answer(accountOut, "The account"), ...problems(...TOKEN_CODES) },
 });
