@@ -5,13 +5,14 @@ import type { Batch, BatchOutcome } from "../core/account/batch.ts";
 import type { AccountStatus, Balance } from "../core/account/state.ts";
 import type { PresentedKey } from "../core/api-keys.ts";
 import type { ChainHead } from "../core/ledger.ts";
-import type { Side } from "../core/order.ts";
+import type { SelfTradePrevention, Side } from "../core/order.ts";
 import type { Scope } from "../core/permissions.ts";
 import type { Spend, Standing } from "../core/policies.ts";
 import type { Answered, Result } from "../core/result.ts";
+import type { MarketView, OperatorAct } from "./governing.ts";
 
 /** Acts that happen once are answered to HTTP and by objects in one shape; what is told of orders is told to core as it is. */
-export type { Answered, Batch, BatchOutcome, UnreadOrder };
+export type { Answered, Batch, BatchOutcome, MarketView, OperatorAct, UnreadOrder };
 
 /** A pair that an object has parked: the other end, why, since when (ms), and how many messages it has for it. */
 export interface ParkedPair {
@@ -24,12 +25,6 @@ export interface ParkedPair {
 /** What an object has parked, the last one first; and why it takes no commands at all, null while it does. */
 export interface ParkedView extends Page<ParkedPair> {
   stopped: string | null;
-}
-
-/** What an operator does by hand: who, by user id, and why. */
-export interface OperatorAct {
-  by: string;
-  reason: string;
 }
 
 /**
@@ -124,6 +119,7 @@ export interface AccountView {
   ledger?: ChainHead;
   seq: number;
   asOf: number;
+  selfTradePrevention?: SelfTradePrevention;
 }
 
 /** Where an object's journal is: for the sweeper that compares it with the read model. */

@@ -318,6 +318,8 @@ describe("an object stored by the version before", () => {
       "DROP TRIGGER journal_moves",
       "DROP TABLE moves",
       "DROP INDEX journal_statuses",
+      "DROP TRIGGER journal_volumes",
+      "DROP TABLE volumes",
       "ALTER TABLE peers DROP COLUMN epoch",
       "UPDATE peers SET parked = 'an old reason' WHERE symbol = 'MSFT-USD'",
     ];

@@ -26,10 +26,28 @@ import { renderPage, withCursor } from "../../http/page.ts";
 import { problemResponse } from "../../http/problem.ts";
 import { verifyAccessToken } from "../../http/tokens.ts";
 import type { StreamCaller } from "../../objects/protocol.ts";
+import { feeRoutes } from "./fee-routes.ts";
 import { historyRoutes } from "./history-routes.ts";
 import { keyRoutes } from "./key-routes.ts";
-import { accountOut, entryOut, ledgerQuery, streamQuery, ticketOut, transferIn, transferOut } from "./schema.ts";
-import { issueTicket, listLedger, listTransfers, makeTransfer, readAccount, wireAccount } from "./service.ts";
+import {
+  accountOut,
+  entryOut,
+  ledgerQuery,
+  settingsIn,
+  streamQuery,
+  ticketOut,
+  transferIn,
+  transferOut,
+} from "./schema.ts";
+import {
+  chooseSettings,
+  issueTicket,
+  listLedger,
+  listTransfers,
+  makeTransfer,
+  readAccount,
+  wireAccount,
+} from "./service.ts";
 import { openStream, redeemTicket } from "./stream.ts";
 
 const tags = ["Account"];
@@ -53,9 +71,20 @@ const account = operation({
   tags,
   summary: "Balances and equity, now or as they were",
   description:
-    "With `as_of` everything is as it was then, equity at the prices of then; `status`, `seq` and `ledger` too.",
+    "With `as_of` everything is as it was then, equity at the prices of then; `status`, `seq` and `ledger` too. `self_trade_prevention` is told of now alone.",
   request: { query: asOfQuery },
   responses: { 200: answer(accountOut, "The account"), ...problems(...TOKEN_CODES) },
+});
+const settings = operation({
+  method: "patch",
+  path: "/v1/account",
+  access: "orders:trade",
+  asksAccount: true,
+  tags,
+  summary: "Choose what orders have that do not say otherwise",
+  description: "Counts from the next order on; those that are open keep what they came in with.",
+  request: { body: body(settingsIn) },
+  responses: { 200: answer(accountOut, "The account"), ...problems(...TOKEN_CODES, ...BODY_CODES) },
 });
 const transferRequest = { headers: idempotencyHeaders, body: body(transferIn) };
 const deposit = operation({
@@ -156,11 +185,16 @@ async function ticketCaller(c: Context<AppEnv>, ticket: string): Promise<Result<
 export const accountRouter = createRouter()
   .route("/", keyRoutes)
   .route("/", historyRoutes)
+  .route("/", feeRoutes)
   .openapi(account, async (c) => {
     const asOf = c.req.valid("query").as_of ?? null;
     const { priceSeed, nowMs } = contextOf(c).prices;
     const found = await readAccount(contextOf(c), asOf);
     return send(c, found, (view) => wireAccount(view, { priceSeed, nowMs: asOf === null ? nowMs : view.asOf }), 200);
+  })
+  .openapi(settings, async (c) => {
+    const chosen = await chooseSettings(contextOf(c), c.req.valid("json").self_trade_prevention);
+    return send(c, chosen, (view) => wireAccount(view, contextOf(c).prices), 200);
   })
   .openapi(deposit, async (c) => {
     const done = await makeTransfer(contextOf(c), "deposit", c.req.valid("json"), idempotencyOf(c));
