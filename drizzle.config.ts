@@ -5,6 +5,7 @@ export default defineConfig({
   schema: [
     "./src/db/tables.ts",
     "./src/db/edge-tables.ts",
+    "./src/db/ops-tables.ts",
     "./src/db/portfolio-tables.ts",
     "./src/db/read-model.ts",
     "./src/db/books-tables.ts",

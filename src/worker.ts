@@ -7,7 +7,7 @@ import { checkBooks, sumLiabilities } from "./domains/books/scheduled.ts";
 import { forgetKeys } from "./domains/edge/scheduled.ts";
 import { consumeMail } from "./domains/identity/consumer.ts";
 import { forgetSignIns } from "./domains/identity/scheduled.ts";
-import { sweep } from "./domains/ops/scheduled.ts";
+import { retell, sweep } from "./domains/ops/scheduled.ts";
 import { snapshotPortfolios } from "./domains/portfolio/scheduled.ts";
 import { verifyAccessToken } from "./http/tokens.ts";
 import { AccountShell } from "./objects/account/shell.ts";
@@ -33,8 +33,9 @@ export default {
   scheduled: async (controller, env) => {
     const nowMs = controller.scheduledTime;
     const snapshots = snapshotPortfolios(env, nowMs, loadConfig(env).priceSeed);
+    const swept = [retell(env, nowMs), sweep(env, nowMs)];
     const books = [checkBooks(env), sumLiabilities(env)];
-    await Promise.all([sweep(env, nowMs), snapshots, ...books, forgetKeys(env, nowMs), forgetSignIns(env, nowMs)]);
+    await Promise.all([...swept, snapshots, ...books, forgetKeys(env, nowMs), forgetSignIns(env, nowMs)]);
   },
   queue: (batch, env) => {
     if (batch.queue.endsWith("-dlq")) return consumeDeadLetters(batch, env);

@@ -3,20 +3,12 @@ import { accountGroupBreaks } from "./account/groups.ts";
 import { budgetOf, heldParts, holdOf } from "./account/holds.ts";
 import { type AccountPeer, type AccountState, assetsOf, balanceOf, creditOf, rulesOf } from "./account/state.ts";
 import { creditOfTransfer, transferBreaks } from "./account/transfer-events.ts";
-import {
-  type Book,
-  type BookOrder,
-  type BookSide,
-  HOUSE,
-  isBetter,
-  type Level,
-  type RestingOrder,
-  shownOf,
-} from "./book.ts";
+import { type BookOrder, HOUSE, type RestingOrder } from "./book.ts";
+import { bookBreaks } from "./book-breaks.ts";
 import { isContainer, isExit } from "./groups.ts";
 import { type Balances, balanceKey, isCustomerMoney, keyParts } from "./ledger.ts";
+import { isTrading } from "./market/breaker.ts";
 import { groupBreaks, isAsleep } from "./market/groups.ts";
-import { houseOrderId } from "./market/quotes.ts";
 import { isWaiting, type MarketPeer, type MarketState } from "./market/state.ts";
 import { UNITS_MAX } from "./money.ts";
 import { feeOf, isOpen, leavesOf, limitBuyReserve, type Order } from "./order.ts";
@@ -46,7 +38,7 @@ export function accountBreaks(state: AccountState): string[] {
  * the ledger sums to zero per asset. Amounts in units.
  */
 export function marketBreaks(state: MarketState): string[] {
-  const breaks = [...ledgerBreaks(state.balances), ...bookBreaks(state.book)];
+  const breaks = [...ledgerBreaks(state.balances), ...bookBreaks(state.book, isTrading(state))];
   const inBook = new Map<string, RestingOrder>();
   for (const side of [state.book.buy, state.book.sell]) {
     for (const level of side.levels.values()) {
@@ -207,60 +199,6 @@ function unacknowledgedBreaks(account: string, peer: MarketPeer): string[] {
   const first = peer.rseq - peer.unacknowledged.length + 1;
   const broken = peer.unacknowledged.findIndex((report, index) => report.rseq !== first + index);
   return broken === -1 ? [] : [`unacknowledged report ${broken} for ${account} is not number ${first + broken}`];
-}
-
-/** B1 and B3: not crossed, sorted, no empty or wrongly summed level, time order within each. */
-function bookBreaks(book: Book): string[] {
-  const breaks = [...sideBreaks(book.buy), ...sideBreaks(book.sell)];
-  const [bid] = book.buy.prices;
-  const [ask] = book.sell.prices;
-  if (bid !== undefined && ask !== undefined && bid >= ask) breaks.push(`the book is crossed: bid ${bid}, ask ${ask}`);
-  return breaks;
-}
-
-function sideBreaks(side: BookSide): string[] {
-  const breaks: string[] = [];
-  if (side.prices.length !== side.levels.size) {
-    breaks.push(`${side.side} has ${side.prices.length} prices and ${side.levels.size} levels`);
-  }
-  side.prices.forEach((price, index) => {
-    const before = side.prices[index - 1];
-    if (before !== undefined && !isBetter(side.side, before, price))
-      breaks.push(`${side.side} has ${before} before ${price}`);
-    const level = side.levels.get(price);
-    if (level === undefined) breaks.push(`${side.side} ${price} has no level`);
-    else breaks.push(...levelBreaks(side, price, level));
-  });
-  return breaks;
-}
-
-/** What an iceberg shows is something, of what it has, and no more than it was told to. */
-function shownBreaks({ id, leaves, displayQty, shownQty }: RestingOrder): string[] {
-  const shown = shownQty ?? 0n;
-  const wrong = displayQty === undefined ? shownQty !== undefined : shown <= 0n || shown > displayQty || shown > leaves;
-  return wrong ? [`order ${id} shows ${shownQty} of ${leaves}, where it may show ${displayQty ?? "all"}`] : [];
-}
-
-function levelBreaks(side: BookSide, price: bigint, level: Level): string[] {
-  const breaks: string[] = [];
-  const where = `level ${side.side} ${price}`;
-  if (level.price !== price) breaks.push(`${where} thinks its price is ${level.price}`);
-  if (level.orders.size === 0) breaks.push(`${where} is empty`);
-  let total = 0n;
-  let seq = 0;
-  for (const [id, order] of level.orders) {
-    total += shownOf(order);
-    if (order.id !== id || order.side !== side.side || order.price !== price)
-      breaks.push(`${where} has the foreign order ${order.id}`);
-    if (order.account === HOUSE && id !== houseOrderId(side.side, price))
-      breaks.push(`${where} has the house's order ${id}`);
-    if (order.leaves <= 0n) breaks.push(`order ${id} rests with ${order.leaves} left`);
-    breaks.push(...shownBreaks(order));
-    if (order.seq <= seq) breaks.push(`${where} has order ${id} of ${order.seq} after ${seq}`);
-    seq = order.seq;
-  }
-  if (total !== level.total) breaks.push(`${where} has ${total} and says ${level.total}`);
-  return breaks;
 }
 
 /** M8 on the market's side: what is held for a resting order is all that it can still cost, and its fee is exact. */

@@ -2,6 +2,38 @@
 
 /** Open orders one account may have: the contract's figure; bounds the memory of an account object. */
 export const OPEN_ORDERS_MAX = 10_000;
+/** Open orders of one account in one market where no operator has set fewer: only the account's own bound counts. */
+export const MARKET_OPEN_ORDERS_MAX = OPEN_ORDERS_MAX;
+/**
+ * How far beyond the band a trade may be, and how far the reference price may move within the window, in hundredths of a percent:
+ * what exchanges of shares halt at. The simulated price cannot move by one percent in a minute, whatever its seed.
+ */
+export const BREAKER_BPS = 500;
+/** How far back the breaker looks at the reference price: each second is looked at, whenever the market quotes. */
+export const BREAKER_WINDOW_MS = 60_000;
+export const BREAKER_WINDOW_MAX_MS = 300_000;
+/** How long the breaker halts a market: the field's five minutes, in which people look. */
+export const BREAKER_HALT_MS = 300_000;
+export const BREAKER_HALT_MAX_MS = 86_400_000;
+/** Band and breaker together must leave prices above zero. */
+export const PRICE_BAND_MAX_BPS = 5_000;
+export const BREAKER_MAX_BPS = 4_999;
+/** A market's fees: a tenth of what is traded is a slip of the pen. */
+export const FEE_MAX_BPS = 1_000;
+/** Orders that a mass cancel ends in one turn of their market: some tens of ms, in which it does nothing else. */
+export const MASS_CANCEL_ORDERS_MAX = 1_000;
+/** How long one market may take to be stopped before it counts as not told, and how often it is told again after the answer. */
+export const KILL_CALL_TIMEOUT_MS = 800;
+export const KILL_RETRY_MS = 1_000;
+export const KILL_RETRY_TRIES = 25;
+/** How late an account may hear that a rule by which it refuses an order has been loosened: it asks its market no more often. */
+export const RULES_ASK_MS = 1_000;
+/** How late it may hear of any other change of rules, such as of fees: an order is charged what its account knew as it came in. */
+export const RULES_FRESH_MS = 10_000;
+/** How long an order waits for that: a market that hangs must not make everybody wait for long. */
+export const RULES_WAIT_MS = 500;
+/** How late the list of all markets may be: what one market says of itself is of now. */
+export const MARKET_LIST_AGE_MS = 1_000;
 /** Fills one command may make: bounds the time a market object is busy with one order. */
 export const FILLS_PER_COMMAND_MAX = 2_000;
 /** In how many parts an iceberg may show itself: each is a fill of its own, and a taker has {@link FILLS_PER_COMMAND_MAX}. */

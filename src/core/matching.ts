@@ -38,7 +38,13 @@ export function isFill(meeting: Meeting): meeting is PlannedFill {
 }
 
 /** Why matching ended before the incoming order was done; null when it found no more acceptable prices. */
-export type MatchEnd = "self_trade_prevention" | "hold_exhausted" | "too_many_fills" | null;
+export type MatchEnd = "self_trade_prevention" | "hold_exhausted" | "too_many_fills" | "halted" | null;
+
+/** Prices, in quote units per whole base unit, inclusive. */
+export interface PriceRange {
+  low: bigint;
+  high: bigint;
+}
 
 /** `complete`: the order has got all that it may get; `end`: why it stopped, when not by itself. */
 export interface MatchPlan {
@@ -66,6 +72,7 @@ interface Remainder {
 interface Planning {
   taker: BookOrder;
   rules: MatchRules;
+  tradable: PriceRange | null;
   meetings: Meeting[];
   left: Remainder;
 }
@@ -75,13 +82,26 @@ type PlanEnd = "complete" | Exclude<MatchEnd, null>;
 /**
  * Plans the fills of `taker` against the other side of the book, down to `limit` (its limit price, or the band's edge for
  * a market order). A buy never passes its budget: notional plus fee, rounded up. Throws InvariantError for an order of
- * nothing: it would rest for ever without a place in its level's total.
+ * nothing: it would rest for ever without a place in its level's total. The first trade that would be outside of `tradable` does
+ * not happen, and none after it: `halted`.
  */
-export function planMatch(book: Book, taker: BookOrder, limit: bigint, rules: MatchRules): MatchPlan {
+export function planMatch(
+  book: Book,
+  taker: BookOrder,
+  limit: bigint,
+  rules: MatchRules,
+  tradable: PriceRange | null = null,
+): MatchPlan {
   invariant(taker.leaves === null || taker.leaves > 0n, `order ${taker.id} is for nothing`);
   const meetings: Meeting[] = [];
   const { leaves, budget, feeNumerator, fee } = taker;
-  const planning: Planning = { taker, rules, meetings, left: { traded: false, leaves, budget, feeNumerator, fee } };
+  const planning: Planning = {
+    taker,
+    rules,
+    tradable,
+    meetings,
+    left: { traded: false, leaves, budget, feeNumerator, fee },
+  };
   const side = book[opposite(taker.side)];
   for (const price of side.prices) {
     if (!accepts(taker.side, limit, price)) break;
@@ -113,7 +133,11 @@ function planLevel(planning: Planning, level: Level): PlanEnd | null {
 }
 
 /** Meets so many base units of one order; null when the incoming order wants more than that. */
-function meet({ taker, rules, meetings, left }: Planning, maker: RestingOrder, shown: bigint): PlanEnd | null {
+function meet(
+  { taker, rules, tradable, meetings, left }: Planning,
+  maker: RestingOrder,
+  shown: bigint,
+): PlanEnd | null {
   const { price } = maker;
   const affordable = affordableQty(taker, price, left, rules);
   // An order by notional is done when its money buys no further lot; one by qty has run out of hold.
@@ -121,6 +145,7 @@ function meet({ taker, rules, meetings, left }: Planning, maker: RestingOrder, s
   if (meetings.length === FILLS_PER_COMMAND_MAX) return "too_many_fills";
   if (isPrevented(taker, maker))
     return prevent(maker, taker.selfTradePrevention, left, meetings) ? "self_trade_prevention" : null;
+  if (tradable !== null && (price < tradable.low || price > tradable.high)) return "halted";
   const qty = smallest(shown, affordable, left.leaves);
   const notional = notionalOf(price, qty, rules.baseScale);
   meetings.push({ maker, price, qty, notional });

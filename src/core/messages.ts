@@ -4,6 +4,7 @@ import type { Membership } from "./groups.ts";
 import { COMMANDS_PER_CALL_MAX } from "./limits.ts";
 import type { MarketRules } from "./listings.ts";
 import type { ExecType, Liquidity, OrderType, SelfTradePrevention, Side, TimeInForce, Trigger } from "./order.ts";
+import type { BrokenRule } from "./result.ts";
 
 /**
  * What an account alone knows of its order. Its market keeps it unread, so that an account restored from before the order
@@ -80,8 +81,26 @@ export interface Replaced {
   credit?: bigint;
 }
 
-/** Why an account cancels by itself: its owner has not been heard of in time, or their stream has closed. */
-export type CancelReason = "cancel_all_after" | "cancel_on_disconnect";
+/**
+ * Why an account cancels by itself: its owner has not been heard of in time, or their stream has closed; or operators have
+ * stopped them.
+ */
+export type CancelReason = "cancel_all_after" | "cancel_on_disconnect" | "kill_switch";
+
+const KNOWN: ReadonlySet<string> = new Set<Command["kind"]>([
+  "submit",
+  "submit_held",
+  "submit_iceberg",
+  "submit_all",
+  "submit_group",
+  "cancel",
+  "replace",
+]);
+
+/** Whether this version knows the command; a newer account may say more (protocol rule 16). */
+export function isKnownCommand({ kind }: { kind: string }): boolean {
+  return KNOWN.has(kind);
+}
 
 /** How many orders a command is about. */
 function weightOf(command: Command): number {
@@ -124,6 +143,8 @@ export interface Report {
   rules: MarketRules | null;
   triggerPrice?: bigint;
   replaced?: Replaced;
+  /** The rule that it broke, where it was refused for one; the version before leaves it out. */
+  broken?: BrokenRule | undefined;
 }
 
 /**

@@ -3,6 +3,7 @@
 import type { Membership } from "./groups.ts";
 import type { CancelReason } from "./messages.ts";
 import { ceilDiv } from "./money.ts";
+import type { BrokenRule } from "./result.ts";
 
 /** What the owner does with the base asset. */
 export type Side = "buy" | "sell";
@@ -97,6 +98,8 @@ export interface Order extends OrderTerms {
   replacing?: Replacement | null;
   /** Why the last change that was asked for has not been made. */
   replaceRefused?: string | null;
+  /** The rule that it, or the last change of it, has been refused for; the version before leaves it out. */
+  broken?: BrokenRule | undefined;
   /** Why its cancel was asked for, where that was not by hand. */
   cancelReason?: CancelReason;
   /** The atomic batch that it was placed with, if any. */

@@ -44,6 +44,8 @@ const table = {
   "addresses:read": { roles: STAFF, scope: null, says: "see which addresses are let in or shut out" },
   "ops:act": { roles: OPERATORS, scope: null, says: "resume, replay, rebuild and restore" },
   "transfers:decide": { roles: OPERATORS, scope: null, says: "approve and reject withdrawals, undo transfers" },
+  "markets:manage": { roles: OPERATORS, scope: null, says: "change a market's status, rules and fees" },
+  "trading:stop": { roles: OPERATORS, scope: null, says: "freeze and thaw accounts, pull and release the kill switch" },
   "sessions:revoke": { roles: OPERATORS, scope: null, says: "end anybody's session" },
   "addresses:manage": { roles: ADMINS, scope: null, says: "let addresses in or shut them out" },
   "roles:manage": { roles: ADMINS, scope: null, says: "give and take roles" },

@@ -8,7 +8,7 @@ export interface FieldError {
   detail: string;
 }
 
-/** Order refusals that carry nothing but their code. */
+/** Order refusals: their code, and where one of a market's rules is broken, which, its bound and the order's own figure. */
 export const PLAIN_ORDER_CODES = [
   "off_tick",
   "off_lot",
@@ -17,6 +17,7 @@ export const PLAIN_ORDER_CODES = [
   "display_qty_out_of_range",
   "price_outside_band",
   "market_not_open",
+  "market_post_only",
   "post_only_would_cross",
   "fok_not_fillable",
   "too_many_open_orders",
@@ -34,6 +35,13 @@ export const PLAIN_ORDER_CODES = [
 
 /** One of {@link PLAIN_ORDER_CODES}. */
 export type PlainOrderCode = (typeof PLAIN_ORDER_CODES)[number];
+
+/** Which rule an order broke: its name as markets show it, the bound that it sets, and what the order had there. */
+export interface BrokenRule {
+  rule: string;
+  limit: string;
+  value: string;
+}
 
 /** Refusals that carry nothing but their code and are not about one order's terms. */
 export type PlainCode =
@@ -73,6 +81,7 @@ export type PlainCode =
   | "idempotency_answer_not_kept"
   | "already_listed"
   | "break_closed"
+  | "market_not_empty"
   | "payload_too_large"
   | "unsupported_media_type"
   | "malformed_json"
@@ -95,7 +104,7 @@ interface Shortage {
 export type Refusal =
   | (Shortage & { code: "insufficient_funds"; detail?: string; orderId?: string })
   | { code: "daily_transfer_limit"; transfer: string; limit: string; used: string; resetsAt: number; detail?: string }
-  | { code: PlainOrderCode; detail?: string; orderId?: string }
+  | { code: PlainOrderCode; broken?: BrokenRule; detail?: string; orderId?: string }
   | { code: PlainCode; detail?: string }
   | { code: "rate_limited"; retryAfterSeconds: number; policy?: PolicyName; detail?: string }
   | { code: "validation_failed"; errors: FieldError[]; detail?: string };

@@ -36,7 +36,7 @@ export function wireAverage(notional: bigint, qty: bigint, rules: MarketRules): 
 /** What the wire shows of an order; what only its account needs is left out. */
 export type ShownOrder = Omit<
   Order,
-  "credit" | "feeNumerator" | "bodyHash" | "hold" | "replacing" | "replaceRefused" | "group" | "legs"
+  "credit" | "feeNumerator" | "bodyHash" | "hold" | "replacing" | "replaceRefused" | "broken" | "group" | "legs"
 > & { replacing?: unknown; group?: Pick<Membership, "id" | "kind">; legs?: ShownOrder[] };
 
 /** What an order waits for or has waited for: where that is, or was when it was last told, and what it trails by. */
@@ -84,6 +84,8 @@ function wireLeg(order: ShownOrder) {
     filled_notional: formatDecimal(order.filledNotional, rules.quoteScale),
     fee: formatDecimal(order.fee, rules.quoteScale),
     fee_asset: rules.quote,
+    maker_fee_bps: order.makerFeeBps,
+    taker_fee_bps: order.takerFeeBps,
     order_class: order.group?.kind ?? ("simple" as const),
     parent_id: order.group === undefined || order.group.id === order.id ? null : order.group.id,
     created_at: wireTime(order.createdAt),

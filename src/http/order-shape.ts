@@ -30,6 +30,8 @@ const fields = z.object({
   filled_notional: decimalOut,
   fee: decimalOut,
   fee_asset: z.string(),
+  maker_fee_bps: z.int(),
+  taker_fee_bps: z.int(),
   order_class: z.enum(["simple", "bracket", "oco", "oto"]),
   parent_id: z.string().nullable(),
   created_at: timestampOut,

@@ -45,6 +45,7 @@ export const CATALOGUE: Readonly<Record<RefusalCode, CatalogueEntry>> = {
   transfer_not_settled: { status: 409, title: "Transfer not settled" },
   order_not_open: { status: 409, title: "Order no longer open" },
   already_listed: { status: 409, title: "Block listed already" },
+  market_not_empty: { status: 409, title: "Orders open in the market" },
   replace_pending: { status: 409, title: "Order change under way" },
   idempotency_in_flight: { status: 409, title: "Same request still running" },
   idempotency_answer_not_kept: { status: 409, title: "Done already, its secret was shown once" },
@@ -62,6 +63,7 @@ export const CATALOGUE: Readonly<Record<RefusalCode, CatalogueEntry>> = {
   above_max_qty: { status: 422, title: "Quantity too large" },
   price_outside_band: { status: 422, title: "Price outside the band" },
   market_not_open: { status: 422, title: "Market not open" },
+  market_post_only: { status: 422, title: "Market takes post-only orders alone" },
   display_qty_out_of_range: { status: 422, title: "Display quantity out of range" },
   post_only_would_cross: { status: 422, title: "Post-only order would cross" },
   fok_not_fillable: { status: 422, title: "Fill-or-kill order not fillable" },
@@ -133,8 +135,13 @@ function membersOf(refusal: Refusal): Record<string, unknown> {
         retry_after: refusal.retryAfterSeconds,
         ...(refusal.policy === undefined ? {} : { policy: refusal.policy }),
       };
-    default:
-      return "orderId" in refusal && refusal.orderId !== undefined ? { order_id: refusal.orderId } : {};
+    default: {
+      const broken = "broken" in refusal ? refusal.broken : undefined;
+      return {
+        ...(broken === undefined ? {} : broken),
+        ...("orderId" in refusal && refusal.orderId !== undefined ? { order_id: refusal.orderId } : {}),
+      };
+    }
   }
 }
 

@@ -65,10 +65,10 @@ export function platformSockets(ctx: DurableObjectState) {
 }
 
 /** The call's answer, or a rejection when it takes longer than any call may. */
-export async function withTimeout<T>(call: Promise<T>): Promise<T> {
+export async function withTimeout<T>(call: Promise<T>, ms: number = CALL_TIMEOUT_MS): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("object call timed out")), CALL_TIMEOUT_MS);
+    timer = setTimeout(() => reject(new Error("object call timed out")), ms);
   });
   try {
     return await Promise.race([call, timeout]);

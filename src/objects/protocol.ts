@@ -7,13 +7,24 @@ import type { AccountStatus, Balance } from "../core/account/state.ts";
 import type { TransferLimits } from "../core/account/transfers.ts";
 import type { PresentedKey } from "../core/api-keys.ts";
 import type { ChainHead } from "../core/ledger.ts";
-import type { Side } from "../core/order.ts";
+import type { SelfTradePrevention, Side } from "../core/order.ts";
 import type { Scope } from "../core/permissions.ts";
 import type { Spend, Standing } from "../core/policies.ts";
 import type { Answered, Result } from "../core/result.ts";
+import type { MarketView, OperatorAct } from "./governing.ts";
 
 /** An act that happens once is answered to HTTP and by objects in one shape; what is told to core is told as it is. */
-export type { Answered, Batch, BatchOutcome, ProviderFact, TransferLimits, TransferReview, UnreadOrder };
+export type {
+  Answered,
+  Batch,
+  BatchOutcome,
+  MarketView,
+  OperatorAct,
+  ProviderFact,
+  TransferLimits,
+  TransferReview,
+  UnreadOrder,
+};
 
 /** A pair that an object has parked: the other end, why, since when (ms), and how many messages it has for it. */
 export interface ParkedPair {
@@ -26,12 +37,6 @@ export interface ParkedPair {
 /** What an object has parked, the last one first; and why it takes no commands at all, null while it does. */
 export interface ParkedView extends Page<ParkedPair> {
   stopped: string | null;
-}
-
-/** What an operator does by hand: who, by user id, and why. */
-export interface OperatorAct {
-  by: string;
-  reason: string;
 }
 
 /**
@@ -127,6 +132,7 @@ export interface AccountView {
   pending?: number;
   seq: number;
   asOf: number;
+  selfTradePrevention?: SelfTradePrevention;
 }
 
 /** Where an object's journal is: for the sweeper that compares it with the read model. */

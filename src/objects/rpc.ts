@@ -5,7 +5,8 @@ import type { GroupRequest } from "../core/account/grouping.ts";
 import type { AccountPast } from "../core/account/history.ts";
 import type { Preview } from "../core/account/preview.ts";
 import type { ReplaceWish } from "../core/account/replace.ts";
-import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/account/state.ts";
+import type { Settings } from "../core/account/settings.ts";
+import type { Balance, FillRecord, Transfer } from "../core/account/state.ts";
 import type { AccountTransfers, TransferWish } from "../core/account/transfers.ts";
 import type { KeyOwner } from "../core/api-keys.ts";
 import type { AccountExamRpc, MarketExamRpc } from "../core/exam.ts";
@@ -25,6 +26,7 @@ import type {
   ReportAnswer,
   ReportCall,
 } from "./calls.ts";
+import type { GovernedRpc, OperatedRpc } from "./governing.ts";
 import type {
   AccountView,
   Answered,
@@ -67,7 +69,11 @@ type AskedByCaller<T> = {
 };
 
 /** The account object's remote calls. Refusals are values; a throw is a bug. */
-export interface AccountRpc extends JournalRpc, AccountExamRpc, AskedByCaller<AccountPast & AccountTransfers> {
+export interface AccountRpc
+  extends JournalRpc,
+    OperatedRpc,
+    AccountExamRpc,
+    AskedByCaller<AccountPast & AccountTransfers> {
   admit(caller: Caller): Promise<Counted<KeyOwner>>;
   /** As {@link AccountPast.performance}, for the record of all accounts. */
   recordedPerformance(wish: PerformanceWish): Promise<Result<PerformanceRecord>>;
@@ -88,6 +94,10 @@ export interface AccountRpc extends JournalRpc, AccountExamRpc, AskedByCaller<Ac
   /** What an operator decides of a transfer, or its provider says. */
   decideTransfer(id: string, word: TransferReview | ProviderFact): Promise<Result<Transfer>>;
   account(caller: Caller): Promise<Counted<AccountView>>;
+  /** From the next order on. */
+  choose(caller: Caller, settings: Settings): Promise<Counted<AccountView>>;
+  /** What its fees go by: the volume of thirty days, in USD units. */
+  volume(caller: Caller): Promise<Counted<bigint>>;
   order(caller: Caller, by: { id: string } | { clientOrderId: string }): Promise<Counted<Order>>;
   orders(caller: Caller, query: OrderQuery): Promise<Counted<Page<Order>>>;
   fills(
@@ -108,7 +118,6 @@ export interface AccountRpc extends JournalRpc, AccountExamRpc, AskedByCaller<Ac
   revokeAllKeys(): Promise<Result<null>>;
   revokeSession(sessionId: string, untilMs: number): Promise<Result<null>>;
   revokeAllBefore(fromMs: number): Promise<Result<null>>;
-  setStatus(status: AccountStatus, reason: string): Promise<Result<null>>;
   report(call: ReportCall): Promise<ReportAnswer>;
   parked(query: PageRequest): Promise<ParkedView>;
   /** Sends a parked market what waits for it. Refuses `not_found` when it is not parked. */
@@ -126,7 +135,7 @@ export interface AccountRpc extends JournalRpc, AccountExamRpc, AskedByCaller<Ac
 }
 
 /** The market object's remote calls. */
-export interface MarketRpc extends JournalRpc, MarketExamRpc {
+export interface MarketRpc extends JournalRpc, GovernedRpc, MarketExamRpc {
   exchange(call: ExchangeCall): Promise<ExchangeAnswer>;
   preview(call: PreviewCall): Promise<PreviewAnswer>;
   shake(call: HandshakeCall): Promise<HandshakeAnswer>;

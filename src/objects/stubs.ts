@@ -1,10 +1,12 @@
 // The only doorway to the objects and to the queue that they fill: names are made here, and faults are told apart here.
 import type { DurableObject } from "cloudflare:workers";
 import type { ExamRpc } from "../core/exam.ts";
-import { JOURNAL_CALL_TIMEOUT_MS, SWEEP_LANES_MAX } from "../core/limits.ts";
+import { JOURNAL_CALL_TIMEOUT_MS, MARKET_LIST_AGE_MS, SWEEP_LANES_MAX } from "../core/limits.ts";
+import { MARKETS, type MarketRules } from "../core/listings.ts";
 import type { Standing } from "../core/policies.ts";
 import { type Answered, ok, type Result, refuse } from "../core/result.ts";
 import { log } from "../log.ts";
+import type { MarketView } from "./governing.ts";
 import type { Caller, Counted, JournalPull } from "./protocol.ts";
 import type { AccountRpc, JournalRpc, LimiterRpc, MarketRpc } from "./rpc.ts";
 
@@ -33,6 +35,38 @@ export function marketStub(env: ObjectBindings, symbol: string) {
 /** A fresh stub of the limiter that counts for one key. The text must be bounded: any name makes an object. */
 export function limiterStub(env: Pick<ObjectBindings, "LIMITER">, key: string) {
   return env.LIMITER.getByName(key);
+}
+
+/** A market's rules of now. Refuses `unavailable`. `symbol` must be listed. */
+export function readRules(env: ObjectBindings, symbol: string): Promise<Result<MarketView>> {
+  return callObject(async () => {
+    const view = await marketStub(env, symbol).rules();
+    return view === null ? refuse({ code: "unavailable", detail: "This market is halted." }) : ok(view);
+  });
+}
+
+/** What this isolate has last heard of each market, and when (ms). */
+const heard = { at: Number.NEGATIVE_INFINITY, views: new Map<string, MarketView>() };
+
+/**
+ * All markets' rules in the order of the listing, at most {@link MARKET_LIST_AGE_MS} old: asking all of them for each caller would
+ * cost them more than trading. One that does not answer is shown with the last that is known, and as halted.
+ */
+export async function readAllRules(env: ObjectBindings, nowMs: number): Promise<MarketView[]> {
+  const fresh = nowMs >= heard.at && nowMs - heard.at < MARKET_LIST_AGE_MS;
+  const views = fresh ? heard.views : await askAllRules(env);
+  if (!fresh) Object.assign(heard, { at: nowMs, views });
+  return MARKETS.map((rules) => views.get(rules.symbol) ?? { rules, takes: "halted", canceling: 0 });
+}
+
+async function askAllRules(env: ObjectBindings): Promise<Map<string, MarketView>> {
+  const ask = async ({ symbol, ...listed }: MarketRules): Promise<[string, MarketView]> => {
+    const name = `${env.VENUE}/${symbol}`;
+    const view = await answerOf({ object: "market", name }, async () => marketStub(env, symbol).rules());
+    const known = heard.views.get(symbol)?.rules ?? { symbol, ...listed };
+    return [symbol, view ?? { rules: known, takes: "halted", canceling: 0 }];
+  };
+  return new Map(await Promise.all(MARKETS.map(ask)));
 }
 
 /** The queue that carries journals to the read model. */

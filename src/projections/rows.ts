@@ -35,6 +35,8 @@ export function accountRows(source: Source, event: AccountEvent): Rows | null {
     case "batched":
     case "session_revoked":
     case "status_changed":
+    case "rules_learned":
+    case "settings_changed":
     case "tokens_valid_from":
     case "restored":
     case "met":
@@ -124,6 +126,7 @@ function orderRow({ name, epoch }: Source, eventSeq: number, order: Order): Rows
     credit: ___,
     replacing: ____,
     replaceRefused: _____,
+    broken: ______,
     trigger,
     group,
     ...kept

@@ -53,6 +53,8 @@ function order(id: string, key: string, seq: number, status: "filled" | "cancele
     filled_notional: filled ? "500" : "0",
     fee: "0",
     fee_asset: "USD",
+    maker_fee_bps: 10,
+    taker_fee_bps: 20,
     order_class: "simple",
     parent_id: null,
     legs: null,

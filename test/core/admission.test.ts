@@ -79,7 +79,9 @@ describe("each rule of a market is kept to the unit", () => {
   });
 
   it.each(["post_only", "cancel_only", "halted"] as const)("a market that is %s takes no order", (status) => {
-    expect(codeOf(LIMIT, RICH, { ...SOL, status })).toBe("market_not_open");
+    expect(codeOf(LIMIT, RICH, { ...SOL, status })).toBe(
+      status === "post_only" ? "market_post_only" : "market_not_open",
+    );
   });
 });
 
@@ -193,6 +195,8 @@ describe("what is agreed at admission", () => {
   });
 });
 
+const BEYOND = { rule: "amount", limit: "90071992.54740991", value: "90071992.54740992" };
+
 describe("an order that could carry a balance past its bound is refused before it can", () => {
   const buy = { qty: sol("100"), limitPrice: usd("180") };
   const room = UNITS_MAX - sol("100");
@@ -206,7 +210,7 @@ describe("an order that could carry a balance past its bound is refused before i
     put(state, room);
     expect(codeOf(buy, state)).toBe("ok");
     put(state, room + 1n);
-    const refusal = { code: "amount_out_of_range", detail: "SOL could pass its bound" };
+    const refusal = { code: "amount_out_of_range", detail: "SOL could pass its bound.", broken: BEYOND };
     expect(judge(buy, state)).toEqual({ ok: false, refusal });
   });
 

@@ -93,6 +93,8 @@ describe("an order on the wire", () => {
       filled_notional: "270.1",
       fee: "0.2701",
       fee_asset: "USD",
+      maker_fee_bps: 10,
+      taker_fee_bps: 20,
       order_class: "simple",
       parent_id: null,
       legs: null,

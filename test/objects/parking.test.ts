@@ -321,6 +321,8 @@ describe("an object stored by the version before", () => {
       "DROP INDEX journal_statuses",
       "DROP TRIGGER journal_transfers_kept",
       "DROP TABLE transfers",
+      "DROP TRIGGER journal_volumes",
+      "DROP TABLE volumes",
       "ALTER TABLE peers DROP COLUMN epoch",
       "UPDATE peers SET parked = 'an old reason' WHERE symbol = 'MSFT-USD'",
     ];

@@ -43,6 +43,9 @@ export const SOMETIMES = [
   ...["entry_filled", "entry_ended_by_exit", "exit_ended_by_oco", "exit_ended_by_entry"],
   ...["take_profit_filled", "stop_loss_filled", "oco_filled", "oco_canceled"],
   ...["canceled_cancel_all_after", "canceled_cancel_on_disconnect"],
+  ...["operator_status", "operator_rules", "operator_kill", "operator_release", "operator_stop", "operator_thaw"],
+  ...["breaker_tripped", "breaker_resumed", "killed", "mass_canceled", "canceled_kill_switch", "rules_learned"],
+  ...["refused_market_not_open", "refused_market_post_only", "refused_account_frozen"],
   ...["parked_by_account", "parked_by_market", "resumed"],
   ...[
     "rested",
@@ -74,6 +77,7 @@ export function countReached(world: World): void {
     for (const body of bodies) {
       const event = decode<AccountEvent>(body);
       if (event.kind === "report") countReport(world, event, prices);
+      if (event.kind === "rules_learned") world.count("rules_learned");
     }
     if ([...prices.values()].some(({ size }) => size >= 5)) world.count("five_levels");
   }

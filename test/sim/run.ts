@@ -6,6 +6,7 @@ import { acknowledgedBreaks, isUnderWay, journalBreaks, pastBreaks, projectionBr
 import { scheduleCorruption } from "./corrupt.ts";
 import { faultsOf } from "./faults.ts";
 import { groupBreaks, scheduleGroups } from "./groups.ts";
+import { haltBreaks, scheduleOperators } from "./operators.ts";
 import { parkedBreaks, scheduleParking } from "./parking.ts";
 import { countReached } from "./reached.ts";
 import { lookAfter, restoreBreaks, scheduleRestore } from "./restore.ts";
@@ -39,6 +40,7 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
   scheduleBatches(world, BATCHES, SPAN_MS, clients);
   scheduleGroups(world, GROUPS, SPAN_MS, clients);
   scheduleReviews(world, REVIEWS, SPAN_MS, clients);
+  scheduleOperators(world, seed, SPAN_MS);
   const { bug, clockJumpMsMax } = world.faults;
   const found: string[] = [];
   if (!scheduleLoss(world, clients)) scheduleChecks(world, seed, SPAN_MS, found);
@@ -57,6 +59,7 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
     ...restoreBreaks(world),
     ...atomicBreaks(world),
     ...groupBreaks(world),
+    ...haltBreaks(world),
     ...journalBreaks(world),
     ...pastBreaks(world),
     ...world.streamBreaks(),

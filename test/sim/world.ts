@@ -201,6 +201,7 @@ export class World extends Timeline implements Platform {
       send: {
         // Nothing of it is kept: what is lost of it is lost to who asks alone.
         preview: async (symbol: string, call: PreviewCall) => this.market(symbol).looks.preview(call),
+        rules: async (symbol: string) => this.market(symbol).governance.view(),
         exchange: (symbol: string, call: Parameters<MarketLogic["exchange"]>[0]) =>
           this.#network.call(ports.alive, id, symbol, call, (said) => this.market(symbol).exchange(said)),
         shake: (symbol: string, call: Parameters<MarketLogic["shake"]>[0]) =>

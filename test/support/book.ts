@@ -115,6 +115,11 @@ export class Desk {
     return this.sendAll([sentence]);
   }
 
+  /** Sends a command as it is. */
+  command(account: string, command: Command): string[] {
+    return this.turn((turn) => applyCommands(turn, account, [command]));
+  }
+
   /** Sends commands in one turn. */
   sendAll(sentences: readonly string[]): string[] {
     return this.turn((turn) => {

@@ -27,6 +27,7 @@ const OBJECT_PIECES = [
   "objects/protocol.ts",
   "objects/rpc.ts",
   "objects/calls.ts",
+  "objects/governing.ts",
   "objects/ports.ts",
   "objects/schema.ts",
   "objects/timers.ts",
@@ -47,9 +48,13 @@ const TABLE: readonly Row[] = [
   ["core/**", ["core/**", "zod"]],
 
   ["objects/calls.ts", ["core/**"]],
-  ["objects/protocol.ts", ["core/**", "zod", "objects/calls.ts"]],
-  ["objects/rpc.ts", ["core/**", "zod", "objects/calls.ts", "objects/protocol.ts"]],
-  ["objects/stubs.ts", ["core/**", "zod", "objects/protocol.ts", "objects/rpc.ts", "cloudflare:workers"]],
+  ["objects/governing.ts", ["core/**"]],
+  ["objects/protocol.ts", ["core/**", "zod", "objects/calls.ts", "objects/governing.ts"]],
+  ["objects/rpc.ts", ["core/**", "zod", "objects/calls.ts", "objects/governing.ts", "objects/protocol.ts"]],
+  [
+    "objects/stubs.ts",
+    ["core/**", "zod", "objects/governing.ts", "objects/protocol.ts", "objects/rpc.ts", "cloudflare:workers"],
+  ],
   ["objects/platform.ts", ["core/**", ...OBJECT_PIECES, ...PLATFORM]],
   ["objects/shell.ts", ["core/**", ...OBJECT_PIECES, "cloudflare:workers"]],
   ["objects/*.ts", ["core/**", "zod", ...OBJECT_PIECES]],
@@ -67,6 +72,7 @@ const TABLE: readonly Row[] = [
     ],
   ],
   ["objects/*/*-shell.ts", ["own/**", "core/**", "zod", ...OBJECT_PIECES, "objects/shell.ts"]],
+  ["objects/*/market-calls.ts", ["own/**", "core/**", ...OBJECT_PIECES, "objects/stubs.ts", "objects/platform.ts"]],
   // Stubs and platform come to an object's logic as ports, or the simulator could not stand in for them.
   ["objects/*/**", ["own/**", "core/**", "zod", ...OBJECT_PIECES]],
 

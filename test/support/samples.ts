@@ -41,6 +41,8 @@ const account = ({ account }: Things) => ({ account_id: account });
 const pair = ({ account }: Things) => ({ account_id: account, symbol: "BTC-USD" });
 /** A market of its own: it is restored here. */
 const restored = () => ({ symbol: "XRP-USD" });
+/** Another one, which operators govern here: nobody trades in it. */
+const governed = () => ({ symbol: "DOGE-USD" });
 const nobody = (prefix: string) => () => ({ id: makeId(prefix, 0) });
 const restoration = () => ({ epoch: 2, ...REASON });
 const usd = () => ({ asset: "USD", amount: "1" });
@@ -110,6 +112,7 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
     answers: 200,
     others: 404,
   },
+  "patch /v1/account": { body: () => ({ self_trade_prevention: "cancel_newest" }), answers: 200 },
   "post /v1/account/deposits": { body: usd, answers: 201 },
   "post /v1/account/withdrawals": { body: usd, answers: 201 },
   "get /v1/account/deposits/{id}": { params: nobody("dep"), answers: 404 },
@@ -151,6 +154,27 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   "get /v1/admin/markets/{symbol}/parked": { params: symbol, answers: 200 },
   "post /v1/admin/accounts/{account_id}/parked/{symbol}/resume": { params: pair, body: because, answers: 404 },
   "post /v1/admin/markets/{symbol}/parked/{account_id}/resume": { params: pair, body: because, answers: 404 },
+  "post /v1/admin/markets/{symbol}/status": {
+    params: governed,
+    body: () => ({ status: "cancel_only", ...REASON }),
+    answers: 200,
+  },
+  "patch /v1/admin/markets/{symbol}": {
+    params: governed,
+    body: () => ({ maker_fee_bps: 9, ...REASON }),
+    answers: 200,
+  },
+  "post /v1/admin/accounts/{account_id}/freeze": { params: account, body: because, answers: 204 },
+  "post /v1/admin/accounts/{account_id}/unfreeze": { params: account, body: because, answers: 204 },
+  "get /v1/admin/kill-switch": { answers: 200 },
+  "post /v1/admin/kill-switch": {
+    body: () => ({ scope: "market", symbol: "ADA-USD", cancel_orders: true, ...REASON }),
+    answers: 200,
+  },
+  "post /v1/admin/kill-switch/release": {
+    body: () => ({ scope: "market", symbol: "ADA-USD", ...REASON }),
+    answers: 200,
+  },
   "get /v1/admin/accounts/{account_id}/journal": { params: account, answers: 200 },
   "get /v1/admin/markets/{symbol}/journal": { params: symbol, answers: 200 },
   "get /v1/admin/accounts/{account_id}/restoration": { params: account, answers: 200 },

@@ -3,7 +3,7 @@ import type { Group } from "../groups.ts";
 import type { LedgerEntry } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
 import type { Command, Replaced, Report } from "../messages.ts";
-import type { ExecType, Liquidity, Order, Side } from "../order.ts";
+import type { ExecType, Liquidity, Order, SelfTradePrevention, Side } from "../order.ts";
 import type { Position } from "../positions.ts";
 import type { Refusal } from "../result.ts";
 import type { BatchVerdict } from "./batch.ts";
@@ -102,7 +102,12 @@ export type AccountEvent =
       entry: LedgerEntry | null;
       group?: Group;
     })
-  | (EventHead & { kind: "status_changed"; status: AccountStatus; reason: string })
+  /** `by`: the operator, by user id, where it was one. */
+  | (EventHead & { kind: "status_changed"; status: AccountStatus; reason: string; by?: string })
+  /** What the owner has chosen for orders that do not say. */
+  | (EventHead & { kind: "settings_changed"; selfTradePrevention: SelfTradePrevention })
+  /** What a market has said of its rules when it was asked. */
+  | (EventHead & { kind: "rules_learned"; symbol: string; rules: MarketRules })
   | (EventHead & { kind: "session_revoked"; sessionId: string; until: number })
   | (EventHead & { kind: "tokens_valid_from"; from: number })
   | ReportApplied

@@ -1,12 +1,19 @@
 // Placing a group: an entry with its exits, or two exits alone. All of it is admitted, or none.
 import { type Group, type GroupKind, isContainer } from "../groups.ts";
 import { formatUnits, type Movement } from "../ledger.ts";
-import { OPEN_ORDERS_MAX } from "../limits.ts";
 import type { MarketRules } from "../listings.ts";
 import type { Command } from "../messages.ts";
 import { bandOf, type Order, type OrderTerms, type Side, type Trail, type Trigger, trailFrom } from "../order.ts";
 import { ok, type Refusal, type Result, refuse } from "../result.ts";
-import { type Admitted, admit, brokenRule, creditRefusal, type OrderRequest, stakeOf } from "./admission.ts";
+import {
+  type Admitted,
+  admit,
+  brokenRule,
+  creditRefusal,
+  crowdedness,
+  type OrderRequest,
+  stakeOf,
+} from "./admission.ts";
 import {
   type AccountTurn,
   dated,
@@ -59,6 +66,12 @@ interface Exit {
   cap?: bigint;
 }
 
+interface JudgedGroup {
+  rules: MarketRules;
+  lead: Admitted;
+  exits: Exit[];
+}
+
 /**
  * Places a group: its holds, its orders and one command in one event, or a refusal that is journalled too. Refuses as
  * admission does an entry and each exit, but that an exit may be worth any amount; `exits_misplaced` for exits that are not
@@ -66,14 +79,10 @@ interface Exit {
  * Answers the parent.
  */
 export function placeGroup(turn: AccountTurn, request: GroupRequest, bodyHash: string, once: OnceKey[]): Result<Order> {
-  const rules = rulesOf(turn.state, request.lead.symbol);
-  const reference = referenceFor(turn, rules);
-  const lead = admit(turn.state, dated(turn, request.lead), rules, reference, turnTime(turn));
-  if (!lead.ok) return refuseOnce(turn, lead.refusal, once);
-  const exits = exitsOf(request, lead.value, rules, reference);
-  const refusal = exitsRefusal(turn, request, lead.value.terms, exits, rules, reference);
-  if (refusal !== null) return refuseOnce(turn, refusal, once);
-  const made = ordersOf(turn, request, lead.value, exits, bodyHash);
+  const judged = judgeGroup(turn, request);
+  if (!judged.ok) return refuseOnce(turn, judged.refusal, once);
+  const { rules, lead, exits } = judged.value;
+  const made = ordersOf(turn, request, lead, exits, bodyHash);
   const funded = fund(turn, request, made, rules);
   if (!funded.ok) return refuseOnce(turn, funded.refusal, once);
   const { group, movements } = funded.value;
@@ -82,6 +91,17 @@ export function placeGroup(turn: AccountTurn, request: GroupRequest, bodyHash: s
   const command = submitGroupCommand(turn, made, rules);
   emit(turn, { kind: "group_accepted", order, legs, group, command, entry, once });
   return ok(order);
+}
+
+/** Judges a group by its market's rules; what its exits would have to hold is not looked at. Refuses as {@link placeGroup}. */
+export function judgeGroup(turn: AccountTurn, request: GroupRequest): Result<JudgedGroup> {
+  const rules = rulesOf(turn.state, request.lead.symbol);
+  const reference = referenceFor(turn, rules);
+  const lead = admit(turn.state, dated(turn, request.lead), rules, reference, turnTime(turn));
+  if (!lead.ok) return lead;
+  const exits = exitsOf(request, lead.value, rules, reference);
+  const refusal = exitsRefusal(turn, request, lead.value.terms, exits, rules, reference);
+  return refusal === null ? ok({ rules, lead: lead.value, exits }) : refuse(refusal);
 }
 
 /** The command that sends orders of a group to their market, all of them or none; the parent of an oco is none of them. */
@@ -181,9 +201,12 @@ function exitsRefusal(
   rules: MarketRules,
   reference: bigint,
 ): Refusal | null {
-  if (turn.state.orders.size + exits.length + 1 > OPEN_ORDERS_MAX) return { code: "too_many_open_orders" };
+  const crowded = crowdedness(turn.state, rules, exits.length + 1);
+  if (crowded !== null) return crowded;
+  // What the market takes now is asked of the order that may trade at once: exits of one that only rests wait for it.
+  const taken = { ...rules, status: "open" as const };
   for (const { terms: exit } of exits) {
-    const broken = brokenExitRule(exit, rules, reference, turnTime(turn));
+    const broken = brokenExitRule(exit, taken, reference, turnTime(turn));
     if (broken !== null) return broken;
   }
   const price = kind === "oco" ? null : entryPrice(kind, terms, reference);

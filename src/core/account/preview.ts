@@ -32,6 +32,7 @@ export function rehearsalOf({ state, ctx }: AccountTurn): AccountTurn {
     credits: new Map(state.credits),
     positions: new Map(state.positions),
     rules: new Map(state.rules),
+    volumes: new Map(state.volumes),
     peers,
   };
   return { state: { ...state, ...copies }, ctx, events: [] };

@@ -225,12 +225,16 @@ function submitAgain(turn: AccountTurn, order: Order, unheard: readonly Order[])
   return order === together[0] ? submitAllCommand(turn, together, rules) : null;
 }
 
+/** What says which rule was broken, where it was one. */
+const REFUSED: ReadonlySet<Report["execType"]> = new Set(["rejected", "replace_rejected"]);
+
 /** A report as this account tells it to a market that has forgotten it. */
 export function toldOf(account: string, { rseq, execType, at, order, fill, rules, replaced }: ReportApplied): Told {
   const report: Report = {
     ...{ rseq, execType, rules, orderId: order.id, reason: order.reason, at: fill?.at ?? at },
     fill: fill === null ? null : executionOf(fill, order.status === "filled"),
     ...(replaced === undefined ? {} : { replaced }),
+    ...(REFUSED.has(execType) && order.broken !== undefined ? { broken: order.broken } : {}),
     ...(execType === "triggered" && order.trigger !== undefined ? { triggerPrice: order.trigger.price } : {}),
   };
   return { report, order: bookOrderOf(account, order), origin: originOf(order) };

@@ -4,7 +4,16 @@ import { formatUnits } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
 import type { Command, Replaced, Report } from "../messages.ts";
 import { isOpen, isReplacing, type Order, type OrderTerms, type Replacement, type Trail, trailFrom } from "../order.ts";
-import { type FieldError, invariant, ok, PLAIN_ORDER_CODES, type Refusal, type Result, refuse } from "../result.ts";
+import {
+  type BrokenRule,
+  type FieldError,
+  invariant,
+  ok,
+  PLAIN_ORDER_CODES,
+  type Refusal,
+  type Result,
+  refuse,
+} from "../result.ts";
 import { brokenRule, creditRefusal, stakeOf } from "./admission.ts";
 import { type AccountTurn, emit, entryFor, moveHold, referenceFor, turnTime } from "./decide.ts";
 import { areMisplaced, brokenExitRule, capOf } from "./grouping.ts";
@@ -35,12 +44,11 @@ export function requestReplace(turn: AccountTurn, order: Order, wish: ReplaceWis
   if (wish.qty !== undefined && isQtyFixed(turn.state, order)) return refuse({ code: "leg_qty_fixed" });
   const misfit = misfitOf(order, wish);
   if (misfit !== null) return refuse({ code: "validation_failed", errors: [misfit] });
+  const refusal = ruleBrokenBy(turn, order, wish);
+  if (refusal !== null) return refuse(refusal);
   const rules = rulesOf(turn.state, order.symbol);
   const reference = referenceFor(turn, rules);
   const to = termsAfter(order, wish, rules, reference);
-  const judge = isExit(order) ? brokenExitRule : brokenRule;
-  const refusal = judge({ ...to, expiresAt: null }, rules, reference, turnTime(turn), order.limitPrice);
-  if (refusal !== null) return refuse(refusal);
   if (isExit(order) && crossesOther(turn.state, order, to)) return refuse({ code: "exits_misplaced" });
   const replacing = replacementOf(order, to, rules, reference);
   const short = fundsRefusal(turn, order, replacing, rules);
@@ -60,6 +68,15 @@ function crossesOther({ orders, groups }: AccountState, order: Order, to: OrderT
     terms.find((one) => one?.group?.role === role),
   );
   return areMisplaced(order.side, profit?.limitPrice ?? null, null, loss?.trigger?.price ?? null);
+}
+
+/** The first rule of its market that an order would break under other terms; null when none. */
+export function ruleBrokenBy(turn: AccountTurn, order: Order, wish: ReplaceWish): Refusal | null {
+  const rules = rulesOf(turn.state, order.symbol);
+  const reference = referenceFor(turn, rules);
+  const to = termsAfter(order, wish, rules, reference);
+  const judge = isExit(order) ? brokenExitRule : brokenRule;
+  return judge({ ...to, expiresAt: null }, rules, reference, turnTime(turn), order.limitPrice);
 }
 
 function misfitOf(order: Order, wish: ReplaceWish): FieldError | null {
@@ -141,7 +158,8 @@ function fundsRefusal(turn: AccountTurn, order: Order, to: Replacement, rules: M
 function askFor(turn: AccountTurn, order: Order, replacing: Replacement, rules: MarketRules): Order {
   const hold = replacing.hold > order.hold ? replacing.hold : order.hold;
   const credit = replacing.credit > order.credit ? replacing.credit : order.credit;
-  const asked: Order = { ...order, hold, credit, replacing, replaceRefused: null };
+  const { broken: _, ...without } = order;
+  const asked: Order = { ...without, hold, credit, replacing, replaceRefused: null };
   const { held } = assetsOf(rules, order.side);
   const change = groupChange(turn.state, order, asked);
   const movements = [...moveHold(held, hold - order.hold), ...groupMoves(turn.state, change)];
@@ -190,9 +208,10 @@ export function replacedEffect(turn: AccountTurn, order: Order, report: Report):
 }
 
 /** The market has not: the order is as it was. One that has closed meanwhile is told why, too. */
-export function replaceRejectedEffect(turn: AccountTurn, order: Order, { reason }: Report): Effect {
+export function replaceRejectedEffect(turn: AccountTurn, order: Order, { reason, broken }: Report): Effect {
   const { replacing = null } = order;
-  const after: Order = { ...order, replacing: null, replaceRefused: reason };
+  const told = broken === undefined ? {} : { broken };
+  const after: Order = { ...order, replacing: null, replaceRefused: reason, ...told };
   if (replacing === null || !turn.state.orders.has(order.id)) return { order: after, entry: null };
   const { baseScale } = rulesOf(turn.state, order.symbol);
   after.hold = holdOf(after, baseScale) ?? replacing.before.hold;
@@ -208,9 +227,9 @@ function releaseEffect(turn: AccountTurn, before: Order, after: Order, report?: 
 }
 
 /** What the owner is told of a market's reason against other terms. */
-export function replaceRefusal(reason: string): Refusal {
+export function replaceRefusal(reason: string, broken?: BrokenRule): Refusal {
   const code = PLAIN_ORDER_CODES.find((known) => known === reason);
   return code === undefined
     ? { code: "order_not_open" }
-    : { code, detail: `The market's rules refused it: ${reason}.` };
+    : { code, detail: `The market's rules refused it: ${reason}.`, ...(broken === undefined ? {} : { broken }) };
 }

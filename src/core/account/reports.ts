@@ -6,7 +6,7 @@ import type { MarketRules } from "../listings.ts";
 import type { Fill, Report } from "../messages.ts";
 import { feeOfFill, notionalOf, type Order } from "../order.ts";
 import { addToPosition, flatPosition, type Position, takeFromPosition } from "../positions.ts";
-import { invariant } from "../result.ts";
+import { type BrokenRule, invariant } from "../result.ts";
 import { admit } from "./admission.ts";
 import { followLegs } from "./containers.ts";
 import {
@@ -122,11 +122,16 @@ function effectOf(turn: AccountTurn, order: Order, report: Report, retold: boole
       return retold ? { order, rules: report.rules } : rulesEffect(turn, order, report.rules);
     case "rejected":
       // The orders of an atomic batch are not judged again under newer rules: the next batch is.
-      return { ...closeEffect(turn, order, "rejected", report.reason), rules: report.rules };
+      return { ...closeEffect(turn, withBroken(order, report.broken), "rejected", report.reason), rules: report.rules };
     case "canceled":
     case "expired":
       return closeEffect(turn, order, report.execType, report.reason);
   }
+}
+
+/** The order with the rule that it broke, where it broke one. */
+function withBroken(order: Order, broken: BrokenRule | undefined): Order {
+  return broken === undefined ? order : { ...order, broken };
 }
 
 /** It waits no more; one that trailed says where it was triggered. */
@@ -168,7 +173,7 @@ function closeEffect(
   return { order: after, entry: entryFor(turn, "release", order.id, movements), ...groupTold(change) };
 }
 
-/** The market answered that its rules are newer: the same order is judged again under them, its hold as it is. */
+/** The market answered that its rules are newer: the same order is judged again under them, its hold and its fees as they are. */
 function rulesEffect(turn: AccountTurn, order: Order, rules: MarketRules): Effect {
   // Judged as if its hold were free and it were not yet there: it must not be refused for its own money, credit or place.
   const { held, credited } = assetsOf(rules, order.side);
@@ -176,9 +181,14 @@ function rulesEffect(turn: AccountTurn, order: Order, rules: MarketRules): Effec
   balances.set(balanceKey("available", held), balanceOf(turn.state, "available", held) + order.hold);
   const credits = new Map(turn.state.credits);
   credits.set(credited, creditOf(turn.state, credited) - order.credit);
-  const without = { ...turn.state, orders: new Map(), balances, credits };
+  const orders = new Map(turn.state.orders);
+  orders.delete(order.id);
+  const without = { ...turn.state, orders, balances, credits };
   const judged = admit(without, order, rules, referenceFor(turn, rules), turnTime(turn));
-  if (!judged.ok) return { ...closeEffect(turn, order, "rejected", judged.refusal.code), rules };
+  if (!judged.ok) {
+    const broken = "broken" in judged.refusal ? judged.refusal.broken : undefined;
+    return { ...closeEffect(turn, withBroken(order, broken), "rejected", judged.refusal.code), rules };
+  }
   return { order, rules, command: submitCommand(turn, order, rules) };
 }
 

@@ -1,10 +1,11 @@
 // An account's state and how each journalled event changes it. Replaying the journal gives the same state, bit for bit.
 import { canonical } from "../codec.ts";
+import { countVolume } from "../fees.ts";
 import type { Group } from "../groups.ts";
 import { applyEntry, type Balances, balanceKey, GENESIS_HASH, type LedgerEntry, type Sha256 } from "../ledger.ts";
 import { findMarket, type MarketRules } from "../listings.ts";
 import type { Command, Report } from "../messages.ts";
-import { canTransition, isOpen, type Order, type Side } from "../order.ts";
+import { canTransition, isOpen, type Order, type SelfTradePrevention, type Side } from "../order.ts";
 import type { Position } from "../positions.ts";
 import { invariant } from "../result.ts";
 import type { AccountEvent, AccountStatus, ReportApplied, RestoreEvent } from "./events.ts";
@@ -51,8 +52,12 @@ export interface AccountState {
   positions: Map<string, Position>;
   peers: Map<string, AccountPeer>;
   rules: Map<string, MarketRules>;
+  /** What has been traded by UTC day: see {@link countVolume}. */
+  volumes: Map<string, bigint>;
   revokedSessions: Map<string, number>;
   tokensValidFrom: number;
+  /** What orders have that do not say. */
+  selfTradePrevention: SelfTradePrevention;
 }
 
 /** An account in which nothing has happened. */
@@ -75,8 +80,10 @@ export function emptyAccount(id: string, epoch: number): AccountState {
     positions: new Map(),
     peers: new Map(),
     rules: new Map(),
+    volumes: new Map(),
     revokedSessions: new Map(),
     tokensValidFrom: 0,
+    selfTradePrevention: "cancel_newest",
   };
 }
 
@@ -156,6 +163,12 @@ export function applyAccountEvent(state: AccountState, event: AccountEvent): voi
     case "status_changed":
       state.status = event.status;
       break;
+    case "settings_changed":
+      state.selfTradePrevention = event.selfTradePrevention;
+      break;
+    case "rules_learned":
+      state.rules.set(event.symbol, event.rules);
+      break;
     case "session_revoked":
       // A session whose tokens have all run out needs no memory: forgetting it keeps the list short.
       for (const [id, until] of state.revokedSessions) if (until < event.at) state.revokedSessions.delete(id);
@@ -232,6 +245,7 @@ function applyReport(state: AccountState, event: ReportApplied): void {
   if (event.command !== null) sendCommand(state, event.symbol, event.command);
   if (event.position !== null) state.positions.set(event.symbol, event.position);
   if (event.entry !== null) applyLedger(state, event.entry);
+  if (event.entry !== null && event.fill !== null) countVolume(state.volumes, event.at, event.entry);
 }
 
 function keepGroup(state: AccountState, group: Group): void {
@@ -277,10 +291,13 @@ export function accountStateHash(state: AccountState, sha256: Sha256): string {
   );
   const credits = sorted(state.credits).filter(([, units]) => units !== 0n);
   // Left out where there is nothing of them: journals of before give the hash that they gave then.
+  const { selfTradePrevention } = state;
   const more = {
     ...(state.groups.size === 0 ? {} : { groups: sorted(state.groups) }),
     ...(state.transfers.size === 0 ? {} : { transfers: sorted(state.transfers) }),
     ...(state.movedToday.day === 0 ? {} : { movedToday: state.movedToday }),
+    ...(state.volumes.size === 0 ? {} : { volumes: sorted(state.volumes) }),
+    ...(selfTradePrevention === "cancel_newest" ? {} : { selfTradePrevention }),
   };
   return sha256(
     canonical({ id, status, epoch, restoring, seq, at, ledgerHead, tokensValidFrom, peers, maps, credits, ...more }),

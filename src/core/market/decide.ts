@@ -1,11 +1,13 @@
 // What a market does with commands. Every decision is an event; there is no other state.
-import { type BookOrder, crosses } from "../book.ts";
-import { type MatchPlan, planMatch } from "../matching.ts";
+import { type BookOrder, bestPrice, crosses, opposite } from "../book.ts";
+import { notFillable, notTaken, type RuleRefusal, tooLate, wouldCross } from "../broken-rules.ts";
+import { isFill, type MatchPlan } from "../matching.ts";
 import type { Command, Report, Submission } from "../messages.ts";
-import { execute, fireTriggers, limitOf, mayRest, NO_PLAN } from "./active.ts";
+import { execute, fireTriggers, limitOf, mayRest, NO_PLAN, planNow } from "./active.ts";
 import { submitAll } from "./batch.ts";
+import { takes } from "./breaker.ts";
 import { settleGroups } from "./exits.ts";
-import { submitGroup } from "./grouping.ts";
+import { type Judged, submitGroup } from "./grouping.ts";
 import { rehearsalOf } from "./rehearsal.ts";
 import { replaceOrder } from "./replace.ts";
 import { peerOf } from "./state.ts";
@@ -56,9 +58,10 @@ function submit(turn: MarketTurn, account: string, command: Submit): void {
     report(turn, account, { orderId, execType: "rules_changed", rules: state.rules }, { cseq, order, origin });
     return;
   }
-  const { plan, reason } = judge(turn, order, command);
-  if (reason !== null) {
-    report(turn, account, { orderId, execType: "rejected", reason }, { cseq, order, origin });
+  const { plan, refused } = judge(turn, order, command);
+  if (refused !== null) {
+    const { code: reason, broken } = refused;
+    report(turn, account, { orderId, execType: "rejected", reason, broken }, { cseq, order, origin });
     return;
   }
   report(turn, account, { orderId, execType: "new" }, { cseq, order, rests: mayRest(order), origin });
@@ -67,12 +70,16 @@ function submit(turn: MarketTurn, account: string, command: Submit): void {
 }
 
 /** What an order that comes in would meet, and why it is not taken; null when it is. */
-function judge(turn: MarketTurn, order: BookOrder, { order: { postOnly }, notAfter }: Submission) {
-  const { state } = turn;
-  const limit = limitOf(state.rules, order, () => referenceNow(turn));
-  const plan = order.trigger === undefined ? planMatch(state.book, order, limit, state.rules) : NO_PLAN;
-  const late = notAfter !== null && Math.max(turn.ctx.now, state.at) > notAfter;
-  return { plan, reason: late ? "submitted_too_late" : refusalOf(turn, order, postOnly, limit, plan) };
+function judge(turn: MarketTurn, order: BookOrder, { order: { postOnly }, notAfter }: Submission): Judged {
+  const { rules } = turn.state;
+  const limit = limitOf(rules, order, () => referenceNow(turn));
+  const plan = order.trigger === undefined ? planNow(turn, order, limit) : NO_PLAN;
+  return { plan, refused: lateness(turn, notAfter) ?? refusalOf(turn, order, postOnly, limit, plan) };
+}
+
+function lateness(turn: MarketTurn, notAfter: number | null): RuleRefusal | null {
+  const now = Math.max(turn.ctx.now, turn.state.at);
+  return notAfter !== null && now > notAfter ? tooLate("not_after", notAfter, now) : null;
 }
 
 function refusalOf(
@@ -81,9 +88,13 @@ function refusalOf(
   postOnly: boolean,
   limit: bigint,
   plan: MatchPlan,
-): string | null {
-  if (turn.state.rules.status !== "open" || turn.state.restoring) return "market_not_open";
-  if (postOnly && crosses(turn.state.book, order.side, limit)) return "post_only_would_cross";
-  if (order.timeInForce === "fok" && !plan.complete) return "fok_not_fillable";
-  return null;
+): RuleRefusal | null {
+  const { rules, book } = turn.state;
+  const closed = notTaken(takes(turn.state), postOnly);
+  if (closed !== null) return closed;
+  if (postOnly && crosses(book, order.side, limit))
+    return wouldCross(rules, bestPrice(book[opposite(order.side)]), limit);
+  if (order.timeInForce !== "fok" || plan.complete) return null;
+  const fillable = plan.meetings.filter(isFill).reduce((sum, { qty }) => sum + qty, 0n);
+  return notFillable(rules, fillable, order.leaves ?? 0n);
 }

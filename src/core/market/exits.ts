@@ -1,8 +1,8 @@
 // What the orders of a group do to each other, in the same turn: exits follow their entry's fills, and one ends the other.
 import type { BookOrder } from "../book.ts";
-import { planMatch } from "../matching.ts";
 import { trailFrom } from "../order.ts";
-import { execute, fireTriggers, mayRest, NO_PLAN } from "./active.ts";
+import { execute, fireTriggers, mayRest, NO_PLAN, planNow } from "./active.ts";
+import { isTrading } from "./breaker.ts";
 import { endEntry, endOrder } from "./ends.ts";
 import { exitWith, isAsleep, type MarketGroup } from "./groups.ts";
 import { type MarketTurn, report } from "./turn.ts";
@@ -10,17 +10,18 @@ import { type MarketTurn, report } from "./turn.ts";
 /**
  * Brings every group that this turn has touched to what it must be at the reference price: an exit that has ended ends the
  * other (`oco`), one that trades ends its entry (`exit`), an entry that has ended without a fill ends them (`entry`), and
- * each open exit has left what there is to get out of. What that lets trade trades, until nothing is left to do.
+ * each open exit has left what there is to get out of. What that lets trade trades, until nothing is left to do; where nothing
+ * trades it rests or waits.
  */
 export function settleGroups(turn: MarketTurn, reference: bigint): void {
-  const { groups, rules } = turn.state;
+  const { groups } = turn.state;
   const { unsettled, all } = groups;
   for (let [id] = unsettled; id !== undefined; [id] = unsettled) {
     unsettled.delete(id);
     const group = all.get(id);
     // Nothing else may be triggered by that: its own time has not come.
     const awakes = group !== undefined && settle(turn, group, reference);
-    if (awakes && rules.status === "open") fireTriggers(turn, reference);
+    if (awakes && isTrading(turn.state)) fireTriggers(turn, reference);
   }
 }
 
@@ -44,7 +45,7 @@ function settle(turn: MarketTurn, group: MarketGroup, reference: bigint): boolea
 
 /** Gives an exit another quantity. One that awakes comes in as a new order would, and a trigger that trails begins here. */
 function resize(turn: MarketTurn, exit: BookOrder, leaves: bigint, reference: bigint): void {
-  const { rules, book } = turn.state;
+  const { rules } = turn.state;
   const { id: orderId, account, price: limitPrice, trigger } = exit;
   const qtyDelta = leaves - (exit.leaves ?? 0n);
   const after = exitWith(exit, leaves, rules.baseScale);
@@ -52,7 +53,7 @@ function resize(turn: MarketTurn, exit: BookOrder, leaves: bigint, reference: bi
     after.trigger = { ...trigger, price: trailFrom(trigger.when, trigger.trail, reference, rules.tickSize) };
   const moved = after.trigger === undefined || after.trigger === trigger ? {} : { trigger: after.trigger };
   const rests = mayRest(after);
-  const plan = rests && qtyDelta > 0n ? planMatch(book, after, limitPrice ?? 0n, rules) : NO_PLAN;
+  const plan = rests && qtyDelta > 0n ? planNow(turn, after, limitPrice ?? 0n, () => reference) : NO_PLAN;
   const replaced = { qtyDelta, limitPrice, ...moved, hold: after.budget };
   const reason = qtyDelta > 0n ? "entry" : "oco";
   report(turn, account, { orderId, execType: "replaced", reason, replaced }, { order: after, rests });

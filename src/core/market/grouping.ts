@@ -1,5 +1,6 @@
 // How the orders of a group come in: all of them or none, the exits of an entry asleep until it fills.
 import type { BookOrder } from "../book.ts";
+import type { RuleRefusal } from "../broken-rules.ts";
 import type { MatchPlan } from "../matching.ts";
 import type { Command, Submission } from "../messages.ts";
 import { invariant } from "../result.ts";
@@ -10,8 +11,17 @@ import { type MarketTurn, referenceNow, report } from "./turn.ts";
 
 type SubmitGroup = Command & { kind: "submit_group" };
 
+/** What an order that comes in would meet, and why it is not taken; null when it is. */
+export interface Judged {
+  plan: MatchPlan;
+  refused: { code: RuleRefusal["code"]; broken?: RuleRefusal["broken"] } | null;
+}
+
 /** How a market judges one order that comes in. */
-type Judge = (turn: MarketTurn, order: BookOrder, sent: Submission) => { plan: MatchPlan; reason: string | null };
+type Judge = (turn: MarketTurn, order: BookOrder, sent: Submission) => Judged;
+
+/** Under rules that are not this market's nothing is judged. */
+const OUTDATED: Judged = { plan: NO_PLAN, refused: { code: "rules_changed" } };
 
 /**
  * Takes the orders of a group in one turn, or rejects all: the first, which is the only one that may trade at once, for what
@@ -26,22 +36,23 @@ export function submitGroup(turn: MarketTurn, account: string, command: SubmitGr
   invariant(first !== undefined, "a group has orders");
   const lead = bookOrderOf(account, first.order);
   const newer = rulesVersion === rules.version ? null : rules;
-  const { plan, reason } = newer === null ? judge(turn, lead, first) : { plan: NO_PLAN, reason: "rules_changed" };
+  const { plan, refused } = newer === null ? judge(turn, lead, first) : OUTDATED;
   for (const sent of orders) {
     const { id: orderId, origin = null } = sent.order;
     const order = bookOrderOf(account, sent.order);
     const isLead = sent === first;
-    if (reason === null)
+    if (refused === null)
       report(turn, account, { orderId, execType: "new" }, { cseq, order, rests: mayRest(order), origin });
     else {
       const others = order.group?.kind === "oco" ? "oco" : "entry";
-      const why = { reason: isLead ? reason : others, rules: isLead ? newer : null };
+      const { code: reason, broken } = refused;
+      const why = isLead ? { reason, broken, rules: newer } : { reason: others };
       report(turn, account, { orderId, execType: "rejected", ...why }, { cseq, order, origin });
     }
   }
   const reference = referenceNow(turn);
-  if (reason === null && lead.trigger === undefined && lead.leaves !== 0n) execute(turn, lead, plan);
-  if (reason === null) fireTriggers(turn, reference);
+  if (refused === null && lead.trigger === undefined && lead.leaves !== 0n) execute(turn, lead, plan);
+  if (refused === null) fireTriggers(turn, reference);
   settleGroups(turn, reference);
   markWhole(turn, from);
 }

@@ -97,6 +97,8 @@ export function applyMarketEvent(state: MarketState, event: MarketEvent): void {
   switch (event.kind) {
     case "rules":
       state.rules = event.rules;
+      // Where nothing trades a quote would only mislead; the next one comes once it is open again.
+      if (event.rules.status !== "open") removeQuotes(state);
       break;
     case "requote":
       placeQuotes(state, event.step, event.quotes);

@@ -9,15 +9,25 @@ import { asOfQuery } from "../../http/as-of.ts";
 import { bearerToken } from "../../http/auth.ts";
 import { clientIpText } from "../../http/client-ip.ts";
 import { type AppEnv, accessOf, keyedCaller } from "../../http/context.ts";
-import { answer, createRouter, operation, pageOf, problems, TOKEN_CODES } from "../../http/openapi.ts";
+import {
+  answer,
+  BODY_CODES,
+  body,
+  createRouter,
+  operation,
+  pageOf,
+  problems,
+  TOKEN_CODES,
+} from "../../http/openapi.ts";
 import { renderPage, withCursor } from "../../http/page.ts";
 import { problemResponse } from "../../http/problem.ts";
 import { verifyAccessToken } from "../../http/tokens.ts";
 import type { StreamCaller } from "../../objects/protocol.ts";
+import { feeRoutes } from "./fee-routes.ts";
 import { historyRoutes } from "./history-routes.ts";
 import { keyRoutes } from "./key-routes.ts";
-import { accountOut, entryOut, ledgerQuery, streamQuery, ticketOut } from "./schema.ts";
-import { issueTicket, listLedger, readAccount, wireAccount } from "./service.ts";
+import { accountOut, entryOut, ledgerQuery, settingsIn, streamQuery, ticketOut } from "./schema.ts";
+import { chooseSettings, issueTicket, listLedger, readAccount, wireAccount } from "./service.ts";
 import { openStream, redeemTicket } from "./stream.ts";
 import { transferRoutes } from "./transfer-routes.ts";
 import { webhookRoutes } from "./webhook-routes.ts";
@@ -31,9 +41,20 @@ const account = operation({
   tags,
   summary: "Balances and equity, now or as they were",
   description:
-    "With `as_of` everything is as it was then, equity at the prices of then; `status`, `seq` and `ledger` too.",
+    "With `as_of` everything is as it was then, equity at the prices of then; `status`, `seq` and `ledger` too. `self_trade_prevention` is told of now alone.",
   request: { query: asOfQuery },
   responses: { 200: answer(accountOut, "The account"), ...problems(...TOKEN_CODES) },
+});
+const settings = operation({
+  method: "patch",
+  path: "/v1/account",
+  access: "orders:trade",
+  asksAccount: true,
+  tags,
+  summary: "Choose what orders have that do not say otherwise",
+  description: "Counts from the next order on; those that are open keep what they came in with.",
+  request: { body: body(settingsIn) },
+  responses: { 200: answer(accountOut, "The account"), ...problems(...TOKEN_CODES, ...BODY_CODES) },
 });
 const ledger = operation({
   method: "get",
@@ -103,11 +124,16 @@ export const accountRouter = createRouter()
   .route("/", historyRoutes)
   .route("/", transferRoutes)
   .route("/", webhookRoutes)
+  .route("/", feeRoutes)
   .openapi(account, async (c) => {
     const asOf = c.req.valid("query").as_of ?? null;
     const { priceSeed, nowMs } = contextOf(c).prices;
     const found = await readAccount(contextOf(c), asOf);
     return send(c, found, (view) => wireAccount(view, { priceSeed, nowMs: asOf === null ? nowMs : view.asOf }), 200);
+  })
+  .openapi(settings, async (c) => {
+    const chosen = await chooseSettings(contextOf(c), c.req.valid("json").self_trade_prevention);
+    return send(c, chosen, (view) => wireAccount(view, contextOf(c).prices), 200);
   })
   .openapi(ledger, async (c) => {
     const { cursor: text, asset = null, kind = null, from = null, to = null, limit } = c.req.valid("query");

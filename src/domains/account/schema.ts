@@ -2,6 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import { isTypeId } from "../../core/ids.ts";
 import { API_KEY_ADDRESSES_MAX } from "../../core/limits.ts";
+import { SELF_TRADE_PREVENTIONS } from "../../core/order.ts";
 import { SCOPES } from "../../core/permissions.ts";
 import { STATEMENT_FORMATS } from "../../core/statement.ts";
 import { blockIn } from "../../http/ip-block.ts";
@@ -27,10 +28,16 @@ export const accountOut = z
     equity: decimalOut,
     buying_power: decimalOut,
     ledger: chainHeadOut.optional(),
+    self_trade_prevention: z.enum(SELF_TRADE_PREVENTIONS).optional(),
     seq: z.int(),
     as_of: timestampOut,
   })
   .openapi("Account");
+
+/** What the owner chooses for orders that do not say. */
+export const settingsIn = z
+  .strictObject({ self_trade_prevention: z.enum(SELF_TRADE_PREVENTIONS) })
+  .openapi("AccountSettings");
 
 /** A ledger entry: postings sum to zero in each asset, and `hash` covers them and the entry before. */
 export const entryOut = z

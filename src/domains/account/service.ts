@@ -3,6 +3,7 @@ import type { AsOf, BalanceExplained } from "../../core/account/history.ts";
 import type { Balance } from "../../core/account/state.ts";
 import { formatUnits, type LedgerEntry } from "../../core/ledger.ts";
 import { findAsset } from "../../core/listings.ts";
+import type { SelfTradePrevention } from "../../core/order.ts";
 import { usdWorth } from "../../core/prices.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import { wireBalance, wireTime } from "../../core/wire.ts";
@@ -23,6 +24,16 @@ export function readAccount(ctx: AccountAccess, asOf: AsOf | null): Promise<Resu
   );
 }
 
+/** Chooses what orders have that do not say; the account as it is then. */
+export function chooseSettings(
+  ctx: AccountAccess,
+  selfTradePrevention: SelfTradePrevention,
+): Promise<Result<AccountView>> {
+  return askAccount<AccountView, Caller>(ctx, async (account, caller) =>
+    account.choose(caller, { selfTradePrevention }),
+  );
+}
+
 /** An account as the contract shows it: equity is everything at reference prices, buying power the USD not held. */
 export function wireAccount(view: AccountView, prices: Prices) {
   const { priceSeed, nowMs } = prices;
@@ -36,6 +47,7 @@ export function wireAccount(view: AccountView, prices: Prices) {
     equity: formatUnits(equity, "USD"),
     buying_power: formatUnits(cash, "USD"),
     ...(view.ledger === undefined ? {} : { ledger: view.ledger }),
+    ...(view.selfTradePrevention === undefined ? {} : { self_trade_prevention: view.selfTradePrevention }),
     seq: view.seq,
     as_of: wireTime(view.asOf),
   };

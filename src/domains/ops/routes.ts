@@ -5,6 +5,7 @@ import type { AppEnv } from "../../http/context.ts";
 import { answer, body, createRouter, operation, pageOf, pageQuery, problems, TOKEN_CODES } from "../../http/openapi.ts";
 import { actOf, reasonBody } from "../../http/operator-act.ts";
 import { withCursor } from "../../http/page.ts";
+import { marketsAdminRouter } from "./markets-routes.ts";
 import { listParked, type Parker, resume, wireParked } from "./parked.ts";
 import { rebuildReadModel, replayDeadLetter, replayJournal } from "./repair.ts";
 import { restorationRouter } from "./restoration-routes.ts";
@@ -198,4 +199,5 @@ export const opsRouter = createRouter()
     return sendNothing(c, await resume(c.env, { market }, account, act));
   })
   .route("/", restorationRouter)
-  .route("/", reviewRouter);
+  .route("/", reviewRouter)
+  .route("/", marketsAdminRouter);

@@ -11,6 +11,8 @@ import { log } from "../../log.ts";
 import { askJournal, inLanes, type Journalled, type ObjectBindings, sendPulls } from "../../objects/stubs.ts";
 import { journalledMarkets } from "./journals.ts";
 
+export { retell } from "./kill-switch.ts";
+
 /** What one sweep saw: objects asked, those without an answer, those behind, those to be fetched. */
 export interface SweepReport {
   looked: number;

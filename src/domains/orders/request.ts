@@ -1,6 +1,7 @@
 // From a body that fits the schema to the order request that an account judges: decimals become units of listed assets.
 import type { OrderRequest, TriggerWish } from "../../core/account/admission.ts";
 import type { ReplaceWish } from "../../core/account/replace.ts";
+import { outOfRange } from "../../core/broken-rules.ts";
 import { parseDecimal } from "../../core/decimal.ts";
 import { findMarket, type MarketRules } from "../../core/listings.ts";
 import type { Trail } from "../../core/order.ts";
@@ -43,7 +44,7 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
     symbol: order.symbol,
     side: order.side,
     type: order.type,
-    selfTradePrevention: order.self_trade_prevention,
+    selfTradePrevention: order.self_trade_prevention ?? "cancel_newest",
     timeInForce: order.time_in_force ?? (order.type === "market" ? "ioc" : "gtc"),
     postOnly: order.post_only,
     qty: qty.value,
@@ -51,6 +52,7 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
     limitPrice: limitPrice.value,
     expiresAt: order.expires_at ?? null,
     // Left out where there is none: what was asked for is compared by its text, for ever.
+    ...(order.self_trade_prevention === "cancel_newest" ? { preventionGiven: true as const } : {}),
     ...(displayQty.value === null ? {} : { displayQty: displayQty.value }),
     ...(trigger === null ? {} : { trigger }),
   });
@@ -103,7 +105,8 @@ export function read(text: string | undefined, scale: number, excess: PlainOrder
   if (text === undefined) return ok(null);
   const parsed = parseDecimal(text, scale);
   if (parsed.ok) return ok(parsed.value);
-  return refuse({ code: parsed.reason === "range" ? "amount_out_of_range" : excess });
+  if (parsed.reason === "range") return refuse(outOfRange(scale, parsed.value));
+  return refuse({ code: excess, broken: { rule: "digits", limit: String(scale), value: text } });
 }
 
 function readNotional(text: string | undefined, rules: MarketRules): Result<bigint | null> {

@@ -27,7 +27,10 @@ const orderFields = z.strictObject({
   expires_at: timestampIn.optional(),
   client_order_id: clientOrderId.optional(),
   ...groupFields,
-  self_trade_prevention: z.enum(SELF_TRADE_PREVENTIONS).default("cancel_newest"),
+  self_trade_prevention: z
+    .enum(SELF_TRADE_PREVENTIONS)
+    .optional()
+    .openapi({ description: "Left out: what the account has chosen, at first cancel_newest" }),
 });
 
 type OrderType = "market" | "limit" | "stop" | "stop_limit" | "take_profit" | "trailing_stop";
@@ -167,6 +170,8 @@ export const previewOut = z
     leaves_qty: decimalOut,
     fee: decimalOut,
     fee_asset: z.string(),
+    maker_fee_bps: z.int(),
+    taker_fee_bps: z.int(),
     hold: decimalOut,
     fills: z.array(fillOut.pick({ qty: true, price: true, fee: true, liquidity: true })),
     balances_after: z.array(

@@ -33,7 +33,7 @@ export async function placeOrder(
       return account.placeOrder(caller, value, idempotency);
     }
     const clientOrderId = input.client_order_id ?? null;
-    const unread = { clientOrderId, body: canonical(input), refusal: request.refusal };
+    const unread = { clientOrderId, body: unreadBody(input), refusal: request.refusal };
     return account.refuseOrder(caller, unread, idempotency);
   });
   return mapOnce(answered, marketRefusal);
@@ -82,7 +82,12 @@ function batchItemOf(sent: unknown, order: Result<OrderIn>): BatchItem {
   const { refusal } = request;
   if (!order.ok || refusal.code === "validation_failed") return { kind: "invalid", body: canonical(sent), refusal };
   const clientOrderId = order.value.client_order_id ?? null;
-  return { kind: "unread", clientOrderId, body: canonical(order.value), refusal };
+  return { kind: "unread", clientOrderId, body: unreadBody(order.value), refusal };
+}
+
+/** Its text with what a default stands for, as it has been compared from the first version on. */
+function unreadBody(order: OrderIn): string {
+  return canonical({ self_trade_prevention: "cancel_newest", ...order });
 }
 
 /** The answer to one order of a batch, for the request at this path. */
@@ -109,6 +114,7 @@ function marketRefusal(order: Order): Refusal | null {
   return {
     code: code ?? "market_not_open",
     orderId: order.id,
+    ...(order.broken === undefined ? {} : { broken: order.broken }),
     detail: `The market's rules refused it: ${order.reason}.`,
   };
 }
@@ -138,20 +144,12 @@ type Previewed = Preview & { bookSeq: number };
 
 /** A preview as the contract shows it. */
 export function wirePreview({ order, fills, balances, bookSeq }: Previewed) {
-  const { filled_qty, filled_notional, filled_avg_price, leaves_qty, fee, fee_asset, status, reason } =
+  const { filled_qty, filled_notional, filled_avg_price, leaves_qty, fee, fee_asset, status, reason, ...others } =
     wireOrder(order);
-  const shown = {
-    status,
-    reason,
-    filled_qty,
-    filled_notional,
-    avg_price: filled_avg_price,
-    leaves_qty,
-    fee,
-    fee_asset,
-  };
+  const { maker_fee_bps, taker_fee_bps } = others;
   return {
-    ...shown,
+    ...{ status, reason, filled_qty, filled_notional, avg_price: filled_avg_price, leaves_qty },
+    ...{ fee, fee_asset, maker_fee_bps, taker_fee_bps },
     hold: wireHold(order),
     fills: fills.map(wireFill).map(({ qty, price, fee: paid, liquidity }) => ({ qty, price, fee: paid, liquidity })),
     balances_after: balances.map(wireBalance),

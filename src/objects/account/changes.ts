@@ -48,7 +48,7 @@ export class Changes {
     const order = this.#engine.shown(orderId);
     invariant(order !== undefined, `order ${orderId} was replaced and is gone`);
     const refused = order.replaceRefused ?? null;
-    return refused === null ? ok(order) : refuse(replaceRefusal(refused));
+    return refused === null ? ok(order) : refuse(replaceRefusal(refused, order.broken));
   }
 
   /** As {@link AccountLogic.cancelAll}, once the caller is admitted. */

@@ -16,6 +16,7 @@ import type {
   PreviewAnswer,
   PreviewCall,
 } from "../calls.ts";
+import type { MarketView } from "../governing.ts";
 import type { Handshakes } from "../handshakes.ts";
 import { Memory } from "../memory.ts";
 import { Outbox } from "../outbox.ts";
@@ -41,6 +42,7 @@ export interface AccountPorts extends ObjectPorts {
   send: {
     exchange: (symbol: string, call: ExchangeCall) => Promise<ExchangeAnswer>;
     preview: (symbol: string, call: PreviewCall) => Promise<PreviewAnswer>;
+    rules: (symbol: string) => Promise<MarketView | null>;
     shake: (symbol: string, call: HandshakeCall) => Promise<HandshakeAnswer>;
   };
   sockets: {

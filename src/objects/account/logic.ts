@@ -1,5 +1,4 @@
 // An account: the one place that spends its owner's money. Its verbs; how an act becomes durable is in engine.ts.
-
 import type { OrderRequest } from "../../core/account/admission.ts";
 import { emit } from "../../core/account/decide.ts";
 import type { GroupRequest } from "../../core/account/grouping.ts";
@@ -21,10 +20,12 @@ import { Batches, type PlacedBatch } from "./batches.ts";
 import { Changes } from "./changes.ts";
 import { AccountEngine, type AccountPorts, HALTED } from "./engine.ts";
 import { AccountHistory } from "./history.ts";
+import { KnownRules } from "./known-rules.ts";
 import { AccountOperations } from "./operations.ts";
 import { type Asked, type Placed, Placing } from "./placing.ts";
 import { Previews } from "./previews.ts";
 import { AccountReads } from "./reads.ts";
+import { AccountSettings } from "./settings.ts";
 import { Transfers } from "./transfers.ts";
 
 export type { AccountPorts } from "./engine.ts";
@@ -43,6 +44,9 @@ export class AccountLogic {
   readonly keys: ApiKeys;
   readonly absence: Absence;
   readonly transfers: Transfers;
+  /** What its markets go by: to be asked before orders are placed. */
+  readonly rules: KnownRules;
+  readonly settings: AccountSettings;
 
   constructor(ports: AccountPorts) {
     this.#ports = ports;
@@ -57,6 +61,8 @@ export class AccountLogic {
     this.history = new AccountHistory(ports, () => this.state);
     this.operations = new AccountOperations(this.#engine, ports);
     this.keys = new ApiKeys(ports);
+    this.rules = new KnownRules(ports, this.#engine);
+    this.settings = new AccountSettings(this.#engine, () => this.view());
   }
 
   /** The state, for reads and checks; nobody outside may change it. */
@@ -264,10 +270,11 @@ export class AccountLogic {
       available: balanceOf(this.state, "available", asset),
       held: balanceOf(this.state, "held", asset),
     }));
-    const { status, seq, ledgerSeq, ledgerHead } = this.state;
+    const { status, seq, ledgerSeq, ledgerHead, selfTradePrevention } = this.state;
     const ledger = { seq: ledgerSeq, hash: ledgerHead };
     const pending = this.state.transfers.size;
-    return { id: this.#ports.name, status, balances, ledger, pending, seq, asOf: this.#ports.now() };
+    const view = { id: this.#ports.name, status, balances, ledger, pending, seq, asOf: this.#ports.now() };
+    return { ...view, selfTradePrevention };
   }
 
   /** The journal as the read model gets it. */

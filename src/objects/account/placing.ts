@@ -1,5 +1,5 @@
 // Orders that happen once: looked up under their keys before they are judged, and remembered under them whatever they get.
-import type { OrderRequest } from "../../core/account/admission.ts";
+import { bodyOf, type OrderRequest } from "../../core/account/admission.ts";
 import { type AccountTurn, emit, placeOrder, refuseOnce } from "../../core/account/decide.ts";
 import { type GroupRequest, isGroup, placeGroup, symbolOf } from "../../core/account/grouping.ts";
 import type { OnceKey } from "../../core/account/state.ts";
@@ -62,7 +62,8 @@ export class Placing {
     const market = symbolOf(request);
     const judge: Wish["judge"] = (turn, bodyHash, once) =>
       isGroup(request) ? placeGroup(turn, request, bodyHash, once) : placeOrder(turn, request, bodyHash, once);
-    return this.#once({ clientOrderId, body: canonical(request), market, judge }, idempotency);
+    const body = isGroup(request) ? { ...request, lead: bodyOf(request.lead) } : bodyOf(request);
+    return this.#once({ clientOrderId, body: canonical(body), market, judge }, idempotency);
   }
 
   /**

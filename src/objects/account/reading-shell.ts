@@ -1,19 +1,24 @@
 // What an account object answers to its owner's questions: it is counted, and changes nothing.
 import type { AsOf, Period } from "../../core/account/history.ts";
 import type { Transfer } from "../../core/account/state.ts";
+import { volumeAt } from "../../core/fees.ts";
 import type { PerformanceWish } from "../../core/performance.ts";
 import { ok } from "../../core/result.ts";
 import type { Caller, Counted, LedgerQuery, OrderQuery, PageRequest } from "../protocol.ts";
-import { ObjectShell } from "../shell.ts";
 import type { AccountLogic } from "./logic.ts";
 import type { Meter } from "./meter.ts";
+import { OperatedShell } from "./operated-shell.ts";
 
 /** The reads of the account object's class. */
-export abstract class ReadingShell extends ObjectShell {
+export abstract class ReadingShell extends OperatedShell {
   protected abstract readonly reading: { logic: AccountLogic; meter: Meter };
 
   async account(caller: Caller) {
     return this.read(caller, () => this.reading.logic.view());
+  }
+
+  async volume(caller: Caller) {
+    return this.read(caller, () => volumeAt(this.reading.logic.state.volumes, Date.now()));
   }
 
   async order(caller: Caller, by: { id: string } | { clientOrderId: string }) {

@@ -1,8 +1,9 @@
 // The account object's class: wires the logic and the sockets to the platform and decides nothing.
 import type { OrderRequest } from "../../core/account/admission.ts";
-import type { GroupRequest } from "../../core/account/grouping.ts";
+import { type GroupRequest, symbolOf } from "../../core/account/grouping.ts";
 import type { ReplaceWish } from "../../core/account/replace.ts";
-import type { AccountStatus, Transfer } from "../../core/account/state.ts";
+import type { Settings } from "../../core/account/settings.ts";
+import type { Transfer } from "../../core/account/state.ts";
 import type { TransferWish } from "../../core/account/transfers.ts";
 import type { KeyOwner } from "../../core/api-keys.ts";
 import { SETTLE_WAIT_MS } from "../../core/limits.ts";
@@ -11,23 +12,22 @@ import type { PaymentDesk } from "../../core/payments.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type { TransferPolicy } from "../../core/transfer-policy.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
-import { newSecret, platformPorts, platformSockets, waitAtMost, withTimeout } from "../platform.ts";
+import { newSecret, platformPorts, platformSockets, waitAtMost } from "../platform.ts";
 import type {
   Batch,
   Caller,
   Idempotency,
   NewApiKey,
-  OperatorAct,
   PageRequest,
   ProviderFact,
-  Snapshot,
   StreamCaller,
   TransferReview,
   UnreadOrder,
 } from "../protocol.ts";
 import type { AccountRpc } from "../rpc.ts";
-import { journalQueue, marketStub } from "../stubs.ts";
+import { journalQueue } from "../stubs.ts";
 import { AccountLogic } from "./logic.ts";
+import { marketCalls } from "./market-calls.ts";
 import { type AccountRates, Meter } from "./meter.ts";
 import { OpenSockets, type ReadToken } from "./open-sockets.ts";
 import { ReadingShell } from "./reading-shell.ts";
@@ -44,6 +44,7 @@ export interface AccountOutside {
 export class AccountShell extends ReadingShell implements AccountRpc {
   readonly #logic: AccountLogic;
   protected readonly operated: AccountLogic["operations"];
+  protected readonly ending: AccountLogic;
   readonly #tickets: Tickets;
   readonly #sockets: OpenSockets;
   readonly #meter: Meter;
@@ -56,11 +57,7 @@ export class AccountShell extends ReadingShell implements AccountRpc {
       priceSeed: Number(env.PRICE_SEED),
       transferPolicy: () => settings().transfers,
       desk,
-      send: {
-        exchange: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).exchange(call))),
-        preview: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).preview(call))),
-        shake: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).shake(call))),
-      },
+      send: marketCalls(env),
       sockets: {
         publish: (events) => this.#sockets.publish(events),
         closeSession: (sessionId) => this.#sockets.closeSession(sessionId),
@@ -69,6 +66,7 @@ export class AccountShell extends ReadingShell implements AccountRpc {
       },
     });
     this.operated = this.#logic.operations;
+    this.ending = this.#logic;
     this.#sockets = new OpenSockets({ ...ports, ...platformSockets(ctx), readToken }, this.#logic);
     this.#tickets = new Tickets(ports);
     this.#meter = new Meter({
@@ -89,11 +87,13 @@ export class AccountShell extends ReadingShell implements AccountRpc {
   }
 
   async placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null) {
-    return this.#placed(caller, idempotency, () => this.#logic.place(caller, request, idempotency));
+    const place = () => this.#logic.place(caller, request, idempotency);
+    return this.#placed(caller, idempotency, place, request);
   }
 
   async placeGroup(caller: Caller, request: GroupRequest, idempotency: Idempotency | null) {
-    return this.#placed(caller, idempotency, () => this.#logic.place(caller, request, idempotency));
+    const place = () => this.#logic.place(caller, request, idempotency);
+    return this.#placed(caller, idempotency, place, request);
   }
 
   async refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null) {
@@ -109,8 +109,14 @@ export class AccountShell extends ReadingShell implements AccountRpc {
     });
   }
 
-  #placed(caller: Caller, idempotency: Idempotency | null, place: () => ReturnType<AccountLogic["place"]>) {
+  #placed(
+    caller: Caller,
+    idempotency: Idempotency | null,
+    place: () => ReturnType<AccountLogic["place"]>,
+    request?: OrderRequest | GroupRequest,
+  ) {
     return this.#meter.countedOnce(caller, async () => {
+      if (request !== undefined) await this.#logic.rules.before([request]);
       const placed = place();
       if ("result" in placed) return placed;
       await waitAtMost(placed.settled, SETTLE_WAIT_MS);
@@ -128,15 +134,23 @@ export class AccountShell extends ReadingShell implements AccountRpc {
   }
 
   async previewOrder(caller: Caller, request: OrderRequest) {
-    return this.#meter.counted(caller, () => this.#logic.preview(caller, request));
+    return this.#previewed(caller, request);
   }
 
   async previewGroup(caller: Caller, request: GroupRequest) {
-    return this.#meter.counted(caller, () => this.#logic.preview(caller, request));
+    return this.#previewed(caller, request);
+  }
+
+  #previewed(caller: Caller, request: OrderRequest | GroupRequest) {
+    return this.#meter.counted(caller, async () => {
+      await this.#logic.rules.refresh(symbolOf(request));
+      return this.#logic.preview(caller, request);
+    });
   }
 
   async replaceOrder(caller: Caller, orderId: string, wish: ReplaceWish) {
     return this.#meter.counted(caller, async () => {
+      await this.#logic.rules.beforeReplace(orderId, wish);
       const asked = this.#logic.replace(caller, orderId, wish);
       if (!asked.ok) return asked;
       await waitAtMost(asked.value.settled, SETTLE_WAIT_MS);
@@ -169,6 +183,10 @@ export class AccountShell extends ReadingShell implements AccountRpc {
     return this.#logic.transfers.decide(id, word);
   }
 
+  async choose(caller: Caller, settings: Settings) {
+    return this.#meter.counted(caller, () => this.#logic.settings.choose(settings));
+  }
+
   async streamTicket(caller: StreamCaller) {
     return this.#meter.counted(caller, () => this.#tickets.issue(this.#logic.keys.lasting(caller), newSecret()));
   }
@@ -189,29 +207,8 @@ export class AccountShell extends ReadingShell implements AccountRpc {
     return this.#meter.counted(caller, () => (this.#logic.revokeKey(id) ? ok(null) : refuse({ code: "not_found" })));
   }
 
-  async revokeAllKeys(): Promise<Result<null>> {
-    this.#logic.revokeKey(null);
-    return ok(null);
-  }
-
-  async revokeSession(sessionId: string, untilMs: number): Promise<Result<null>> {
-    return this.#logic.revokeSession(sessionId, untilMs);
-  }
-
-  async revokeAllBefore(fromMs: number): Promise<Result<null>> {
-    return this.#logic.revokeAllBefore(fromMs);
-  }
-
-  async setStatus(status: AccountStatus, reason: string): Promise<Result<null>> {
-    return this.#logic.operations.setStatus(status, reason);
-  }
-
   async report(call: ReportCall): Promise<ReportAnswer> {
     return this.#logic.report(call);
-  }
-
-  async restore(snapshot: Snapshot, act: OperatorAct): Promise<Result<null>> {
-    return this.#logic.operations.restore(snapshot, act);
   }
 
   override async alarm(): Promise<void> {

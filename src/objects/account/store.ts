@@ -24,8 +24,10 @@ import type { ObjectPorts, Sql } from "../ports.ts";
 import { migrate } from "../schema.ts";
 import { readBody, readEpoch } from "../stored.ts";
 import { loadGroups, writeGroup } from "./groups.ts";
+import { readSettings, writeSettings } from "./settings.ts";
 import { ACCOUNT_VERSIONS } from "./tables.ts";
 import { loadTransfers } from "./transfer-rows.ts";
+import { loadVolumes } from "./volumes.ts";
 
 /**
  * What is remembered of an act: what it made (`ref`), or what it was refused with, and the first answer where that is kept.
@@ -61,10 +63,10 @@ export class AccountStore {
     const head = this.#ledgerHead();
     state.ledgerHead = head.hash;
     state.ledgerSeq = head.seq;
-    state.status = this.meta("status") === "frozen" ? "frozen" : "active";
-    state.tokensValidFrom = Number(this.meta("tokens_valid_from") ?? "0");
+    readSettings(state, (key) => this.meta(key));
     state.balances = loadBalances(this.#sql);
     state.groups = loadGroups(this.#sql);
+    state.volumes = loadVolumes(this.#sql);
     for (const row of sql<{ symbol: string; body: string }>("SELECT symbol, body FROM positions")) {
       state.positions.set(row.symbol, readBody<Position>(row.body, `position ${row.symbol}`));
     }
@@ -134,11 +136,11 @@ export class AccountStore {
       for (const order of ordersOf(event)) orders.set(order.id, order);
       if ("group" in event && event.group !== undefined) groups.set(event.group.id, event.group);
       if ("command" in event && event.command !== null) peers.add(event.order.symbol);
-      if (event.kind === "report" || event.kind === "met") peers.add(event.symbol);
+      if (event.kind === "report" || event.kind === "met" || event.kind === "rules_learned") peers.add(event.symbol);
       if (event.kind === "restored") for (const symbol of state.peers.keys()) peers.add(symbol);
       if ("position" in event && event.position !== null) this.#position(event.position);
       if ("once" in event) for (const key of event.once) this.#once(key, event);
-      if (event.kind === "status_changed") this.setMeta("status", event.status);
+      writeSettings(event, (key, value) => this.setMeta(key, value));
       if (event.kind === "session_revoked") {
         this.#sql("DELETE FROM revoked_sessions WHERE until < ?", event.at);
         this.#sql(
@@ -147,7 +149,6 @@ export class AccountStore {
           event.until,
         );
       }
-      if (event.kind === "tokens_valid_from") this.setMeta("tokens_valid_from", String(event.from));
       if (event.kind === "restored") {
         this.setMeta("epoch", String(event.epoch));
         // Storage of an earlier day has keys in it that were revoked since.

@@ -5,6 +5,7 @@ import { PARKINGS_SCHEMA } from "../parking.ts";
 import { API_KEYS_SCHEMA } from "./api-keys.ts";
 import { ACCOUNT_GROUPS_SCHEMA } from "./groups.ts";
 import { TICKETS_SCHEMA } from "./tickets.ts";
+import { VOLUMES_SCHEMA } from "./volumes.ts";
 
 /** What stored objects have is never edited: a change is a version of its own. */
 const VERSION_1 = [
@@ -101,4 +102,5 @@ export const ACCOUNT_VERSIONS = [
   MOVES,
   ACCOUNT_GROUPS_SCHEMA,
   TRANSFERS,
+  VOLUMES_SCHEMA,
 ];

@@ -1,6 +1,7 @@
 // The market object's class: wires the logic to the platform and decides nothing.
 import type { Owed, ToldTo } from "../../core/exam.ts";
-import { findMarket } from "../../core/listings.ts";
+import { findMarket, type MarketStatus } from "../../core/listings.ts";
+import type { RulesChange } from "../../core/market/rules.ts";
 import type { Result } from "../../core/result.ts";
 import type {
   ExchangeAnswer,
@@ -10,6 +11,7 @@ import type {
   PreviewAnswer,
   PreviewCall,
 } from "../calls.ts";
+import type { MarketView } from "../governing.ts";
 import { platformPorts, withTimeout } from "../platform.ts";
 import type { BookView, OperatorAct, Snapshot } from "../protocol.ts";
 import type { MarketRpc } from "../rpc.ts";
@@ -62,6 +64,26 @@ export class MarketObject extends ObjectShell implements MarketRpc {
 
   async book(depth: number): Promise<BookView | null> {
     return this.#logic.looks.book(depth);
+  }
+
+  async rules(): Promise<MarketView | null> {
+    return this.#logic.governance.view();
+  }
+
+  async setStatus(status: MarketStatus, act: OperatorAct): Promise<Result<MarketView>> {
+    return this.#logic.governance.setStatus(status, act);
+  }
+
+  async changeRules(change: RulesChange, act: OperatorAct): Promise<Result<MarketView>> {
+    return this.#logic.governance.changeRules(change, act);
+  }
+
+  async kill(cancelOrders: boolean, act: OperatorAct): Promise<Result<MarketView>> {
+    return this.#logic.governance.kill(cancelOrders, act);
+  }
+
+  async release(act: OperatorAct): Promise<Result<MarketView>> {
+    return this.#logic.governance.release(act);
   }
 
   override async alarm(): Promise<void> {

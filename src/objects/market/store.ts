@@ -113,16 +113,16 @@ export class MarketStore {
     const [row] = this.#sql<JournalRow>(
       "SELECT seq, body FROM journal WHERE kind = 'requote' ORDER BY seq DESC LIMIT 1",
     );
-    const [since] = this.#sql<JournalRow>(
-      "SELECT seq, body FROM journal WHERE kind IN ('restored', 'opened') AND seq > ? ORDER BY seq DESC LIMIT 1",
+    const since = this.#sql<JournalRow>(
+      "SELECT seq, body FROM journal WHERE kind IN ('restored', 'opened', 'rules') AND seq > ? ORDER BY seq",
       row?.seq ?? 0,
-    );
+    ).map((one) => read<MarketEvent>(one));
     const event = row === undefined ? null : read<MarketEvent>(row);
-    const opened = since === undefined ? null : read<MarketEvent>(since);
     // A market restored from before its first quotes has been opened at a step all the same: it must not come twice.
-    for (const one of [event, opened]) if (one !== null && "step" in one) state.step = Math.max(state.step, one.step);
-    // A restore takes the house's quotes out of the book.
-    if (row === undefined || event?.kind !== "requote" || since !== undefined) return [];
+    for (const one of [event, ...since]) if (one !== null && "step" in one) state.step = Math.max(state.step, one.step);
+    // A restore takes the house's quotes out of the book, and so does every status in which nothing trades.
+    const withdrawn = since.some((one) => one.kind !== "rules" || one.rules.status !== "open");
+    if (row === undefined || event?.kind !== "requote" || withdrawn) return [];
     const taken = new Map<string, bigint>();
     for (const later of this.#sql<JournalRow>(
       "SELECT seq, body FROM journal WHERE seq > ? AND kind = 'report'",
