@@ -332,7 +332,7 @@ describe("an object stored by the version before", () => {
     expect(await marketOf("MSFT-USD").parked(FIRST_PAGE)).toMatchObject({ data: [] });
     expect(await parkedAtAccount(id)).toMatchObject([{ peer: "MSFT-USD", reason: "an old reason" }]);
     const versions = await sql(accountOf(id), "SELECT version FROM schema_version ORDER BY version");
-    expect(versions).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9].map((version) => ({ version })));
+    expect(versions).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map((version) => ({ version })));
     await accountOf(id).unpark("MSFT-USD", ACT);
     await place(id, atMarket("TSLA-USD", "buy"));
     await accountOf(id).cancelOrder(callerOf(id), (await orderBy(id, request)).id);
