@@ -1,6 +1,6 @@
 // Fees by tier: what thirty days of volume take off every market's fees, and that an order keeps those that it came in with.
 import { describe, expect, it } from "vitest";
-import { accountStateHash } from "../../src/core/account/state.ts";
+import { accountStateHash } from "../../src/core/account/state-hash.ts";
 import { countVolume, FEE_TIERS, feesAt, nextTierOf, tierOf, VOLUME_DAYS, volumeAt } from "../../src/core/fees.ts";
 import type { LedgerEntry } from "../../src/core/ledger.ts";
 import { MARKETS } from "../../src/core/listings.ts";

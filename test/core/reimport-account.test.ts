@@ -1,13 +1,8 @@
 // The rules of an account that was restored, or whose market was, one by one. What it gets back is in reimport.test.ts.
 import { describe, expect, it } from "vitest";
 import { meetMarket, owedToSuspense, reimport, repaySuspense } from "../../src/core/account/reimport.ts";
-import {
-  type AccountEvent,
-  accountPeer,
-  accountStateHash,
-  applyAccountEvent,
-  balanceOf,
-} from "../../src/core/account/state.ts";
+import { type AccountEvent, accountPeer, applyAccountEvent, balanceOf } from "../../src/core/account/state.ts";
+import { accountStateHash } from "../../src/core/account/state-hash.ts";
 import { accountBreaks } from "../../src/core/invariants.ts";
 import { STREAM_RESTART_GAP } from "../../src/core/limits.ts";
 import { marketStateHash } from "../../src/core/market/state.ts";

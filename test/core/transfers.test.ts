@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { ProviderFact } from "../../src/core/account/reviews.ts";
-import { type AccountState, accountStateHash, balanceOf, type Transfer } from "../../src/core/account/state.ts";
+import { type AccountState, balanceOf, type Transfer } from "../../src/core/account/state.ts";
+import { accountStateHash } from "../../src/core/account/state-hash.ts";
 import { applyTransfer, canFollow, type TransferStatus } from "../../src/core/account/transfer-events.ts";
 import { accountBreaks } from "../../src/core/invariants.ts";
 import { TRANSFERS_PENDING_MAX } from "../../src/core/limits.ts";

@@ -40,6 +40,8 @@ async function versionBefore(id: string): Promise<void> {
     "DROP TABLE groups",
     "DROP TRIGGER journal_transfers_kept",
     "DROP TABLE transfers",
+    "DROP TRIGGER journal_volumes",
+    "DROP TABLE volumes",
     "DELETE FROM schema_version WHERE version > 7",
   ])
     await sql(accountOf(id), statement);

@@ -3,11 +3,11 @@ import type { AccountThen } from "../../src/core/account/history.ts";
 import {
   type AccountEvent,
   type AccountState,
-  accountStateHash,
   applyAccountEvent,
   balanceOf,
   emptyAccount,
 } from "../../src/core/account/state.ts";
+import { accountStateHash } from "../../src/core/account/state-hash.ts";
 import { canonical, decode } from "../../src/core/codec.ts";
 import { isContainer, isExit } from "../../src/core/groups.ts";
 import { accountBreaks, crossBreaks, marketBreaks } from "../../src/core/invariants.ts";

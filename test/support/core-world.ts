@@ -14,12 +14,12 @@ import {
   type AccountEvent,
   type AccountState,
   accountPeer,
-  accountStateHash,
   applyAccountEvent,
   emptyAccount,
   type OnceKey,
   type Transfer,
 } from "../../src/core/account/state.ts";
+import { accountStateHash } from "../../src/core/account/state-hash.ts";
 import { transfer } from "../../src/core/account/transfers.ts";
 import { decode, encode } from "../../src/core/codec.ts";
 import { accountBreaks, crossBreaks, marketBreaks } from "../../src/core/invariants.ts";

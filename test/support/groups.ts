@@ -3,7 +3,7 @@ import type { OrderRequest } from "../../src/core/account/admission.ts";
 import type { GroupRequest } from "../../src/core/account/grouping.ts";
 import { isContainer, isExit } from "../../src/core/groups.ts";
 import type { MarketRules } from "../../src/core/listings.ts";
-import { type Order, SELF_TRADE_PREVENTIONS } from "../../src/core/order.ts";
+import { isOpen, type Order, SELF_TRADE_PREVENTIONS } from "../../src/core/order.ts";
 import type { Random } from "./random.ts";
 
 /** A group about the reference price: exits a few ticks away, now and then on the wrong side. */
@@ -61,9 +61,14 @@ export function randomGroup(
   };
 }
 
+/** Whether an exit that waited for its trigger has had it: from then on it is a limit order that may rest. */
+function isTriggered({ trigger, status }: Order): boolean {
+  return trigger !== undefined && status !== "held";
+}
+
 /**
  * What is wrong with groups, by what their orders came to: exits have got out of no more than the entry got into, or than an
- * oco was for, and none is open when another has ended and nothing is under way.
+ * oco was for, and none is open when another has ended and nothing is under way, unless it has been triggered and rests.
  */
 export function groupWrongs(orders: Iterable<Order>, settled: boolean): string[] {
   const groups = new Map<string, Order[]>();
@@ -79,8 +84,9 @@ export function groupWrongs(orders: Iterable<Order>, settled: boolean): string[]
     if (out > most) wrongs.push(`exits of ${id} have filled ${out}, there was ${most}`);
     if (parent !== undefined && isContainer(parent) && settled && parent.filledQty !== out)
       wrongs.push(`the parent ${id} says ${parent.filledQty} of ${out}`);
-    const open = exits.filter((exit) => !["filled", "canceled", "expired", "rejected"].includes(exit.status));
-    if (settled && open.length > 0 && open.length < exits.length) wrongs.push(`an exit of ${id} is left alone`);
+    const open = exits.filter((exit) => isOpen(exit.status));
+    const alone = open.length > 0 && open.length < exits.length;
+    if (settled && alone && !open.every(isTriggered)) wrongs.push(`an exit of ${id} is left alone`);
   }
   return wrongs;
 }

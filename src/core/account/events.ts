@@ -65,8 +65,9 @@ export interface ReportApplied extends EventHead {
   position: Position | null;
   command: Command | null;
   rules: MarketRules | null;
-  /** As the market has told it. */
+  /** As the market has told it, and why: null, and left out by the version before, where its owner has asked for it. */
   replaced?: Replaced;
+  replacedFor?: string | null;
   /** The order's group, as it is after it; over once it has no exit. */
   group?: Group;
 }

@@ -229,9 +229,11 @@ function submitAgain(turn: AccountTurn, order: Order, unheard: readonly Order[])
 const REFUSED: ReadonlySet<Report["execType"]> = new Set(["rejected", "replace_rejected"]);
 
 /** A report as this account tells it to a market that has forgotten it. */
-export function toldOf(account: string, { rseq, execType, at, order, fill, rules, replaced }: ReportApplied): Told {
+export function toldOf(account: string, applied: ReportApplied): Told {
+  const { rseq, execType, at, order, fill, rules, replaced, replacedFor } = applied;
   const report: Report = {
-    ...{ rseq, execType, rules, orderId: order.id, reason: order.reason, at: fill?.at ?? at },
+    // A group whose exits were prevented from trading has less to get out of than one whose owner wanted less.
+    ...{ rseq, execType, rules, orderId: order.id, reason: replacedFor ?? order.reason, at: fill?.at ?? at },
     fill: fill === null ? null : executionOf(fill, order.status === "filled"),
     ...(replaced === undefined ? {} : { replaced }),
     ...(REFUSED.has(execType) && order.broken !== undefined ? { broken: order.broken } : {}),

@@ -1,12 +1,12 @@
 // The groups of a market: what there is to get out of in each, and which of its orders are open. Kept by the reports alone.
 import type { BookOrder } from "../book.ts";
-import { exitCost, isExit } from "../groups.ts";
+import { exitCost, type GroupEnd, isExit } from "../groups.ts";
 import { invariant } from "../result.ts";
 import type { ReportEvent } from "./events.ts";
 
 /**
  * A group as its market keeps it, until none of its exits is open. `open` in base units: filled by the entry and by no exit
- * yet, of an oco what is left of its quantity. `ended`: an exit has; `traded`: an exit has, or has been triggered.
+ * yet, of an oco what is left of its quantity. `ended`: an exit has by itself; `traded`: an exit has, or has been triggered.
  */
 export interface MarketGroup {
   id: string;
@@ -47,7 +47,7 @@ export class Groups {
       if (qty > 0n || report.execType === "triggered") group.traded = true;
     } else group.open += qty;
     invariant(group.open >= 0n, `exits of ${id} have got out of more than there is`);
-    if (report.fill?.done === true || CLOSES.has(report.execType)) this.#leave(group, order);
+    if (report.fill?.done === true || CLOSES.has(report.execType)) this.#leave(group, order, report.reason);
   }
 
   #join(id: string, account: string, order: BookOrder): void {
@@ -59,14 +59,18 @@ export class Groups {
     if (order.group?.kind === "oco") group.open = order.leaves ?? 0n;
   }
 
-  #leave(group: MarketGroup, order: BookOrder): void {
+  #leave(group: MarketGroup, order: BookOrder, reason: string | null): void {
     if (isExit(order)) {
       group.exits = group.exits.filter((exit) => exit !== order.id);
-      group.ended = true;
+      // One that has gone because the other was triggered must not take that one with it: it may rest now.
+      if (reason !== ENDED_BY_OTHER) group.ended = true;
     } else group.entry = null;
     if (group.exits.length === 0 && (group.ended || group.entry === null)) this.all.delete(group.id);
   }
 }
+
+/** Why the other exit has ended an exit. */
+const ENDED_BY_OTHER: GroupEnd = "oco";
 
 const CLOSES: ReadonlySet<string> = new Set(["canceled", "expired"]);
 
