@@ -335,7 +335,7 @@ describe("an object stored by the version before", () => {
     expect(await marketOf("MSFT-USD").parked(FIRST_PAGE)).toMatchObject({ data: [] });
     expect(await parkedAtAccount(id)).toMatchObject([{ peer: "MSFT-USD", reason: "an old reason" }]);
     const versions = await sql(accountOf(id), "SELECT version FROM schema_version ORDER BY version");
-    expect(versions).toEqual(ACCOUNT_VERSIONS.map((_, at) => (version: at + 1 )));
+    expect(versions).toEqual(ACCOUNT_VERSIONS.map((_, at) => ({ version: at + 1 })));
     await accountOf(id).unpark("MSFT-USD", ACT);
     await place(id, atMarket("TSLA-USD", "buy"));
     await accountOf(id).cancelOrder(callerOf(id), (await orderBy(id, request)).id);
