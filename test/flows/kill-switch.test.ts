@@ -158,6 +158,35 @@ describe("an account", () => {
   });
 });
 
+describe("groups", () => {
+  it.each(["account", "market"])("end with their %s: parents and exits, and nothing is held for them", async (what) => {
+    const eve = await trader({ usd: "10000" });
+    await eve.deposit("1", "ETH");
+    const [low, near, high] = await Promise.all([-600, -500, 500].map((bps) => priceAt("ETH-USD", bps)));
+    const plain = { symbol: "ETH-USD", type: "limit", qty: "0.1", stop_loss: { stop_price: low } };
+    const profit = { take_profit: { limit_price: high } };
+    const bracket = { ...plain, ...profit, side: "buy" as const, limit_price: near, order_class: "bracket" };
+    for (const wish of [bracket, { ...plain, ...profit, side: "sell" as const, order_class: "oco" }])
+      expect((await eve.place(wish)).status).toBe(201);
+    expect((await eve.balance("ETH")).held).toBe("0.1");
+    const scope =
+      what === "account"
+        ? { scope: what, account_id: eve.accountId }
+        : { scope: what, symbol: "ETH-USD", cancel_orders: true };
+    expect((await pull(scope)).status).toBe(200);
+    await vi.waitFor(
+      async () => {
+        const orders = (await eve.get<WirePage<WireOrder>>("/v1/orders?limit=200")).body.data;
+        expect(orders.map(({ status }) => status)).toEqual(Array.from({ length: 6 }, () => "canceled"));
+        const held = await Promise.all(["USD", "ETH"].map(async (asset) => (await eve.balance(asset)).held));
+        expect(held).toEqual(["0", "0"]);
+      },
+      { timeout: 5_000 },
+    );
+    expect((await pull({ ...scope, cancel_orders: undefined }, "/release")).status).toBe(200);
+  });
+});
+
 describe("the switch", () => {
   it.each<[string, object, string, string]>([
     ["no scope", {}, "/scope", "required"],
