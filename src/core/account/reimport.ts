@@ -68,7 +68,7 @@ function recreate(
   symbol: string,
   book: BookOrder,
   origin: Origin | null,
-  { isUsed }: KnownOrders,
+  stored: KnownOrders,
 ): void {
   const rules = rulesOf(turn.state, symbol);
   const { parent, ...known } = origin ?? {};
@@ -99,7 +99,7 @@ function recreate(
     seq: turn.state.seq + 1,
   };
   order.hold = holdOf(order, rules.baseScale) === 0n ? 0n : book.budget;
-  recreateContainer(turn, order, isUsed);
+  recreateContainer(turn, order, stored);
   const group = groupWith(turn, order);
   const more = group === null ? 0n : group.hold - (turn.state.groups.get(group.id)?.hold ?? 0n);
   const holds = new Map([[assetsOf(rules, side).held, order.hold]]);
@@ -112,7 +112,7 @@ function recreate(
     if (short > 0n) moveSuspense(turn, asset, short);
   }
   order.seq = turn.state.seq + 1;
-  const once = onceOf(order, isUsed);
+  const once = onceOf(order, stored.isUsed);
   const entry = entryFor(
     turn,
     "hold",
@@ -149,14 +149,15 @@ function groupWith({ state }: AccountTurn, order: Order): Group | null {
 }
 
 /** The parent of an oco is known to no market: its first leg brings it back. */
-function recreateContainer(turn: AccountTurn, leg: Order, isUsed: KnownOrders["isUsed"]): void {
+function recreateContainer(turn: AccountTurn, leg: Order, stored: KnownOrders): void {
   const { key, legs = [], id = "" } = leg.group ?? {};
-  if (key === undefined || turn.state.orders.has(id) || legs.some((one) => turn.state.orders.has(one))) return;
+  // The other leg may have brought it back just now, and both may have been rejected since.
+  if (key === undefined || !isUnknown(turn, id, stored) || legs.some((one) => turn.state.orders.has(one))) return;
   const { trigger: _, ...terms } = leg;
   const group = { id, kind: "oco" as const, role: "container" as const, legs };
   const none = { hold: 0n, credit: 0n, limitPrice: null, type: "limit" as const, seq: turn.state.seq + 1 };
   const order: Order = { ...terms, ...key, ...none, id, group };
-  emit(turn, { kind: "reimported", order, entry: null, once: onceOf(order, isUsed) });
+  emit(turn, { kind: "reimported", order, entry: null, once: onceOf(order, stored.isUsed) });
 }
 
 /** What an order's other terms hold more was taken from what was available then. */
