@@ -5,14 +5,7 @@ import type { MarketRules } from "../listings.ts";
 import type { Command } from "../messages.ts";
 import { type Order, type OrderTerms, type Side, type Trail, type Trigger, trailFrom } from "../order.ts";
 import { ok, type Refusal, type Result, refuse } from "../result.ts";
-import {
-  type Admitted,
-  admit,
-  creditRefusal,
-  crowdedness,
-  type OrderRequest,
-  stakeOf,
-} from "./admission.ts";
+import { type Admitted, admit, creditRefusal, crowdedness, type OrderRequest, stakeOf } from "./admission.ts";
 import {
   type AccountTurn,
   dated,
