@@ -58,6 +58,11 @@ export function tooLate(rule: "expires_at" | "not_after", limit: number, value: 
   return refusal("submitted_too_late", rule, new Date(limit).toISOString(), new Date(value).toISOString());
 }
 
+/** Exits that are not on either side of their entry and of each other: `price` should be below `bound`. */
+export function exitsMisplaced(rules: Scales, bound: bigint, price: bigint): RuleRefusal {
+  return refusal("exits_misplaced", "exits", priceText(rules, bound), priceText(rules, price));
+}
+
 /** A post-only order whose limit meets the best price of the other side. */
 export function wouldCross(rules: Scales, best: bigint | null, limit: bigint): RuleRefusal {
   return refusal("post_only_would_cross", "post_only", priceText(rules, best ?? limit), priceText(rules, limit));

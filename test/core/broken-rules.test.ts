@@ -181,3 +181,24 @@ describe("rules that an account has not heard of", () => {
     });
   });
 });
+
+describe("a group's refusal", () => {
+  const lead = { ...PLAIN_ORDER, qty: sol("1"), limitPrice: usd("179") };
+  const wish = { kind: "bracket" as const, lead, takeProfit: { limitPrice: usd("181") } };
+  const loss = (price: string) => ({ price: usd(price), trail: null, limitPrice: null });
+
+  it.each<[string, string, Partial<MarketRules>, [rule: string, limit: string, value: string]]>([
+    ["exits_misplaced", "180", {}, ["exits", "179", "180"]],
+    ["off_tick", "170.005", {}, ["tick_size", "0.01", "170.005"]],
+    ["too_many_open_orders", "170", { maxOpenOrders: 2 }, ["max_open_orders", "2", "0"]],
+    ["market_post_only", "170", { status: "post_only" }, ["status", "open", "post_only"]],
+  ])("%s names its rule", (code, price, rules, [rule, limit, value]) => {
+    const made = world(rules);
+    const refused = made.placeGroup("ann", { ...wish, stopLoss: loss(price) });
+    expect(refused).toEqual({ ok: false, refusal: { code, broken: { rule, limit, value } } });
+    const asked = made.atAccount("ann", (turn) =>
+      breaksRule(turn, { ...wish, clientOrderId: null, stopLoss: loss(price) }),
+    );
+    expect(asked).toBe(true);
+  });
+});

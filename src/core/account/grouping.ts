@@ -3,17 +3,9 @@ import { type Group, type GroupKind, isContainer } from "../groups.ts";
 import { formatUnits, type Movement } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
 import type { Command } from "../messages.ts";
-import { bandOf, type Order, type OrderTerms, type Side, type Trail, type Trigger, trailFrom } from "../order.ts";
+import { type Order, type OrderTerms, type Side, type Trail, type Trigger, trailFrom } from "../order.ts";
 import { ok, type Refusal, type Result, refuse } from "../result.ts";
-import {
-  type Admitted,
-  admit,
-  brokenRule,
-  creditRefusal,
-  crowdedness,
-  type OrderRequest,
-  stakeOf,
-} from "./admission.ts";
+import { type Admitted, admit, creditRefusal, crowdedness, type OrderRequest, stakeOf } from "./admission.ts";
 import {
   type AccountTurn,
   dated,
@@ -25,6 +17,7 @@ import {
   refuseOnce,
   turnTime,
 } from "./decide.ts";
+import { brokenExitRule, capOf, misplacement } from "./exit-rules.ts";
 import { groupNeed } from "./groups.ts";
 import { accountPeer, assetsOf, balanceOf, type OnceKey, rulesOf } from "./state.ts";
 import { submissionOf } from "./submissions.ts";
@@ -181,18 +174,6 @@ function triggerOf(
   return { when, price: price ?? trailFrom(when, trail ?? { amount: 0n }, from, rules.tickSize), trail };
 }
 
-/** The price at which an exit that buys without a limit is held: the edge of the band around its trigger. */
-export function capOf(
-  side: Side,
-  limitPrice: bigint | null,
-  { price }: Pick<Trigger, "price">,
-  reference: bigint,
-  rules: MarketRules,
-): bigint | null {
-  if (side === "sell" || limitPrice !== null) return null;
-  return bandOf(price > reference ? price : reference, rules.priceBandBps, rules.tickSize).high;
-}
-
 function exitsRefusal(
   turn: AccountTurn,
   { kind, lead }: GroupRequest,
@@ -213,32 +194,11 @@ function exitsRefusal(
   const [profit, loss] = (["take_profit", "stop_loss"] as const).map(
     (role) => exits.find((one) => one.role === role)?.terms,
   );
-  if (areMisplaced(exitSide(kind, lead.side), profit?.limitPrice ?? null, price, loss?.trigger?.price ?? null))
-    return { code: "exits_misplaced" };
+  const ladder = [profit?.limitPrice ?? null, price, loss?.trigger?.price ?? null] as const;
+  const misplaced = misplacement(rules, exitSide(kind, lead.side), ladder);
+  if (misplaced !== null) return misplaced;
   const credit = exits.reduce((sum, exit) => sum + exit.credit, 0n);
   return creditRefusal(turn.state, assetsOf(rules, exitSide(kind, lead.side)).credited, credit);
-}
-
-/**
- * The first rule that an exit breaks: its prices are on tick, and a limit inside the band. How much it is for and worth is not
- * its own: it goes by its entry's fills.
- */
-export function brokenExitRule(
-  exit: OrderTerms,
-  rules: MarketRules,
-  reference: bigint,
-  now: number,
-  kept: bigint | null = null,
-): Refusal | null {
-  const lot = { ...exit, qty: rules.lotSize, notional: null, expiresAt: null };
-  return brokenRule(lot, { ...rules, minNotional: 0n }, reference, now, kept);
-}
-
-/** Whether prices are not in their order: of exits that sell, profit above entry above loss; the other way for those that buy. */
-export function areMisplaced(side: Side, profit: bigint | null, entry: bigint | null, loss: bigint | null): boolean {
-  const prices = [profit, entry, loss].filter((price) => price !== null);
-  if (side === "buy") prices.reverse();
-  return prices.some((price, index) => index > 0 && price >= (prices[index - 1] ?? price));
 }
 
 /** The group's orders, the parent first; numbers follow each other, so that a list shows each once. */

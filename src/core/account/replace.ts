@@ -16,7 +16,7 @@ import {
 } from "../result.ts";
 import { brokenRule, creditRefusal, stakeOf } from "./admission.ts";
 import { type AccountTurn, emit, entryFor, moveHold, referenceFor, turnTime } from "./decide.ts";
-import { areMisplaced, brokenExitRule, capOf } from "./grouping.ts";
+import { brokenExitRule, capOf, misplacement } from "./exit-rules.ts";
 import { groupChange, groupMoves, groupTold } from "./groups.ts";
 import { holdOf } from "./holds.ts";
 import { type AccountState, accountPeer, assetsOf, balanceOf, type ReportApplied, rulesOf } from "./state.ts";
@@ -49,7 +49,8 @@ export function requestReplace(turn: AccountTurn, order: Order, wish: ReplaceWis
   const rules = rulesOf(turn.state, order.symbol);
   const reference = referenceFor(turn, rules);
   const to = termsAfter(order, wish, rules, reference);
-  if (isExit(order) && crossesOther(turn.state, order, to)) return refuse({ code: "exits_misplaced" });
+  const misplaced = isExit(order) ? misplacedBy(turn.state, order, to, rules) : null;
+  if (misplaced !== null) return refuse(misplaced);
   const replacing = replacementOf(order, to, rules, reference);
   const short = fundsRefusal(turn, order, replacing, rules);
   return short === null ? ok(askFor(turn, order, replacing, rules)) : refuse(short);
@@ -60,14 +61,14 @@ function isQtyFixed({ groups }: AccountState, order: Order): boolean {
   return isExit(order) || groups.get(order.group?.id ?? "")?.side === "buy";
 }
 
-/** Whether an exit's other terms would be on the wrong side of the other exit's. */
-function crossesOther({ orders, groups }: AccountState, order: Order, to: OrderTerms): boolean {
+/** Refuses an exit's other terms where they would be on the wrong side of the other exit's. */
+function misplacedBy({ orders, groups }: AccountState, order: Order, to: OrderTerms, rules: MarketRules) {
   const exits = groups.get(order.group?.id ?? "")?.exits ?? [];
   const terms = exits.map((id) => (id === order.id ? { ...to, group: order.group } : orders.get(id)));
   const [profit, loss] = (["take_profit", "stop_loss"] as const).map((role) =>
     terms.find((one) => one?.group?.role === role),
   );
-  return areMisplaced(order.side, profit?.limitPrice ?? null, null, loss?.trigger?.price ?? null);
+  return misplacement(rules, order.side, [profit?.limitPrice ?? null, null, loss?.trigger?.price ?? null]);
 }
 
 /** The first rule of its market that an order would break under other terms; null when none. */
