@@ -43,6 +43,20 @@ function passToFall(ticks: number): void {
   pass(from * STEP_MS);
 }
 
+/** Goes on to a moment from which the price rises by so many ticks before it falls by as many: a trail has something to follow. */
+function passToRise(ticks: number): void {
+  const far = BigInt(ticks) * RULES.tickSize;
+  const rises = (from: number) => {
+    for (let after = from + 1; ; after += 1) {
+      const moved = referenceIn(after) - referenceIn(from);
+      if (moved >= far || moved <= -far) return moved > 0n;
+    }
+  };
+  let from = 0;
+  while (!rises(from)) from += 30;
+  pass(from * STEP_MS);
+}
+
 /** In how many seconds the price is first at or below this one. */
 function secondsUntilBelow(price: bigint): number {
   for (let seconds = 1; seconds < 100_000; seconds += 1) if (referenceIn(seconds) <= price) return seconds;
@@ -181,6 +195,7 @@ describe("a trailing_stop", () => {
   it.each([{ trail_percent: "0.25" }, { trail_amount: "0.5" }])(
     "of %o follows the price and says where it was triggered",
     async (trail) => {
+      passToRise(12);
       const ada = await holder();
       const placed = await ada.place(wish({ type: "trailing_stop", ...trail }));
       expect(placed.body).toMatchObject({ status: "held", ...trail });
