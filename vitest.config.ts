@@ -53,6 +53,8 @@ export default defineConfig({
           name: "core",
           environment: "node",
           include: ["test/{core,adapters}/**/*.test.ts", "test/tidy.test.ts"],
+          // Some of the random ones take seconds on a quiet machine, and three times that beside the other projects.
+          testTimeout: 60_000,
         },
       },
       { test: { name: "sim", environment: "node", include: ["test/sim/**/*.test.ts"], testTimeout: 600_000 } },
