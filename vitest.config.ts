@@ -5,6 +5,7 @@ import { startProvider } from "./scripts/oauth-provider.ts";
 import { OAUTH_CLIENT, PEOPLE, REDIRECT_URIS } from "./test/support/oauth.ts";
 import { TEST_SECRETS } from "./test/support/secrets.ts";
 import { importsOf, readSources } from "./test/support/source.ts";
+import { STRIPE_KEY, STRIPE_WEBHOOK_SECRET, startStripe } from "./test/support/stripe.ts";
 
 // A fresh clone has no .dev.vars yet, and wrangler warns of every secret it finds nowhere.
 Object.assign(process.env, TEST_SECRETS);
@@ -29,6 +30,13 @@ async function oauthVars() {
     OAUTH_GITHUB_URL: `${url}/github`,
     OAUTH_GITHUB_API_URL: `${url}/github/api`,
   };
+}
+
+/** Who moves money outside in the tests that are about that; in all others it is paper. */
+let payments: ReturnType<typeof startStripe> | undefined;
+async function paymentVars() {
+  payments ??= startStripe();
+  return { STRIPE_API_URL: (await payments).url, STRIPE_SECRET_KEY: STRIPE_KEY, STRIPE_WEBHOOK_SECRET };
 }
 
 // Four projects, from fast to slow: the pure core, the simulator, everything that needs the real runtime, and the built
@@ -59,7 +67,10 @@ export default defineConfig({
               bindings: {
                 ...TEST_SECRETS,
                 ...(await oauthVars()),
+                ...(await paymentVars()),
                 LOG_LEVEL: "error",
+                // Far above what a test moves that is about something else.
+                TRANSFER_LIMITS: JSON.stringify({ withdrawals_per_day: "5000000", review_over: "1000000" }),
                 ALLOWED_ORIGINS: "https://app.example.com,http://localhost:5173",
                 D1_MIGRATIONS: await readD1Migrations("./migrations"),
               },

@@ -29,11 +29,21 @@ const GOALS = {
   tokenMicroseconds: 200,
 };
 
+/** The kinds of requests, and in which status each leaves its order, where that is not `new`. */
+const NAMES = {
+  resting: "POST /v1/orders resting",
+  filling: "POST /v1/orders filling",
+  cancel: "DELETE /v1/orders/{id}",
+  replace: "PATCH /v1/orders/{id}",
+  batch: `POST /v1/orders/batch of ${BATCH_ORDERS}`,
+};
+const STATUSES = { filling: "filled", cancel: "canceled" };
+
 const { values: options } = parseArgs({
   options: {
     storage: { type: "string", default: "tmpfs,disk" },
     seconds: { type: "string", default: "5" },
-    only: { type: "string", default: "resting,filling,batch" },
+    only: { type: "string", default: "resting,filling,cancel,replace,batch" },
     accounts: { type: "string", default: "1,32" },
     profile: { type: "boolean", default: false },
     "no-read-model": { type: "boolean", default: false },
@@ -88,11 +98,11 @@ async function measureAll(server, storage) {
   for (const accounts of options.accounts.split(",").map(Number)) {
     for (const kind of options.only.split(",")) {
       const { row } = await measure(server, {
-        name: kind === "batch" ? `POST /v1/orders/batch of ${BATCH_ORDERS}` : `POST /v1/orders ${kind}`,
+        name: NAMES[kind],
         kind,
         accounts,
         next: () => orders(server.port, config, kind, accounts),
-        expected: kind === "filling" ? '"status":"filled"' : '"status":"new"',
+        expected: `"status":"${STATUSES[kind] ?? "new"}"`,
       });
       rows.push(row);
     }
@@ -115,6 +125,7 @@ async function measureAll(server, storage) {
 async function measure(server, { name, kind, accounts, next, expected }) {
   const { port } = server;
   const load = await next();
+  await untilIdle(server);
   await closedLoop({ port, connections: CONNECTIONS, seconds: WARM_UP_SECONDS, next: load, expected });
   await untilIdle(server);
   const before = server.cpuMs();
@@ -123,7 +134,9 @@ async function measure(server, { name, kind, accounts, next, expected }) {
   );
   const behindMs = await untilIdle(server);
   const cpu = ((server.cpuMs() - before) * 1_000) / closed.count;
-  const open = await openLoop({ port, rate: closed.rate / 2, seconds, next: await next(), expected });
+  const other = await next();
+  await untilIdle(server);
+  const open = await openLoop({ port, rate: closed.rate / 2, seconds, next: other, expected });
   await untilIdle(server);
   for (const { unexpected } of [closed, open]) {
     for (const [what, count] of unexpected) {
@@ -186,7 +199,7 @@ function print(storage, rows, noOp, noOpCpu) {
   if (storage !== "tmpfs") return;
   for (const { kind, accounts, rate, open } of rows) {
     if (kind === "batch") printBatch(rows, accounts, rate * BATCH_ORDERS);
-    if (kind === undefined || kind === "batch" || accounts !== 1) continue;
+    if (GOALS[kind] === undefined || accounts !== 1) continue;
     const goal = GOALS[kind].ratio;
     const met = rate / noOp >= goal && open.p50 < GOALS.p50Ms && open.p99 < GOALS.p99Ms;
     console.log(

@@ -1,11 +1,11 @@
 // Writes src/http/error-texts.json, what the pages behind a problem's `type` say, from the tables of docs/errors.md; with
 // --check it only says whether the file is up to date. Either way the tables must have every code, with its status.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { generate } from "./generated.mjs";
 import { ROOT, usePinnedNode } from "./pinned-node.mjs";
 
-const FILE = join(ROOT, "src", "http", "error-texts.json");
 const ROW = /^\| `(?<code>\w+)` \| (?<status>\d{3}) \| (?<when>.+) \| (?<todo>.+) \|$/;
 
 await usePinnedNode();
@@ -23,13 +23,8 @@ if (listed.join() !== known.sort().join()) {
 }
 
 const texts = Object.fromEntries(rows.map(({ code, when, todo }) => [code, { when, todo }]));
-const text = `${JSON.stringify(texts, null, 2)}\n`;
-if (!process.argv.includes("--check")) {
-  writeFileSync(FILE, text);
-  console.log(`Wrote src/http/error-texts.json: ${rows.length} codes.`);
-} else if (text !== readFileSync(FILE, "utf8")) {
-  console.error(
-    "src/http/error-texts.json is not what docs/errors.md says. Run `npm run errors` and commit the result.",
-  );
-  process.exit(1);
-}
+generate("src/http/error-texts.json", `${JSON.stringify(texts, null, 2)}\n`, {
+  has: `${rows.length} codes`,
+  source: "docs/errors.md says",
+  script: "errors",
+});

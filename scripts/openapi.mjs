@@ -1,32 +1,18 @@
 // Writes docs/openapi.json from the routes themselves; with --check it only says whether the file is up to date.
 
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { ROOT, usePinnedNode } from "./pinned-node.mjs";
-
-const FILE = join(ROOT, "docs", "openapi.json");
+import { generate } from "./generated.mjs";
+import { usePinnedNode } from "./pinned-node.mjs";
 
 await usePinnedNode();
 const { createApp, openApiDocument } = await import("../src/app.ts");
 const document = openApiDocument(createApp());
 const text = `${JSON.stringify(ordered(document), null, 2)}\n`;
 
-if (!process.argv.includes("--check")) {
-  mkdirSync(dirname(FILE), { recursive: true });
-  writeFileSync(FILE, text);
-  console.log(`Wrote docs/openapi.json: ${Object.keys(document.paths).length} paths.`);
-} else if (text !== current()) {
-  console.error("docs/openapi.json is not what the routes say. Run `npm run openapi` and commit the result.");
-  process.exit(1);
-}
-
-function current() {
-  try {
-    return readFileSync(FILE, "utf8");
-  } catch {
-    return null;
-  }
-}
+generate("docs/openapi.json", text, {
+  has: `${Object.keys(document.paths).length} paths`,
+  source: "the routes say",
+  script: "openapi",
+});
 
 /** The document with paths and schemas by name: the order in which routers are mounted leaves no trace in a diff. */
 function ordered({ paths, components, ...head }) {

@@ -1,34 +1,20 @@
 // Writes docs/permissions.md from the table of permissions and the routes themselves; with --check it only says whether the
 // file is up to date.
 
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { ROOT, usePinnedNode } from "./pinned-node.mjs";
-
-const FILE = join(ROOT, "docs", "permissions.md");
+import { generate } from "./generated.mjs";
+import { usePinnedNode } from "./pinned-node.mjs";
 
 await usePinnedNode();
 const { createApp } = await import("../src/app.ts");
 const { PERMISSIONS, ROLES } = await import("../src/core/permissions.ts");
 const { declaredRoutes } = await import("../src/http/declared.ts");
 const routes = declaredRoutes(createApp());
-const text = page();
 
-if (!process.argv.includes("--check")) {
-  writeFileSync(FILE, text);
-  console.log(`Wrote docs/permissions.md: ${Object.keys(PERMISSIONS).length} permissions, ${routes.length} routes.`);
-} else if (text !== current()) {
-  console.error("docs/permissions.md is not what the table says. Run `npm run permissions` and commit the result.");
-  process.exit(1);
-}
-
-function current() {
-  try {
-    return readFileSync(FILE, "utf8");
-  } catch {
-    return null;
-  }
-}
+generate("docs/permissions.md", page(), {
+  has: `${Object.keys(PERMISSIONS).length} permissions, ${routes.length} routes`,
+  source: "the table says",
+  script: "permissions",
+});
 
 function page() {
   const permissions = Object.entries(PERMISSIONS).map(([name, { roles, scope, says }]) => {

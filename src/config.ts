@@ -2,7 +2,9 @@
 // so that a bad deployment fails at its first health check and not at its first login.
 
 import { z } from "zod";
+import { unitsOf } from "./core/decimal.ts";
 import { POLICY_NAMES, type Rates, ratesOf } from "./core/policies.ts";
+import { type TransferPolicy, transferPolicyOf } from "./core/transfer-policy.ts";
 import { mayCall } from "./core/urls.ts";
 import type { Level } from "./log.ts";
 
@@ -38,6 +40,24 @@ const changedRates = json.pipe(
       .strictObject({ units: z.int().min(1).max(1_000_000_000), seconds: z.int().min(1).max(86_400) })
       .transform(({ units, seconds }) => ({ units, windowMs: seconds * 1_000 })),
   ),
+);
+
+const usdLimit = z
+  .string()
+  .regex(/^(0|[1-9]\d{0,9})$/, 'must be whole USD in a string, such as "20000"')
+  .transform((text) => unitsOf(text, 6))
+  .nullable()
+  .optional();
+
+/** In whole USD, figures in place of the environment's own; null takes a limit away. */
+const changedLimits = json.pipe(
+  z
+    .strictObject({ deposits_per_day: usdLimit, withdrawals_per_day: usdLimit, review_over: usdLimit })
+    .transform((given) => ({
+      ...(given.deposits_per_day === undefined ? {} : { deposit: given.deposits_per_day }),
+      ...(given.withdrawals_per_day === undefined ? {} : { withdrawal: given.withdrawals_per_day }),
+      ...(given.review_over === undefined ? {} : { reviewOver: given.review_over }),
+    })),
 );
 
 /** Origins, with commas between them: exactly what a browser sends. Plain http only for this machine. */
@@ -98,7 +118,12 @@ const schema = z.object({
   OAUTH_GITHUB_CLIENT_SECRET: optionalText,
   OAUTH_GITHUB_URL: url.default("https://github.com"),
   OAUTH_GITHUB_API_URL: url.default("https://api.github.com"),
+  PAYMENT_PROVIDER: z.enum(["paper", "stripe"]).default("paper"),
+  STRIPE_API_URL: url.default("https://api.stripe.com"),
+  STRIPE_SECRET_KEY: optionalText,
+  STRIPE_WEBHOOK_SECRET: optionalText,
   RATE_LIMITS: changedRates.default({}),
+  TRANSFER_LIMITS: changedLimits.default({}),
   ALLOWED_ORIGINS: origins.default([]),
   LOG_LEVEL: z.enum(["info", "warn", "error"]).default("info"),
 });
@@ -115,7 +140,10 @@ const environment = schema.superRefine((vars, context) => {
     if (vars[`${name}_CLIENT_ID`] === undefined) continue;
     if (vars[`${name}_CLIENT_SECRET`] === undefined) wrong(`${name}_CLIENT_SECRET`, "is needed beside the client id");
   }
-  for (const name of ["OAUTH_GOOGLE_ISSUER", "OAUTH_GITHUB_URL", "OAUTH_GITHUB_API_URL"] as const) {
+  for (const name of ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"] as const) {
+    if (vars.PAYMENT_PROVIDER === "stripe" && vars[name] === undefined) wrong(name, "is needed by stripe");
+  }
+  for (const name of ["STRIPE_API_URL", "OAUTH_GOOGLE_ISSUER", "OAUTH_GITHUB_URL", "OAUTH_GITHUB_API_URL"] as const) {
     if (mayCall(new URL(vars[name]), vars.ENVIRONMENT === "local")) continue;
     wrong(name, "must be https, of a host with a name");
   }
@@ -130,6 +158,11 @@ export type SigningJwk = z.output<typeof privateJwk>;
 export type MailConfig =
   | { provider: "mailbox" }
   | { provider: "resend"; from: string; endpoint: string; apiKey: string };
+
+/** Who moves fiat outside: nobody, it is paper and settles at once, or a provider. */
+export type PaymentConfig =
+  | { provider: "paper" }
+  | { provider: "stripe"; apiUrl: string; secretKey: string; webhookSecret: string };
 
 /** What this product is called at a provider, and how it proves that. */
 export interface OAuthClient {
@@ -169,6 +202,8 @@ export interface Config {
   oauth: OAuthConfig;
   mail: MailConfig;
   rates: Rates;
+  transfers: TransferPolicy;
+  payments: PaymentConfig;
   /** Whose pages may call and read answers, and act on the refresh cookie. */
   allowedOrigins: readonly string[];
   /** The least level of a request's line that is written. */
@@ -205,6 +240,12 @@ export function parseConfig(source: object): Config {
     oauth: oauthConfig(vars),
     mail: mailConfig(vars),
     rates: ratesOf(vars.ENVIRONMENT === "local", vars.RATE_LIMITS),
+    transfers: transferPolicyOf(
+      vars.ENVIRONMENT === "local",
+      vars.TRANSFER_LIMITS,
+      vars.PAYMENT_PROVIDER === "paper" ? null : vars.PAYMENT_PROVIDER,
+    ),
+    payments: paymentConfig(vars),
     allowedOrigins: vars.ALLOWED_ORIGINS,
     logLevel: vars.LOG_LEVEL,
   };
@@ -213,6 +254,12 @@ export function parseConfig(source: object): Config {
 function mailConfig(vars: z.output<typeof schema>): MailConfig {
   if (vars.MAIL_PROVIDER === "mailbox") return { provider: "mailbox" };
   return { provider: "resend", from: vars.MAIL_FROM, endpoint: vars.MAIL_ENDPOINT, apiKey: vars.MAIL_API_KEY ?? "" };
+}
+
+function paymentConfig(vars: z.output<typeof schema>): PaymentConfig {
+  if (vars.PAYMENT_PROVIDER === "paper") return { provider: "paper" };
+  const secrets = { secretKey: vars.STRIPE_SECRET_KEY ?? "", webhookSecret: vars.STRIPE_WEBHOOK_SECRET ?? "" };
+  return { provider: "stripe", apiUrl: vars.STRIPE_API_URL, ...secrets };
 }
 
 function oauthConfig(vars: z.output<typeof schema>): OAuthConfig {

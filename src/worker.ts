@@ -1,11 +1,14 @@
 // The doors: HTTP, queues, cron and the object classes; and the wiring of ports. Nothing is decided here.
+import { deskOf } from "./adapters/payments/choice.ts";
 import { createApp } from "./app.ts";
 import { loadConfig } from "./config.ts";
 import { consumeAudit } from "./domains/audit/consumer.ts";
+import { checkBooks, sumLiabilities } from "./domains/books/scheduled.ts";
 import { forgetKeys } from "./domains/edge/scheduled.ts";
 import { consumeMail } from "./domains/identity/consumer.ts";
 import { forgetSignIns } from "./domains/identity/scheduled.ts";
-import { sweep } from "./domains/ops/scheduled.ts";
+import { retell, sweep } from "./domains/ops/scheduled.ts";
+import { snapshotPortfolios } from "./domains/portfolio/scheduled.ts";
 import { verifyAccessToken } from "./http/tokens.ts";
 import { AccountShell } from "./objects/account/shell.ts";
 import { consumeJournal } from "./projections/consumer.ts";
@@ -14,12 +17,12 @@ import { consumeDeadLetters } from "./projections/dead-letters.ts";
 export { RateLimiter } from "./objects/limiter/shell.ts";
 export { MarketObject } from "./objects/market/shell.ts";
 
-/** The account object, told how an access token is verified and how often its owner may call. */
+/** The account object, told how an access token is verified and what it is configured with. */
 export class AccountObject extends AccountShell {
   constructor(ctx: DurableObjectState, env: Env) {
     // Asked for when they are needed: an object that could not be made for a wrong variable would lose its alarm.
     const readToken = (token: string) => verifyAccessToken(loadConfig(env), token, Date.now());
-    super(ctx, env, readToken, () => loadConfig(env).rates);
+    super(ctx, env, { readToken, settings: () => loadConfig(env), desk: deskOf(() => loadConfig(env).payments) });
   }
 }
 
@@ -29,7 +32,10 @@ export default {
   fetch: (request, env, ctx) => app.fetch(request, env, ctx),
   scheduled: async (controller, env) => {
     const nowMs = controller.scheduledTime;
-    await Promise.all([sweep(env, nowMs), forgetKeys(env, nowMs), forgetSignIns(env, nowMs)]);
+    const snapshots = snapshotPortfolios(env, nowMs, loadConfig(env).priceSeed);
+    const swept = [retell(env, nowMs), sweep(env, nowMs)];
+    const books = [checkBooks(env), sumLiabilities(env)];
+    await Promise.all([...swept, snapshots, ...books, forgetKeys(env, nowMs), forgetSignIns(env, nowMs)]);
   },
   queue: (batch, env) => {
     if (batch.queue.endsWith("-dlq")) return consumeDeadLetters(batch, env);

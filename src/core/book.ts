@@ -1,5 +1,6 @@
 // One market's resting orders: price levels best first, in each level first come first served. No matching here.
 
+import type { Membership } from "./groups.ts";
 import type { SelfTradePrevention, Side, TimeInForce, Trigger } from "./order.ts";
 import { invariant } from "./result.ts";
 
@@ -27,6 +28,12 @@ export interface BookOrder {
   seq: number;
   /** What it still waits for, outside of the book. */
   trigger?: Trigger | undefined;
+  /** Its place in a group. An exit with nothing left is asleep until its entry fills. */
+  group?: Membership;
+  /** The most that it shows at a time, in base units; an order without shows all that it has left. */
+  displayQty?: bigint;
+  /** What it shows now, while it rests and has a `displayQty`. */
+  shownQty?: bigint;
 }
 
 /** An order that rests: it has a price and a quantity. */
@@ -35,7 +42,7 @@ export interface RestingOrder extends BookOrder {
   leaves: bigint;
 }
 
-/** The orders at one price, first come first; `total` is what they have left, in base units. */
+/** The orders at one price, first come first; `total` is what they show, in base units. */
 export interface Level {
   price: bigint;
   total: bigint;
@@ -91,6 +98,16 @@ function positionOf(side: BookSide, price: bigint): number {
   return low;
 }
 
+/** What a resting order shows, in base units: all that it has left, but for an iceberg. */
+export function shownOf({ shownQty, leaves }: RestingOrder): bigint {
+  return shownQty ?? leaves;
+}
+
+/** What an iceberg with so much left shows next. */
+export function nextShown(displayQty: bigint, leaves: bigint): bigint {
+  return displayQty < leaves ? displayQty : leaves;
+}
+
 /** Puts an order at the end of its level. Throws InvariantError when it is there already. */
 export function addToBook(book: Book, order: RestingOrder): void {
   const side = book[order.side];
@@ -101,18 +118,45 @@ export function addToBook(book: Book, order: RestingOrder): void {
     side.prices.splice(positionOf(side, order.price), 0, order.price);
   }
   invariant(!level.orders.has(order.id), `order ${order.id} rests already`);
+  if (order.displayQty !== undefined) order.shownQty ??= nextShown(order.displayQty, order.leaves);
   level.orders.set(order.id, order);
-  level.total += order.leaves;
+  level.total += shownOf(order);
 }
 
-/** Takes `qty` base units off a resting order; an order or a level with nothing left disappears. */
+/**
+ * Trades `qty` base units of what a resting order shows. An iceberg that has traded all of it shows more, with the place in
+ * time `seq`, behind all others at its price. Throws InvariantError for more than it shows.
+ */
+export function fillInBook(book: Book, order: RestingOrder, qty: bigint, seq: number): void {
+  const { displayQty, shownQty } = order;
+  invariant(qty <= shownOf(order), `cannot trade ${qty} of ${shownOf(order)} that ${order.id} shows`);
+  if (displayQty === undefined || shownQty === undefined || qty === order.leaves) {
+    reduceInBook(book, order, qty);
+    return;
+  }
+  const level = levelAt(book[order.side], order.price);
+  invariant(level.orders.get(order.id) === order, `order ${order.id} does not rest`);
+  order.leaves -= qty;
+  level.total -= qty;
+  order.shownQty = shownQty - qty;
+  if (order.shownQty > 0n) return;
+  order.shownQty = nextShown(displayQty, order.leaves);
+  order.seq = seq;
+  level.orders.delete(order.id);
+  level.orders.set(order.id, order);
+  level.total += order.shownQty;
+}
+
+/** Takes `qty` base units off a resting order, of what it hides first; an order or a level with nothing left disappears. */
 export function reduceInBook(book: Book, order: RestingOrder, qty: bigint): void {
   const side = book[order.side];
   const level = side.levels.get(order.price);
   invariant(level?.orders.get(order.id) === order, `order ${order.id} does not rest`);
   invariant(qty > 0n && qty <= order.leaves, `cannot take ${qty} of ${order.leaves} from ${order.id}`);
+  const shown = shownOf(order);
   order.leaves -= qty;
-  level.total -= qty;
+  if (order.shownQty !== undefined) order.shownQty = nextShown(order.shownQty, order.leaves);
+  level.total -= shown - shownOf(order);
   if (order.leaves > 0n) return;
   level.orders.delete(order.id);
   if (level.orders.size > 0) return;

@@ -1,18 +1,22 @@
 // What must hold after every event, as sentences about what does not. Reads states, changes nothing; O(n) in orders.
-
-import { holdOf } from "./account/holds.ts";
+import { accountGroupBreaks } from "./account/groups.ts";
+import { budgetOf, heldParts, holdOf } from "./account/holds.ts";
 import { type AccountPeer, type AccountState, assetsOf, balanceOf, creditOf, rulesOf } from "./account/state.ts";
-import { type Book, type BookOrder, type BookSide, HOUSE, isBetter, type Level, type RestingOrder } from "./book.ts";
+import { creditOfTransfer, transferBreaks } from "./account/transfer-events.ts";
+import { type BookOrder, HOUSE, type RestingOrder } from "./book.ts";
+import { bookBreaks } from "./book-breaks.ts";
+import { isContainer, isExit } from "./groups.ts";
 import { type Balances, balanceKey, isCustomerMoney, keyParts } from "./ledger.ts";
-import { houseOrderId } from "./market/quotes.ts";
+import { isTrading } from "./market/breaker.ts";
+import { groupBreaks, isAsleep } from "./market/groups.ts";
 import { isWaiting, type MarketPeer, type MarketState } from "./market/state.ts";
 import { UNITS_MAX } from "./money.ts";
 import { feeOf, isOpen, leavesOf, limitBuyReserve, type Order } from "./order.ts";
 
 /**
  * Every invariant that an account breaks by itself, one sentence each; none when all is well. Money sums to zero per
- * asset and is never negative, what is held is what open orders hold, each hold covers its order's worst cost, and
- * positions, credits and counters agree with what they are made of. Amounts in units.
+ * asset and is never negative, what is held is what open orders and pending withdrawals hold, each hold covers its order's
+ * worst cost, and positions, credits and counters agree with what they are made of. Amounts in units.
  */
 export function accountBreaks(state: AccountState): string[] {
   const breaks = [...ledgerBreaks(state.balances)];
@@ -23,7 +27,7 @@ export function accountBreaks(state: AccountState): string[] {
     if (order.id !== id) breaks.push(`order ${order.id} is kept as ${id}`);
     breaks.push(...orderBreaks(order, rulesOf(state, order.symbol).baseScale));
   }
-  breaks.push(...holdBreaks(state), ...positionBreaks(state));
+  breaks.push(...holdBreaks(state), ...transferBreaks(state), ...positionBreaks(state), ...accountGroupBreaks(state));
   for (const [symbol, peer] of state.peers) breaks.push(...pendingBreaks(symbol, peer));
   return breaks;
 }
@@ -34,7 +38,7 @@ export function accountBreaks(state: AccountState): string[] {
  * the ledger sums to zero per asset. Amounts in units.
  */
 export function marketBreaks(state: MarketState): string[] {
-  const breaks = [...ledgerBreaks(state.balances), ...bookBreaks(state.book)];
+  const breaks = [...ledgerBreaks(state.balances), ...bookBreaks(state.book, isTrading(state))];
   const inBook = new Map<string, RestingOrder>();
   for (const side of [state.book.buy, state.book.sell]) {
     for (const level of side.levels.values()) {
@@ -52,7 +56,8 @@ export function marketBreaks(state: MarketState): string[] {
     breaks.push(...budgetBreaks(order, state.rules.baseScale));
   }
   for (const [id, order] of state.orders) {
-    if (!inBook.has(id) && !isWaiting(order)) breaks.push(`order ${id} is open and not in the book`);
+    if (!inBook.has(id) && !isWaiting(order) && !isAsleep(order))
+      breaks.push(`order ${id} is open and not in the book`);
     if (isWaiting(order) !== state.waiting.has(id))
       breaks.push(`order ${id} waits and is not kept so, or is and does not`);
     if (isWaiting(order) && inBook.has(id)) breaks.push(`order ${id} waits in the book`);
@@ -64,6 +69,8 @@ export function marketBreaks(state: MarketState): string[] {
   const waiting = [...state.orders.values()].filter(isWaiting).length;
   if (state.waiting.size !== waiting) breaks.push(`${waiting} orders wait, ${state.waiting.size} are kept so`);
   for (const [account, peer] of state.peers) breaks.push(...unacknowledgedBreaks(account, peer));
+  // A restored market learns of one exit before the other, and settles them as it opens.
+  if (!state.restoring) breaks.push(...groupBreaks(state.groups, state.orders));
   return breaks;
 }
 
@@ -83,9 +90,9 @@ export function crossBreaks(accounts: Iterable<AccountState>, market: MarketStat
       sum.fees += balanceOf(account, `fees:${symbol}`, asset);
     }
     for (const order of account.orders.values()) {
-      if (order.symbol !== symbol) continue;
+      if (order.symbol !== symbol || isContainer(order)) continue;
       open += 1;
-      breaks.push(...sameOrderBreaks(account.id, order, market.orders.get(order.id)));
+      breaks.push(...sameOrderBreaks(account.id, order, market.orders.get(order.id), market.rules.baseScale));
     }
     breaks.push(...counterBreaks(account, market));
   }
@@ -123,12 +130,13 @@ function orderBreaks(order: Order, baseScale: number): string[] {
   if (!isOpen(status)) wrong(`is ${status} and still kept as open, holding ${order.hold}`);
   const leaves = qty === null ? null : qty - filledQty;
   if (filledQty < 0n || (leaves !== null && leaves < 0n)) wrong(`has ${filledQty} of ${qty} filled`);
-  if (leaves === 0n) wrong("is filled and still open");
+  const shares = isExit(order) || isContainer(order);
+  if (leaves === 0n && !shares) wrong("is filled and still open");
   if ((status === "partially_filled") !== filledQty > 0n) wrong(`is ${status} with ${filledQty} filled`);
   if (order.fee !== feeOf(order.feeNumerator)) wrong(`has a fee of ${order.fee} for ${order.feeNumerator}`);
   if (order.side === "buy" && notional !== null && order.filledNotional + order.fee > notional)
     wrong(`cost more than ${notional}`);
-  if (order.hold <= 0n) wrong(`is open and holds ${order.hold}`);
+  if (order.hold <= 0n && !shares) wrong(`is open and holds ${order.hold}`);
   if (order.credit < 0n) wrong(`may bring in ${order.credit}`);
   if (leaves === null) return breaks;
   const worst = holdOf(order, baseScale);
@@ -137,26 +145,26 @@ function orderBreaks(order: Order, baseScale: number): string[] {
   return breaks;
 }
 
-/** M4: per asset, held money is the sum of holds; and the credits kept are the sum of what open orders may bring in. */
+/** M4: per asset, held money is the sum of what holds it; and the credits kept are the sum of what may come in. */
 function holdBreaks(state: AccountState): string[] {
   const breaks: string[] = [];
   const holds: Balances = new Map();
   const credits: Balances = new Map();
-  for (const order of state.orders.values()) {
-    const { held, credited } = assetsOf(rulesOf(state, order.symbol), order.side);
-    holds.set(held, (holds.get(held) ?? 0n) + order.hold);
-    credits.set(credited, (credits.get(credited) ?? 0n) + order.credit);
-  }
+  const add = (sums: Balances, asset: string, units: bigint) => sums.set(asset, (sums.get(asset) ?? 0n) + units);
+  for (const { asset, units } of heldParts(state)) add(holds, asset, units);
+  for (const order of state.orders.values())
+    add(credits, assetsOf(rulesOf(state, order.symbol), order.side).credited, order.credit);
+  for (const transfer of state.transfers.values()) add(credits, transfer.asset, creditOfTransfer(transfer));
   const assets = new Set([...state.balances.keys()].map((key) => keyParts(key).asset));
-  for (const asset of [...assets, ...holds.keys()]) {
+  for (const asset of new Set([...assets, ...holds.keys()])) {
     const held = balanceOf(state, "held", asset);
     const sum = holds.get(asset) ?? 0n;
-    if (held !== sum) breaks.push(`${held} of ${asset} is held, open orders hold ${sum}`);
+    if (held !== sum) breaks.push(`${held} of ${asset} is held, what it is held for comes to ${sum}`);
   }
   for (const asset of new Set([...state.credits.keys(), ...credits.keys()])) {
     const kept = creditOf(state, asset);
     const sum = credits.get(asset) ?? 0n;
-    if (kept !== sum) breaks.push(`open orders may bring in ${sum} of ${asset}, kept is ${kept}`);
+    if (kept !== sum) breaks.push(`${sum} of ${asset} may come in, kept is ${kept}`);
   }
   return breaks;
 }
@@ -193,52 +201,6 @@ function unacknowledgedBreaks(account: string, peer: MarketPeer): string[] {
   return broken === -1 ? [] : [`unacknowledged report ${broken} for ${account} is not number ${first + broken}`];
 }
 
-/** B1 and B3: not crossed, sorted, no empty or wrongly summed level, time order within each. */
-function bookBreaks(book: Book): string[] {
-  const breaks = [...sideBreaks(book.buy), ...sideBreaks(book.sell)];
-  const [bid] = book.buy.prices;
-  const [ask] = book.sell.prices;
-  if (bid !== undefined && ask !== undefined && bid >= ask) breaks.push(`the book is crossed: bid ${bid}, ask ${ask}`);
-  return breaks;
-}
-
-function sideBreaks(side: BookSide): string[] {
-  const breaks: string[] = [];
-  if (side.prices.length !== side.levels.size) {
-    breaks.push(`${side.side} has ${side.prices.length} prices and ${side.levels.size} levels`);
-  }
-  side.prices.forEach((price, index) => {
-    const before = side.prices[index - 1];
-    if (before !== undefined && !isBetter(side.side, before, price))
-      breaks.push(`${side.side} has ${before} before ${price}`);
-    const level = side.levels.get(price);
-    if (level === undefined) breaks.push(`${side.side} ${price} has no level`);
-    else breaks.push(...levelBreaks(side, price, level));
-  });
-  return breaks;
-}
-
-function levelBreaks(side: BookSide, price: bigint, level: Level): string[] {
-  const breaks: string[] = [];
-  const where = `level ${side.side} ${price}`;
-  if (level.price !== price) breaks.push(`${where} thinks its price is ${level.price}`);
-  if (level.orders.size === 0) breaks.push(`${where} is empty`);
-  let total = 0n;
-  let seq = 0;
-  for (const [id, order] of level.orders) {
-    total += order.leaves;
-    if (order.id !== id || order.side !== side.side || order.price !== price)
-      breaks.push(`${where} has the foreign order ${order.id}`);
-    if (order.account === HOUSE && id !== houseOrderId(side.side, price))
-      breaks.push(`${where} has the house's order ${id}`);
-    if (order.leaves <= 0n) breaks.push(`order ${id} rests with ${order.leaves} left`);
-    if (order.seq <= seq) breaks.push(`${where} has order ${id} of ${order.seq} after ${seq}`);
-    seq = order.seq;
-  }
-  if (total !== level.total) breaks.push(`${where} has ${total} and says ${level.total}`);
-  return breaks;
-}
-
 /** M8 on the market's side: what is held for a resting order is all that it can still cost, and its fee is exact. */
 function budgetBreaks(order: RestingOrder, baseScale: number): string[] {
   const breaks: string[] = [];
@@ -251,17 +213,17 @@ function budgetBreaks(order: RestingOrder, baseScale: number): string[] {
   return breaks;
 }
 
-function sameOrderBreaks(account: string, mine: Order, theirs: BookOrder | undefined): string[] {
+function sameOrderBreaks(account: string, mine: Order, theirs: BookOrder | undefined, baseScale: number): string[] {
   if (theirs === undefined) return [`order ${mine.id} is ${mine.status} at ${account} and not open at its market`];
   const same =
     theirs.account === account &&
     theirs.side === mine.side &&
     theirs.price === mine.limitPrice &&
-    isWaiting(theirs) === (mine.status === "held") &&
+    (isWaiting(theirs) || isAsleep(theirs)) === (mine.status === "held") &&
     (theirs.leaves ?? 0n) === leavesOf(mine) &&
     theirs.feeNumerator === mine.feeNumerator &&
     theirs.fee === mine.fee &&
-    theirs.budget === mine.hold;
+    theirs.budget === (isExit(mine) ? budgetOf(mine, baseScale) : mine.hold);
   return same ? [] : [`order ${mine.id} is not the same at ${account} and at its market`];
 }
 

@@ -57,6 +57,9 @@ export function isCustomerMoney(account: string): boolean {
   return account === "available" || account === "held";
 }
 
+/** The kinds of entries by which money comes in or goes out: no trade, and nothing that is only held or released. */
+export const FLOW_KINDS = ["deposit", "withdrawal", "reversal", "suspense"] as const;
+
 /** An entry as clients see it, which is what its hash covers; amounts are decimals, `at` is RFC 3339. */
 export interface ShownEntry {
   seq: number;

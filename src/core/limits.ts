@@ -2,8 +2,42 @@
 
 /** Open orders one account may have: the contract's figure; bounds the memory of an account object. */
 export const OPEN_ORDERS_MAX = 10_000;
+/** Open orders of one account in one market where no operator has set fewer: only the account's own bound counts. */
+export const MARKET_OPEN_ORDERS_MAX = OPEN_ORDERS_MAX;
+/**
+ * How far beyond the band a trade may be, and how far the reference price may move within the window, in hundredths of a percent:
+ * what exchanges of shares halt at. The simulated price cannot move by one percent in a minute, whatever its seed.
+ */
+export const BREAKER_BPS = 500;
+/** How far back the breaker looks at the reference price: each second is looked at, whenever the market quotes. */
+export const BREAKER_WINDOW_MS = 60_000;
+export const BREAKER_WINDOW_MAX_MS = 300_000;
+/** How long the breaker halts a market: the field's five minutes, in which people look. */
+export const BREAKER_HALT_MS = 300_000;
+export const BREAKER_HALT_MAX_MS = 86_400_000;
+/** Band and breaker together must leave prices above zero. */
+export const PRICE_BAND_MAX_BPS = 5_000;
+export const BREAKER_MAX_BPS = 4_999;
+/** A market's fees: a tenth of what is traded is a slip of the pen. */
+export const FEE_MAX_BPS = 1_000;
+/** Orders that a mass cancel ends in one turn of their market: some tens of ms, in which it does nothing else. */
+export const MASS_CANCEL_ORDERS_MAX = 1_000;
+/** How long one market may take to be stopped before it counts as not told, and how often it is told again after the answer. */
+export const KILL_CALL_TIMEOUT_MS = 800;
+export const KILL_RETRY_MS = 1_000;
+export const KILL_RETRY_TRIES = 25;
+/** How late an account may hear that a rule by which it refuses an order has been loosened: it asks its market no more often. */
+export const RULES_ASK_MS = 1_000;
+/** How late it may hear of any other change of rules, such as of fees: an order is charged what its account knew as it came in. */
+export const RULES_FRESH_MS = 10_000;
+/** How long an order waits for that: a market that hangs must not make everybody wait for long. */
+export const RULES_WAIT_MS = 500;
+/** How late the list of all markets may be: what one market says of itself is of now. */
+export const MARKET_LIST_AGE_MS = 1_000;
 /** Fills one command may make: bounds the time a market object is busy with one order. */
 export const FILLS_PER_COMMAND_MAX = 2_000;
+/** In how many parts an iceberg may show itself: each is a fill of its own, and a taker has {@link FILLS_PER_COMMAND_MAX}. */
+export const ICEBERG_PARTS_MAX = 100n;
 /** How long a market, ioc or fok order may wait for its market (protocol rule 7): later it would surprise its owner. */
 export const SUBMIT_DEADLINE_MS = 5_000;
 /** How long a POST waits for the market before it answers 202 (protocol rule 7). */
@@ -43,6 +77,14 @@ export const FLUSH_SLICES_MAX = 10;
 export const HOUSE_HORIZON_STEPS = 3_600;
 /** One paper deposit or withdrawal is worth at most 10,000,000 USD, the contract's figure; in USD units (6 digits). */
 export const TRANSFER_USD_UNITS_MAX = 10_000_000_000_000n;
+/** Transfers of an account that wait for somebody: more are a mistake, and each is kept in its object's memory. */
+export const TRANSFERS_PENDING_MAX = 100;
+/** Operators who must approve a withdrawal that is reviewed: nobody moves much money alone. */
+export const WITHDRAWAL_APPROVALS = 2;
+/** How often the payment provider is asked about what it has: it tells by itself, and rarely is that lost. */
+export const PAYMENT_LOOK_MS = 3_600_000;
+/** How long a payout is asked for under one key: the provider may forget a key after a day. */
+export const PAYOUT_TRIES_MS = 23 * 3_600_000;
 /** Price levels a book answer has on each side, and may have: the contract's figures. */
 export const BOOK_DEPTH_DEFAULT = 50;
 export const BOOK_DEPTH_MAX = 500;
@@ -53,6 +95,16 @@ export const PAGE_ROWS_MAX = 200;
 export const EXPLAIN_HOLDS_MAX = 200;
 /** Open lots of an explained position: each is looked up by itself. Older ones are counted together. */
 export const EXPLAIN_LOTS_MAX = 200;
+/** Accounts whose portfolio one run of the cron takes a snapshot of: each is a call, and a run must end within its minute. */
+export const SNAPSHOTS_PER_RUN = 400;
+/** Entries of a position that its figures by first in, first out are made from: read one by one, in about 100 ms. */
+export const FIFO_STEPS_MAX = 5_000;
+/** Points of a performance: the account looks each of them up, which together takes it tens of ms. */
+export const PERFORMANCE_POINTS_MAX = 400;
+/** As many where nobody has asked for an interval: enough for a chart. */
+export const PERFORMANCE_POINTS_DEFAULT = 100;
+/** Transfers in one performance: the account looks up what it had before and after each. */
+export const PERFORMANCE_FLOWS_MAX = 500;
 /** Entries of one statement: it is written in one go, and a Worker may call others a thousand times for that. */
 export const STATEMENT_ENTRIES_MAX = 100_000;
 /** Entries of a statement that its account reads at once: a few ms in which it does nothing else. */
@@ -159,3 +211,48 @@ export const MFA_TOKEN_TTL_MS = 300_000;
 export const STEP_UP_MS = 600_000;
 /** Earlier sign-ins that a new one is compared with: a year of one a day, and more than anybody has devices. */
 export const DEVICES_REMEMBERED_MAX = 400;
+/** Accounts that a check looks at together: their rows are one D1 batch of some 3 MB at most, and each is one call. */
+export const CHECK_ACCOUNTS_MAX = 20;
+/** Orders and entries of one object that a check compares row by row, from where the last one ended: it goes round. */
+export const CHECK_ROWS_MAX = 100;
+/** Breaks of one object in a check: what is wrong throughout is said often enough. */
+export const CHECK_BREAKS_MAX = 50;
+/** Time for checks, and for liabilities, in one run of the cron, which rings every minute. */
+export const CHECK_MS_MAX = 20_000;
+/** Slices in one run of the cron: D1 takes a thousand statements in each, and a slice is some fifteen. */
+export const CHECK_SLICES_MAX = 50;
+/** Pause between the beginnings of two checks: each wakes every account. */
+export const CHECK_EVERY_MS = 600_000;
+/** Age of a check that has not ended from which on it is left, and another one begins: it met what it cannot go on with. */
+export const CHECK_GIVEN_UP_MS = 21_600_000;
+/** How long finished checks are kept: one is a row. */
+export const CHECKS_KEPT_MS = 30 * 86_400_000;
+/** Accounts without an answer that a check asks once more at its end; of further ones it says that it could not judge. */
+export const CHECK_UNREACHED_MAX = 500;
+/** Age of the last finished check from which on it is called stale: three checks should have ended since. */
+export const CHECK_STALE_MS = 1_800_000;
+/** How long D1 may lack what an object has journalled before that is a break: the queue's ten retries are over by then. */
+export const CHECK_LAG_MS = 3_600_000;
+/** Tries to ask an account that has not applied a report yet, and the pause between: reports take some milliseconds. */
+export const CHECK_PAIR_TRIES = 3;
+export const CHECK_PAIR_PAUSE_MS = 200;
+/** Rows that an examined object looks back over for its last entry: a few ms. */
+export const EXAM_HEAD_ROWS_MAX = 2_000;
+/** Rows after the last that D1 has applied which an examined account looks through: more is lag, and waits. */
+export const EXAM_MOVED_ROWS_MAX = 5_000;
+/** Open orders up to which an examined market looks through its book: some 50 ms. */
+export const EXAM_ORDERS_MAX = 50_000;
+/** Reports whose money a market adds up at once for a check: a few ms. */
+export const EXAM_OWED_ROWS_MAX = 1_000;
+/** How long after the full hour a round of liabilities begins: objects' clocks must have passed it. */
+export const LIABILITY_GRACE_MS = 30_000;
+/** How long a round waits for accounts that do not answer, before it is closed without them, and says so. */
+export const LIABILITY_WAIT_MS = 1_800_000;
+/** Accounts asked at once for a round; each answers with a few balances. */
+export const LIABILITY_ACCOUNTS_MAX = 50;
+/** Nodes of one storey of the tree that are folded together: 2^8, so that only every eighth level is stored. */
+export const LIABILITY_BLOCK_NODES = 256;
+/** How long one may ask for a proof; roots are kept for ever. A round of 100,000 accounts has 40 MB of nodes. */
+export const LIABILITY_NODES_KEPT_MS = 3 * 86_400_000;
+/** Nodes forgotten in one run of the cron: more than rounds of 100,000 accounts bring in a minute. */
+export const LIABILITY_FORGET_MAX = 5_000;

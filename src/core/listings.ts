@@ -1,6 +1,7 @@
 // What is listed from the start: assets, and the rules under which their USD markets open. A market object owns its rules
 // from then on and counts their versions; this file only says how they begin.
 import { unitsOf } from "./decimal.ts";
+import { BREAKER_BPS, BREAKER_HALT_MS, BREAKER_WINDOW_MS, MARKET_OPEN_ORDERS_MAX } from "./limits.ts";
 
 /** What an asset is. */
 export type AssetClass = "crypto" | "equity" | "fiat";
@@ -14,13 +15,29 @@ export interface Asset {
   status: "active";
 }
 
-/** Whether a market takes new orders: only an open one does, and cancels work in all. */
-export type MarketStatus = "open" | "post_only" | "cancel_only" | "halted";
+/**
+ * What a market takes: `open` all; `post_only` post-only orders alone, and nothing trades; `cancel_only` and `halted` no orders.
+ * Cancels work in all. A `halted` one is halted by somebody or something, and says so in {@link MarketHalt}.
+ */
+export const MARKET_STATUSES = ["open", "post_only", "cancel_only", "halted"] as const;
+/** One of {@link MARKET_STATUSES}. */
+export type MarketStatus = (typeof MARKET_STATUSES)[number];
+
+/** Who or what has halted a market, until when (ms; null: until an operator says so), and what it was before. */
+export interface MarketHalt {
+  reason: "circuit_breaker" | "kill_switch" | "operator";
+  until: number | null;
+  before: MarketStatus;
+}
 
 /**
  * One market's rules. Prices (`tickSize`, `basePrice`) in quote units per whole base unit; `lotSize` and `maxQty` in base
  * units; `minNotional` in quote units; band and fees in hundredths of a percent. tickSize × lotSize is a whole number of
  * quote units times 10^baseScale, so that a notional never rounds. `basePrice` is the middle of the simulated price.
+ * `maxOpenOrders` is what one account may have open here. The breaker halts the market for `breakerHaltMs` where a trade would be
+ * farther from the reference than `priceBandBps` and `breakerBps` together, and where the reference itself has moved by more
+ * than `breakerBps` within `breakerWindowMs`. `halt` is there while the status is `halted`; `openedAt` (ms) is when it last opened
+ * again: the breaker looks no farther back.
  */
 export interface MarketRules {
   symbol: string;
@@ -30,11 +47,17 @@ export interface MarketRules {
   quoteScale: number;
   version: number;
   status: MarketStatus;
+  halt: MarketHalt | null;
+  openedAt: number;
   tickSize: bigint;
   lotSize: bigint;
   minNotional: bigint;
   maxQty: bigint;
+  maxOpenOrders: number;
   priceBandBps: number;
+  breakerBps: number;
+  breakerWindowMs: number;
+  breakerHaltMs: number;
   makerFeeBps: number;
   takerFeeBps: number;
   basePrice: bigint;
@@ -78,11 +101,17 @@ function usdMarket([base, , , baseScale, price, tick, lot, maxQty]: Listing): Ma
     quoteScale: USD.scale,
     version: 1,
     status: "open",
+    halt: null,
+    openedAt: 0,
     tickSize: unitsOf(tick, USD.scale),
     lotSize: unitsOf(lot, baseScale),
     minNotional: unitsOf("1", USD.scale),
     maxQty: unitsOf(maxQty, baseScale),
+    maxOpenOrders: MARKET_OPEN_ORDERS_MAX,
     priceBandBps: 1_000,
+    breakerBps: BREAKER_BPS,
+    breakerWindowMs: BREAKER_WINDOW_MS,
+    breakerHaltMs: BREAKER_HALT_MS,
     makerFeeBps: 10,
     takerFeeBps: 20,
     basePrice: unitsOf(price, USD.scale),

@@ -1,8 +1,10 @@
 // What an account and a market say to each other: commands one way, reports the other, each contiguously numbered.
 import type { BookOrder } from "./book.ts";
+import type { Membership } from "./groups.ts";
 import { COMMANDS_PER_CALL_MAX } from "./limits.ts";
 import type { MarketRules } from "./listings.ts";
 import type { ExecType, Liquidity, OrderType, SelfTradePrevention, Side, TimeInForce, Trigger } from "./order.ts";
+import type { BrokenRule } from "./result.ts";
 
 /**
  * What an account alone knows of its order. Its market keeps it unread, so that an account restored from before the order
@@ -18,6 +20,8 @@ export interface Origin {
   createdAt: number;
   /** The atomic batch that it came with, if any. */
   batch?: string;
+  /** Of an order of a group: what its account alone knows of its place in it. */
+  parent?: { legs: string[]; key?: { clientOrderId: string | null; bodyHash: string } };
 }
 
 /** An order as it is sent to its market: terms, what is held for it, and until when and under which rules it counts. */
@@ -33,20 +37,26 @@ export interface SubmitOrder {
   takerFeeBps: number;
   budget: bigint;
   expiresAt: number | null;
+  /** In a `submit_iceberg`. */
+  displayQty?: bigint;
   /** Never in a plain `submit`. */
   trigger?: Trigger;
+  /** Only in a `submit_group`. */
+  group?: Membership;
   /** The version before leaves it out. */
   origin?: Origin;
 }
 
 /**
  * One command of an account for one market; `cseq` counts them from 1 for that pair. An order that waits for a trigger has a
- * kind of its own: a market that knows none would trade it at once.
+ * kind of its own, and so has one that hides a part: a market that knows none would trade it at once, or show all of it.
  */
 export type Command =
-  | ({ kind: "submit" | "submit_held"; cseq: number; rulesVersion: number } & Submission)
+  | ({ kind: "submit" | "submit_held" | "submit_iceberg"; cseq: number; rulesVersion: number } & Submission)
   /** Orders of which the market takes all, or none. The version before does not know it, and is asked again. */
   | { kind: "submit_all"; cseq: number; orders: Submission[]; rulesVersion: number }
+  /** Orders of a group, the one that may come in at once first. Taken together or not at all, as those of a `submit_all`. */
+  | { kind: "submit_group"; cseq: number; orders: Submission[]; rulesVersion: number }
   /** `reason`: why, where the owner has not asked for it by hand; the version before says "user" of every one. */
   | { kind: "cancel"; cseq: number; orderId: string; reason?: CancelReason }
   | ({ kind: "replace"; cseq: number; orderId: string; postOnly: boolean } & Replaced);
@@ -65,16 +75,36 @@ export interface Replaced {
   qtyDelta: bigint;
   limitPrice: bigint | null;
   trigger?: Trigger;
+  /** Of an exit, the other cap that goes with its trigger. */
+  cap?: bigint;
   hold: bigint;
   credit?: bigint;
 }
 
-/** Why an account cancels by itself: its owner has not been heard of in time, or their stream has closed. */
-export type CancelReason = "cancel_all_after" | "cancel_on_disconnect";
+/**
+ * Why an account cancels by itself: its owner has not been heard of in time, or their stream has closed; or operators have
+ * stopped them.
+ */
+export type CancelReason = "cancel_all_after" | "cancel_on_disconnect" | "kill_switch";
+
+const KNOWN: ReadonlySet<string> = new Set<Command["kind"]>([
+  "submit",
+  "submit_held",
+  "submit_iceberg",
+  "submit_all",
+  "submit_group",
+  "cancel",
+  "replace",
+]);
+
+/** Whether this version knows the command; a newer account may say more (protocol rule 16). */
+export function isKnownCommand({ kind }: { kind: string }): boolean {
+  return KNOWN.has(kind);
+}
 
 /** How many orders a command is about. */
 function weightOf(command: Command): number {
-  return command.kind === "submit_all" ? command.orders.length : 1;
+  return "orders" in command ? command.orders.length : 1;
 }
 
 /** The first of some commands, as many as go in one call: at most a hundred orders, but at least one command. */
@@ -113,6 +143,8 @@ export interface Report {
   rules: MarketRules | null;
   triggerPrice?: bigint;
   replaced?: Replaced;
+  /** The rule that it broke, where it was refused for one; the version before leaves it out. */
+  broken?: BrokenRule | undefined;
 }
 
 /**

@@ -1,7 +1,9 @@
 // An order as its owner's account keeps it: terms frozen at admission, what has happened since, and what it may still cost.
 
+import type { Membership } from "./groups.ts";
 import type { CancelReason } from "./messages.ts";
 import { ceilDiv } from "./money.ts";
+import type { BrokenRule } from "./result.ts";
 
 /** What the owner does with the base asset. */
 export type Side = "buy" | "sell";
@@ -57,6 +59,8 @@ export interface OrderTerms {
   qty: bigint | null;
   notional: bigint | null;
   limitPrice: bigint | null;
+  /** The most that it shows in the book at a time; without, all that is left of it. */
+  displayQty?: bigint;
   /** What it waits for, or has waited for. */
   trigger?: Trigger;
   expiresAt: number | null;
@@ -73,6 +77,8 @@ export interface Replacement {
   qty: bigint | null;
   limitPrice: bigint | null;
   trigger?: Trigger;
+  /** The other cap that goes with it, see {@link Membership}. */
+  cap?: bigint;
   hold: bigint;
   credit: bigint;
   before: { hold: bigint; credit: bigint };
@@ -92,10 +98,16 @@ export interface Order extends OrderTerms {
   replacing?: Replacement | null;
   /** Why the last change that was asked for has not been made. */
   replaceRefused?: string | null;
+  /** The rule that it, or the last change of it, has been refused for; the version before leaves it out. */
+  broken?: BrokenRule | undefined;
   /** Why its cancel was asked for, where that was not by hand. */
   cancelReason?: CancelReason;
   /** The atomic batch that it was placed with, if any. */
   batch?: string;
+  /** Its place in a group, if any, and the ids of the parent's legs; of a leg of an oco, what its parent was placed under. */
+  group?: Membership & { legs: string[]; key?: { clientOrderId: string | null; bodyHash: string } };
+  /** Its legs as they are now: in answers alone, and never stored. */
+  legs?: Order[];
   filledQty: bigint;
   filledNotional: bigint;
   feeNumerator: bigint;

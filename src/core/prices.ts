@@ -21,7 +21,8 @@ const LATTICE = 2 ** 15;
 const WEIGHT = 2 ** 16;
 // The sum of swings is below 2^48; cut to 2^27 it may be multiplied with a base of 2^26 ticks.
 const CUT = 2 ** 21;
-const BASE_TICKS_MAX = 2 ** 26;
+/** The most ticks that a base price may have. */
+export const BASE_TICKS_MAX = 2 ** 26;
 const OFFSET_ONE = PPM * ((LATTICE * WEIGHT) / CUT);
 
 interface Octave {

@@ -8,14 +8,16 @@ export interface FieldError {
   detail: string;
 }
 
-/** Order refusals that carry nothing but their code. */
+/** Order refusals: their code, and where one of a market's rules is broken, which, its bound and the order's own figure. */
 export const PLAIN_ORDER_CODES = [
   "off_tick",
   "off_lot",
   "below_min_notional",
   "above_max_qty",
+  "display_qty_out_of_range",
   "price_outside_band",
   "market_not_open",
+  "market_post_only",
   "post_only_would_cross",
   "fok_not_fillable",
   "too_many_open_orders",
@@ -26,10 +28,20 @@ export const PLAIN_ORDER_CODES = [
   "amount_out_of_range",
   "account_frozen",
   "batch_aborted",
+  "exits_misplaced",
+  "leg_qty_fixed",
+  "rules_changed",
 ] as const;
 
 /** One of {@link PLAIN_ORDER_CODES}. */
 export type PlainOrderCode = (typeof PLAIN_ORDER_CODES)[number];
+
+/** Which rule an order broke: its name as markets show it, the bound that it sets, and what the order had there. */
+export interface BrokenRule {
+  rule: string;
+  limit: string;
+  value: string;
+}
 
 /** Refusals that carry nothing but their code and are not about one order's terms. */
 export type PlainCode =
@@ -46,6 +58,11 @@ export type PlainCode =
   | "step_up_required"
   | "mfa_already_on"
   | "account_not_empty"
+  | "own_withdrawal"
+  | "already_approved"
+  | "transfer_not_pending"
+  | "transfer_not_settled"
+  | "too_many_pending_transfers"
   | "not_found"
   | "method_not_allowed"
   | "access_denied"
@@ -63,19 +80,31 @@ export type PlainCode =
   | "idempotency_key_reused"
   | "idempotency_answer_not_kept"
   | "already_listed"
+  | "break_closed"
+  | "market_not_empty"
   | "payload_too_large"
   | "unsupported_media_type"
   | "malformed_json"
   | "unavailable"
   | "internal";
 
+/** What is missing, as decimals; `transferId` names the transfer that cannot be reversed for want of it. */
+interface Shortage {
+  asset: string;
+  needed: string;
+  available: string;
+  transferId?: string;
+}
+
 /**
  * Everything the product may refuse with. `code` is API: it never changes its meaning.
- * `detail` says in one sentence what was wrong; `orderId` is there when the market refused an order that exists.
+ * `detail` says in one sentence what was wrong; `orderId` is there when the market refused an order that exists. A day's
+ * limit and what is used of it are USD as decimals, `resetsAt` in ms.
  */
 export type Refusal =
-  | { code: "insufficient_funds"; asset: string; needed: string; available: string; detail?: string; orderId?: string }
-  | { code: PlainOrderCode; detail?: string; orderId?: string }
+  | (Shortage & { code: "insufficient_funds"; detail?: string; orderId?: string })
+  | { code: "daily_transfer_limit"; transfer: string; limit: string; used: string; resetsAt: number; detail?: string }
+  | { code: PlainOrderCode; broken?: BrokenRule; detail?: string; orderId?: string }
   | { code: PlainCode; detail?: string }
   | { code: "rate_limited"; retryAfterSeconds: number; policy?: PolicyName; detail?: string }
   | { code: "validation_failed"; errors: FieldError[]; detail?: string };

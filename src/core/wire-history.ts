@@ -1,8 +1,16 @@
 // The faces of what explains a figure, and of statements, on the wire.
-import type { BalanceExplained, BalanceStep, Lot, PositionExplained, PositionStep } from "./account/history.ts";
+import type {
+  BalanceExplained,
+  BalanceStep,
+  Lot,
+  PositionExplained,
+  PositionLots,
+  PositionStep,
+} from "./account/history.ts";
 import { formatDecimal } from "./decimal.ts";
 import { formatUnits, type LedgerEntry } from "./ledger.ts";
 import type { MarketRules } from "./listings.ts";
+import { notionalOf } from "./order.ts";
 import { listedMarket, wireAverage, wireBalance, wireEntry, wirePosting, wirePrice, wireTime } from "./wire.ts";
 
 /** An entry of the ledger, and what each account that it posts to has after it. */
@@ -31,6 +39,9 @@ export function wireBalanceExplained(explained: BalanceExplained) {
       amount: formatUnits(hold.amount, asset),
     })),
     other_holds: { count, amount: formatUnits(amount, asset) },
+    withdrawals: explained.withdrawals.map((one) => {
+      return { withdrawal_id: one.withdrawalId, amount: formatUnits(one.amount, asset) };
+    }),
   };
 }
 
@@ -39,6 +50,23 @@ export function wirePositionExplained({ value, steps, lots, olderQty }: Position
   const rules = listedMarket(value.symbol);
   return {
     entries: steps.map((step) => wireStep(step, rules)),
+    lots: lots.map((lot) => wireLot(lot, rules)),
+    older_lots_qty: formatDecimal(olderQty, rules.baseScale),
+  };
+}
+
+/** A position by its lots, but for the position itself. `price` in quote units per whole base unit. */
+export function wirePositionLots({ value, fifo, lots, olderQty }: PositionLots, price: bigint) {
+  const rules = listedMarket(value.symbol);
+  const quote = (units: bigint) => formatDecimal(units, rules.quoteScale);
+  const worth = notionalOf(price, value.qty, rules.baseScale);
+  return {
+    fifo: fifo && {
+      cost_basis: quote(fifo.costBasis),
+      avg_entry_price: wireAverage(fifo.costBasis, value.qty, rules),
+      unrealized_pnl: quote(worth - fifo.costBasis),
+      realized_pnl: quote(fifo.realizedPnl),
+    },
     lots: lots.map((lot) => wireLot(lot, rules)),
     older_lots_qty: formatDecimal(olderQty, rules.baseScale),
   };

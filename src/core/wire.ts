@@ -3,6 +3,7 @@
 import type { Balance, FillRecord, Transfer } from "./account/state.ts";
 import type { StreamData } from "./account/stream.ts";
 import { formatDecimal, formatRatio } from "./decimal.ts";
+import type { Membership } from "./groups.ts";
 import { formatUnits, type LedgerEntry, type Posting } from "./ledger.ts";
 import { findMarket, type MarketRules } from "./listings.ts";
 import { isReplacing, leavesOf, notionalOf, type Order, type Trigger } from "./order.ts";
@@ -35,8 +36,8 @@ export function wireAverage(notional: bigint, qty: bigint, rules: MarketRules): 
 /** What the wire shows of an order; what only its account needs is left out. */
 export type ShownOrder = Omit<
   Order,
-  "credit" | "feeNumerator" | "bodyHash" | "hold" | "replacing" | "replaceRefused"
-> & { replacing?: unknown };
+  "credit" | "feeNumerator" | "bodyHash" | "hold" | "replacing" | "replaceRefused" | "broken" | "group" | "legs"
+> & { replacing?: unknown; group?: Pick<Membership, "id" | "kind">; legs?: ShownOrder[] };
 
 /** What an order waits for or has waited for: where that is, or was when it was last told, and what it trails by. */
 function wireTrigger(trigger: Trigger | undefined, rules: MarketRules) {
@@ -48,8 +49,13 @@ function wireTrigger(trigger: Trigger | undefined, rules: MarketRules) {
   };
 }
 
-/** An order as the contract shows it. */
+/** An order as the contract shows it; a parent's legs where it has been given them. */
 export function wireOrder(order: ShownOrder) {
+  return { ...wireLeg(order), legs: order.legs === undefined ? null : order.legs.map(wireLeg) };
+}
+
+/** An order without legs. */
+function wireLeg(order: ShownOrder) {
   const rules = listedMarket(order.symbol);
   const base = (units: bigint | null) => (units === null ? null : formatDecimal(units, rules.baseScale));
   const quote = (units: bigint | null) => (units === null ? null : formatDecimal(units, rules.quoteScale));
@@ -65,6 +71,7 @@ export function wireOrder(order: ShownOrder) {
     limit_price: quote(order.limitPrice),
     ...wireTrigger(order.trigger, rules),
     post_only: order.postOnly,
+    display_qty: base(order.displayQty ?? null),
     expires_at: order.expiresAt === null ? null : wireTime(order.expiresAt),
     self_trade_prevention: order.selfTradePrevention,
     status: order.status,
@@ -77,7 +84,10 @@ export function wireOrder(order: ShownOrder) {
     filled_notional: formatDecimal(order.filledNotional, rules.quoteScale),
     fee: formatDecimal(order.fee, rules.quoteScale),
     fee_asset: rules.quote,
-    legs: null,
+    maker_fee_bps: order.makerFeeBps,
+    taker_fee_bps: order.takerFeeBps,
+    order_class: order.group?.kind ?? ("simple" as const),
+    parent_id: order.group === undefined || order.group.id === order.id ? null : order.group.id,
     created_at: wireTime(order.createdAt),
     updated_at: wireTime(order.updatedAt),
     seq: order.seq,
@@ -118,10 +128,13 @@ export function wireBalance(balance: Balance) {
   };
 }
 
-/** A deposit or withdrawal. */
-export function wireTransfer(transfer: Transfer) {
-  const { id, status, asset, amount, createdAt } = transfer;
-  return { id, status, asset, amount: formatUnits(amount, asset), created_at: wireTime(createdAt) };
+/** A deposit or withdrawal. What there is nothing to say of is left out: first answers are replayed byte for byte. */
+export function wireTransfer({ id, status, asset, amount, createdAt, updatedAt, failure }: Transfer) {
+  return {
+    ...{ id, status, asset, amount: formatUnits(amount, asset), created_at: wireTime(createdAt) },
+    ...(updatedAt === undefined ? {} : { updated_at: wireTime(updatedAt) }),
+    ...(failure === undefined ? {} : { failure }),
+  };
 }
 
 /** A movement on one account of the ledger. */

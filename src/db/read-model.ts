@@ -13,6 +13,8 @@ import {
   text,
   unique,
 } from "drizzle-orm/sqlite-core";
+import type { TransferKind, TransferStatus } from "../core/account/transfer-events.ts";
+import type { GroupKind } from "../core/groups.ts";
 import type { Liquidity, OrderStatus, OrderType, SelfTradePrevention, Side, TimeInForce } from "../core/order.ts";
 
 /** Which kind of object wrote a row. */
@@ -86,8 +88,8 @@ export const deadLetters = sqliteTable(
   (table) => [unique("dead_letters_subject").on(table.queue, table.subject)],
 );
 
-/** Where the sweeper goes on: it looks at a part of the accounts at a time. */
-export const sweepCursors = sqliteTable("sweep_cursors", {
+/** How far a walk through all accounts has come: see walks.ts. */
+export const walks = sqliteTable("sweep_cursors", {
   name: text("name").primaryKey(),
   position: text("position").notNull(),
   at: integer("at").notNull(),
@@ -108,8 +110,12 @@ export const orders = sqliteTable(
     qty: integer("qty"),
     notional: integer("notional"),
     limitPrice: integer("limit_price"),
+    displayQty: integer("display_qty"),
     /** A Trigger as core/codec.ts writes it. */
     trigger: text("trigger"),
+    /** The parent of its group, which may be itself, and what that is; null for an order of none. */
+    groupId: text("group_id"),
+    orderClass: text("order_class").$type<GroupKind>(),
     expiresAt: integer("expires_at"),
     selfTradePrevention: text("self_trade_prevention").$type<SelfTradePrevention>().notNull(),
     makerFeeBps: integer("maker_fee_bps").notNull(),
@@ -215,21 +221,31 @@ export const balances = sqliteTable(
   (table) => [primaryKey({ columns: [table.accountId, table.asset] }), units(table.available), units(table.held)],
 );
 
-/** Deposits and withdrawals. */
+/** Deposits and withdrawals, as of their account's event `seq`. `decisions`: what operators have decided, as JSON. */
 export const transfers = sqliteTable(
   "transfers",
   {
     id: text("id").primaryKey(),
     accountId: text("account_id").notNull(),
-    kind: text("kind").$type<"deposit" | "withdrawal">().notNull(),
+    kind: text("kind").$type<TransferKind>().notNull(),
     asset: text("asset").notNull(),
     amount: integer("amount").notNull(),
-    status: text("status").$type<"settled">().notNull(),
+    status: text("status").$type<TransferStatus>().notNull(),
     createdAt: integer("created_at").notNull(),
     epoch: integer("epoch").notNull(),
     seq: integer("seq").notNull(),
+    worth: integer("worth"),
+    updatedAt: integer("updated_at"),
+    provider: text("provider"),
+    providerRef: text("provider_ref"),
+    failure: text("failure"),
+    decisions: text("decisions").notNull().default("[]"),
   },
-  (table) => [index("transfers_account").on(table.accountId, table.id), units(table.amount)],
+  (table) => [
+    index("transfers_account").on(table.accountId, table.id),
+    index("transfers_status").on(table.kind, table.status, table.id),
+    units(table.amount),
+  ],
 );
 
 /** One row for each trade, as the public sees it; `market` is the object's name, venue included. */

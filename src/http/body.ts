@@ -61,13 +61,7 @@ async function readUpTo(stream: ReadableStream<Uint8Array>, bytesMax: number): P
     if (size > bytesMax) return undefined;
     chunks.push(chunk);
   }
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return all;
+  return Buffer.concat(chunks, size);
 }
 
 /**

@@ -3,6 +3,7 @@
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { FieldError, Refusal, RefusalCode } from "../core/result.ts";
+import { wireTime } from "../core/wire.ts";
 import type { AppEnv } from "./context.ts";
 import { hear } from "./limits.ts";
 
@@ -25,6 +26,7 @@ export const CATALOGUE: Readonly<Record<RefusalCode, CatalogueEntry>> = {
   access_denied: { status: 403, title: "Sign-in canceled at the provider" },
   missing_scope: { status: 403, title: "API key lacks the scope" },
   email_not_verified: { status: 403, title: "E-mail address not verified" },
+  own_withdrawal: { status: 403, title: "Own withdrawal" },
   step_up_required: { status: 403, title: "Password or code needed once more" },
   not_found: { status: 404, title: "Not found" },
   method_not_allowed: { status: 405, title: "Method not allowed" },
@@ -37,8 +39,13 @@ export const CATALOGUE: Readonly<Record<RefusalCode, CatalogueEntry>> = {
   last_admin: { status: 409, title: "Last admin" },
   mfa_already_on: { status: 409, title: "Second factor on already" },
   account_not_empty: { status: 409, title: "Account not empty" },
+  break_closed: { status: 409, title: "Break closed already" },
+  already_approved: { status: 409, title: "Approved by you already" },
+  transfer_not_pending: { status: 409, title: "Transfer not pending" },
+  transfer_not_settled: { status: 409, title: "Transfer not settled" },
   order_not_open: { status: 409, title: "Order no longer open" },
   already_listed: { status: 409, title: "Block listed already" },
+  market_not_empty: { status: 409, title: "Orders open in the market" },
   replace_pending: { status: 409, title: "Order change under way" },
   idempotency_in_flight: { status: 409, title: "Same request still running" },
   idempotency_answer_not_kept: { status: 409, title: "Done already, its secret was shown once" },
@@ -48,12 +55,16 @@ export const CATALOGUE: Readonly<Record<RefusalCode, CatalogueEntry>> = {
   wrong_password: { status: 422, title: "Wrong password" },
   idempotency_key_reused: { status: 422, title: "Idempotency key used for another request" },
   insufficient_funds: { status: 422, title: "Insufficient funds" },
+  daily_transfer_limit: { status: 422, title: "Limit of the day reached" },
+  too_many_pending_transfers: { status: 422, title: "Too many pending transfers" },
   off_tick: { status: 422, title: "Price off the tick" },
   off_lot: { status: 422, title: "Quantity off the lot" },
   below_min_notional: { status: 422, title: "Order worth too little" },
   above_max_qty: { status: 422, title: "Quantity too large" },
   price_outside_band: { status: 422, title: "Price outside the band" },
   market_not_open: { status: 422, title: "Market not open" },
+  market_post_only: { status: 422, title: "Market takes post-only orders alone" },
+  display_qty_out_of_range: { status: 422, title: "Display quantity out of range" },
   post_only_would_cross: { status: 422, title: "Post-only order would cross" },
   fok_not_fillable: { status: 422, title: "Fill-or-kill order not fillable" },
   too_many_open_orders: { status: 422, title: "Too many open orders" },
@@ -65,6 +76,9 @@ export const CATALOGUE: Readonly<Record<RefusalCode, CatalogueEntry>> = {
   account_frozen: { status: 422, title: "Account frozen" },
   batch_not_one_market: { status: 422, title: "Atomic batch for more than one market" },
   batch_aborted: { status: 424, title: "Batch aborted" },
+  exits_misplaced: { status: 422, title: "Exits on the wrong side" },
+  leg_qty_fixed: { status: 422, title: "Quantity of a leg is not its own" },
+  rules_changed: { status: 422, title: "The market's rules have changed" },
   rate_limited: { status: 429, title: "Too many requests" },
   internal: { status: 500, title: "Internal error" },
   unavailable: { status: 503, title: "Temporarily unavailable" },
@@ -106,8 +120,13 @@ export function problemOf(refusal: Refusal, instance: string, requestId: string)
 function membersOf(refusal: Refusal): Record<string, unknown> {
   switch (refusal.code) {
     case "insufficient_funds": {
-      const { asset, needed, available, orderId } = refusal;
-      return { asset, needed, available, ...(orderId === undefined ? {} : { order_id: orderId }) };
+      const { asset, needed, available, orderId, transferId } = refusal;
+      const named = { order_id: orderId, transfer_id: transferId };
+      return { asset, needed, available, ...named };
+    }
+    case "daily_transfer_limit": {
+      const { transfer, limit, used, resetsAt } = refusal;
+      return { transfer, limit, used, resets_at: wireTime(resetsAt) };
     }
     case "validation_failed":
       return { errors: refusal.errors.slice(0, FIELD_ERRORS_MAX) };
@@ -116,8 +135,13 @@ function membersOf(refusal: Refusal): Record<string, unknown> {
         retry_after: refusal.retryAfterSeconds,
         ...(refusal.policy === undefined ? {} : { policy: refusal.policy }),
       };
-    default:
-      return "orderId" in refusal && refusal.orderId !== undefined ? { order_id: refusal.orderId } : {};
+    default: {
+      const broken = "broken" in refusal ? refusal.broken : undefined;
+      return {
+        ...(broken === undefined ? {} : broken),
+        ...("orderId" in refusal && refusal.orderId !== undefined ? { order_id: refusal.orderId } : {}),
+      };
+    }
   }
 }
 

@@ -15,6 +15,11 @@ export function makeId(prefix: string, atMs: number): string {
   return typeId(prefix, atMs, crypto.getRandomValues(new Uint8Array(10)));
 }
 
+/** 160 random bits in hex: nobody guesses them. */
+export function newSecret(): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(20))).toString("hex");
+}
+
 /** The ports that every object has, over its own storage. `flush` sends its journal; a failure is left to the next try. */
 export function platformPorts(
   ctx: DurableObjectState,
@@ -50,11 +55,20 @@ export function platformPorts(
   };
 }
 
+/** An object's sockets: those that neither side has closed, one more, and when one was last pinged without waking it, in ms. */
+export function platformSockets(ctx: DurableObjectState) {
+  return {
+    open: () => ctx.getWebSockets().filter((socket) => socket.readyState === WebSocket.OPEN),
+    accept: (socket: WebSocket) => ctx.acceptWebSocket(socket),
+    pingedAt: (socket: WebSocket) => ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? null,
+  };
+}
+
 /** The call's answer, or a rejection when it takes longer than any call may. */
-export async function withTimeout<T>(call: Promise<T>): Promise<T> {
+export async function withTimeout<T>(call: Promise<T>, ms: number = CALL_TIMEOUT_MS): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("object call timed out")), CALL_TIMEOUT_MS);
+    timer = setTimeout(() => reject(new Error("object call timed out")), ms);
   });
   try {
     return await Promise.race([call, timeout]);

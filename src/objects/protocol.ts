@@ -1,33 +1,30 @@
-// What objects answer to the Worker, and the interfaces of their remote calls.
+// What objects answer to the Worker, and what they are asked with.
 
-import type { OrderRequest, UnreadOrder } from "../core/account/admission.ts";
+import type { UnreadOrder } from "../core/account/admission.ts";
 import type { Batch, BatchOutcome } from "../core/account/batch.ts";
-import type { AccountPast } from "../core/account/history.ts";
-import type { Preview } from "../core/account/preview.ts";
-import type { ReplaceWish } from "../core/account/replace.ts";
-import type { AccountStatus, Balance, FillRecord, Transfer } from "../core/account/state.ts";
-import type { KeyOwner, PresentedKey } from "../core/api-keys.ts";
-import type { ChainHead, LedgerEntry } from "../core/ledger.ts";
-import type { Order, Side } from "../core/order.ts";
+import type { ProviderFact, TransferReview } from "../core/account/reviews.ts";
+import type { AccountStatus, Balance } from "../core/account/state.ts";
+import type { TransferLimits } from "../core/account/transfers.ts";
+import type { PresentedKey } from "../core/api-keys.ts";
+import type { ChainHead } from "../core/ledger.ts";
+import type { SelfTradePrevention, Side } from "../core/order.ts";
 import type { Scope } from "../core/permissions.ts";
 import type { Spend, Standing } from "../core/policies.ts";
-import type { Position } from "../core/positions.ts";
-import type { Rate, Taken } from "../core/rate.ts";
 import type { Answered, Result } from "../core/result.ts";
-import type {
-  ExchangeAnswer,
-  ExchangeCall,
-  HandshakeAnswer,
-  HandshakeCall,
-  PreviewAnswer,
-  PreviewCall,
-  ReportAnswer,
-  ReportCall,
-} from "./calls.ts";
+import type { MarketView, OperatorAct } from "./governing.ts";
 
-/** An act that happens once is answered to HTTP and by objects in one shape. */
-/** What is told of an order, or of many at once, is told to core as it is. */
-export type { Answered, Batch, BatchOutcome, UnreadOrder };
+/** An act that happens once is answered to HTTP and by objects in one shape; what is told to core is told as it is. */
+export type {
+  Answered,
+  Batch,
+  BatchOutcome,
+  MarketView,
+  OperatorAct,
+  ProviderFact,
+  TransferLimits,
+  TransferReview,
+  UnreadOrder,
+};
 
 /** A pair that an object has parked: the other end, why, since when (ms), and how many messages it has for it. */
 export interface ParkedPair {
@@ -40,12 +37,6 @@ export interface ParkedPair {
 /** What an object has parked, the last one first; and why it takes no commands at all, null while it does. */
 export interface ParkedView extends Page<ParkedPair> {
   stopped: string | null;
-}
-
-/** What an operator does by hand: who, by user id, and why. */
-export interface OperatorAct {
-  by: string;
-  reason: string;
 }
 
 /**
@@ -132,14 +123,16 @@ export interface LedgerQuery extends PageRequest {
   to: number | null;
 }
 
-/** An account as of one stream number. `asOf` in ms; `ledger` is where its chain ends: the version before leaves it out. */
+/** An account as of one stream number. `asOf` in ms; the version before leaves `ledger` out, and how many transfers are pending. */
 export interface AccountView {
   id: string;
   status: AccountStatus;
   balances: Balance[];
   ledger?: ChainHead;
+  pending?: number;
   seq: number;
   asOf: number;
+  selfTradePrevention?: SelfTradePrevention;
 }
 
 /** Where an object's journal is: for the sweeper that compares it with the read model. */
@@ -172,82 +165,10 @@ export interface JournalPull {
   epoch: number;
 }
 
-/** What those who look after the read model ask of an object. */
-export interface JournalRpc {
-  head(): Promise<JournalHead>;
-  /** The events from a stream number on, in at most `bytesMax`, but at least one; null at the end. */
-  journalFrom(fromSeq: number, bytesMax: number): Promise<JournalSlice | null>;
-}
-
 /** A request's Idempotency-Key, and its id, under which the first answer is replayed. */
 export interface Idempotency {
   key: string;
   requestId: string;
-}
-
-/** Questions as callers ask them. */
-type AskedByCaller<T> = {
-  [K in keyof T]: T[K] extends (query: infer Q) => Result<infer A>
-    ? (caller: Caller, query: Q) => Promise<Counted<A>>
-    : never;
-};
-
-/** The account object's remote calls. Refusals are values; a throw is a bug. */
-export interface AccountRpc extends JournalRpc, AskedByCaller<AccountPast> {
-  admit(caller: Caller): Promise<Counted<KeyOwner>>;
-  placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
-  refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;
-  placeBatch(caller: Caller, batch: Batch, idempotency: Idempotency | null): Promise<Answered<BatchOutcome[]>>;
-  cancelOrder(caller: Caller, orderId: string): Promise<Counted<Order>>;
-  /** What placing this order now would do. Refuses as placing it would. */
-  previewOrder(caller: Caller, request: OrderRequest): Promise<Counted<Preview & { bookSeq: number }>>;
-  /** The order under its other terms, or as it is while its market has not answered (`replacing`). */
-  replaceOrder(caller: Caller, orderId: string, wish: ReplaceWish): Promise<Counted<Order>>;
-  cancelAll(caller: Caller, filter: { symbol: string | null; side: Side | null }): Promise<Counted<Order[]>>;
-  /** Refuses nothing that another command does not. `cancelAt` in ms; null: never. */
-  cancelAllAfter(caller: Caller, timeoutMs: number): Promise<Counted<{ cancelAt: number | null }>>;
-  transfer(
-    caller: Caller,
-    wish: { kind: Transfer["kind"]; asset: string; amount: bigint },
-    idempotency: Idempotency | null,
-  ): Promise<Answered<Transfer>>;
-  account(caller: Caller): Promise<Counted<AccountView>>;
-  order(caller: Caller, by: { id: string } | { clientOrderId: string }): Promise<Counted<Order>>;
-  orders(caller: Caller, query: OrderQuery): Promise<Counted<Page<Order>>>;
-  fills(
-    caller: Caller,
-    query: PageRequest & { symbol: string | null; orderId: string | null },
-  ): Promise<Counted<Page<FillRecord>>>;
-  ledger(caller: Caller, query: LedgerQuery): Promise<Counted<Page<LedgerEntry>>>;
-  transfers(caller: Caller, query: PageRequest & { kind: Transfer["kind"] }): Promise<Counted<Page<Transfer>>>;
-  positions(
-    caller: Caller,
-  ): Promise<Counted<{ positions: Position[]; balances: Balance[]; seq: number; asOf: number }>>;
-  streamTicket(caller: StreamCaller): Promise<Counted<{ ticket: string; expiresAt: number }>>;
-  redeemTicket(ticket: string): Promise<Result<StreamCaller>>;
-  createKey(caller: Caller, key: NewApiKey): Promise<Counted<ApiKey>>;
-  apiKeys(caller: Caller, query: PageRequest): Promise<Counted<Page<ApiKey>>>;
-  /** Refuses `not_found` for a key that is not this account's. */
-  revokeKey(caller: Caller, id: string): Promise<Counted<null>>;
-  revokeAllKeys(): Promise<Result<null>>;
-  revokeSession(sessionId: string, untilMs: number): Promise<Result<null>>;
-  revokeAllBefore(fromMs: number): Promise<Result<null>>;
-  setStatus(status: AccountStatus, reason: string): Promise<Result<null>>;
-  report(call: ReportCall): Promise<ReportAnswer>;
-  /** The markets that this account sends nothing to. */
-  parked(query: PageRequest): Promise<ParkedView>;
-  /** Sends a parked market what waits for it. Refuses `not_found` when it is not parked. */
-  unpark(symbol: string, act: OperatorAct): Promise<Result<null>>;
-  /**
-   * Begins the next life of an object without a journal, of one whose storage was brought back (`journal` empty), or of one
-   * that is to forget what it has stored (`replace`).
-   */
-  restore(snapshot: Snapshot, act: OperatorAct): Promise<Result<null>>;
-  restoration(): Promise<RestoreView>;
-  /** Opens a restored object though it still waits for others. */
-  reopen(act: OperatorAct): Promise<Result<null>>;
-  /** The journal as it is stored, oldest first: what a restore begins from. */
-  journal(query: PageRequest): Promise<Page<string>>;
 }
 
 /** One price of a book and all that rests there, in units. */
@@ -262,36 +183,4 @@ export interface BookView {
   seq: number;
   bids: BookLevel[];
   asks: BookLevel[];
-}
-
-/** The market object's remote calls. */
-export interface MarketRpc extends JournalRpc {
-  exchange(call: ExchangeCall): Promise<ExchangeAnswer>;
-  preview(call: PreviewCall): Promise<PreviewAnswer>;
-  shake(call: HandshakeCall): Promise<HandshakeAnswer>;
-  /** Null while what is stored cannot be read. */
-  book(depth: number): Promise<BookView | null>;
-  /** The accounts that this market pushes nothing to; their own calls are answered. */
-  parked(query: PageRequest): Promise<ParkedView>;
-  /** Pushes to a parked account what waits for it. Refuses `not_found` when it is not parked. */
-  unpark(account: string, act: OperatorAct): Promise<Result<null>>;
-  /** As an account's; `expected` are accounts that may have traded here since the snapshot. */
-  restore(snapshot: Snapshot, expected: string[], act: OperatorAct): Promise<Result<null>>;
-  restoration(): Promise<RestoreView>;
-  reopen(act: OperatorAct): Promise<Result<null>>;
-  /** The journal as it is stored, oldest first: what a restore begins from. */
-  journal(query: PageRequest): Promise<Page<string>>;
-}
-
-/** A limiter's remote calls, for the one key that it is named after: an address, a person, a name that nobody has. */
-export interface LimiterRpc {
-  /** Takes units out of a policy's bucket, which is in memory. */
-  take(policy: string, rate: Rate, count: number): Promise<Taken>;
-  /** What is left of a policy's failures, which are stored. */
-  failures(policy: string, rate: Rate): Promise<Taken>;
-  /**
-   * Says how a try has ended. Not allowed: others have failed so often meanwhile that its outcome must not be told. Else a
-   * failure counts from now on.
-   */
-  settle(policy: string, rate: Rate, failed: boolean): Promise<Taken>;
 }

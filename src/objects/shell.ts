@@ -1,5 +1,6 @@
 // What every object with a journal answers to operators and to those who look after the read model.
 import { DurableObject } from "cloudflare:workers";
+import type { Amount, Exam, Question } from "../core/exam.ts";
 import type { Result } from "../core/result.ts";
 import type { Outbox } from "./outbox.ts";
 import type { JournalHead, JournalSlice, OperatorAct, Page, PageRequest, ParkedView, RestoreView } from "./protocol.ts";
@@ -7,6 +8,7 @@ import type { JournalHead, JournalSlice, OperatorAct, Page, PageRequest, ParkedV
 /** What its logic does of it. */
 export interface Operated {
   readonly journal: Outbox;
+  readonly exam: { inspect(question: Question): Exam; owedAt?(atMs: number): Amount[] | null };
   parked(query: PageRequest): ParkedView;
   unpark(peer: string, act: OperatorAct): Result<null>;
   restoration(): RestoreView;
@@ -31,6 +33,15 @@ export abstract class ObjectShell extends DurableObject<Env> {
 
   async reopen(act: OperatorAct): Promise<Result<null>> {
     return this.operated.reopen(act);
+  }
+
+  async inspect(question: Question): Promise<Exam> {
+    return this.operated.exam.inspect(question);
+  }
+
+  /** What an account owed its customer at a time in ms; a market owes nobody, and has nothing to say. */
+  async owedAt(atMs: number): Promise<Amount[] | null> {
+    return this.operated.exam.owedAt?.(atMs) ?? null;
   }
 
   async head(): Promise<JournalHead> {

@@ -1,10 +1,14 @@
 // The only doorway to the objects and to the queue that they fill: names are made here, and faults are told apart here.
 import type { DurableObject } from "cloudflare:workers";
-import { JOURNAL_CALL_TIMEOUT_MS } from "../core/limits.ts";
+import type { ExamRpc } from "../core/exam.ts";
+import { JOURNAL_CALL_TIMEOUT_MS, MARKET_LIST_AGE_MS, SWEEP_LANES_MAX } from "../core/limits.ts";
+import { MARKETS, type MarketRules } from "../core/listings.ts";
 import type { Standing } from "../core/policies.ts";
 import { type Answered, ok, type Result, refuse } from "../core/result.ts";
 import { log } from "../log.ts";
-import type { AccountRpc, Caller, Counted, JournalPull, JournalRpc, LimiterRpc, MarketRpc } from "./protocol.ts";
+import type { MarketView } from "./governing.ts";
+import type { Caller, Counted, JournalPull } from "./protocol.ts";
+import type { AccountRpc, JournalRpc, LimiterRpc, MarketRpc } from "./rpc.ts";
 
 /** The platform takes no more messages in one call. */
 const SEND_BATCH_MAX = 100;
@@ -33,6 +37,38 @@ export function limiterStub(env: Pick<ObjectBindings, "LIMITER">, key: string) {
   return env.LIMITER.getByName(key);
 }
 
+/** A market's rules of now. Refuses `unavailable`. `symbol` must be listed. */
+export function readRules(env: ObjectBindings, symbol: string): Promise<Result<MarketView>> {
+  return callObject(async () => {
+    const view = await marketStub(env, symbol).rules();
+    return view === null ? refuse({ code: "unavailable", detail: "This market is halted." }) : ok(view);
+  });
+}
+
+/** What this isolate has last heard of each market, and when (ms). */
+const heard = { at: Number.NEGATIVE_INFINITY, views: new Map<string, MarketView>() };
+
+/**
+ * All markets' rules in the order of the listing, at most {@link MARKET_LIST_AGE_MS} old: asking all of them for each caller would
+ * cost them more than trading. One that does not answer is shown with the last that is known, and as halted.
+ */
+export async function readAllRules(env: ObjectBindings, nowMs: number): Promise<MarketView[]> {
+  const fresh = nowMs >= heard.at && nowMs - heard.at < MARKET_LIST_AGE_MS;
+  const views = fresh ? heard.views : await askAllRules(env);
+  if (!fresh) Object.assign(heard, { at: nowMs, views });
+  return MARKETS.map((rules) => views.get(rules.symbol) ?? { rules, takes: "halted", canceling: 0 });
+}
+
+async function askAllRules(env: ObjectBindings): Promise<Map<string, MarketView>> {
+  const ask = async ({ symbol, ...listed }: MarketRules): Promise<[string, MarketView]> => {
+    const name = `${env.VENUE}/${symbol}`;
+    const view = await answerOf({ object: "market", name }, async () => marketStub(env, symbol).rules());
+    const known = heard.views.get(symbol)?.rules ?? { symbol, ...listed };
+    return [symbol, view ?? { rules: known, takes: "halted", canceling: 0 }];
+  };
+  return new Map(await Promise.all(MARKETS.map(ask)));
+}
+
 /** The queue that carries journals to the read model. */
 export function journalQueue(env: ObjectBindings): Queue {
   return env.JOURNAL;
@@ -42,27 +78,50 @@ export function journalQueue(env: ObjectBindings): Queue {
 export type Journalled = Pick<JournalPull, "object" | "name">;
 
 /**
- * What an object says of its journal; null, with a line in the log, when it has no answer within
- * {@link JOURNAL_CALL_TIMEOUT_MS}. The name must be an object's own, since asking makes one.
+ * What an object answers to those who look after all of them; null, with a line in the log, when it has no answer within
+ * {@link JOURNAL_CALL_TIMEOUT_MS}, or throws. The name must be an object's own, since asking makes one.
  */
-export async function askJournal<T>(
-  env: Pick<ObjectBindings, "ACCOUNT" | "MARKET">,
-  { object, name }: Journalled,
-  ask: (journal: JournalRpc) => Promise<T>,
-): Promise<T | null> {
+export async function answerOf<T>({ object, name }: Journalled, asked: () => Promise<T>): Promise<T | null> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error("no answer in time")), JOURNAL_CALL_TIMEOUT_MS);
   });
   try {
-    const journal: JournalRpc = object === "account" ? env.ACCOUNT.getByName(name) : env.MARKET.getByName(name);
-    return await Promise.race([ask(journal), timeout]);
+    return await Promise.race([asked(), timeout]);
   } catch (error) {
-    log("error", "journal_unreachable", { object, name, message: String(error) });
+    log("error", "object_unreachable", { object, name, message: String(error) });
     return null;
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** What an object says of its journal, or of itself, as {@link answerOf}. */
+export function askJournal<T>(
+  env: Pick<ObjectBindings, "ACCOUNT" | "MARKET">,
+  named: Journalled,
+  ask: (journal: JournalRpc & ExamRpc) => Promise<T>,
+): Promise<T | null> {
+  const { object, name } = named;
+  return answerOf(named, () => ask(object === "account" ? env.ACCOUNT.getByName(name) : env.MARKET.getByName(name)));
+}
+
+/** What an account says in a walk through all of them, as {@link answerOf}. */
+export function askInWalk<T>(
+  env: Pick<ObjectBindings, "ACCOUNT">,
+  accountId: string,
+  ask: (account: AccountRpc) => Promise<T>,
+): Promise<T | null> {
+  return answerOf({ object: "account", name: accountId }, () => ask(env.ACCOUNT.getByName(accountId)));
+}
+
+/** Does `work` for each item, {@link SWEEP_LANES_MAX} at a time: as many objects may be asked at once. */
+export async function inLanes<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const waiting = [...items];
+  const lane = async () => {
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: SWEEP_LANES_MAX }, lane));
 }
 
 /** Has the read model fetch these journals from where it is. False, with a line in the log, when the queue takes it not. */

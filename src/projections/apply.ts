@@ -69,7 +69,7 @@ export async function applySlices(db: Database, steps: readonly Step[], atMs: nu
       ),
       ...once(db, executions, of("executions"), fits),
       ...once(db, ledgerEntries, of("entries"), fits),
-      ...once(db, transfers, of("transfers"), fits),
+      ...latest(db, transfers, of("transfers"), fits, [transfers.id], [transfers.epoch, transfers.seq]),
       ...once(db, trades, of("trades"), fits),
       moveHeads(db, wanted, atMs, fits),
     ],
@@ -128,7 +128,7 @@ function positionsOf(sources: readonly Source[], found: readonly PositionRow[]):
   });
 }
 
-/** The rows of the events after `head`; of an order or a balance only the last, since one statement may not hit it twice. */
+/** The rows of the events after `head`; of an order, a balance or a transfer only the last, since one statement may not hit it twice. */
 function gather(slice: Slice, head: number): Rows {
   const fresh = slice.events.filter((event) => event.seq > head).map((event) => event.rows);
   const last = <Row>(rows: Row[], key: (row: Row) => string) => [
@@ -145,7 +145,10 @@ function gather(slice: Slice, head: number): Rows {
     ),
     executions: fresh.flatMap((rows) => rows.executions),
     entries: fresh.flatMap((rows) => rows.entries),
-    transfers: fresh.flatMap((rows) => rows.transfers),
+    transfers: last(
+      fresh.flatMap((rows) => rows.transfers),
+      (row) => row.id,
+    ),
     trades: fresh.flatMap((rows) => rows.trades),
   };
 }

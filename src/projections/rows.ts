@@ -35,6 +35,8 @@ export function accountRows(source: Source, event: AccountEvent): Rows | null {
     case "batched":
     case "session_revoked":
     case "status_changed":
+    case "rules_learned":
+    case "settings_changed":
     case "tokens_valid_from":
     case "restored":
     case "met":
@@ -48,12 +50,21 @@ export function accountRows(source: Source, event: AccountEvent): Rows | null {
       rows.entries.push(entryRow(source, event.entry));
       break;
     case "transfer":
+    case "transfer_requested":
+    case "transfer_changed":
       rows.transfers.push(transferRow(source, event.seq, event.transfer));
-      rows.entries.push(entryRow(source, event.entry));
+      if (event.entry !== null) rows.entries.push(entryRow(source, event.entry));
       break;
     case "order_accepted":
       rows.orders.push(orderRow(source, event.seq, event.order));
       rows.entries.push(entryRow(source, event.entry));
+      break;
+    case "group_accepted":
+      for (const order of [event.order, ...event.legs]) rows.orders.push(orderRow(source, event.seq, order));
+      if (event.entry !== null) rows.entries.push(entryRow(source, event.entry));
+      break;
+    case "followed":
+      rows.orders.push(orderRow(source, event.seq, event.order));
       break;
     case "replace_requested":
       rows.orders.push(orderRow(source, event.seq, event.order));
@@ -115,12 +126,16 @@ function orderRow({ name, epoch }: Source, eventSeq: number, order: Order): Rows
     credit: ___,
     replacing: ____,
     replaceRefused: _____,
+    broken: ______,
     trigger,
+    group,
     ...kept
   } = order;
   return {
     ...kept,
     trigger: trigger === undefined ? null : encode(trigger),
+    groupId: group?.id ?? null,
+    orderClass: group?.kind ?? null,
     replaceRequested: isReplacing(order),
     accountId: name,
     epoch,
@@ -128,6 +143,7 @@ function orderRow({ name, epoch }: Source, eventSeq: number, order: Order): Rows
     qty: column(order.qty),
     notional: column(order.notional),
     limitPrice: column(order.limitPrice),
+    displayQty: column(order.displayQty ?? null),
     filledQty: toColumn(order.filledQty),
     filledNotional: toColumn(order.filledNotional),
     fee: toColumn(order.fee),
@@ -153,6 +169,9 @@ function balanceRow({ name, epoch }: Source, seq: number, balance: Balance): Row
 }
 
 function transferRow({ name, epoch }: Source, seq: number, transfer: Transfer): Rows["transfers"][number] {
-  const { id, kind, asset, amount, status, createdAt } = transfer;
-  return { id, accountId: name, kind, asset, amount: toColumn(amount), status, createdAt, epoch, seq };
+  const { id, kind, asset, amount, status, createdAt, worth = null, updatedAt = null, decisions = [] } = transfer;
+  const { provider = null, providerRef = null, failure = null } = transfer;
+  const amounts = { amount: toColumn(amount), worth: column(worth) };
+  const said = { provider, providerRef, failure, decisions: JSON.stringify(decisions) };
+  return { id, accountId: name, kind, asset, ...amounts, status, createdAt, updatedAt, ...said, epoch, seq };
 }

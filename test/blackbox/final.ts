@@ -4,13 +4,8 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import type { WorkerdServer } from "../../scripts/workerd.ts";
-import {
-  type AccountEvent,
-  type AccountState,
-  accountStateHash,
-  applyAccountEvent,
-  emptyAccount,
-} from "../../src/core/account/state.ts";
+import { type AccountEvent, type AccountState, applyAccountEvent, emptyAccount } from "../../src/core/account/state.ts";
+import { accountStateHash } from "../../src/core/account/state-hash.ts";
 import { decode } from "../../src/core/codec.ts";
 import { accountBreaks, crossBreaks, marketBreaks } from "../../src/core/invariants.ts";
 import type { Balances } from "../../src/core/ledger.ts";

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { applyReports, understands } from "../../src/core/account/reports.ts";
-import { type AccountEvent, accountStateHash, applyAccountEvent, balanceOf } from "../../src/core/account/state.ts";
+import { type AccountEvent, applyAccountEvent, balanceOf } from "../../src/core/account/state.ts";
+import { accountStateHash } from "../../src/core/account/state-hash.ts";
 import { streamMessages } from "../../src/core/account/stream.ts";
 import { OPEN_ORDERS_MAX, SUBMIT_DEADLINE_MS } from "../../src/core/limits.ts";
 import { applyCommands } from "../../src/core/market/decide.ts";

@@ -54,6 +54,15 @@ describe("each rule of a market is kept to the unit", () => {
     ["a price at its lower edge", { ...LIMIT, limitPrice: usd("162") }, "ok"],
     ["a price a tick below it", { ...LIMIT, limitPrice: usd("161.99") }, "price_outside_band"],
     ["a sell beyond the band likewise", { ...LIMIT, side: "sell", limitPrice: usd("198.01") }, "price_outside_band"],
+    ["a part of whole lots", { ...LIMIT, displayQty: sol("0.0123") }, "ok"],
+    ["a part that is not", { ...LIMIT, displayQty: sol("0.01235") }, "off_lot"],
+    ["a part that is the whole", { ...LIMIT, displayQty: sol("1") }, "ok"],
+    ["a part that is more", { ...LIMIT, displayQty: sol("1.0001") }, "display_qty_out_of_range"],
+    ["a hundredth", { ...LIMIT, displayQty: sol("0.01") }, "ok"],
+    ["less than a hundredth", { ...LIMIT, qty: sol("1.0001"), displayQty: sol("0.01") }, "display_qty_out_of_range"],
+    ["a part of the least worth", { ...LIMIT, qty: sol("0.5"), displayQty: sol("0.0056") }, "ok"],
+    ["a part worth less", { ...LIMIT, qty: sol("0.5"), displayQty: sol("0.0055") }, "display_qty_out_of_range"],
+    ["a part of a notional", { notional: usd("180"), limitPrice: usd("180"), displayQty: sol("0.5") }, "ok"],
     ["the least worth", { qty: sol("0.0056"), limitPrice: usd("180") }, "ok"],
     ["a worth below it", { qty: sol("0.0055"), limitPrice: usd("180") }, "below_min_notional"],
     ["the least notional", { ...MARKET, notional: usd("1") }, "ok"],
@@ -70,7 +79,9 @@ describe("each rule of a market is kept to the unit", () => {
   });
 
   it.each(["post_only", "cancel_only", "halted"] as const)("a market that is %s takes no order", (status) => {
-    expect(codeOf(LIMIT, RICH, { ...SOL, status })).toBe("market_not_open");
+    expect(codeOf(LIMIT, RICH, { ...SOL, status })).toBe(
+      status === "post_only" ? "market_post_only" : "market_not_open",
+    );
   });
 });
 
@@ -184,6 +195,8 @@ describe("what is agreed at admission", () => {
   });
 });
 
+const BEYOND = { rule: "amount", limit: "90071992.54740991", value: "90071992.54740992" };
+
 describe("an order that could carry a balance past its bound is refused before it can", () => {
   const buy = { qty: sol("100"), limitPrice: usd("180") };
   const room = UNITS_MAX - sol("100");
@@ -197,7 +210,7 @@ describe("an order that could carry a balance past its bound is refused before i
     put(state, room);
     expect(codeOf(buy, state)).toBe("ok");
     put(state, room + 1n);
-    const refusal = { code: "amount_out_of_range", detail: "SOL could pass its bound" };
+    const refusal = { code: "amount_out_of_range", detail: "SOL could pass its bound.", broken: BEYOND };
     expect(judge(buy, state)).toEqual({ ok: false, refusal });
   });
 

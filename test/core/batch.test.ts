@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { type BatchEntry, placeBatch } from "../../src/core/account/batch.ts";
 import { meetMarket } from "../../src/core/account/reimport.ts";
-import { accountStateHash } from "../../src/core/account/state.ts";
+import { accountStateHash } from "../../src/core/account/state-hash.ts";
 import { wholeTrades } from "../../src/core/market/reimport.ts";
 import { marketStateHash } from "../../src/core/market/state.ts";
 import { type Command, commandsOfCall } from "../../src/core/messages.ts";

@@ -1,8 +1,10 @@
 // What makes a figure: one step for each event that changed it, and the lots that are left.
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   balanceStep,
   entryOf,
+  fifoOf,
   openLots,
   type PositionStep,
   positionOf,
@@ -10,7 +12,7 @@ import {
 } from "../../src/core/account/history.ts";
 import type { AccountEvent } from "../../src/core/account/state.ts";
 import { decode } from "../../src/core/codec.ts";
-import { flatPosition } from "../../src/core/positions.ts";
+import { addToPosition, flatPosition, type Position, takeFromPosition } from "../../src/core/positions.ts";
 import { wireBalanceExplained, wireBookedEntry, wirePositionExplained } from "../../src/core/wire-history.ts";
 import { NOON } from "../support/book.ts";
 import type { CoreWorld } from "../support/core-world.ts";
@@ -72,13 +74,15 @@ describe("a balance", () => {
       steps: [balanceStep(deposit, "USD")],
       nextCursor: null,
       holds: [{ orderId: "ord_1", symbol: "SOL-USD", side: "buy", amount: usd("600") }],
-      otherHolds: { count: 2, amount: usd("400") },
+      otherHolds: { count: 2, amount: usd("300") },
+      withdrawals: [{ withdrawalId: "wdr_1", amount: usd("100") }],
     });
     expect(shown).toMatchObject({
+      withdrawals: [{ withdrawal_id: "wdr_1", amount: "100" }],
       value: { asset: "USD", available: "9000", held: "1000", total: "10000" },
       entries: [{ kind: "deposit", balance: { available: "10000", held: "0", total: "10000" } }],
       holds: [{ order_id: "ord_1", symbol: "SOL-USD", side: "buy", amount: "600" }],
-      other_holds: { count: 2, amount: "400" },
+      other_holds: { count: 2, amount: "300" },
     });
   });
 
@@ -176,5 +180,79 @@ describe("open lots", () => {
     expect(olderQty).toBe(sol("9"));
     openLots(sol("2"), watched(), 5);
     expect(read).toEqual([sol("3"), sol("3")]);
+  });
+});
+
+describe("first in, first out", () => {
+  const [first, bought] = steps(annsEvents());
+  if (first === undefined || bought === undefined) throw new Error("too little has happened");
+  const [{ entry }, { fill: someFill }] = [first, bought];
+
+  /** A step of so many units for so much; a sale brings `proceeds`, what has none is a transfer. */
+  function step(position: Position, qty: bigint, amount: bigint | null): PositionStep {
+    const after = qty > 0n ? addToPosition(position, qty, amount ?? 0n) : takeFromPosition(position, -qty, amount);
+    const fill = amount === null ? null : someFill;
+    const cost = after.costBasis - position.costBasis;
+    const realizedPnl = after.realizedPnl - position.realizedPnl;
+    return { entry, fill, qty, cost, realizedPnl, position: after };
+  }
+
+  function history(acts: readonly [qty: bigint, amount: bigint | null][]): PositionStep[] {
+    let position = flatPosition("SOL-USD");
+    return acts.map(([qty, amount]) => {
+      const one = step(position, qty, amount);
+      position = one.position;
+      return one;
+    });
+  }
+
+  it("sells what was bought first: dear units that came later stay", () => {
+    const acts = history([
+      [10n, 1_000n],
+      [10n, 3_000n],
+      [-10n, 2_500n],
+    ]);
+    expect(acts.at(-1)?.position).toMatchObject({ costBasis: 2_000n, realizedPnl: 500n });
+    expect(fifoOf(acts)).toEqual({ costBasis: 3_000n, realizedPnl: 1_500n });
+  });
+
+  it("takes the cost of what is withdrawn along, and makes no profit of it", () => {
+    const acts = history([
+      [10n, 1_000n],
+      [10n, 3_000n],
+      [-10n, null],
+      [-5n, 2_000n],
+    ]);
+    expect(fifoOf(acts)).toEqual({ costBasis: 1_500n, realizedPnl: 500n });
+  });
+
+  it("has nothing to say of a position that never was", () => {
+    expect(fifoOf([])).toEqual({ costBasis: 0n, realizedPnl: 0n });
+  });
+
+  it("and the average count the same money, and its lots are those that are left", () => {
+    const act = fc.record({
+      share: fc.integer({ min: 1, max: 100 }),
+      amount: fc.bigInt(0n, 10n ** 9n),
+      buys: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(act, { maxLength: 40 }), (wishes) => {
+        let had = 0n;
+        const acts = wishes.flatMap(({ share, amount, buys }): [bigint, bigint][] => {
+          const qty = buys ? BigInt(share) : -((had * BigInt(share)) / 100n);
+          if (qty === 0n) return [];
+          had += qty;
+          return [[qty, amount]];
+        });
+        const all = history(acts);
+        const value = all.at(-1)?.position ?? flatPosition("SOL-USD");
+        const fifo = fifoOf(all);
+        expect(fifo.realizedPnl - fifo.costBasis).toBe(value.realizedPnl - value.costBasis);
+        const acquired = all.filter(({ qty }) => qty > 0n).reverse();
+        const { lots } = openLots(value.qty, acquired, 100);
+        expect(lots.reduce((sum, { cost }) => sum + cost, 0n)).toBe(fifo.costBasis);
+      }),
+    );
   });
 });

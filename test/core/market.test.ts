@@ -196,7 +196,9 @@ describe("the house", () => {
       desk.now = whenAskFallsTo(Number(middle));
       expect(desk.advance()).toEqual([]);
       expectBook(desk, `a1:2 | ${middle} |`);
-      expect(desk.send("x1 buy 1 @ 180")).toEqual(["x1 rejected: market_not_open"]);
+      expect(desk.send("x1 buy 1 @ 180")).toEqual([
+        `x1 rejected: ${status === "post_only" ? "market_post_only" : "market_not_open"}`,
+      ]);
       expect(desk.send("cancel a1")).toEqual(["a1 canceled: user"]);
     },
   );

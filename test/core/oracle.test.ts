@@ -16,6 +16,9 @@ const RULES = listed("SOL-USD");
 const PRICE_SEED = 35;
 const ACCOUNTS = ["ann", "bob", "cat", "dan"];
 const NO_MORE_STEPS = Number.MAX_SAFE_INTEGER;
+/** How many times as many commands as in every test run: `npm run oracle` is ten. */
+const TIMES = Number(process.env["ORACLE_TIMES"] ?? 1);
+const TIMEOUT = { timeout: TIMES * 60_000 };
 
 /** What the runs have met, over all seeds: a test that never meets a case says nothing about it. */
 const met = new Map<string, number>();
@@ -40,11 +43,13 @@ function turnOf(run: Run): MarketTurn {
   return { state: run.state, ctx, events: [] };
 }
 
-type Known = Exclude<Command, { kind: "replace" | "submit_all" }>;
+type Known = Exclude<Command, { kind: "submit_all" | "submit_group" }>;
 
 /** What the naive market knows too. */
 function isKnown(what: string): what is NaiveEvent["what"] {
-  return ["new", "rejected", "fill", "canceled", "expired", "cancel_rejected", "replaced"].includes(what);
+  return ["new", "rejected", "fill", "canceled", "expired", "cancel_rejected", "replaced", "replace_rejected"].includes(
+    what,
+  );
 }
 
 function randomCommand(run: Run): { account: string; command: Known } {
@@ -53,12 +58,26 @@ function randomCommand(run: Run): { account: string; command: Known } {
   const cseq = peerOf(run.state, account).cseq + 1;
   if (run.ids.length > 0 && random.int(5) < 2) {
     // Of the last ones, so that many are still open and the book stays short; of any account.
-    const at = Math.max(0, run.ids.length - 1 - random.int(30));
-    return { account, command: { kind: "cancel", cseq, orderId: run.ids[at] ?? "" } };
+    const orderId = run.ids[Math.max(0, run.ids.length - 1 - random.int(30))] ?? "";
+    if (random.once(3)) return randomReplace(run, orderId, account);
+    return { account, command: { kind: "cancel", cseq, orderId } };
   }
   const order = randomOrder(run);
   run.ids.push(order.id);
   return { account, command: { kind: "submit", cseq, order, notAfter: null, rulesVersion: RULES.version } };
+}
+
+/** Other terms for an order, mostly by its owner. */
+function randomReplace(run: Run, orderId: string, somebody: string): { account: string; command: Known } {
+  const { random } = run;
+  const order = run.state.orders.get(orderId);
+  const account = order === undefined || random.once(10) ? somebody : order.account;
+  const lots = BigInt(random.once(3) ? random.int(20_000) - 10_000 : (random.int(5) - 2) * 10_000);
+  const away = BigInt(random.once(2) ? 0 : random.int(24) - 12);
+  const at = order?.price ?? referencePrice(RULES, PRICE_SEED, run.now);
+  const to = { qtyDelta: lots * RULES.lotSize, limitPrice: at + away * RULES.tickSize, postOnly: random.once(6) };
+  const cseq = peerOf(run.state, account).cseq + 1;
+  return { account, command: { kind: "replace", cseq, orderId, hold: 0n, ...to } };
 }
 
 function randomOrder(run: Run): SubmitOrder {
@@ -88,6 +107,8 @@ function randomOrder(run: Run): SubmitOrder {
     budget: 0n,
     expiresAt: timeInForce === "gtd" ? run.now + 1_000 + random.int(4_000) : null,
   };
+  const rests = limitPrice !== null && timeInForce !== "ioc" && timeInForce !== "fok";
+  if (rests && random.once(4)) order.displayQty = BigInt(Math.ceil(lots / (1 + random.int(20)))) * lotSize;
   if (side === "sell") order.budget = order.qty ?? 0n;
   else if (limitPrice !== null)
     order.budget = limitBuyReserve({ ...order, feeNumerator: 0n, fee: 0n }, limitPrice, order.qty ?? 0n, baseScale);
@@ -173,13 +194,16 @@ function step(run: Run, naive: NaiveMarket): void {
   applyCommands(turn, account, [command]);
   const expired = naive.expire(run.now);
   const reference = referencePrice(RULES, PRICE_SEED, run.now);
-  const answer =
-    command.kind === "cancel"
-      ? naive.cancel(account, command.orderId)
-      : naive.submit(naiveOrder(account, command.order), reference);
-  compare(run, naive, said(turn.events), [...expired, ...answer]);
+  compare(run, naive, said(turn.events), [...expired, ...naiveAnswer(naive, account, command, reference)]);
   // What the accounts would acknowledge.
   for (const peer of run.state.peers.values()) peer.unacknowledged = [];
+}
+
+function naiveAnswer(naive: NaiveMarket, account: string, command: Known, reference: bigint): NaiveEvent[] {
+  if (command.kind === "cancel") return naive.cancel(account, command.orderId);
+  if (command.kind !== "replace") return naive.submit(naiveOrder(account, command.order), reference);
+  const { orderId, qtyDelta, limitPrice, postOnly } = command;
+  return naive.replace(account, { orderId, qtyDelta, price: limitPrice ?? 0n, postOnly });
 }
 
 function naiveOrder(account: string, order: SubmitOrder) {
@@ -188,14 +212,14 @@ function naiveOrder(account: string, order: SubmitOrder) {
 }
 
 describe("the matching engine does what the naive one does, event for event and order for order,", () => {
-  it.each([1, 2, 3, 4, 5, 6])("among customers, seed %d, 12,000 commands", { timeout: 60_000 }, (seed) => {
+  it.each([1, 2, 3, 4, 5, 6])("among customers, seed %d, 12,000 commands", TIMEOUT, (seed) => {
     const run = begin(seed);
     const naive = new NaiveMarket(RULES);
     run.state.step = NO_MORE_STEPS;
-    for (let i = 0; i < 12_000; i += 1) step(run, naive);
+    for (let i = 0; i < TIMES * 12_000; i += 1) step(run, naive);
   });
 
-  it.each([7, 8, 9, 10])("around a house that quotes once, seed %d, 8,000 commands", { timeout: 60_000 }, (seed) => {
+  it.each([7, 8, 9, 10])("around a house that quotes once, seed %d, 8,000 commands", TIMEOUT, (seed) => {
     const run = begin(seed);
     const naive = new NaiveMarket(RULES);
     advance(turnOf(run));
@@ -206,7 +230,7 @@ describe("the matching engine does what the naive one does, event for event and 
           naive.rest({ ...quote, postOnly: false, selfTradePrevention: "none" });
       }
     }
-    for (let i = 0; i < 8_000; i += 1) step(run, naive);
+    for (let i = 0; i < TIMES * 8_000; i += 1) step(run, naive);
   });
 
   afterAll(() => {
@@ -223,6 +247,11 @@ describe("the matching engine does what the naive one does, event for event and 
       "canceled price_band",
       "cancel_rejected order_not_open",
       "expired gtd",
+      "replaced",
+      "replaced self_trade_prevention",
+      "canceled replaced",
+      "replace_rejected order_not_open",
+      "replace_rejected post_only_would_cross",
     ];
     const never = wanted.filter((what) => (met.get(what) ?? 0) < 10);
     expect(never, JSON.stringify([...met])).toEqual([]);

@@ -1,6 +1,7 @@
 // Whatever is asked for, what it would do is what it does; and asking changes nothing.
 import { describe, expect, it } from "vitest";
-import { accountStateHash, balanceOf } from "../../src/core/account/state.ts";
+import { balanceOf } from "../../src/core/account/state.ts";
+import { accountStateHash } from "../../src/core/account/state-hash.ts";
 import { marketStateHash } from "../../src/core/market/state.ts";
 import { SELF_TRADE_PREVENTIONS } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";

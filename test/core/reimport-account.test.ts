@@ -1,13 +1,8 @@
 // The rules of an account that was restored, or whose market was, one by one. What it gets back is in reimport.test.ts.
 import { describe, expect, it } from "vitest";
 import { meetMarket, owedToSuspense, reimport, repaySuspense } from "../../src/core/account/reimport.ts";
-import {
-  type AccountEvent,
-  accountPeer,
-  accountStateHash,
-  applyAccountEvent,
-  balanceOf,
-} from "../../src/core/account/state.ts";
+import { type AccountEvent, accountPeer, applyAccountEvent, balanceOf } from "../../src/core/account/state.ts";
+import { accountStateHash } from "../../src/core/account/state-hash.ts";
 import { accountBreaks } from "../../src/core/invariants.ts";
 import { STREAM_RESTART_GAP } from "../../src/core/limits.ts";
 import { marketStateHash } from "../../src/core/market/state.ts";
@@ -100,6 +95,29 @@ describe("the next life of an account", () => {
 });
 
 describe("an order that its account has forgotten", () => {
+  it("of an oco that was rejected brings their parent back once", () => {
+    const world = pair();
+    const lead = { side: "buy", type: "limit", qty: sol("1"), limitPrice: usd("170") } as const;
+    const stopLoss = { price: usd("190"), trail: null, limitPrice: null };
+    const parent = value(
+      world.placeGroup("ann", { kind: "oco", lead, takeProfit: { limitPrice: usd("170") }, stopLoss }),
+    );
+    world.settle();
+    const told = toldByMarket(world, "SOL-USD", "ann").filter(({ report }) => report.execType === "new");
+    expect(told).toHaveLength(2);
+    restoreAccount(world, "ann", DEPOSITS);
+    const rejected = told.map((one, index) => {
+      return {
+        ...one,
+        report: { ...one.report, rseq: index + 1, execType: "rejected" as const, reason: "rules_changed" },
+      };
+    });
+    const made = tell(world, rejected).filter((event) => event.kind === "reimported");
+    expect(made.filter(({ order }) => order.id === parent.id)).toHaveLength(1);
+    expect(made).toHaveLength(3);
+    expect(world.customer("ann").state.orders.size).toBe(0);
+  });
+
   it("is made again as its market has it: pending, with its hold, its key and its bounds; reports follow", () => {
     const world = pair();
     const wish = { qty: sol("3"), timeInForce: "gtd", expiresAt: NOON + 60_000, clientOrderId: "first" } as const;

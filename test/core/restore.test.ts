@@ -26,6 +26,19 @@ const orders = fc.record({
   postOnly: fc.boolean(),
   waits: fc.option(fc.constantFrom("stop", "stop_limit", "take_profit", "trailing_stop"), { freq: 4 }),
 });
+const groups = fc.record({
+  kind: fc.constant("group" as const),
+  id: fc.constantFrom(...NAMES),
+  rules: fc.constantFrom(SOL, SOL, DOGE),
+  of: fc.constantFrom("bracket" as const, "bracket" as const, "oto" as const, "oco" as const),
+  side: fc.constantFrom("buy" as const, "sell" as const),
+  type: fc.constantFrom("limit" as const, "limit" as const, "market" as const),
+  ticks: fc.bigInt({ min: -6n, max: 6n }),
+  profit: fc.bigInt({ min: 1n, max: 8n }),
+  loss: fc.bigInt({ min: 1n, max: 8n }),
+  trails: fc.boolean(),
+  lots: fc.bigInt({ min: 600n, max: 20_000n }),
+});
 const cancels = fc.record({ kind: fc.constant("cancel" as const), id: fc.constantFrom(...NAMES), which: fc.nat(7) });
 const changes = fc.record({
   kind: fc.constant("replace" as const),
@@ -48,6 +61,7 @@ const deliveries = fc.record({
 });
 const commonActs = [
   { arbitrary: orders, weight: 8 },
+  { arbitrary: groups, weight: 4 },
   { arbitrary: cancels, weight: 2 },
   { arbitrary: changes, weight: 3 },
   { arbitrary: delays, weight: 1 },
@@ -55,6 +69,7 @@ const commonActs = [
 type Of<A> = A extends fc.Arbitrary<infer V> ? V : never;
 type Act =
   | Of<typeof orders>
+  | Of<typeof groups>
   | Of<typeof cancels>
   | Of<typeof changes>
   | Of<typeof transfers>
@@ -78,6 +93,9 @@ function act(world: CoreWorld, one: Act): void {
   switch (one.kind) {
     case "place":
       place(world, one);
+      break;
+    case "group":
+      placeGroup(world, one);
       break;
     case "cancel":
       cancel(world, one);
@@ -133,6 +151,30 @@ function place(world: CoreWorld, wish: Of<typeof orders>): void {
     expiresAt: timeInForce === "gtd" ? world.now + 3_000 : null,
     clientOrderId: `${id}-${world.customer(id).journal.length}`,
     ...waiting(wish, limitPrice),
+  });
+}
+
+/** A group with its exits on either side of a price near the others'. */
+function placeGroup(world: CoreWorld, wish: Of<typeof groups>): void {
+  const { id, rules, of: kind, side, ticks, profit, loss, trails, lots } = wish;
+  const type = kind === "oco" ? "limit" : wish.type;
+  const price = PRICES[rules.symbol as keyof typeof PRICES] + ticks * rules.tickSize;
+  const up = ((side === "buy") === (kind === "oco") ? -1n : 1n) * rules.tickSize;
+  const takeProfit = { limitPrice: price + up * profit };
+  const stopLoss = {
+    price: trails ? null : price - up * loss,
+    trail: trails ? { amount: loss * rules.tickSize } : null,
+    limitPrice: null,
+  };
+  world.placeGroup(id, {
+    kind,
+    lead: {
+      ...{ symbol: rules.symbol, side, type, timeInForce: type === "market" ? "ioc" : "gtc" },
+      qty: lots * rules.lotSize * (rules === SOL ? 1n : 3n),
+      limitPrice: kind === "oco" ? takeProfit.limitPrice : type === "limit" ? price : null,
+    },
+    takeProfit: kind === "oto" && trails ? null : takeProfit,
+    stopLoss: kind === "oto" && !trails ? null : stopLoss,
   });
 }
 

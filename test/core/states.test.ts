@@ -5,11 +5,11 @@ import {
   type AccountEvent,
   type AccountState,
   accountPeer,
-  accountStateHash,
   applyAccountEvent,
   emptyAccount,
   rulesOf,
 } from "../../src/core/account/state.ts";
+import { accountStateHash } from "../../src/core/account/state-hash.ts";
 import {
   applyMarketEvent,
   emptyMarket,

@@ -80,6 +80,7 @@ describe("an order on the wire", () => {
       trail_percent: null,
       trail_amount: null,
       post_only: true,
+      display_qty: null,
       expires_at: "2026-11-21T12:01:00.000Z",
       self_trade_prevention: "cancel_newest",
       status: "partially_filled",
@@ -92,6 +93,10 @@ describe("an order on the wire", () => {
       filled_notional: "270.1",
       fee: "0.2701",
       fee_asset: "USD",
+      maker_fee_bps: 10,
+      taker_fee_bps: 20,
+      order_class: "simple",
+      parent_id: null,
       legs: null,
       created_at: "2026-11-21T12:00:00.000Z",
       updated_at: "2026-11-21T12:00:00.001Z",
@@ -170,6 +175,12 @@ describe("money on the wire", () => {
       held: "0.00000001",
       total: "1.50000001",
     });
+  });
+
+  it("of a transfer says what has come of it once something has", () => {
+    const one = { id: "wdr_1", kind: "withdrawal", asset: "USD", amount: usd("5"), status: "failed" } as const;
+    const shown = wireTransfer({ ...one, createdAt: NOON, updatedAt: NOON + 1_000, failure: "no_account" });
+    expect(shown).toMatchObject({ status: "failed", updated_at: "2026-11-21T12:00:01.000Z", failure: "no_account" });
   });
 
   it("of a transfer comes with when it was made", () => {

@@ -188,6 +188,18 @@ describe("an order", () => {
     ["with neither qty nor notional", { qty: undefined }, ["/qty exactly_one_of_qty_and_notional"]],
     ["of type limit without a price", { limit_price: undefined }, ["/limit_price required"]],
     ["of type market with a price", { type: "market" }, ["/limit_price not_allowed"]],
+    [
+      "that is immediate and shows a part",
+      { display_qty: "0.0001", time_in_force: "ioc" },
+      ["/display_qty not_allowed"],
+    ],
+    [
+      "of type stop that shows a part",
+      { type: "stop", limit_price: undefined, stop_price: "50000", display_qty: "0.0001" },
+      ["/display_qty not_allowed"],
+    ],
+    ["that shows nothing", { display_qty: "0" }, ["/display_qty not_positive"]],
+    ["that shows a number", { display_qty: 1 }, ["/display_qty not_a_string"]],
     ["that is post_only and ioc", { post_only: true, time_in_force: "ioc" }, ["/post_only not_allowed"]],
     ["that is post_only and fok", { post_only: true, time_in_force: "fok" }, ["/post_only not_allowed"]],
     ["with post_only in words", { post_only: "true" }, ["/post_only not_a_boolean"]],
@@ -207,7 +219,13 @@ describe("an order", () => {
     ["with two unknown fields", { "a/b~c": 1, accountId: "x" }, ["/a~1b~0c unknown_field", "/accountId unknown_field"]],
     ["with a take_profit without a price", { take_profit: {} }, ["/take_profit/limit_price required"]],
     ["with a number in its stop_loss", { stop_loss: { stop_price: 5 } }, ["/stop_loss/stop_price not_a_string"]],
-    ["with an unknown field in a leg", { stop_loss: { price: "1" } }, ["/stop_loss/price unknown_field"]],
+    [
+      "with an unknown field in a leg",
+      { order_class: "oto", stop_loss: { stop_price: "1", price: "1" } },
+      ["/stop_loss/price unknown_field"],
+    ],
+    ["that is simple, with an exit", { take_profit: { limit_price: "1" } }, ["/take_profit not_allowed"]],
+    ["that is a bracket without exits", { order_class: "bracket" }, ["/take_profit required"]],
     ["of type stop without its price", { type: "stop", limit_price: undefined }, ["/stop_price required"]],
     ["of type stop with a limit", { type: "stop", stop_price: "50000" }, ["/limit_price not_allowed"]],
     [
@@ -247,13 +265,6 @@ describe("an order", () => {
   it("N4 with a field called __proto__ is refused", async () => {
     const got = await raw(JSON.stringify(good).replace("{", '{"__proto__":{"side":"sell"},'));
     expect(fieldsOf(got)).toEqual(["/__proto__ unknown_field"]);
-  });
-
-  it.each([
-    ["bracket", { order_class: "bracket", take_profit: { limit_price: "70000" }, stop_loss: { stop_price: "50000" } }],
-    ["display_qty", { display_qty: "0.001" }],
-  ])("that no market takes yet is unsupported_order_type: %s", async (_, change) => {
-    expectProblem(await place(change, true), 422, "unsupported_order_type");
   });
 
   it.each([

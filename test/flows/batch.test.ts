@@ -32,6 +32,8 @@ beforeAll(async () => {
 
 beforeEach(() => pass(3_000));
 
+const GROUP = { order_class: "oto", stop_loss: { stop_price: "1" } };
+
 interface Item {
   status_code: number;
   order?: WireOrder;
@@ -70,7 +72,7 @@ describe("a batch", () => {
       { ...resting, side: "sideways" },
       { symbol: SYMBOL, side: "buy", type: "market", notional: "50" },
       { ...resting, symbol: "NO-USD" },
-      { ...resting, display_qty: "0.001" },
+      { ...resting, ...GROUP },
       crossing,
       "an order",
       { ...resting, client_order_id: "one", side: "sell" },
@@ -197,7 +199,7 @@ describe("an atomic batch", () => {
   it.each([
     ["that lacks funds beside the others", () => tooDear, "422 insufficient_funds"],
     ["off the tick", () => ({ ...resting, limit_price: "1.0000001" }), "422 off_tick"],
-    ["of no kind that a market takes", () => ({ ...resting, order_class: "oto" }), "422 unsupported_order_type"],
+    ["that is a group", () => ({ ...resting, ...GROUP }), "422 unsupported_order_type"],
     ["that does not fit", () => ({ ...resting, qty: 5 }), "422 validation_failed"],
   ])("places none where the account refuses one %s: nothing is held, no order is there", async (_, wrong, why) => {
     const ada = await trader({ usd: "1000" });

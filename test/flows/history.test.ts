@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it, vi } from "vitest";
 import { checkStatement } from "../../scripts/ledger-check.ts";
 import { type BookedEntry, readStatement, type Statement } from "../../scripts/ledger-file.ts";
 import { STATEMENT_PAGE_ROWS } from "../../src/core/limits.ts";
-import type { wireBalanceExplained, wirePositionExplained } from "../../src/core/wire-history.ts";
+import type { wireBalanceExplained, wirePositionExplained, wirePositionLots } from "../../src/core/wire-history.ts";
 import { AccountObject } from "../../src/worker.ts";
 import { newKey, signed } from "../support/keys.ts";
 import {
@@ -54,7 +54,8 @@ async function look(who: Trader, query = "") {
   const paths = ["/v1/account", "/v1/positions", "/v1/positions/SOL-USD", "/v1/portfolio"];
   const answers = await Promise.all(paths.map((path) => who.get<Record<string, unknown>>(`${path}${query}`)));
   for (const answer of answers) expect(answer.status, answer.text).toBe(200);
-  return answers.map(({ body }) => body);
+  // What is chosen for orders to come is told of now alone.
+  return answers.map(({ body: { self_trade_prevention: _, ...then } }) => then);
 }
 
 /** Some days of a trader's: each act, and what could be seen right after it. */
@@ -236,6 +237,7 @@ describe("what makes a balance", () => {
       next_cursor: null,
       holds: [],
       other_holds: { count: 0, amount: "0" },
+      withdrawals: [],
     });
     for (const asset of ["NONE", "usd", "BTC-USD", "x".repeat(50), "%00"]) {
       expectProblem(await ada.get(`/v1/account/balances/${asset}/explain`), 404, "not_found");
@@ -287,6 +289,8 @@ describe("what makes a position", () => {
     expect(left.lots).toMatchObject([{ ref: both.lots[1]?.ref, seq: both.lots[1]?.seq, qty: "2.5" }]);
     expect(usd(left.lots[0]?.cost ?? "0")).toBe(paid(two) - (paid(two) * 5n) / 30n);
     expect(left.older_lots_qty).toBe("0");
+    const byLots = await ada.get<ReturnType<typeof wirePositionLots>>("/v1/positions/SOL-USD/lots");
+    expect(byLots.body).toMatchObject({ lots: left.lots, fifo: { cost_basis: left.lots[0]?.cost } });
     await trade(ada, "SOL-USD", "sell", { qty: "2.5" });
     expect(await explain()).toMatchObject({ lots: [], value: { qty: "0" }, older_lots_qty: "0" });
   });

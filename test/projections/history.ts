@@ -1,6 +1,7 @@
 // Journals as the pure core writes them, cut into slices, and what D1 should have of them. No event is made by hand.
-import { type AccountTurn, placeOrder, requestCancel, transfer } from "../../src/core/account/decide.ts";
+import { type AccountTurn, placeOrder, requestCancel } from "../../src/core/account/decide.ts";
 import { applyReports } from "../../src/core/account/reports.ts";
+import { reviewTransfer } from "../../src/core/account/reviews.ts";
 import {
   type AccountEvent,
   type AccountState,
@@ -8,6 +9,7 @@ import {
   balanceOf,
   emptyAccount,
 } from "../../src/core/account/state.ts";
+import { transfer } from "../../src/core/account/transfers.ts";
 import { encode } from "../../src/core/codec.ts";
 import { typeId } from "../../src/core/ids.ts";
 import { findMarket, type MarketRules } from "../../src/core/listings.ts";
@@ -18,6 +20,7 @@ import type { MarketTurn } from "../../src/core/market/turn.ts";
 import { toColumn } from "../../src/core/money.ts";
 import type { Order } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
+import { PAPER_POLICY, type TransferPolicy } from "../../src/core/transfer-policy.ts";
 import { sha256 } from "../../src/objects/platform.ts";
 import type { JournalSlice } from "../../src/objects/protocol.ts";
 import { type Random, randomOf } from "../support/random.ts";
@@ -102,6 +105,9 @@ class Exchange {
   }
 }
 
+/** Most withdrawals wait for two operators. */
+const POLICY: TransferPolicy = { ...PAPER_POLICY, reviewOver: 200_000n };
+
 /** Plays some acts: deposits, orders of every kind that there is, cancels (also too late), refusals, withdrawals. */
 export function play(seed: number, acts: number): History {
   const id = (digit: number) =>
@@ -113,8 +119,10 @@ export function play(seed: number, acts: number): History {
   const names = [id(1), id(2)];
   const exchange = new Exchange(seed, names);
   for (const name of names) {
-    exchange.act(name, (turn) => transfer(turn, { kind: "deposit", asset: "USD", amount: 50_000_000_000n }, []));
-    exchange.act(name, (turn) => transfer(turn, { kind: "deposit", asset: "BTC", amount: 100_000_000n }, []));
+    exchange.act(name, (turn) =>
+      transfer(turn, { kind: "deposit", asset: "USD", amount: 50_000_000_000n }, [], POLICY),
+    );
+    exchange.act(name, (turn) => transfer(turn, { kind: "deposit", asset: "BTC", amount: 100_000_000n }, [], POLICY));
   }
   for (let index = 0; index < acts; index += 1) {
     exchange.now += exchange.random.int(700);
@@ -136,7 +144,11 @@ function randomAct(exchange: Exchange, turn: AccountTurn): void {
   const { random, rules } = exchange;
   const orders = [...(exchange.accounts.get(turn.state.id)?.orders.values() ?? [])];
   if (random.once(12)) {
-    transfer(turn, { kind: "withdrawal", asset: "USD", amount: BigInt(1 + random.int(1_000_000)) }, []);
+    transfer(turn, { kind: "withdrawal", asset: "USD", amount: BigInt(1 + random.int(1_000_000)) }, [], POLICY);
+  } else if (random.once(8) && turn.state.transfers.size > 0) {
+    const verdict = random.pick(["approve", "approve", "reject"] as const);
+    const by = random.pick(["one", "two"]);
+    reviewTransfer(turn, random.pick([...turn.state.transfers.values()]), { verdict, by, account: by, reason: "r" });
   } else if (random.once(4) && orders.length > 0) {
     requestCancel(turn, random.pick(orders));
   } else {

@@ -1,6 +1,7 @@
 // A queue in the hand of a test: messages that remember what became of them, and the read model's tables to look at.
 import { env } from "cloudflare:workers";
-import type { JournalRpc, JournalSlice } from "../../src/objects/protocol.ts";
+import type { JournalSlice } from "../../src/objects/protocol.ts";
+import type { JournalRpc } from "../../src/objects/rpc.ts";
 import { type ConsumerBindings, consumeJournal } from "../../src/projections/consumer.ts";
 import { type Journal, sliceOf } from "./history.ts";
 

@@ -3,18 +3,20 @@ import type { AccountThen } from "../../src/core/account/history.ts";
 import {
   type AccountEvent,
   type AccountState,
-  accountStateHash,
   applyAccountEvent,
   balanceOf,
   emptyAccount,
 } from "../../src/core/account/state.ts";
+import { accountStateHash } from "../../src/core/account/state-hash.ts";
 import { canonical, decode } from "../../src/core/codec.ts";
+import { isContainer, isExit } from "../../src/core/groups.ts";
 import { accountBreaks, crossBreaks, marketBreaks } from "../../src/core/invariants.ts";
 import { ASSETS, findMarket } from "../../src/core/listings.ts";
 import { applyMarketEvent, emptyMarket, type MarketEvent, marketStateHash } from "../../src/core/market/state.ts";
 import { type ConsumerBindings, consumeJournal } from "../../src/projections/consumer.ts";
 import { SimulatedD1 } from "./d1.ts";
 import { sha256 } from "./object.ts";
+import { transferBreaks } from "./transfers.ts";
 import type { Clients } from "./workload.ts";
 import type { World } from "./world.ts";
 
@@ -36,11 +38,13 @@ export function restBreaks(world: World): string[] {
     breaks.push(...accountBreaks(account.state).map((text) => `${id}: ${text}`));
     for (const order of account.state.orders.values()) {
       if (order.status === "pending_new") breaks.push(`${order.id} is still pending_new`);
+      if (isContainer(order)) continue;
       const resting = world.market(order.symbol).state.orders.get(order.id);
       if (resting === undefined) breaks.push(`${order.id} is open here and not at its market`);
       else if (resting.leaves !== (order.qty ?? 0n) - order.filledQty)
         breaks.push(`${order.id} has other leaves at its market`);
-      else if (resting.budget !== order.hold) breaks.push(`${order.id}: budget ${resting.budget}, hold ${order.hold}`);
+      else if (!isExit(order) && resting.budget !== order.hold)
+        breaks.push(`${order.id}: budget ${resting.budget}, hold ${order.hold}`);
     }
   }
   const accounts = world.accounts().map(([, logic]) => logic.state);
@@ -98,7 +102,7 @@ const PAST_MOMENTS = 12;
 function replayedPast(state: AccountState): AccountThen {
   const { id, status, seq, at, ledgerSeq, ledgerHead } = state;
   const balances = ASSETS.flatMap(({ symbol: asset }) => {
-    if (!state.balances.has(`available|${asset}`)) return [];
+    if (!["available", "held"].some((account) => state.balances.has(`${account}|${asset}`))) return [];
     return { asset, available: balanceOf(state, "available", asset), held: balanceOf(state, "held", asset) };
   });
   const ledger = { seq: ledgerSeq, hash: ledgerHead };
@@ -165,12 +169,7 @@ export function acknowledgedBreaks(world: World, clients: Clients): string[] {
     const gone = clients.forgotten.has(`${account} ${clientOrderId}`) && (orderId === null || !known.has(orderId));
     if (!same && !gone) breaks.push(`${clientOrderId} of ${account} was acknowledged and is lost`);
   }
-  for (const [key, amount] of clients.moved) {
-    const [account = "", asset = ""] = key.split("|");
-    const outside = world.account(account).state.balances.get(`external|${asset}`) ?? 0n;
-    if (outside !== -amount)
-      breaks.push(`${account} was told that ${amount} of ${asset} came in, and it is ${-outside}`);
-  }
+  breaks.push(...transferBreaks(world, clients));
   const fills = new Set<string>();
   for (const [id, account] of world.accounts()) {
     for (const fill of account.reads.fills({ limit: 10_000, cursor: null, symbol: null, orderId: null }).data) {

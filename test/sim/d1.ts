@@ -106,6 +106,11 @@ export class SimulatedD1 {
     ) as Record<string, Row[]>;
   }
 
+  /** Whatever is asked of it, past all faults. */
+  rows(query: string): Row[] {
+    return this.#db.prepare(query).all() as Row[];
+  }
+
   /** How many rows a table has. */
   count(table: "dead_letters" | "projection_slices"): number {
     return Number(this.#db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.["n"]);

@@ -5,7 +5,18 @@ import type { World } from "./world.ts";
 
 /** Every point that some seed of a thousand must reach; a run that misses one is blind there. */
 export const SOMETIMES = [
-  ...["accepted", "cancel", "deposit", "withdrawal", "refused_insufficient_funds", "refused_unavailable"],
+  ...[
+    "accepted",
+    "cancel",
+    "deposit_settled",
+    "withdrawal_settled",
+    "refused_insufficient_funds",
+    "refused_unavailable",
+  ],
+  ...["withdrawal_pending_review", "transfer_pending_review", "transfer_settled", "transfer_rejected"],
+  ...["transfer_canceled", "transfer_reversed", "approve_already_approved", "approve_transfer_not_pending"],
+  ...["deposit_pending", "provider_settled", "provider_failed", "payout_refused", "withdrawal_paid_and_failed"],
+  ...["payment_request_lost", "payment_answer_lost"],
   ...["request_lost", "answer_lost", "duplicated", "late", "overloaded"],
   ...[
     "crash_before_commit",
@@ -21,6 +32,7 @@ export const SOMETIMES = [
   ...["answered_by_key", "key_in_flight", "key_unanswered"],
   ...["queue_lost", "queue_duplicated", "queue_spoiled", "queue_retried", "queue_unanswered", "queue_dead_letter"],
   ...["consumer_died", "d1_failed", "d1_answer_lost", "d1_outage", "swept", "pulled"],
+  ...["books_checked", "books_left", "exam_lost", "exam_owed"],
   ...["restored_account_behind", "restored_market_behind", "booked_again"],
   ...["corrupted_entry_changed", "corrupted_entry_cut", "corrupted_hash_changed", "corrupted_order_cut"],
   ...["corrupted_balance_changed", "safe_halt_entered", "alerted_unreadable", "replaced_account", "replaced_market"],
@@ -28,10 +40,16 @@ export const SOMETIMES = [
   ...["said_unknown_kind", "answered_unknown_kind"],
   ...["batch_placed", "batch_atomic", "batch_aborted", "batch_taken", "batch_rejected", "batch_unanswered"],
   ...["batch_idempotency_in_flight"],
+  ...["entry_filled", "entry_ended_by_exit", "exit_ended_by_oco", "exit_ended_by_entry"],
+  ...["take_profit_filled", "stop_loss_filled", "oco_filled", "oco_canceled"],
   ...["canceled_cancel_all_after", "canceled_cancel_on_disconnect"],
+  ...["operator_status", "operator_rules", "operator_kill", "operator_release", "operator_stop", "operator_thaw"],
+  ...["breaker_tripped", "breaker_resumed", "killed", "mass_canceled", "canceled_kill_switch", "rules_learned"],
+  ...["refused_market_not_open", "refused_market_post_only", "refused_account_frozen"],
   ...["parked_by_account", "parked_by_market", "resumed"],
   ...[
     "rested",
+    "iceberg_filled_in_parts",
     "filled",
     "partial_then_canceled",
     "partial_then_expired",
@@ -59,6 +77,7 @@ export function countReached(world: World): void {
     for (const body of bodies) {
       const event = decode<AccountEvent>(body);
       if (event.kind === "report") countReport(world, event, prices);
+      if (event.kind === "rules_learned") world.count("rules_learned");
     }
     if ([...prices.values()].some(({ size }) => size >= 5)) world.count("five_levels");
   }
@@ -75,6 +94,8 @@ function countReport(
   if (fill !== null) {
     const levels = prices.get(order.id) ?? new Set();
     prices.set(order.id, levels.add(fill.price));
+    if (order.displayQty !== undefined && fill.liquidity === "maker" && order.filledQty > order.displayQty)
+      world.count("iceberg_filled_in_parts");
     if (fill.fee > 0n) world.count("fee_charged");
   }
   if (order.status === "filled") world.count("filled");

@@ -64,11 +64,7 @@ function forgetEvent(account: string, event: AccountEvent, clients: Clients): vo
   if (!("once" in event)) return;
   for (const { scope, key } of event.once) {
     if (scope === "client_order_id") clients.forgotten.add(`${account} ${key}`);
-    if (event.kind !== "transfer") continue;
-    const told = clients.transfers.get(`${account} ${key}`);
-    if (told === undefined) continue;
-    clients.transfers.delete(`${account} ${key}`);
-    clients.moved.set(told.place, (clients.moved.get(told.place) ?? 0n) - told.signed);
+    if ("transfer" in event) clients.transfers.delete(`${account} ${key}`);
   }
 }
 

@@ -1,12 +1,16 @@
 // One simulated run: faults on while clients act, then healed; then everything must have come to rest and add up.
 import { atomicBreaks, scheduleBatches } from "./batches.ts";
+import { bookBreaks, scheduleChecks } from "./books.ts";
 import { CANARIES, type Canary } from "./canaries.ts";
 import { acknowledgedBreaks, isUnderWay, journalBreaks, pastBreaks, projectionBreaks, restBreaks } from "./checks.ts";
 import { scheduleCorruption } from "./corrupt.ts";
 import { faultsOf } from "./faults.ts";
+import { groupBreaks, scheduleGroups } from "./groups.ts";
+import { haltBreaks, scheduleOperators } from "./operators.ts";
 import { parkedBreaks, scheduleParking } from "./parking.ts";
 import { countReached } from "./reached.ts";
 import { lookAfter, restoreBreaks, scheduleRestore } from "./restore.ts";
+import { scheduleReviews } from "./transfers.ts";
 import { ACCOUNT_IDS, type Clients, schedule } from "./workload.ts";
 import { World } from "./world.ts";
 
@@ -15,6 +19,8 @@ const HEAL_MS = 120_000;
 const SETTLE_SECONDS_MAX = 120;
 const COMMANDS = 60;
 const BATCHES = 12;
+const GROUPS = 12;
+const REVIEWS = 16;
 
 /** What came of a seed: every broken promise, and how often each fault struck and each point was reached. */
 export interface RunReport {
@@ -32,8 +38,12 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
   world.d1.enroll(ACCOUNT_IDS);
   const clients = schedule(world, COMMANDS, SPAN_MS);
   scheduleBatches(world, BATCHES, SPAN_MS, clients);
+  scheduleGroups(world, GROUPS, SPAN_MS, clients);
+  scheduleReviews(world, REVIEWS, SPAN_MS, clients);
+  scheduleOperators(world, seed, SPAN_MS);
   const { bug, clockJumpMsMax } = world.faults;
-  scheduleLoss(world, clients);
+  const found: string[] = [];
+  if (!scheduleLoss(world, clients)) scheduleChecks(world, seed, SPAN_MS, found);
   if (bug > 0) scheduleParking(world, SPAN_MS, SPAN_MS + HEAL_MS / 2);
   const stopped = world.clock();
   await world.run(world.now + SPAN_MS + 2_000);
@@ -48,10 +58,15 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
     ...parkedBreaks(world),
     ...restoreBreaks(world),
     ...atomicBreaks(world),
+    ...groupBreaks(world),
+    ...haltBreaks(world),
     ...journalBreaks(world),
     ...pastBreaks(world),
     ...world.streamBreaks(),
+    ...world.provider.breaks(),
     ...(await projectionBreaks(world)),
+    ...found,
+    ...(await bookBreaks(world)),
     ...acknowledgedBreaks(world, clients),
     ...world.alerts,
   ];
@@ -61,15 +76,16 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
   return { seed, breaks, counts };
 }
 
-/** One object is lost, or has a row spoiled, or neither. The version before has known the first life of an object alone. */
-function scheduleLoss(world: World, clients: Clients): void {
+/** One object is lost, or has a row spoiled, or neither: false. The version before has known the first life of an object alone. */
+function scheduleLoss(world: World, clients: Clients): boolean {
   const { restored, corrupted } = world.faults;
   const lost = world.chance(restored);
   if (lost) scheduleRestore(world, clients, SPAN_MS);
   else if (world.chance(corrupted)) scheduleCorruption(world, clients, SPAN_MS);
-  else return;
+  else return false;
   lookAfter(world, clients, SPAN_MS + HEAL_MS / 2);
   world.faults = { ...world.faults, versions: 0 };
+  return true;
 }
 
 /** Adds one run's counts to another's. */

@@ -1,6 +1,7 @@
 // What clients do in a simulated run: a seeded mix of orders, cancels and money, retried with the same keys until answered.
 
 import type { OrderRequest } from "../../src/core/account/admission.ts";
+import type { GroupRequest } from "../../src/core/account/grouping.ts";
 import { encode } from "../../src/core/codec.ts";
 import { findMarket } from "../../src/core/listings.ts";
 import type { Order } from "../../src/core/order.ts";
@@ -32,12 +33,10 @@ export interface Acknowledged {
   code: string | null;
 }
 
-/** What all clients have been told: orders by account and id, and by `account|asset` what came in less what went out. */
+/** What all clients have been told: orders by account and id, transfers that were taken by `account key`. */
 export interface Clients {
   orders: Map<string, Acknowledged>;
-  moved: Map<string, bigint>;
-  /** The transfers among them, by `account key`. */
-  transfers: Map<string, { place: string; signed: bigint }>;
+  transfers: Map<string, { account: string; asset: string; id: string }>;
   /** What a restore has forgotten, by `account client_order_id`: it may be there or not, and may be asked for anew. */
   forgotten: Set<string>;
 }
@@ -49,7 +48,7 @@ export function callerOf(account: string): Caller {
 
 /** Schedules `commands` client acts over `spanMs`; what was answered gathers in what is returned. */
 export function schedule(world: World, commands: number, spanMs: number): Clients {
-  const clients: Clients = { orders: new Map(), moved: new Map(), transfers: new Map(), forgotten: new Set() };
+  const clients: Clients = { orders: new Map(), transfers: new Map(), forgotten: new Set() };
   for (const account of ACCOUNT_IDS) {
     for (const [asset, amount] of FUNDS)
       transfer(world, 0, account, { kind: "deposit", asset, amount }, asset, clients);
@@ -96,16 +95,16 @@ export function transfer(
   untilDone(world, afterMs, () => {
     const { result } = world.account(account).transfer(callerOf(account), wish, { key, requestId: "r" });
     if (!result.ok && result.refusal.code === "unavailable") return "again";
-    const signed = !result.ok ? 0n : wish.kind === "deposit" ? wish.amount : -wish.amount;
-    const place = `${account}|${wish.asset}`;
-    clients.moved.set(place, (clients.moved.get(place) ?? 0n) + signed);
-    clients.transfers.set(`${account} ${key}`, { place, signed });
-    world.count(result.ok ? wish.kind : `refused_${result.refusal.code}`);
+    if (result.ok && wish.kind === "deposit" && result.value.status === "pending")
+      world.provider.collect(account, result.value);
+    if (result.ok) clients.transfers.set(`${account} ${key}`, { account, asset: wish.asset, id: result.value.id });
+    world.count(result.ok ? `${wish.kind}_${result.value.status}` : `refused_${result.refusal.code}`);
     return undefined;
   });
 }
 
-function moveSome(world: World, account: string, key: string, clients: Clients): void {
+/** Moves some money in or out. */
+export function moveSome(world: World, account: string, key: string, clients: Clients): void {
   const [asset, most] = world.random.pick(FUNDS);
   const wish: Wish = {
     kind: world.random.pick(["deposit", "withdrawal"]),
@@ -163,7 +162,8 @@ function order(world: World, account: string, clientOrderId: string, clients: Cl
   }
 }
 
-function place(world: World, account: string, request: OrderRequest, clients: Clients): void {
+/** Places an order or a group until it is answered. */
+export function place(world: World, account: string, request: OrderRequest | GroupRequest, clients: Clients): void {
   const clientOrderId = request.clientOrderId ?? "";
   untilDone(world, 0, () => {
     const { orderId, code } = outcomeOf(world.account(account).place(callerOf(account), request, null));
@@ -261,6 +261,12 @@ function outcomeOf(answered: Answered<{ id: string }> | { order: { id: string } 
   return { orderId: null, code: answered.result.refusal.code };
 }
 
+/** A tenth to all of so many lots. */
+function partOf(random: World["random"], lots: bigint): bigint {
+  const part = lots / BigInt(1 + random.int(10));
+  return part > 0n ? part : 1n;
+}
+
 /** An order such as anybody might send. */
 export function randomOrder(world: World, clientOrderId: string): OrderRequest {
   const { random } = world;
@@ -277,18 +283,23 @@ export function randomOrder(world: World, clientOrderId: string): OrderRequest {
   const gtd = type === "limit" && random.once(8);
   const side = random.pick(["buy", "sell"] as const);
   const waits = type === "limit" && random.once(4) ? randomTrigger(random, rules, reference, side) : {};
+  const qty = byNotional ? null : lots * rules.lotSize;
+  const timeInForce = random.pick(["gtc", "gtc", "gtc", "ioc", "fok", "day"] as const);
+  const mayHide = qty !== null && type === "limit" && timeInForce !== "ioc" && timeInForce !== "fok";
+  const displayQty = mayHide && random.once(6) ? { displayQty: partOf(random, lots) * rules.lotSize } : {};
   return {
     clientOrderId,
     symbol,
     side,
     type,
-    timeInForce: gtd ? "gtd" : type === "market" ? "ioc" : random.pick(["gtc", "gtc", "gtc", "ioc", "fok", "day"]),
+    timeInForce: gtd ? "gtd" : type === "market" ? "ioc" : timeInForce,
     postOnly: type === "limit" && random.once(10),
-    qty: byNotional ? null : lots * rules.lotSize,
+    qty,
     notional: byNotional ? worth : null,
     limitPrice: type === "limit" ? price - (price % rules.tickSize) : null,
     expiresAt: gtd ? Math.floor(world.clock()) + 5_000 : null,
     selfTradePrevention: random.pick(SELF_TRADE_PREVENTIONS),
+    ...displayQty,
     ...waits,
     ...(gtd ? { timeInForce: "gtd" } : {}),
   };

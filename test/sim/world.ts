@@ -2,20 +2,24 @@
 // alarms, queue, D1 and clock. Every fault is drawn from the seed, so a seed is a whole run.
 
 import type { AccountEvent } from "../../src/core/account/state.ts";
+import type { ExamRpc, Figures } from "../../src/core/exam.ts";
 import { findMarket } from "../../src/core/listings.ts";
+import { checkBooks } from "../../src/domains/books/scheduled.ts";
 import { rebuildReadModel } from "../../src/domains/ops/repair.ts";
 import { sweep } from "../../src/domains/ops/scheduled.ts";
 import { AccountLogic } from "../../src/objects/account/logic.ts";
 import type { PreviewCall } from "../../src/objects/calls.ts";
 import { MarketLogic } from "../../src/objects/market/logic.ts";
 import type { SqlValue } from "../../src/objects/ports.ts";
-import type { JournalRpc, JournalSlice, OperatorAct } from "../../src/objects/protocol.ts";
+import type { JournalSlice, OperatorAct } from "../../src/objects/protocol.ts";
+import type { JournalRpc } from "../../src/objects/rpc.ts";
 import type { ConsumerBindings } from "../../src/projections/consumer.ts";
 import { type D1Fate, SimulatedD1 } from "./d1.ts";
 import { type FaultRates, NO_FAULTS } from "./faults.ts";
 import { Follower } from "./follower.ts";
 import { Network } from "./network.ts";
 import { type LivePorts, type Logic, type Platform, SimulatedObject, type Tamper } from "./object.ts";
+import { SimulatedProvider } from "./provider.ts";
 import { SimulatedQueue } from "./queue.ts";
 import { Timeline } from "./timeline.ts";
 import { Versions } from "./versions.ts";
@@ -29,6 +33,12 @@ const CLOCK_MS = 500;
 /** Pages of a few events, so that a simulated journal has many. */
 const PAGE_BYTES_MAX = 10_000;
 
+/** A market in which nothing has ever happened. */
+const NOBODY: Figures = {
+  ...{ epoch: 1, seq: 0, restoring: false, money: [], own: [], stored: [], orders: 0, entries: 0 },
+  ...{ asApplied: null, waitingSince: null, booked: [], peers: 0 },
+};
+
 /** What is stored, under the object's feet. `run` answers how many rows it changed. */
 export interface SpoiledDb {
   rows: (query: string) => { seq: number; kind: string; body: string }[];
@@ -39,6 +49,7 @@ export class World extends Timeline implements Platform {
   faults: FaultRates;
   readonly d1: SimulatedD1;
   readonly #queue: SimulatedQueue;
+  readonly provider: SimulatedProvider;
   readonly #versions = new Versions(this, () => this.faults.versions);
   readonly #network = new Network(this, this.#versions);
   readonly #tamper: Tamper;
@@ -58,6 +69,7 @@ export class World extends Timeline implements Platform {
       return stored === null ? null : this.#versions.stored(query, stored);
     };
     this.d1 = new SimulatedD1(() => this.#d1Fate());
+    this.provider = new SimulatedProvider(this, this.random.once(3));
     this.#queue = new SimulatedQueue(this, () => this.#bindings());
     this.later(SWEEP_MS, () => this.#sweep(), "awaited");
     if (faults.clockJumps > 0 || faults.evicted > 0) this.later(CLOCK_MS, () => this.#disturb());
@@ -184,9 +196,12 @@ export class World extends Timeline implements Platform {
     return {
       ...ports,
       priceSeed: PRICE_SEED,
+      transferPolicy: () => this.provider.policy,
+      desk: this.provider.desk(ports.alive),
       send: {
         // Nothing of it is kept: what is lost of it is lost to who asks alone.
         preview: async (symbol: string, call: PreviewCall) => this.market(symbol).looks.preview(call),
+        rules: async (symbol: string) => this.market(symbol).governance.view(),
         exchange: (symbol: string, call: Parameters<MarketLogic["exchange"]>[0]) =>
           this.#network.call(ports.alive, id, symbol, call, (said) => this.market(symbol).exchange(said)),
         shake: (symbol: string, call: Parameters<MarketLogic["shake"]>[0]) =>
@@ -257,6 +272,13 @@ export class World extends Timeline implements Platform {
     if (replayed > 0) this.count("swept");
   }
 
+  /** A whole check of all books, as the cron makes it. False when a fault has left it half way. */
+  async checkBooks(): Promise<boolean> {
+    this.d1.rows("DELETE FROM checks WHERE finished_at IS NOT NULL");
+    const row = await checkBooks({ ...this.#bindings(), pairPauseMs: 0 }, () => this.now);
+    return row?.phase === "done";
+  }
+
   /** What an operator does after a restore: the read model is made again from the journals that there are. */
   async rebuild(act: OperatorAct): Promise<void> {
     await rebuildReadModel(this.#bindings(), act, this.now);
@@ -264,7 +286,15 @@ export class World extends Timeline implements Platform {
 
   /** What the Worker has: sweeper and consumer ask objects for their journals. */
   #bindings(): ConsumerBindings {
-    const journals = (logic: () => AccountLogic | MarketLogic): JournalRpc => ({
+    const reach = (name: string) => {
+      if (this.strikes("exam_lost", this.faults.requestLost / 10)) throw new Error(`no route to ${name}`);
+    };
+    const journals = (logic: () => AccountLogic | MarketLogic): JournalRpc & ExamRpc => ({
+      inspect: async (question) => {
+        const object = logic();
+        reach(object instanceof MarketLogic ? "a market" : "an account");
+        return object instanceof MarketLogic ? object.exam.inspect(question) : object.operations.exam.inspect(question);
+      },
       head: async () => logic().journal.head(),
       journalFrom: async (fromSeq, bytesMax) => {
         const slice = logic().journal.sliceFrom(fromSeq, Math.min(bytesMax, PAGE_BYTES_MAX));
@@ -272,7 +302,20 @@ export class World extends Timeline implements Platform {
         return slice;
       },
     });
-    const asleep: JournalRpc = { head: async () => ({ epoch: 1, seq: 0 }), journalFrom: async () => null };
+    const dealing = (symbol: string) => ({
+      ...journals(() => this.market(symbol)),
+      toldBy: async (seq: number, accounts: string[]) => this.market(symbol).exam.toldBy(seq, accounts),
+      owed: async (account: string, from: number, to: number) => {
+        this.count("exam_owed");
+        return this.market(symbol).exam.owed(account, from, to);
+      },
+    });
+    const asleep = {
+      head: async () => ({ epoch: 1, seq: 0 }),
+      journalFrom: async () => null,
+      inspect: async () => ({ stopped: null, figures: NOBODY }),
+      toldBy: async () => [],
+    };
     return {
       DB: this.d1.binding,
       VENUE,
@@ -280,7 +323,7 @@ export class World extends Timeline implements Platform {
       MARKET: {
         getByName: (name: string) => {
           const symbol = name.slice(VENUE.length + 1);
-          return this.#markets.has(symbol) ? journals(() => this.market(symbol)) : asleep;
+          return this.#markets.has(symbol) ? dealing(symbol) : asleep;
         },
       },
       JOURNAL: {

@@ -6,7 +6,7 @@
 //   a1:2 b1:1  | 179.90 |                an order's account is its name's first letter
 import { createHash } from "node:crypto";
 import { expect } from "vitest";
-import { type Book, HOUSE } from "../../src/core/book.ts";
+import { type Book, HOUSE, type RestingOrder } from "../../src/core/book.ts";
 import { formatDecimal, unitsOf as units } from "../../src/core/decimal.ts";
 import { marketBreaks } from "../../src/core/invariants.ts";
 import { balanceKey, type Sha256 } from "../../src/core/ledger.ts";
@@ -109,10 +109,15 @@ export class Desk {
    * Sends one command: `x1 buy 3 @ 180.1`, `x1 sell 2 market`, `x1 buy $500 market`, `cancel x1`, `replace x1 +2 @ 180.2` (so
    * much more or less, at this limit or trigger: `-1 rises:181`); words after it: a time in
    * force, `post_only`, `stp:none`, `budget:12.5`, `until:<ms>`, `not_after:<ms>`, `rises:181`, `falls:179`, `trail:0.5`,
-   * `trail:1.5%`.
+   * `trail:1.5%`, `display:0.5`.
    */
   send(sentence: string): string[] {
     return this.sendAll([sentence]);
+  }
+
+  /** Sends a command as it is. */
+  command(account: string, command: Command): string[] {
+    return this.turn((turn) => applyCommands(turn, account, [command]));
   }
 
   /** Sends commands in one turn. */
@@ -160,10 +165,12 @@ export class Desk {
     };
     const trigger = this.#trigger(option);
     if (trigger !== null) Object.assign(order, { trigger, timeInForce: named ?? "gtc" });
+    const display = option("display");
+    if (display !== undefined) order.displayQty = this.qty(display);
     order.budget = budget === undefined ? this.#hold(order, amount) : this.price(budget);
     const version = option("rules");
     return {
-      kind: trigger === null ? "submit" : "submit_held",
+      kind: display !== undefined ? "submit_iceberg" : trigger === null ? "submit" : "submit_held",
       cseq,
       order,
       notAfter: notAfter === undefined ? null : Number(notAfter),
@@ -245,13 +252,14 @@ export function expectBook(desk: Desk, picture: string): void {
   expect(printBook(desk.state.book, desk.rules)).toEqual(wanted);
 }
 
-/** The rows of a book from the best ask's far end down to the worst bid, each order as `id:qty`. */
+/** The rows of a book from the best ask's far end down to the worst bid, each order as `id:qty`, an iceberg as `id:shown/qty`. */
 export function printBook(book: Book, rules: MarketRules): string[] {
   const row = (side: Side, price: bigint) => {
     const orders = [...(book[side].levels.get(price)?.orders.values() ?? [])];
-    const cell = orders
-      .map((o) => `${o.account === HOUSE ? HOUSE : o.id}:${formatDecimal(o.leaves, rules.baseScale)}`)
-      .join(" ");
+    const digits = (units: bigint) => formatDecimal(units, rules.baseScale);
+    const sizeOf = ({ shownQty, leaves }: RestingOrder) =>
+      shownQty === undefined ? digits(leaves) : `${digits(shownQty)}/${digits(leaves)}`;
+    const cell = orders.map((o) => `${o.account === HOUSE ? HOUSE : o.id}:${sizeOf(o)}`).join(" ");
     const text = formatDecimal(price, rules.quoteScale);
     return (side === "buy" ? `${cell} | ${text} | ` : ` | ${text} | ${cell}`).trim();
   };

@@ -3,20 +3,24 @@
 import { expect } from "vitest";
 import type { OrderRequest } from "../../src/core/account/admission.ts";
 import { placeBatch } from "../../src/core/account/batch.ts";
-import { type AccountTurn, emit, placeOrder, requestCancel, transfer } from "../../src/core/account/decide.ts";
+import { type AccountTurn, emit, placeOrder, requestCancel } from "../../src/core/account/decide.ts";
+import { ordersOf } from "../../src/core/account/events.ts";
+import { type GroupRequest, placeGroup } from "../../src/core/account/grouping.ts";
 import { type Preview, previewOutcome, previewSubmission } from "../../src/core/account/preview.ts";
 import { type ReplaceWish, requestReplace } from "../../src/core/account/replace.ts";
 import { applyReports } from "../../src/core/account/reports.ts";
+import { cancelTransfer, type ProviderFact, providerSays, reviewTransfer } from "../../src/core/account/reviews.ts";
 import {
   type AccountEvent,
   type AccountState,
   accountPeer,
-  accountStateHash,
   applyAccountEvent,
   emptyAccount,
   type OnceKey,
   type Transfer,
 } from "../../src/core/account/state.ts";
+import { accountStateHash } from "../../src/core/account/state-hash.ts";
+import { transfer } from "../../src/core/account/transfers.ts";
 import { decode, encode } from "../../src/core/codec.ts";
 import { accountBreaks, crossBreaks, marketBreaks } from "../../src/core/invariants.ts";
 import type { MarketRules } from "../../src/core/listings.ts";
@@ -34,6 +38,7 @@ import type { MarketTurn } from "../../src/core/market/turn.ts";
 import type { Report } from "../../src/core/messages.ts";
 import type { Order } from "../../src/core/order.ts";
 import type { Result } from "../../src/core/result.ts";
+import { PAPER_POLICY, type TransferPolicy } from "../../src/core/transfer-policy.ts";
 import { countingIds, NOON, SEED, sha256 } from "./book.ts";
 
 /** An account with all that it has journalled, as stored and as read back, and every order it ever had, as it is now. */
@@ -42,6 +47,7 @@ export interface Customer {
   journal: string[];
   read: AccountEvent[];
   orders: Map<string, Order>;
+  transfers: Map<string, Transfer>;
 }
 
 export interface Venue {
@@ -72,11 +78,18 @@ export class CoreWorld {
   readonly customers = new Map<string, Customer>();
   readonly venues = new Map<string, Venue>();
   now = NOON;
+  policy: TransferPolicy = PAPER_POLICY;
   readonly #makeId = countingIds();
 
   constructor(accounts: readonly string[], markets: readonly MarketRules[]) {
     for (const id of accounts)
-      this.customers.set(id, { state: emptyAccount(id, 1), journal: [], read: [], orders: new Map() });
+      this.customers.set(id, {
+        state: emptyAccount(id, 1),
+        journal: [],
+        read: [],
+        orders: new Map(),
+        transfers: new Map(),
+      });
     for (const rules of markets) {
       this.venues.set(rules.symbol, { state: emptyMarket(rules, 1), opening: rules, journal: [], read: [] });
     }
@@ -100,6 +113,12 @@ export class CoreWorld {
     const once: OnceKey[] =
       key === null ? [] : [{ scope: "client_order_id", key, bodyHash: BODY_HASH, requestId: null }];
     return this.atAccount(id, (turn) => placeOrder(turn, request, BODY_HASH, once));
+  }
+
+  /** Places a group; what its lead has not been given is as in {@link PLAIN_ORDER}. */
+  placeGroup(id: string, wish: Omit<GroupRequest, "lead" | "clientOrderId"> & { lead: Partial<OrderRequest> }) {
+    const request = { ...wish, clientOrderId: null, lead: { ...PLAIN_ORDER, ...wish.lead } };
+    return this.atAccount(id, (turn) => placeGroup(turn, request, BODY_HASH, []));
   }
 
   /** Places orders together, as their account does; those that were taken, and the codes of the others. */
@@ -137,7 +156,29 @@ export class CoreWorld {
   }
 
   transfer(id: string, kind: Transfer["kind"], asset: string, amount: bigint): Result<Transfer> {
-    return this.atAccount(id, (turn) => transfer(turn, { kind, asset, amount }, []));
+    return this.atAccount(id, (turn) => transfer(turn, { kind, asset, amount }, [], this.policy));
+  }
+
+  /** A transfer as it is now. */
+  transferOf(id: string, transferId: string): Transfer {
+    const found = this.customer(id).transfers.get(transferId);
+    if (found === undefined) throw new Error(`${id} has no ${transferId}`);
+    return found;
+  }
+
+  /** What an operator, who has an account of the same name, decides of a transfer. */
+  review(id: string, transferId: string, verdict: "approve" | "reject" | "reverse", by: string): Result<Transfer> {
+    const review = { verdict, by, account: by, reason: `${by} says so` };
+    return this.atAccount(id, (turn) => reviewTransfer(turn, this.transferOf(id, transferId), review));
+  }
+
+  cancelTransfer(id: string, transferId: string): Result<Transfer> {
+    return this.atAccount(id, (turn) => cancelTransfer(turn, this.transferOf(id, transferId)));
+  }
+
+  /** What the payment provider says of a transfer. */
+  hear(id: string, transferId: string, fact: ProviderFact): Result<Transfer> {
+    return this.atAccount(id, (turn) => providerSays(turn, this.transferOf(id, transferId), fact));
   }
 
   /** Journals something that an operator or a sign-out has done to an account. */
@@ -271,7 +312,8 @@ export class CoreWorld {
     const answer = act(turn);
     for (const event of turn.events) {
       customer.journal.push(encode(event));
-      if ("order" in event) customer.orders.set(event.order.id, event.order);
+      for (const order of ordersOf(event)) customer.orders.set(order.id, order);
+      if ("transfer" in event) customer.transfers.set(event.transfer.id, event.transfer);
     }
     return answer;
   }

@@ -16,6 +16,7 @@ const DOMAINS = [
   "media",
   "notifications",
   "ops",
+  "books",
 ];
 
 const HONO = ["hono", "hono/**"];
@@ -24,7 +25,9 @@ const SCHEMA = ["zod", "@hono/zod-openapi"];
 /** What all objects share: messages, the ports' types, and the pieces that work over them. */
 const OBJECT_PIECES = [
   "objects/protocol.ts",
+  "objects/rpc.ts",
   "objects/calls.ts",
+  "objects/governing.ts",
   "objects/ports.ts",
   "objects/schema.ts",
   "objects/timers.ts",
@@ -34,6 +37,7 @@ const OBJECT_PIECES = [
   "objects/balances.ts",
   "objects/memory.ts",
   "objects/stored.ts",
+  "objects/exam.ts",
 ];
 const PLATFORM = ["cloudflare:workers", "node:crypto"];
 
@@ -44,8 +48,13 @@ const TABLE: readonly Row[] = [
   ["core/**", ["core/**", "zod"]],
 
   ["objects/calls.ts", ["core/**"]],
-  ["objects/protocol.ts", ["core/**", "zod", "objects/calls.ts"]],
-  ["objects/stubs.ts", ["core/**", "zod", "objects/protocol.ts", "cloudflare:workers"]],
+  ["objects/governing.ts", ["core/**"]],
+  ["objects/protocol.ts", ["core/**", "zod", "objects/calls.ts", "objects/governing.ts"]],
+  ["objects/rpc.ts", ["core/**", "zod", "objects/calls.ts", "objects/governing.ts", "objects/protocol.ts"]],
+  [
+    "objects/stubs.ts",
+    ["core/**", "zod", "objects/governing.ts", "objects/protocol.ts", "objects/rpc.ts", "cloudflare:workers"],
+  ],
   ["objects/platform.ts", ["core/**", ...OBJECT_PIECES, ...PLATFORM]],
   ["objects/shell.ts", ["core/**", ...OBJECT_PIECES, "cloudflare:workers"]],
   ["objects/*.ts", ["core/**", "zod", ...OBJECT_PIECES]],
@@ -62,6 +71,8 @@ const TABLE: readonly Row[] = [
       ...PLATFORM,
     ],
   ],
+  ["objects/*/*-shell.ts", ["own/**", "core/**", "zod", ...OBJECT_PIECES, "objects/shell.ts"]],
+  ["objects/*/market-calls.ts", ["own/**", "core/**", ...OBJECT_PIECES, "objects/stubs.ts", "objects/platform.ts"]],
   // Stubs and platform come to an object's logic as ports, or the simulator could not stand in for them.
   ["objects/*/**", ["own/**", "core/**", "zod", ...OBJECT_PIECES]],
 
@@ -105,6 +116,7 @@ function domainRows(name: string): Row[] {
     "bindings/**",
     "adapters/**",
     "objects/protocol.ts",
+    "objects/rpc.ts",
     "objects/stubs.ts",
   ];
   // Passwords need scrypt, and the platform's own crypto has none; codes of apps are a library's work.

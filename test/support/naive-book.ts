@@ -15,6 +15,8 @@ export interface NaiveOrder {
   side: Side;
   price: bigint | null;
   leaves: bigint | null;
+  /** The most that it shows at a time; all of it where that is not said. */
+  displayQty?: bigint;
   timeInForce: TimeInForce;
   postOnly: boolean;
   selfTradePrevention: "none" | "cancel_newest" | "cancel_oldest" | "cancel_both" | "decrement";
@@ -24,8 +26,8 @@ export interface NaiveOrder {
   expiresAt: number | null;
 }
 
-/** A resting or incoming order with what it has been charged: Σ notional × bps, and the fee for it. */
-type Working = NaiveOrder & { basis: bigint; fee: bigint };
+/** A resting or incoming order with what it has been charged, Σ notional × bps and the fee for it, and what it shows. */
+type Working = NaiveOrder & { basis: bigint; fee: bigint; shown: bigint };
 
 export interface NaiveFill {
   price: bigint;
@@ -38,7 +40,7 @@ export interface NaiveFill {
 export interface NaiveEvent {
   account: string;
   orderId: string;
-  what: "new" | "rejected" | "fill" | "canceled" | "expired" | "cancel_rejected" | "replaced";
+  what: "new" | "rejected" | "fill" | "canceled" | "expired" | "cancel_rejected" | "replaced" | "replace_rejected";
   reason: string | null;
   fill: NaiveFill | null;
 }
@@ -57,23 +59,62 @@ export class NaiveMarket {
 
   /** Puts an order into the book without a word: the house's quotes, which have neither fees nor reports. */
   rest(order: NaiveOrder): void {
-    this.resting.push({ ...order, basis: 0n, fee: 0n });
+    this.resting.push({ ...order, basis: 0n, fee: 0n, shown: order.leaves ?? 0n });
   }
 
   submit(asked: NaiveOrder, reference: bigint): NaiveEvent[] {
     this.#events = [];
-    const order: Working = { ...asked, basis: 0n, fee: 0n };
+    const order: Working = { ...asked, basis: 0n, fee: 0n, shown: 0n };
     const limit = order.price ?? this.#bandEdge(order.side, reference);
     if (order.postOnly && this.#bestFor(order, limit) !== undefined)
       return this.#reject(order, "post_only_would_cross");
     if (order.timeInForce === "fok" && !this.#fillsWhole(order, limit)) return this.#reject(order, "fok_not_fillable");
     this.#say(order, "new", null);
-    const end = this.#match(order, limit);
-    if (end === "done") return this.#events;
-    const mayRest = order.price !== null && order.timeInForce !== "ioc" && order.timeInForce !== "fok";
-    if (end === "no_match" && mayRest) this.resting.push(order);
-    else this.#say(order, "canceled", end === "no_match" ? this.#whyNothingMore(order) : end);
+    this.#trades(order, limit);
     return this.#events;
+  }
+
+  /** So much more or less of an order, at this price: less at the same price keeps its place, all else comes in anew. */
+  replace(account: string, to: { orderId: string; qtyDelta: bigint; price: bigint; postOnly: boolean }): NaiveEvent[] {
+    this.#events = [];
+    const { orderId, qtyDelta, price } = to;
+    const order = this.resting.find((o) => o.id === orderId && o.account === account);
+    const refuse = (reason: string): NaiveEvent[] => [
+      { account, orderId, what: "replace_rejected", reason, fill: null },
+    ];
+    if (order === undefined) return refuse("order_not_open");
+    const leaves = (order.leaves ?? 0n) + qtyDelta;
+    if (leaves <= 0n) {
+      this.resting = this.resting.filter((o) => o !== order);
+      this.#say(order, "canceled", "replaced");
+      return this.#events;
+    }
+    if (to.postOnly && this.#bestFor(order, price) !== undefined) return refuse("post_only_would_cross");
+    const stays = price === order.price && qtyDelta <= 0n;
+    order.price = price;
+    order.leaves = leaves;
+    if (order.shown > leaves) order.shown = leaves;
+    this.#hold(order);
+    if (!stays) this.resting = this.resting.filter((o) => o !== order);
+    this.#say(order, "replaced", null);
+    if (!stays) this.#trades(order, price);
+    return this.#events;
+  }
+
+  /** Lets an order trade, and then rest or end. */
+  #trades(order: Working, limit: bigint): void {
+    const end = this.#match(order, limit);
+    if (end === "done") return;
+    const mayRest = order.price !== null && order.timeInForce !== "ioc" && order.timeInForce !== "fok";
+    if (end === "no_match" && mayRest) this.#stand(order);
+    else this.#say(order, "canceled", end === "no_match" ? this.#whyNothingMore(order) : end);
+  }
+
+  /** Shows what it may, behind all who stand there. */
+  #stand(order: Working): void {
+    const leaves = order.leaves ?? 0n;
+    order.shown = order.displayQty !== undefined && order.displayQty < leaves ? order.displayQty : leaves;
+    this.resting = [...this.resting.filter((o) => o !== order), order];
   }
 
   cancel(account: string, orderId: string): NaiveEvent[] {
@@ -115,7 +156,7 @@ export class NaiveMarket {
         if (this.#prevent(order, maker)) return "self_trade_prevention";
         continue;
       }
-      const wanted = [maker.leaves ?? 0n, affordable, ...(order.leaves === null ? [] : [order.leaves])];
+      const wanted = [maker.shown, affordable, ...(order.leaves === null ? [] : [order.leaves])];
       this.#trade(
         order,
         maker,
@@ -144,6 +185,7 @@ export class NaiveMarket {
     const both = mine < theirs ? mine : theirs;
     order.leaves = mine - both;
     maker.leaves = theirs - both;
+    if (maker.shown > maker.leaves) maker.shown = maker.leaves;
     if (maker.leaves === 0n) end(maker);
     else this.#lose(maker);
     if (order.leaves === 0n) return true;
@@ -151,15 +193,20 @@ export class NaiveMarket {
     return false;
   }
 
-  /** Less is wanted, and what is held for it is what that may cost. */
+  /** Less is wanted. */
   #lose(order: Working): void {
+    this.#hold(order);
+    this.#say(order, "replaced", "self_trade_prevention");
+  }
+
+  /** What is held for an order is what is left of it may cost. */
+  #hold(order: Working): void {
     if (order.side === "sell") order.budget = order.leaves ?? 0n;
     else if (order.price !== null) {
       const worst = this.#worth(order.price, order.leaves ?? 0n);
       const basis = order.basis + worst * BigInt(Math.max(order.makerFeeBps, order.takerFeeBps));
       order.budget = worst + basis / BPS + (basis % BPS === 0n ? 0n : 1n) - order.fee;
     }
-    this.#say(order, "replaced", "self_trade_prevention");
   }
 
   #trade(taker: Working, maker: Working, qty: bigint, limit: bigint): void {
@@ -167,7 +214,9 @@ export class NaiveMarket {
     const notional = this.#worth(price, qty);
     const takerFee = this.#charge(taker, notional, taker.takerFeeBps, qty);
     const makerFee = this.#charge(maker, notional, maker.makerFeeBps, qty);
+    maker.shown -= qty;
     if (maker.leaves === 0n) this.resting = this.resting.filter((o) => o !== maker);
+    else if (maker.shown === 0n) this.#stand(maker);
     const next = this.#bestFor(taker, limit);
     const broke = taker.leaves === null && next !== undefined && this.#affordable(taker, next.price ?? 0n) === 0n;
     this.#fill(taker, { price, qty, fee: takerFee, liquidity: "taker", done: taker.leaves === 0n || broke });

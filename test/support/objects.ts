@@ -4,13 +4,8 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import { expect, vi } from "vitest";
 import type { OrderRequest } from "../../src/core/account/admission.ts";
-import {
-  type AccountEvent,
-  type AccountState,
-  accountStateHash,
-  applyAccountEvent,
-  emptyAccount,
-} from "../../src/core/account/state.ts";
+import { type AccountEvent, type AccountState, applyAccountEvent, emptyAccount } from "../../src/core/account/state.ts";
+import { accountStateHash } from "../../src/core/account/state-hash.ts";
 import { decode } from "../../src/core/codec.ts";
 import { typeId } from "../../src/core/ids.ts";
 import { accountBreaks, crossBreaks, marketBreaks } from "../../src/core/invariants.ts";

@@ -4,9 +4,11 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect } from "vitest";
+import { ordersOf } from "../../src/core/account/events.ts";
 import type { AccountEvent } from "../../src/core/account/state.ts";
+import type { TransferEvent } from "../../src/core/account/transfer-events.ts";
 import { decode, encode } from "../../src/core/codec.ts";
-import type { LedgerEntry } from "../../src/core/ledger.ts";
+import { isCustomerMoney, type LedgerEntry } from "../../src/core/ledger.ts";
 import { MARKETS } from "../../src/core/listings.ts";
 import type { MarketEvent } from "../../src/core/market/state.ts";
 import type { Order } from "../../src/core/order.ts";
@@ -116,16 +118,18 @@ async function accountTables(tables: Tables, name: string): Promise<void> {
   const lastOf = (touches: (event: AccountEvent) => boolean) => events.findLast(touches)?.seq ?? 0;
   const whose = { account_id: name, epoch: 1 };
   for (const body of stored.orders) {
-    const { trigger, ...kept } = decode<Order>(body);
+    const { trigger, group, ...kept } = decode<Order>(body);
     const order = flat(kept);
     for (const column of PRIVATE) delete order[column];
+    order["group_id"] = group?.id ?? null;
+    order["order_class"] = group?.kind ?? null;
+    order["display_qty"] ??= null;
     order["trigger"] = trigger === undefined ? null : encode(trigger);
     order["replace_requested"] = (kept.replacing ?? null) === null ? 0 : 1;
-    const event_seq = lastOf((event) => "order" in event && event.order.id === order.id);
+    const event_seq = lastOf((event) => ordersOf(event).some(({ id }) => id === order.id));
     tables.orders.push({ ...order, ...whose, event_seq });
   }
-  for (const { asset, account } of stored.money) {
-    if (account !== "available") continue;
+  for (const asset of new Set(stored.money.filter(({ account }) => isCustomerMoney(account)).map((row) => row.asset))) {
     const unitsIn = (wanted: string) =>
       stored.money.find((row) => row.account === wanted && row.asset === asset)?.balance ?? 0;
     const seq = lastOf((event) => "entry" in event && event.entry !== null && movesFor(event.entry, asset));
@@ -135,9 +139,20 @@ async function accountTables(tables: Tables, name: string): Promise<void> {
     const { seq } = event;
     if ("entry" in event && event.entry !== null) tables.ledger_entries.push(entryRow("account", name, event.entry));
     if (event.kind === "report" && event.fill !== null) tables.executions.push({ ...flat(event.fill), ...whose, seq });
-    if (event.kind === "transfer") tables.transfers.push({ ...flat(event.transfer), ...whose, seq });
+  }
+  for (const event of new Map(events.flatMap(named)).values()) {
+    const { decisions = [], ...said } = event.transfer;
+    tables.transfers.push({
+      ...{ worth: null, updated_at: null, provider: null, provider_ref: null, failure: null },
+      ...{ ...flat(said), decisions: JSON.stringify(decisions), ...whose, seq: event.seq },
+    });
   }
   headRow(tables, "account", name, events);
+}
+
+/** An event of a transfer under the transfer's id: of several the last is what the read model has. */
+function named(event: AccountEvent): [string, TransferEvent][] {
+  return "transfer" in event ? [[event.transfer.id, event]] : [];
 }
 
 async function marketTables(tables: Tables, name: string): Promise<void> {

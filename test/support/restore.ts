@@ -1,6 +1,7 @@
 // An account or a market of a core world that is brought back from the first part of its journal, and the handshakes after
 // it: what the objects do over storage and calls (protocol rule 15), here with core's functions called against each other.
 import { emit } from "../../src/core/account/decide.ts";
+import { ordersOf } from "../../src/core/account/events.ts";
 import {
   type KnownOrders,
   markOf as markOfAccount,
@@ -47,8 +48,11 @@ export function restoreAccount(world: CoreWorld, id: string, kept: number): void
   const read = world.accountEvents(id).slice(0, kept);
   const state = emptyAccount(id, 1);
   for (const event of read) applyAccountEvent(state, event);
-  const orders = new Map(read.flatMap((event) => ("order" in event ? [[event.order.id, event.order]] : [])));
-  world.customers.set(id, { state, journal: read.map(encode), read: [...read], orders });
+  const orders = new Map(read.flatMap(ordersOf).map((order) => [order.id, order]));
+  const transfers = new Map(
+    read.flatMap((event) => ("transfer" in event ? [[event.transfer.id, event.transfer]] : [])),
+  );
+  world.customers.set(id, { state, journal: read.map(encode), read: [...read], orders, transfers });
   world.happen(id, { kind: "restored", epoch: epoch + 1, ...OPERATOR });
 }
 
@@ -160,6 +164,7 @@ export function promisedBy(world: CoreWorld) {
     balances: nonZero(state.balances),
     credits: nonZero(state.credits),
     positions: [...state.positions.values()].sort(bySymbol),
+    groups: [...state.groups.values()].map((group) => ({ ...group, exits: [...group.exits].sort() })).sort(byId),
     open: [...state.orders.keys()].sort(),
     // What was refused of an order is an answer to a question that is answered.
     orders: [...orders.values()].map(({ updatedAt: _, seq: __, replaceRefused: ___, ...kept }) => kept).sort(byId),
@@ -168,6 +173,7 @@ export function promisedBy(world: CoreWorld) {
     symbol,
     balances: nonZero(state.balances),
     orders: [...state.orders.values()].map(({ seq: _, ...kept }) => ({ ...kept, ...followed(kept) })).sort(byId),
+    groups: [...state.groups.all.values()].map((group) => ({ ...group, exits: [...group.exits].sort() })).sort(byId),
     // Whom a restored market has met may never have dealt there.
     counters: [...state.peers].flatMap(([id, { cseq, rseq }]) => (cseq + rseq > 0 ? [[id, cseq, rseq]] : [])).sort(),
   }));

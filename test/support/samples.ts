@@ -41,6 +41,8 @@ const account = ({ account }: Things) => ({ account_id: account });
 const pair = ({ account }: Things) => ({ account_id: account, symbol: "BTC-USD" });
 /** A market of its own: it is restored here. */
 const restored = () => ({ symbol: "XRP-USD" });
+/** Another one, which operators govern here: nobody trades in it. */
+const governed = () => ({ symbol: "DOGE-USD" });
 const nobody = (prefix: string) => () => ({ id: makeId(prefix, 0) });
 const restoration = () => ({ epoch: 2, ...REASON });
 const usd = () => ({ asset: "USD", amount: "1" });
@@ -49,6 +51,8 @@ const usd = () => ({ asset: "USD", amount: "1" });
 export const SAMPLES: Readonly<Record<string, Sample>> = {
   "get /docs/errors/{code}": { params: () => ({ code: "forbidden" }), answers: 200 },
   "get /v1/stream/account": { answers: 401 },
+  // All money is paper in these tests.
+  "post /v1/webhooks/payments": { answers: 404 },
   "get /v1/assets/{symbol}": { params: () => ({ symbol: "BTC" }), answers: 200 },
   "get /v1/markets/{symbol}": { params: symbol, answers: 200 },
   "get /v1/markets/{symbol}/book": { params: symbol, answers: 200 },
@@ -108,11 +112,16 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
     answers: 200,
     others: 404,
   },
+  "patch /v1/account": { body: () => ({ self_trade_prevention: "cancel_newest" }), answers: 200 },
   "post /v1/account/deposits": { body: usd, answers: 201 },
   "post /v1/account/withdrawals": { body: usd, answers: 201 },
+  "get /v1/account/deposits/{id}": { params: nobody("dep"), answers: 404 },
+  "get /v1/account/withdrawals/{id}": { params: nobody("wdr"), answers: 404 },
+  "delete /v1/account/withdrawals/{id}": { params: nobody("wdr"), answers: 404 },
   "post /v1/stream/tickets": { answers: 201 },
   "get /v1/positions/{symbol}": { params: symbol, answers: 200 },
   "get /v1/positions/{symbol}/explain": { params: symbol, answers: 200 },
+  "get /v1/positions/{symbol}/lots": { params: symbol, answers: 200 },
   "get /v1/account/balances/{asset}/explain": { params: () => ({ asset: "USD" }), answers: 200 },
 
   "post /v1/api-keys": { body: () => ({ name: "another", scopes: ["read"] }), answers: 201 },
@@ -130,16 +139,42 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
     answers: 201,
   },
   "delete /v1/admin/ip-rules/{id}": { params: nobody("ipr"), query: REASON, answers: 404 },
+  "post /v1/admin/withdrawals/{id}/approve": { params: nobody("wdr"), body: because, answers: 404 },
+  "post /v1/admin/withdrawals/{id}/reject": { params: nobody("wdr"), body: because, answers: 404 },
+  "post /v1/admin/transfers/{id}/reverse": { params: nobody("dep"), body: because, answers: 404 },
   "post /v1/admin/dead-letters/{id}/replay": { params: nobody("dlt"), body: because, answers: 404 },
   "post /v1/admin/projections/replay": {
     body: ({ owner }) => ({ object: "account", name: owner.accountId, ...REASON }),
     answers: 202,
   },
   "post /v1/admin/projections/rebuild": { body: because, answers: 202 },
+  "post /v1/admin/breaks/{id}/acknowledge": { params: nobody("brk"), body: because, answers: 404 },
+  "get /v1/account/liabilities/{round}": { params: () => ({ round: "2026-11-21T19Z" }), answers: 404 },
   "get /v1/admin/accounts/{account_id}/parked": { params: account, answers: 200 },
   "get /v1/admin/markets/{symbol}/parked": { params: symbol, answers: 200 },
   "post /v1/admin/accounts/{account_id}/parked/{symbol}/resume": { params: pair, body: because, answers: 404 },
   "post /v1/admin/markets/{symbol}/parked/{account_id}/resume": { params: pair, body: because, answers: 404 },
+  "post /v1/admin/markets/{symbol}/status": {
+    params: governed,
+    body: () => ({ status: "cancel_only", ...REASON }),
+    answers: 200,
+  },
+  "patch /v1/admin/markets/{symbol}": {
+    params: governed,
+    body: () => ({ maker_fee_bps: 9, ...REASON }),
+    answers: 200,
+  },
+  "post /v1/admin/accounts/{account_id}/freeze": { params: account, body: because, answers: 204 },
+  "post /v1/admin/accounts/{account_id}/unfreeze": { params: account, body: because, answers: 204 },
+  "get /v1/admin/kill-switch": { answers: 200 },
+  "post /v1/admin/kill-switch": {
+    body: () => ({ scope: "market", symbol: "ADA-USD", cancel_orders: true, ...REASON }),
+    answers: 200,
+  },
+  "post /v1/admin/kill-switch/release": {
+    body: () => ({ scope: "market", symbol: "ADA-USD", ...REASON }),
+    answers: 200,
+  },
   "get /v1/admin/accounts/{account_id}/journal": { params: account, answers: 200 },
   "get /v1/admin/markets/{symbol}/journal": { params: symbol, answers: 200 },
   "get /v1/admin/accounts/{account_id}/restoration": { params: account, answers: 200 },

@@ -64,7 +64,7 @@ async function readUpTo(stream: ReadableStream<Uint8Array>, signal: AbortSignal)
   try {
     for (;;) {
       const { done, value } = await orAborted(reader.read(), signal);
-      if (done) return joined(chunks, size);
+      if (done) return Buffer.concat(chunks, size);
       size += value.byteLength;
       if (size > PROVIDER_BYTES_MAX) throw new Error("the provider says too much");
       chunks.push(value);
@@ -82,16 +82,6 @@ function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
     signal.addEventListener("abort", abort, { once: true });
     work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
-}
-
-function joined(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return all;
 }
 
 /** Does `work` with a provider. Whatever it throws is the refusal `unavailable`, unless the answer was of another sign-in. */

@@ -1,9 +1,22 @@
 // Whether an account may place an order, judged in the contract's order: the order's terms first, its funds last.
 
+import {
+  aboveMaxQty,
+  belowMinNotional,
+  displayOutOfRange,
+  notTaken,
+  offLot,
+  offTick,
+  outOfRange,
+  outsideBand,
+  tooLate,
+  tooManyOpen,
+} from "../broken-rules.ts";
+import { feesAt, tierOf, volumeAt } from "../fees.ts";
 import { formatUnits } from "../ledger.ts";
-import { EXPIRES_AHEAD_MIN_MS, OPEN_ORDERS_MAX } from "../limits.ts";
-import type { MarketRules } from "../listings.ts";
-import { UNITS_MAX } from "../money.ts";
+import { EXPIRES_AHEAD_MIN_MS, ICEBERG_PARTS_MAX, OPEN_ORDERS_MAX } from "../limits.ts";
+import { findAsset, type MarketRules } from "../listings.ts";
+import { ceilDiv, UNITS_MAX } from "../money.ts";
 import {
   bandOf,
   feeOf,
@@ -23,6 +36,8 @@ export type TriggerWish = Omit<Trigger, "price"> & { price: bigint | null };
 /** What a client asks for, parsed: amounts in units, `expiresAt` in ms. Exactly one of qty and notional is set. */
 export type OrderRequest = Omit<OrderTerms, "makerFeeBps" | "takerFeeBps" | "trigger"> & {
   trigger?: TriggerWish;
+  /** `cancel_newest` was asked for; without it, that stands for whatever the account has chosen. */
+  preventionGiven?: true;
   clientOrderId: string | null;
 };
 
@@ -43,12 +58,15 @@ export interface Admitted {
   credit: bigint;
 }
 
+/** What an order pays: frozen as it is admitted. */
+type Fees = Pick<OrderTerms, "makerFeeBps" | "takerFeeBps">;
+
 /** A resting price can lie above the reference by the band and the reference's own drift: twice covers both for ever. */
 const CREDIT_PRICE_FACTOR = 2n;
 
 /**
  * Judges a request under the market's rules at the reference price. Refuses with the first rule broken; on success the
- * terms have their fees frozen and a limit order by notional has become one by qty.
+ * terms have their fees frozen, at the account's tier, and a limit order by notional has become one by qty.
  */
 export function admit(
   state: AccountState,
@@ -58,8 +76,9 @@ export function admit(
   now: number,
 ): Result<Admitted> {
   if (state.status === "frozen") return refuse({ code: "account_frozen" });
-  if (state.orders.size >= OPEN_ORDERS_MAX) return refuse({ code: "too_many_open_orders" });
-  const terms = termsOf(request, rules, reference);
+  const crowded = crowdedness(state, rules);
+  if (crowded !== null) return refuse(crowded);
+  const terms = termsOf(chosen(state, request), rules, reference, feesAt(rules, tierOf(volumeAt(state.volumes, now))));
   const broken = brokenRule(terms, rules, reference, now);
   if (broken !== null) return refuse(broken);
   const { hold, credit } = stakeOf(terms, rules, reference);
@@ -74,15 +93,38 @@ export function admit(
   return ok({ terms, hold, credit });
 }
 
+/** The request with what its account has chosen where it does not say. */
+function chosen({ selfTradePrevention }: AccountState, request: OrderRequest): OrderRequest {
+  const left = request.selfTradePrevention === "cancel_newest" && request.preventionGiven !== true;
+  return left ? { ...request, selfTradePrevention } : request;
+}
+
+/** What tells a request from another one under the same key: the same whether a default is written out or not. */
+export function bodyOf({ preventionGiven: _, ...request }: OrderRequest): Omit<OrderRequest, "preventionGiven"> {
+  return request;
+}
+
 /** Whether an account's balance could pass its bound with so many units more to come in (protocol rule 13). */
 export function creditRefusal(state: AccountState, asset: string, credit: bigint): Refusal | null {
   const room = balanceOf(state, "available", asset) + balanceOf(state, "held", asset) + creditOf(state, asset);
-  return room + credit > UNITS_MAX ? { code: "amount_out_of_range", detail: `${asset} could pass its bound` } : null;
+  if (room + credit <= UNITS_MAX) return null;
+  const scale = findAsset(asset)?.scale ?? 0;
+  return { ...outOfRange(scale, room + credit), detail: `${asset} could pass its bound.` };
 }
 
-function termsOf(request: OrderRequest, rules: MarketRules, reference: bigint): OrderTerms {
-  const { clientOrderId: _, trigger: wish, ...asked } = request;
-  const fees = { makerFeeBps: rules.makerFeeBps, takerFeeBps: rules.takerFeeBps };
+/** Whether so many orders more may be open: in the account, and in this market. Null when they may. */
+export function crowdedness(state: AccountState, rules: MarketRules, more = 1): Refusal | null {
+  const { size } = state.orders;
+  if (size + more > OPEN_ORDERS_MAX) return tooManyOpen(OPEN_ORDERS_MAX, size);
+  // Counted only where so many are open at all: there may be thousands.
+  if (size + more <= rules.maxOpenOrders) return null;
+  let here = 0;
+  for (const { symbol } of state.orders.values()) if (symbol === rules.symbol) here += 1;
+  return here + more <= rules.maxOpenOrders ? null : tooManyOpen(rules.maxOpenOrders, here);
+}
+
+function termsOf(request: OrderRequest, rules: MarketRules, reference: bigint, fees: Fees): OrderTerms {
+  const { clientOrderId: _, preventionGiven: __, trigger: wish, ...asked } = request;
   const terms: OrderTerms = { ...asked, ...fees };
   if (wish !== undefined) terms.trigger = { ...wish, price: wish.price ?? firstPrice(wish, rules, reference) };
   return withQty(terms, rules, reference);
@@ -103,7 +145,7 @@ function withQty(terms: OrderTerms, rules: MarketRules, reference: bigint): Orde
   const { notional, side } = terms;
   if (notional === null || terms.qty !== null || (terms.limitPrice === null && side === "buy")) return terms;
   const price = judgedAt(terms, reference);
-  const bps = side === "buy" ? Math.max(rules.makerFeeBps, rules.takerFeeBps) : 0;
+  const bps = side === "buy" ? Math.max(terms.makerFeeBps, terms.takerFeeBps) : 0;
   const qty = price > 0n ? qtyWithinBudget(notional, price, bps, { feeNumerator: 0n, fee: 0n }, rules) : 0n;
   return { ...terms, qty };
 }
@@ -121,24 +163,31 @@ export function brokenRule(
 ): Refusal | null {
   const { limitPrice, qty, trigger } = terms;
   const price = judgedAt(terms, reference);
-  if (rules.status !== "open") return { code: "market_not_open" };
-  if (!isOnTick(limitPrice, rules) || !isOnTick(trigger?.price ?? null, rules)) return { code: "off_tick" };
-  if (trigger?.trail != null && "amount" in trigger.trail && !isOnTick(trigger.trail.amount, rules))
-    return { code: "off_tick" };
+  const closed = notTaken(rules, terms.postOnly);
+  if (closed !== null) return closed;
+  const trailed = trigger?.trail != null && "amount" in trigger.trail ? trigger.trail.amount : null;
+  const prices = [limitPrice, trigger?.price ?? null, trailed];
+  const slanted = prices.find((one) => one !== null && !isOnTick(one, rules));
+  if (slanted != null) return offTick(rules, slanted);
   const value = worthOf(terms, price, rules);
-  if (value === null) return { code: "off_lot" };
+  if (value === null) return offLot(rules, qty ?? 0n);
+  const { displayQty } = terms;
+  if (displayQty !== undefined && displayQty % rules.lotSize !== 0n) return offLot(rules, displayQty);
   if (limitPrice !== null && limitPrice !== kept) {
-    const band = bandOf(reference, rules.priceBandBps, rules.tickSize);
-    if (limitPrice < band.low || limitPrice > band.high) return { code: "price_outside_band" };
+    const { low, high } = bandOf(reference, rules.priceBandBps, rules.tickSize);
+    if (limitPrice < low || limitPrice > high) return outsideBand(rules, limitPrice < low ? low : high, limitPrice);
   }
-  if (value < rules.minNotional || qty === 0n) return { code: "below_min_notional" };
-  if ((qty ?? notionalQty(value, price, rules)) > rules.maxQty) return { code: "above_max_qty" };
-  if (terms.expiresAt !== null && terms.expiresAt < now + EXPIRES_AHEAD_MIN_MS) return { code: "submitted_too_late" };
-  return null;
+  if (value < rules.minNotional || qty === 0n) return belowMinNotional(rules, value);
+  const wanted = qty ?? notionalQty(value, price, rules);
+  if (wanted > rules.maxQty) return aboveMaxQty(rules, wanted);
+  const misshown = displayRefusal(terms, price, rules, kept === null);
+  if (misshown !== null) return misshown;
+  const soonest = now + EXPIRES_AHEAD_MIN_MS;
+  return terms.expiresAt !== null && terms.expiresAt < soonest ? tooLate("expires_at", soonest, terms.expiresAt) : null;
 }
 
-function isOnTick(price: bigint | null, { tickSize }: MarketRules): boolean {
-  return price === null || (price > 0n && price % tickSize === 0n);
+function isOnTick(price: bigint, { tickSize }: MarketRules): boolean {
+  return price > 0n && price % tickSize === 0n;
 }
 
 /** What an order is worth; null for nothing, and for a quantity that is not in whole lots. */
@@ -147,6 +196,17 @@ function worthOf({ qty, notional }: OrderTerms, price: bigint, rules: MarketRule
   if (qty !== null && qty % rules.lotSize !== 0n) return null;
   if (notional !== null) return notional;
   return qty === null || qty <= 0n ? null : notionalOf(price, qty, rules.baseScale);
+}
+
+/** Refuses an iceberg that shows too little at a time, and, where it is `fresh`, one that shows more than there is of it. */
+function displayRefusal(terms: OrderTerms, price: bigint, rules: MarketRules, fresh: boolean): Refusal | null {
+  const { qty, displayQty } = terms;
+  if (displayQty === undefined || qty === null) return null;
+  if (displayQty > qty) return fresh ? displayOutOfRange(rules, qty, displayQty) : null;
+  const byParts = ceilDiv(qty, ICEBERG_PARTS_MAX);
+  const byWorth = price > 0n ? ceilDiv(rules.minNotional * 10n ** BigInt(rules.baseScale), price) : 0n;
+  const least = ceilDiv(byParts > byWorth ? byParts : byWorth, rules.lotSize) * rules.lotSize;
+  return displayQty < least ? displayOutOfRange(rules, least, displayQty) : null;
 }
 
 function notionalQty(value: bigint, price: bigint, rules: MarketRules): bigint {
@@ -181,5 +241,5 @@ function buyHold(terms: OrderTerms, qty: bigint, rules: MarketRules, reference: 
   const waits = trigger !== undefined && (trigger.when === "falls" || trigger.price > reference);
   const { high } = bandOf(waits ? trigger.price : reference, rules.priceBandBps, rules.tickSize);
   const worst = notionalOf(high, qty, rules.baseScale);
-  return worst + feeOf(worst * BigInt(rules.takerFeeBps));
+  return worst + feeOf(worst * BigInt(terms.takerFeeBps));
 }

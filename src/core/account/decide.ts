@@ -1,14 +1,14 @@
 // What an account does with its owner's wishes and its markets' reports: decides, journals through `emit`, nothing else.
-import { formatUnits, isCustomerMoney, type LedgerEntry, type Movement, makeEntry, type Sha256 } from "../ledger.ts";
-import { STREAM_RESTART_GAP, SUBMIT_DEADLINE_MS, TRANSFER_USD_UNITS_MAX } from "../limits.ts";
-import { findMarket, type MarketRules } from "../listings.ts";
-import type { CancelReason, Command, MakeId, Origin, Submission } from "../messages.ts";
-import { UNITS_MAX } from "../money.ts";
-import { notionalOf, type Order, type OrderTerms } from "../order.ts";
-import { addToPosition, flatPosition, takeFromPosition } from "../positions.ts";
-import { referencePrice, usdWorth } from "../prices.ts";
+import { isContainer } from "../groups.ts";
+import { isCustomerMoney, type LedgerEntry, type Movement, makeEntry, type Sha256 } from "../ledger.ts";
+import { STREAM_RESTART_GAP } from "../limits.ts";
+import type { MarketRules } from "../listings.ts";
+import type { CancelReason, Command, MakeId } from "../messages.ts";
+import type { Order, OrderTerms } from "../order.ts";
+import { referencePrice } from "../prices.ts";
 import { invariant, ok, type Refusal, type Result, refuse } from "../result.ts";
 import { admit, type OrderRequest } from "./admission.ts";
+import { ordersOf } from "./events.ts";
 import {
   type AccountEvent,
   type AccountState,
@@ -17,12 +17,11 @@ import {
   assetsOf,
   type Balance,
   balanceOf,
-  creditOf,
   type OnceKey,
   rulesOf,
-  type Transfer,
 } from "./state.ts";
 import { streamMessages } from "./stream.ts";
+import { submissionOf, submitKind } from "./submissions.ts";
 
 /** Everything that is not the state: the time in ms, ids, the hash, and the seed of the simulated prices. */
 export interface AccountContext {
@@ -52,7 +51,8 @@ export function emit<E extends Body<AccountEvent>>(turn: AccountTurn, body: E): 
   const balances = balancesAfter(turn.state, "entry" in body ? body.entry : null);
   const draft = { ...body, first, seq: first, v: 1, at: turnTime(turn), balances } as AccountEvent;
   // No number of the life before may come again with another meaning: who resumes from one is told of a gap.
-  const numbers = draft.kind === "restored" ? STREAM_RESTART_GAP : Math.max(1, streamMessages(draft).length);
+  const own = Math.max(1, streamMessages(draft).length, ordersOf(draft).length);
+  const numbers = draft.kind === "restored" ? STREAM_RESTART_GAP : own;
   const event = { ...draft, seq: first + numbers - 1 };
   applyAccountEvent(turn.state, event);
   turn.events.push(event);
@@ -106,29 +106,14 @@ export function placeOrder(
   batch?: OfBatch,
 ): Result<Order> {
   const rules = rulesOf(turn.state, request.symbol);
-  const dated = request.timeInForce === "day" ? { ...request, expiresAt: endOfDay(turnTime(turn)) } : request;
-  const admitted = admit(turn.state, dated, rules, referenceFor(turn, rules), turnTime(turn));
+  const admitted = admit(turn.state, dated(turn, request), rules, referenceFor(turn, rules), turnTime(turn));
   if (!admitted.ok) return refuseOnce(turn, admitted.refusal, once);
   const { terms, hold, credit } = admitted.value;
-  const at = turnTime(turn);
+  const { clientOrderId } = request;
+  const id = turn.ctx.makeId("ord", turnTime(turn));
   const order: Order = {
-    ...terms,
-    id: turn.ctx.makeId("ord", at),
-    clientOrderId: request.clientOrderId,
-    bodyHash,
-    status: "pending_new",
-    reason: null,
-    cancelRequested: false,
+    ...newOrder(turn, terms, { id, clientOrderId, bodyHash, hold, credit }),
     ...(batch === undefined ? {} : { batch: batch.id }),
-    filledQty: 0n,
-    filledNotional: 0n,
-    feeNumerator: 0n,
-    fee: 0n,
-    hold,
-    credit,
-    createdAt: at,
-    updatedAt: at,
-    seq: turn.state.seq + 1,
   };
   const { held } = assetsOf(rules, order.side);
   const entry = entryFor(turn, "hold", order.id, moveHold(held, hold));
@@ -142,6 +127,27 @@ export function placeOrder(
 export function refuseOnce(turn: AccountTurn, refusal: Refusal, once: OnceKey[]): Result<never> {
   emit(turn, { kind: "refused", refusal, once });
   return refuse(refusal);
+}
+
+/** An order of which its market has said nothing yet. */
+export function newOrder(
+  turn: AccountTurn,
+  terms: OrderTerms,
+  facts: Pick<Order, "id" | "clientOrderId" | "bodyHash" | "hold" | "credit">,
+): Order {
+  const at = turnTime(turn);
+  return {
+    ...terms,
+    ...facts,
+    ...{ status: "pending_new", reason: null, cancelRequested: false },
+    ...{ filledQty: 0n, filledNotional: 0n, feeNumerator: 0n, fee: 0n },
+    ...{ createdAt: at, updatedAt: at, seq: turn.state.seq + 1 },
+  };
+}
+
+/** A request with the moment at which a day order ends. */
+export function dated(turn: AccountTurn, request: OrderRequest): OrderRequest {
+  return request.timeInForce === "day" ? { ...request, expiresAt: endOfDay(turnTime(turn)) } : request;
 }
 
 const DAY_MS = 86_400_000;
@@ -162,54 +168,25 @@ export function moveHold(asset: string, units: bigint): Movement[] {
 /** The command that sends an order to its market, numbered next for that market. */
 export function submitCommand(turn: AccountTurn, order: Order, rules: MarketRules): Command {
   const cseq = accountPeer(turn.state, order.symbol).cseq + 1;
-  const kind = order.trigger === undefined ? "submit" : "submit_held";
-  return { kind, cseq, rulesVersion: rules.version, ...submissionOf(order) };
+  return { kind: submitKind(order), cseq, rulesVersion: rules.version, ...submissionOf(order, rules) };
 }
 
 /** The command that sends the orders of an atomic batch to their market: all of them or none. */
 export function submitAllCommand(turn: AccountTurn, orders: readonly Order[], rules: MarketRules): Command {
   const cseq = accountPeer(turn.state, rules.symbol).cseq + 1;
-  return { kind: "submit_all", cseq, rulesVersion: rules.version, orders: orders.map(submissionOf) };
-}
-
-function submissionOf(order: Order): Submission {
-  return {
-    notAfter: notAfterOf(order, order.createdAt),
-    order: {
-      id: order.id,
-      side: order.side,
-      limitPrice: order.limitPrice,
-      qty: order.qty,
-      timeInForce: order.timeInForce,
-      postOnly: order.postOnly,
-      selfTradePrevention: order.selfTradePrevention,
-      makerFeeBps: order.makerFeeBps,
-      takerFeeBps: order.takerFeeBps,
-      budget: order.hold,
-      expiresAt: order.expiresAt,
-      ...(order.trigger === undefined ? {} : { trigger: order.trigger }),
-      origin: originOf(order),
-    },
-  };
-}
-
-/** What is sent with an order so that it can be made again from what its market knows. */
-export function originOf({ batch, ...order }: Order): Origin {
-  const { clientOrderId, bodyHash, type, notional, postOnly, credit, createdAt } = order;
-  const origin = { clientOrderId, bodyHash, type, notional, postOnly, credit, createdAt };
-  return batch === undefined ? origin : { ...origin, batch };
-}
-
-function notAfterOf(terms: OrderTerms, at: number): number | null {
-  const immediate = terms.type === "market" || terms.timeInForce === "ioc" || terms.timeInForce === "fok";
-  return immediate ? at + SUBMIT_DEADLINE_MS : terms.expiresAt;
+  const sent = orders.map((order) => submissionOf(order, rules));
+  return { kind: "submit_all", cseq, rulesVersion: rules.version, orders: sent };
 }
 
 /**
  * Asks the order's market to cancel it; until the market reports, the order stays as it is. Asking twice sends once, with
- * the first `reason`; none: its owner has asked by hand.
+ * the first `reason`; none: its owner has asked by hand. Of the parent of an oco one leg is asked for, which ends the other.
  */
 export function requestCancel(turn: AccountTurn, order: Order, reason?: CancelReason): Order {
+  if (isContainer(order)) {
+    const leg = order.group?.legs.map((id) => turn.state.orders.get(id)).find((one) => one !== undefined);
+    return leg === undefined ? order : requestCancel(turn, leg, reason);
+  }
   if (order.cancelRequested) return order;
   const asked = { ...order, cancelRequested: true, ...(reason === undefined ? {} : { cancelReason: reason }) };
   emit(turn, { kind: "cancel_requested", order: asked, command: cancelCommand(turn, asked) });
@@ -220,55 +197,4 @@ export function requestCancel(turn: AccountTurn, order: Order, reason?: CancelRe
 export function cancelCommand(turn: AccountTurn, { id: orderId, symbol, cancelReason }: Order): Command {
   const cseq = accountPeer(turn.state, symbol).cseq + 1;
   return { kind: "cancel", cseq, orderId, ...(cancelReason === undefined ? {} : { reason: cancelReason }) };
-}
-
-/**
- * Moves paper money in or out; it settles at once. Refuses `account_frozen`, `amount_out_of_range` for more than one
- * transfer may be worth and when the balance could pass its bound, and `insufficient_funds` for a withdrawal of more than
- * is available. Every refusal is journalled.
- */
-export function transfer(
-  turn: AccountTurn,
-  wish: { kind: Transfer["kind"]; asset: string; amount: bigint },
-  once: OnceKey[],
-): Result<Transfer> {
-  const refusal = transferRefusal(turn, wish);
-  if (refusal !== null) return refuseOnce(turn, refusal, once);
-  const at = turnTime(turn);
-  const id = turn.ctx.makeId(wish.kind === "deposit" ? "dep" : "wdr", at);
-  const record: Transfer = { id, ...wish, status: "settled", createdAt: at };
-  const signed = wish.kind === "deposit" ? wish.amount : -wish.amount;
-  const entry = entryFor(turn, wish.kind, id, [
-    ["available", wish.asset, signed],
-    ["external", wish.asset, -signed],
-  ]);
-  invariant(entry !== null, `transfer ${id} moves nothing`);
-  emit(turn, { kind: "transfer", transfer: record, entry, position: positionAfterTransfer(turn, wish), once });
-  return ok(record);
-}
-
-function transferRefusal(turn: AccountTurn, wish: { kind: string; asset: string; amount: bigint }): Refusal | null {
-  const { state, ctx } = turn;
-  const { asset, amount } = wish;
-  const out = wish.kind === "withdrawal";
-  if (out && state.status === "frozen") return { code: "account_frozen" };
-  if (usdWorth(asset, amount, ctx.priceSeed, turnTime(turn)) > TRANSFER_USD_UNITS_MAX) {
-    return { code: "amount_out_of_range", detail: "At most 10,000,000 USD at a time." };
-  }
-  const available = balanceOf(state, "available", asset);
-  if (out && amount > available) {
-    const needed = formatUnits(amount, asset);
-    return { code: "insufficient_funds", asset, needed, available: formatUnits(available, asset) };
-  }
-  const most = available + balanceOf(state, "held", asset) + creditOf(state, asset) + amount;
-  return out || most <= UNITS_MAX ? null : { code: "amount_out_of_range" };
-}
-
-/** Base assets that come in without a trade cost what they are worth then; USD has no position. */
-export function positionAfterTransfer(turn: AccountTurn, wish: { kind: string; asset: string; amount: bigint }) {
-  const rules = findMarket(`${wish.asset}-USD`);
-  if (rules === undefined) return null;
-  const position = turn.state.positions.get(rules.symbol) ?? flatPosition(rules.symbol);
-  if (wish.kind === "withdrawal") return takeFromPosition(position, wish.amount, null);
-  return addToPosition(position, wish.amount, notionalOf(referenceFor(turn, rules), wish.amount, rules.baseScale));
 }

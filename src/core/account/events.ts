@@ -1,11 +1,13 @@
 // What an account journals: every event with all that a replay needs.
+import type { Group } from "../groups.ts";
 import type { LedgerEntry } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
 import type { Command, Replaced, Report } from "../messages.ts";
-import type { Liquidity, Order, Side } from "../order.ts";
+import type { ExecType, Liquidity, Order, SelfTradePrevention, Side } from "../order.ts";
 import type { Position } from "../positions.ts";
 import type { Refusal } from "../result.ts";
 import type { BatchVerdict } from "./batch.ts";
+import type { TransferEvent } from "./transfer-events.ts";
 
 /** A frozen account takes no new orders and no withdrawals; reports and cancels always work (protocol rule 14). */
 export type AccountStatus = "active" | "frozen";
@@ -21,22 +23,12 @@ export interface Balance {
  * Place in the account's stream: the event's messages have the numbers `first` to `seq`. Time in ms. `balances` are the
  * customer balances that the event changed, as they are after it.
  */
-interface EventHead {
+export interface EventHead {
   first: number;
   seq: number;
   v: 1;
   at: number;
   balances: Balance[];
-}
-
-/** Money that came in or went out, in units of `asset`. */
-export interface Transfer {
-  id: string;
-  kind: "deposit" | "withdrawal";
-  asset: string;
-  amount: bigint;
-  status: "settled";
-  createdAt: number;
 }
 
 /** One execution of one of the account's orders. */
@@ -73,21 +65,30 @@ export interface ReportApplied extends EventHead {
   position: Position | null;
   command: Command | null;
   rules: MarketRules | null;
-  /** As the market has told it. */
+  /** As the market has told it, and why: null, and left out by the version before, where its owner has asked for it. */
   replaced?: Replaced;
+  replacedFor?: string | null;
+  /** The order's group, as it is after it; over once it has no exit. */
+  group?: Group;
 }
 
 /** One row of an account's journal; applying them in order to an empty account gives its state. */
 export type AccountEvent =
-  | (EventHead & {
-      kind: "transfer";
-      transfer: Transfer;
-      entry: LedgerEntry;
-      position: Position | null;
-      once: OnceKey[];
-    })
+  | TransferEvent
   /** No command: it is one of an atomic batch, whose last order has the command for them all. */
   | (EventHead & { kind: "order_accepted"; order: Order; command: Command | null; entry: LedgerEntry; once: OnceKey[] })
+  /** A group's parent and legs, and the command for all of them. */
+  | (EventHead & {
+      kind: "group_accepted";
+      order: Order;
+      legs: Order[];
+      group: Group;
+      command: Command;
+      entry: LedgerEntry | null;
+      once: OnceKey[];
+    })
+  /** The parent of an oco, as its legs have made it. */
+  | (EventHead & { kind: "followed"; order: Order; execType: ExecType })
   | (EventHead & { kind: "refused"; refusal: Refusal; once: OnceKey[] })
   /** An order asked for again by its client_order_id, under a key that was new. */
   | (EventHead & { kind: "repeated"; once: OnceKey[] })
@@ -95,8 +96,19 @@ export type AccountEvent =
   | (EventHead & { kind: "batched"; verdicts: BatchVerdict[]; once: OnceKey[] })
   | (EventHead & { kind: "cancel_requested"; order: Order; command: Command })
   /** The entry holds what the order could cost more; null when that is nothing. */
-  | (EventHead & { kind: "replace_requested"; order: Order; command: Command; entry: LedgerEntry | null })
-  | (EventHead & { kind: "status_changed"; status: AccountStatus; reason: string })
+  | (EventHead & {
+      kind: "replace_requested";
+      order: Order;
+      command: Command;
+      entry: LedgerEntry | null;
+      group?: Group;
+    })
+  /** `by`: the operator, by user id, where it was one. */
+  | (EventHead & { kind: "status_changed"; status: AccountStatus; reason: string; by?: string })
+  /** What the owner has chosen for orders that do not say. */
+  | (EventHead & { kind: "settings_changed"; selfTradePrevention: SelfTradePrevention })
+  /** What a market has said of its rules when it was asked. */
+  | (EventHead & { kind: "rules_learned"; symbol: string; rules: MarketRules })
   | (EventHead & { kind: "session_revoked"; sessionId: string; until: number })
   | (EventHead & { kind: "tokens_valid_from"; from: number })
   | ReportApplied
@@ -107,7 +119,7 @@ export type RestoreEvent =
   /** The journal up to here is a snapshot: from here on another life speaks, cancel-only. */
   | (EventHead & { kind: "restored"; epoch: number; by: string; reason: string })
   /** An order that was forgotten, as its market told it; its reports follow. No entry: it had ended when it was told. */
-  | (EventHead & { kind: "reimported"; order: Order; entry: LedgerEntry | null; once: OnceKey[] })
+  | (EventHead & { kind: "reimported"; order: Order; entry: LedgerEntry | null; once: OnceKey[]; group?: Group })
   /** Money that must have come in after the snapshot (positive), or has been found again (negative). */
   | (EventHead & { kind: "suspense"; asset: string; amount: bigint; entry: LedgerEntry; position: Position | null })
   /** Hands are shaken with a market: commands up to `cseq` are done with. */
@@ -116,7 +128,20 @@ export type RestoreEvent =
   | (EventHead & { kind: "reissued"; order: Order; command: Command })
   | (EventHead & { kind: "opened"; by: string | null; reason: string });
 
+/** The orders that an event has changed, as they are after it, a parent before its legs. */
+export function ordersOf(event: AccountEvent): Order[] {
+  if (!("order" in event)) return [];
+  return event.kind === "group_accepted" ? [event.order, ...event.legs] : [event.order];
+}
+
 /** The command that an event sends to its market; null for one that sends none. */
 export function commandOf(event: AccountEvent): Command | null {
   return "command" in event ? event.command : null;
+}
+
+/** What an act has made, as its keys name it. */
+export function refOf(event: AccountEvent): string | null {
+  if ("order" in event) return event.order.id;
+  if (event.kind === "batched") return String(event.seq);
+  return "transfer" in event ? event.transfer.id : null;
 }

@@ -1,6 +1,7 @@
 // What an account was, and what makes a figure of it. Events bear what they led to, so nothing is replayed for that.
 import type { ChainHead, LedgerEntry } from "../ledger.ts";
 import type { Side } from "../order.ts";
+import type { PerformanceRecord, PerformanceWish } from "../performance.ts";
 import type { Position } from "../positions.ts";
 import { invariant, type Result } from "../result.ts";
 import type { AccountEvent, AccountStatus, Balance, FillRecord } from "./events.ts";
@@ -25,7 +26,7 @@ export interface BalanceStep {
   balance: Balance;
 }
 
-/** What an open order holds of its asset, in units. */
+/** What an open order holds of its asset, or the exits of a group under its parent's id, in units. */
 export interface OrderHold {
   orderId: string;
   symbol: string;
@@ -33,13 +34,23 @@ export interface OrderHold {
   amount: bigint;
 }
 
-/** A page of what makes a balance. `holds` and `otherHolds`, what orders without a place in that list hold, are all that is held. */
+/** What a pending withdrawal holds of its asset, in units. */
+export interface WithdrawalHold {
+  withdrawalId: string;
+  amount: bigint;
+}
+
+/**
+ * A page of what makes a balance. `holds`, `otherHolds` (what orders without a place in that list hold) and `withdrawals` are
+ * all that is held.
+ */
 export interface BalanceExplained {
   value: Balance;
   steps: BalanceStep[];
   nextCursor: number | null;
   holds: OrderHold[];
   otherHolds: { count: number; amount: bigint };
+  withdrawals: WithdrawalHold[];
 }
 
 /** What one entry did to a position, which is `position` after it: changes in units. No fill: money in or out. */
@@ -66,6 +77,20 @@ export interface PositionExplained {
   nextCursor: number | null;
   lots: Lot[];
   olderQty: bigint;
+}
+
+/**
+ * A position when the oldest units are taken to have left first: what the units that are left have cost, and what was made of those
+ * that were sold.
+ */
+export interface FifoFigures {
+  costBasis: bigint;
+  realizedPnl: bigint;
+}
+
+/** A position by its lots; `fifo` is null where it has too long a history to be gone through. */
+export interface PositionLots extends Pick<PositionExplained, "value" | "lots" | "olderQty"> {
+  fifo: FifoFigures | null;
 }
 
 /** A period of the ledger. Times in ms, `to` exclusive; null: from the beginning, up to now. */
@@ -102,8 +127,12 @@ export interface AccountPast {
   explainBalance(query: PageWish & { asset: string }): Result<BalanceExplained>;
   /** `symbol` must be listed. */
   explainPosition(query: PageWish & { symbol: string }): Result<PositionExplained>;
+  /** As {@link explainPosition}. */
+  positionLots(query: { symbol: string }): Result<PositionLots>;
   /** Refuses `validation_failed` for a period that has not begun, and for one with too many entries for one statement. */
   statement(period: Period): Result<StatementFrame>;
+  /** Refuses `validation_failed` for an end that has not come, and for a period with too many transfers. */
+  performance(wish: PerformanceWish): Result<PerformanceRecord>;
 }
 
 /** The entry of an event, or null when it moved no money. */
@@ -159,4 +188,30 @@ export function openLots(
     if (left === 0n || lots.length === most) break;
   }
   return { lots, olderQty: left };
+}
+
+/**
+ * The figures of a position by first in, first out; `steps` are all of its entries, oldest first. What is withdrawn takes its cost along
+ * and realises nothing. Rounded down as {@link openLots}, so that both agree.
+ */
+export function fifoOf(steps: Iterable<PositionStep>): FifoFigures {
+  const lots: { qty: bigint; cost: bigint; taken: bigint }[] = [];
+  const leftCost = ({ qty, cost, taken }: (typeof lots)[number]) => cost - (cost * taken) / qty;
+  let [first, realizedPnl] = [0, 0n];
+  for (const { qty, cost, realizedPnl: average, fill } of steps) {
+    if (qty > 0n) lots.push({ qty, cost, taken: 0n });
+    let [leaving, costOut] = [qty < 0n ? -qty : 0n, 0n];
+    for (let lot = lots[first]; lot !== undefined && leaving > 0n; lot = lots[first]) {
+      const before = leftCost(lot);
+      const taken = leaving < lot.qty - lot.taken ? leaving : lot.qty - lot.taken;
+      lot.taken += taken;
+      leaving -= taken;
+      costOut += before - leftCost(lot);
+      if (lot.taken === lot.qty) first += 1;
+    }
+    invariant(leaving === 0n, "more units left a position than came in");
+    // At average cost the profit of a sale is what it brought less the cost that left with it.
+    if (qty < 0n && fill !== null) realizedPnl += average - cost - costOut;
+  }
+  return { costBasis: lots.slice(first).reduce((sum, lot) => sum + leftCost(lot), 0n), realizedPnl };
 }

@@ -1,9 +1,13 @@
 // What placing an order would do, by the very functions that place one, on copies.
+
+import { isExit } from "../groups.ts";
 import type { Report, Submission } from "../messages.ts";
 import type { Order } from "../order.ts";
 import { invariant, ok, type Result } from "../result.ts";
 import type { OrderRequest } from "./admission.ts";
 import { type AccountTurn, placeOrder } from "./decide.ts";
+import { commandOf } from "./events.ts";
+import { type GroupRequest, isGroup, placeGroup, symbolOf } from "./grouping.ts";
 import { applyReports } from "./reports.ts";
 import { accountPeer, type Balance, type FillRecord } from "./state.ts";
 
@@ -23,46 +27,73 @@ export function rehearsalOf({ state, ctx }: AccountTurn): AccountTurn {
   for (const [symbol, peer] of peers) peers.set(symbol, { ...peer, pending: [...peer.pending] });
   const copies = {
     orders: new Map(state.orders),
+    groups: new Map(state.groups),
     balances: new Map(state.balances),
     credits: new Map(state.credits),
     positions: new Map(state.positions),
     rules: new Map(state.rules),
+    volumes: new Map(state.volumes),
     peers,
   };
   return { state: { ...state, ...copies }, ctx, events: [] };
 }
 
-/** What would be sent to the order's market. Refuses as {@link placeOrder}, and keeps nothing of that either. */
-export function previewSubmission(turn: AccountTurn, request: OrderRequest): Result<Submission> {
+/**
+ * What would be sent to the order's market; of a group, the one order of it that may trade at once. Refuses as
+ * {@link placeOrder} and {@link placeGroup}, and keeps nothing of that either.
+ */
+export function previewSubmission(turn: AccountTurn, request: OrderRequest | GroupRequest): Result<Submission> {
   const { placed, rehearsal } = rehearse(turn, request);
-  if (!placed.ok) return placed;
-  const [accepted] = rehearsal.events;
-  const command = accepted?.kind === "order_accepted" ? accepted.command : null;
-  invariant(command !== null && "order" in command, "a placed order is sent to its market");
-  return ok({ order: command.order, notAfter: command.notAfter });
+  return placed.ok ? ok(submissionIn(rehearsal)) : placed;
 }
 
-/** What would be once the market has said what it would say, `reports` numbered from 1. Refuses as {@link placeOrder}. */
-export function previewOutcome(turn: AccountTurn, request: OrderRequest, reports: readonly Report[]): Result<Preview> {
+function submissionIn({ events: [accepted] }: AccountTurn): Submission {
+  const command = accepted === undefined ? null : commandOf(accepted);
+  const sent = command === null ? undefined : "orders" in command ? command.orders[0] : command;
+  invariant(sent !== undefined && "order" in sent, "a placed order is sent to its market");
+  return { order: sent.order, notAfter: sent.notAfter };
+}
+
+/**
+ * What would be once the market has said what it would say, `reports` numbered from 1. Of a group: the order that may trade at
+ * once, what its exits would do after it left out. Refuses as {@link previewSubmission}.
+ */
+export function previewOutcome(
+  turn: AccountTurn,
+  request: OrderRequest | GroupRequest,
+  reports: readonly Report[],
+): Result<Preview> {
   const { placed, rehearsal } = rehearse(turn, request);
   if (!placed.ok) return placed;
-  accountPeer(rehearsal.state, request.symbol).rseq = 0;
-  applyReports(rehearsal, request.symbol, reports, () => undefined);
+  const symbol = symbolOf(request);
+  const { id } = submissionIn(rehearsal).order;
+  accountPeer(rehearsal.state, symbol).rseq = 0;
+  applyReports(rehearsal, symbol, reports, () => undefined);
   const balances = new Map<string, Balance>();
   const fills: FillRecord[] = [];
   let order = placed.value;
   for (const event of rehearsal.events) {
     for (const balance of event.balances) balances.set(balance.asset, balance);
-    if (event.kind !== "report" || event.order.id !== PREVIEW_ID) continue;
+    if (event.kind !== "report" || event.order.id !== id) continue;
     order = event.order;
     if (event.fill !== null) fills.push(event.fill);
   }
-  return ok({ order, fills, balances: [...balances.values()] });
+  // What an exit holds is its group's.
+  const shared = isExit(order) ? { hold: rehearsal.state.groups.get(order.group?.id ?? "")?.hold ?? 0n } : {};
+  return ok({ order: { ...order, ...shared }, fills, balances: [...balances.values()] });
 }
 
-function rehearse(turn: AccountTurn, request: OrderRequest) {
-  const makeId: AccountTurn["ctx"]["makeId"] = (prefix, at) =>
-    prefix === "ord" ? PREVIEW_ID : turn.ctx.makeId(prefix, at);
+function rehearse(turn: AccountTurn, request: OrderRequest | GroupRequest) {
+  let made = 0;
+  const makeId: AccountTurn["ctx"]["makeId"] = (prefix, at) => {
+    if (prefix !== "ord") return turn.ctx.makeId(prefix, at);
+    made += 1;
+    return made === 1 ? PREVIEW_ID : `${PREVIEW_ID}_${made}`;
+  };
   const rehearsal = rehearsalOf({ ...turn, ctx: { ...turn.ctx, makeId } });
-  return { placed: placeOrder(rehearsal, { ...request, clientOrderId: null }, "", []), rehearsal };
+  const wish = { ...request, clientOrderId: null };
+  return {
+    placed: isGroup(wish) ? placeGroup(rehearsal, wish, "", []) : placeOrder(rehearsal, wish, "", []),
+    rehearsal,
+  };
 }

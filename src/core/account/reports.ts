@@ -1,12 +1,14 @@
 // What a market's report does to an account's order, money and position. A report cannot be refused: it has happened.
 
+import { isExit } from "../groups.ts";
 import { balanceKey, type Movement } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
 import type { Fill, Report } from "../messages.ts";
 import { feeOfFill, notionalOf, type Order } from "../order.ts";
 import { addToPosition, flatPosition, type Position, takeFromPosition } from "../positions.ts";
-import { invariant } from "../result.ts";
+import { type BrokenRule, invariant } from "../result.ts";
 import { admit } from "./admission.ts";
+import { followLegs } from "./containers.ts";
 import {
   type AccountTurn,
   cancelCommand,
@@ -17,6 +19,7 @@ import {
   submitCommand,
   turnTime,
 } from "./decide.ts";
+import { groupChange, groupMoves, groupTold } from "./groups.ts";
 import { holdOf } from "./holds.ts";
 import { replacedEffect, replaceRejectedEffect } from "./replace.ts";
 import { accountPeer, assetsOf, balanceOf, creditOf, type FillRecord, type ReportApplied, rulesOf } from "./state.ts";
@@ -45,6 +48,9 @@ const SILENT: ReadonlySet<string> = new Set<Report["execType"]>([
   "rules_changed",
 ]);
 
+/** Finds an order that is no longer open. */
+type OrderFinder = (id: string) => Order | undefined;
+
 /** Whether this version knows what every one of these reports says; a newer market may say more (protocol rule 16). */
 export function understands(reports: readonly Report[]): boolean {
   return reports.every((report) => KNOWN.has(report.execType));
@@ -59,7 +65,7 @@ export function applyReports(
   turn: AccountTurn,
   symbol: string,
   reports: readonly Report[],
-  closedOrder: (id: string) => Order | undefined,
+  closedOrder: OrderFinder,
   retold = false,
 ): number {
   const peer = accountPeer(turn.state, symbol);
@@ -70,12 +76,24 @@ export function applyReports(
     invariant(order !== undefined, `a report for ${report.orderId}, which this account never placed`);
     const { execType, rseq } = report;
     const effect = effectOf(turn, order, report, retold);
-    const told = report.replaced === undefined ? {} : { replaced: report.replaced };
+    const told = report.replaced === undefined ? {} : { replaced: report.replaced, replacedFor: report.reason };
     const silent = SILENT.has(execType);
     const after = silent ? effect.order : { ...effect.order, seq: turn.state.seq + 1, updatedAt: turnTime(turn) };
     emit(turn, { kind: "report", symbol, rseq, execType, ...NO_EFFECT, ...effect, ...told, order: after });
+    if (!silent && after.group !== undefined) follow(turn, after.group, closedOrder);
   }
   return peer.rseq;
+}
+
+/** Has the parent of an oco, by its place in its group or a leg's, follow its legs. */
+export function follow(turn: AccountTurn, { id, legs }: NonNullable<Order["group"]>, closedOrder: OrderFinder): void {
+  const container = turn.state.orders.get(id);
+  if (container === undefined) return;
+  const known = legs.flatMap((leg) => turn.state.orders.get(leg) ?? closedInTurn(turn, leg) ?? closedOrder(leg) ?? []);
+  const followed = followLegs(container, known);
+  if (followed === null) return;
+  const order = { ...followed.order, seq: turn.state.seq + 1, updatedAt: turnTime(turn) };
+  emit(turn, { kind: "followed", ...followed, order });
 }
 
 /** An order that this very turn has closed: what is stored is still the order before it. */
@@ -87,7 +105,7 @@ function closedInTurn(turn: AccountTurn, id: string): Order | undefined {
 function effectOf(turn: AccountTurn, order: Order, report: Report, retold: boolean): Effect {
   switch (report.execType) {
     case "new":
-      return { order: { ...order, status: order.trigger === undefined ? "new" : "held" } };
+      return { order: { ...order, status: order.trigger === undefined && order.qty !== 0n ? "new" : "held" } };
     case "triggered":
       return triggeredEffect(order, report);
     case "fill":
@@ -104,11 +122,16 @@ function effectOf(turn: AccountTurn, order: Order, report: Report, retold: boole
       return retold ? { order, rules: report.rules } : rulesEffect(turn, order, report.rules);
     case "rejected":
       // The orders of an atomic batch are not judged again under newer rules: the next batch is.
-      return { ...closeEffect(turn, order, "rejected", report.reason), rules: report.rules };
+      return { ...closeEffect(turn, withBroken(order, report.broken), "rejected", report.reason), rules: report.rules };
     case "canceled":
     case "expired":
       return closeEffect(turn, order, report.execType, report.reason);
   }
+}
+
+/** The order with the rule that it broke, where it broke one. */
+function withBroken(order: Order, broken: BrokenRule | undefined): Order {
+  return broken === undefined ? order : { ...order, broken };
 }
 
 /** It waits no more; one that trailed says where it was triggered. */
@@ -144,11 +167,13 @@ function closeEffect(
   reason: string | null,
 ): Effect {
   const { held } = assetsOf(rulesOf(turn.state, order.symbol), order.side);
-  const entry = entryFor(turn, "release", order.id, moveHold(held, -order.hold));
-  return { order: { ...order, ...ENDED, ...unreplaced(order, reason), status, reason }, entry };
+  const after: Order = { ...order, ...ENDED, ...unreplaced(order, reason), status, reason };
+  const change = groupChange(turn.state, order, after);
+  const movements = [...moveHold(held, -order.hold), ...groupMoves(turn.state, change)];
+  return { order: after, entry: entryFor(turn, "release", order.id, movements), ...groupTold(change) };
 }
 
-/** The market answered that its rules are newer: the same order is judged again under them, its hold as it is. */
+/** The market answered that its rules are newer: the same order is judged again under them, its hold and its fees as they are. */
 function rulesEffect(turn: AccountTurn, order: Order, rules: MarketRules): Effect {
   // Judged as if its hold were free and it were not yet there: it must not be refused for its own money, credit or place.
   const { held, credited } = assetsOf(rules, order.side);
@@ -156,9 +181,14 @@ function rulesEffect(turn: AccountTurn, order: Order, rules: MarketRules): Effec
   balances.set(balanceKey("available", held), balanceOf(turn.state, "available", held) + order.hold);
   const credits = new Map(turn.state.credits);
   credits.set(credited, creditOf(turn.state, credited) - order.credit);
-  const without = { ...turn.state, orders: new Map(), balances, credits };
+  const orders = new Map(turn.state.orders);
+  orders.delete(order.id);
+  const without = { ...turn.state, orders, balances, credits };
   const judged = admit(without, order, rules, referenceFor(turn, rules), turnTime(turn));
-  if (!judged.ok) return { ...closeEffect(turn, order, "rejected", judged.refusal.code), rules };
+  if (!judged.ok) {
+    const broken = "broken" in judged.refusal ? judged.refusal.broken : undefined;
+    return { ...closeEffect(turn, withBroken(order, broken), "rejected", judged.refusal.code), rules };
+  }
   return { order, rules, command: submitCommand(turn, order, rules) };
 }
 
@@ -182,15 +212,18 @@ function fillEffect(turn: AccountTurn, order: Order, fill: Fill, at: number): Ef
   if (fill.done) Object.assign(filled, unreplaced(order));
   // One whose hold alone bounds what it costs keeps what is left until it is done.
   filled.hold = fill.done ? 0n : (holdOf(filled, rules.baseScale) ?? order.hold - spent);
-  const released = order.hold - spent - filled.hold;
+  const change = groupChange(turn.state, order, filled);
+  const shares = isExit(order);
+  invariant(!shares || change !== null, `exit ${order.id} trades and its group is over`);
+  // What an exit spends is its group's; what an entry of exits that sell brings in never gets available.
+  const pool = shares && change !== null ? change.before.hold - change.after.hold : order.hold - filled.hold;
+  const released = pool - spent;
   invariant(released >= 0n, `order ${order.id} costs more than its hold`);
   filled.cancelRequested = !fill.done && order.cancelRequested;
-  const entry = entryFor(
-    turn,
-    "fill",
-    fill.executionId,
-    fillMovements(order, rules, { qty: fill.qty, notional, fee, released }),
-  );
+  const entry = entryFor(turn, "fill", fill.executionId, [
+    ...fillMovements(order, rules, { qty: fill.qty, notional, fee, released }),
+    ...(shares ? [] : groupMoves(turn.state, change)),
+  ]);
   const position = positionAfter(
     turn.state.positions.get(order.symbol) ?? flatPosition(order.symbol),
     order,
@@ -201,7 +234,7 @@ function fillEffect(turn: AccountTurn, order: Order, fill: Fill, at: number): Ef
   const { executionId: id, tradeId, price, qty, liquidity } = fill;
   const { id: orderId, symbol, side } = order;
   const record: FillRecord = { id, tradeId, orderId, symbol, side, qty, price, fee, liquidity, at };
-  return { order: filled, fill: record, entry, position };
+  return { order: filled, fill: record, entry, position, ...groupTold(change) };
 }
 
 function fillMovements(

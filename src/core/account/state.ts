@@ -1,12 +1,14 @@
 // An account's state and how each journalled event changes it. Replaying the journal gives the same state, bit for bit.
-import { canonical } from "../codec.ts";
-import { applyEntry, type Balances, balanceKey, GENESIS_HASH, type LedgerEntry, type Sha256 } from "../ledger.ts";
+import { countVolume } from "../fees.ts";
+import type { Group } from "../groups.ts";
+import { applyEntry, type Balances, balanceKey, GENESIS_HASH, type LedgerEntry } from "../ledger.ts";
 import { findMarket, type MarketRules } from "../listings.ts";
 import type { Command, Report } from "../messages.ts";
-import { canTransition, isOpen, type Order, type Side } from "../order.ts";
+import { canTransition, isOpen, type Order, type SelfTradePrevention, type Side } from "../order.ts";
 import type { Position } from "../positions.ts";
 import { invariant } from "../result.ts";
 import type { AccountEvent, AccountStatus, ReportApplied, RestoreEvent } from "./events.ts";
+import { applyTransfer, type DayUse, type Transfer } from "./transfer-events.ts";
 
 export type {
   AccountEvent,
@@ -15,8 +17,8 @@ export type {
   FillRecord,
   OnceKey,
   ReportApplied,
-  Transfer,
 } from "./events.ts";
+export type { Transfer } from "./transfer-events.ts";
 
 /** What an account knows of a market: its epoch, null until met; commands sent, answered and not; reports applied. */
 export interface AccountPeer {
@@ -27,7 +29,7 @@ export interface AccountPeer {
   pending: Command[];
 }
 
-/** What an account goes by. `orders`: the open ones; `credits`: the most they may bring, per asset; times in ms. */
+/** What an account goes by. `orders`, `transfers`: those not ended; `credits`: the most they may bring, per asset; times in ms. */
 export interface AccountState {
   id: string;
   status: AccountStatus;
@@ -41,12 +43,20 @@ export interface AccountState {
   /** The number of the ledger's last entry; 0 when there is none. */
   ledgerSeq: number;
   orders: Map<string, Order>;
+  /** Those that have an exit open. */
+  groups: Map<string, Group>;
+  transfers: Map<string, Transfer>;
+  movedToday: DayUse;
   credits: Map<string, bigint>;
   positions: Map<string, Position>;
   peers: Map<string, AccountPeer>;
   rules: Map<string, MarketRules>;
+  /** What has been traded by UTC day: see {@link countVolume}. */
+  volumes: Map<string, bigint>;
   revokedSessions: Map<string, number>;
   tokensValidFrom: number;
+  /** What orders have that do not say. */
+  selfTradePrevention: SelfTradePrevention;
 }
 
 /** An account in which nothing has happened. */
@@ -62,12 +72,17 @@ export function emptyAccount(id: string, epoch: number): AccountState {
     ledgerHead: GENESIS_HASH,
     ledgerSeq: 0,
     orders: new Map(),
+    groups: new Map(),
+    transfers: new Map(),
+    movedToday: { day: 0, deposit: 0n, withdrawal: 0n },
     credits: new Map(),
     positions: new Map(),
     peers: new Map(),
     rules: new Map(),
+    volumes: new Map(),
     revokedSessions: new Map(),
     tokensValidFrom: 0,
+    selfTradePrevention: "cancel_newest",
   };
 }
 
@@ -86,7 +101,7 @@ export function balanceOf(state: AccountState, account: string, asset: string): 
   return state.balances.get(balanceKey(account, asset)) ?? 0n;
 }
 
-/** The most that the account's open orders may still bring in of an asset, in units. */
+/** The most that open orders and pending deposits may still bring in of an asset, in units. */
 export function creditOf(state: AccountState, asset: string): bigint {
   return state.credits.get(asset) ?? 0n;
 }
@@ -112,16 +127,28 @@ export function applyAccountEvent(state: AccountState, event: AccountEvent): voi
   invariant(event.at >= state.at, "account time went back");
   state.seq = event.seq;
   state.at = event.at;
+  if ("group" in event && event.group !== undefined) keepGroup(state, event.group);
   switch (event.kind) {
     case "transfer":
-      if (event.position !== null) state.positions.set(event.position.symbol, event.position);
-      applyLedger(state, event.entry);
+    case "transfer_requested":
+    case "transfer_changed":
+      applyTransfer(state, event);
+      if ("position" in event && event.position !== null) state.positions.set(event.position.symbol, event.position);
+      if (event.entry !== null) applyLedger(state, event.entry);
       break;
     case "order_accepted":
       invariant(!state.orders.has(event.order.id), `order ${event.order.id} exists`);
       replaceOrder(state, event.order);
       if (event.command !== null) sendCommand(state, event.order.symbol, event.command);
       applyLedger(state, event.entry);
+      break;
+    case "group_accepted":
+      for (const order of [event.order, ...event.legs]) replaceOrder(state, order);
+      sendCommand(state, event.order.symbol, event.command);
+      if (event.entry !== null) applyLedger(state, event.entry);
+      break;
+    case "followed":
+      replaceOrder(state, event.order);
       break;
     case "cancel_requested":
       replaceOrder(state, event.order);
@@ -134,6 +161,12 @@ export function applyAccountEvent(state: AccountState, event: AccountEvent): voi
       break;
     case "status_changed":
       state.status = event.status;
+      break;
+    case "settings_changed":
+      state.selfTradePrevention = event.selfTradePrevention;
+      break;
+    case "rules_learned":
+      state.rules.set(event.symbol, event.rules);
       break;
     case "session_revoked":
       // A session whose tokens have all run out needs no memory: forgetting it keeps the list short.
@@ -211,6 +244,12 @@ function applyReport(state: AccountState, event: ReportApplied): void {
   if (event.command !== null) sendCommand(state, event.symbol, event.command);
   if (event.position !== null) state.positions.set(event.symbol, event.position);
   if (event.entry !== null) applyLedger(state, event.entry);
+  if (event.entry !== null && event.fill !== null) countVolume(state.volumes, event.at, event.entry);
+}
+
+function keepGroup(state: AccountState, group: Group): void {
+  if (group.exits.length > 0) state.groups.set(group.id, group);
+  else state.groups.delete(group.id);
 }
 
 function replaceOrder(state: AccountState, order: Order): void {
@@ -236,21 +275,4 @@ function applyLedger(state: AccountState, entry: LedgerEntry): void {
   applyEntry(state.balances, entry);
   state.ledgerHead = entry.hash;
   state.ledgerSeq = entry.seq;
-}
-
-/** SHA-256 over everything that a replay of the journal must give again. */
-export function accountStateHash(state: AccountState, sha256: Sha256): string {
-  const sorted = <T>(map: Map<string, T>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
-  // A peer that was only looked up has no event, so a replay does not know it.
-  const peers = sorted(state.peers).flatMap(([symbol, { cseq, rseq }]) =>
-    cseq + rseq > 0 ? [[symbol, cseq, rseq]] : [],
-  );
-  const { id, status, epoch, restoring, seq, at, ledgerHead, tokensValidFrom } = state;
-  const maps = [state.balances, state.orders, state.positions, state.rules, state.revokedSessions].map((map) =>
-    sorted<unknown>(map),
-  );
-  const credits = sorted(state.credits).filter(([, units]) => units !== 0n);
-  return sha256(
-    canonical({ id, status, epoch, restoring, seq, at, ledgerHead, tokensValidFrom, peers, maps, credits }),
-  );
 }

@@ -19,6 +19,7 @@ export function streamMessages(event: AccountEvent): StreamData[] {
     messages.push({ channel: "orders", execType: event.execType, order: event.order });
     if (event.fill !== null) messages.push({ channel: "fills", fill: event.fill });
   }
+  if (event.kind === "followed") messages.push({ channel: "orders", execType: event.execType, order: event.order });
   for (const balance of event.balances) messages.push({ channel: "balances", balance });
   return messages;
 }

@@ -1,18 +1,22 @@
 // What an order does once it may trade: as it comes in, when its trigger is reached, or under other terms.
-import { type BookOrder, bestPrice, opposite } from "../book.ts";
+import { type BookOrder, bestPrice, crosses, opposite } from "../book.ts";
+import { exitCost, isExit } from "../groups.ts";
 import type { MarketRules } from "../listings.ts";
 import { isFill, type MatchPlan, type Prevented, planMatch } from "../matching.ts";
 import { bandOf, worstCost } from "../order.ts";
+import { isTrading, tradableAt, trip } from "./breaker.ts";
+import { comeToTrigger, takeOver } from "./ends.ts";
 import { fillTaker } from "./fills.ts";
+import { PREVENTED } from "./groups.ts";
 import type { WaitingOrder } from "./triggers.ts";
-import { type MarketTurn, report } from "./turn.ts";
+import { type MarketTurn, referenceNow, report } from "./turn.ts";
 
 /** What an order meets that waits, or keeps its place. */
 export const NO_PLAN: MatchPlan = { meetings: [], complete: false, end: null };
 
 /** Whether what is left of an order stays in the book, once it waits for nothing. */
-export function mayRest({ price, timeInForce, trigger }: BookOrder): boolean {
-  if (price === null || trigger !== undefined) return false;
+export function mayRest({ price, leaves, timeInForce, trigger }: BookOrder): boolean {
+  if (price === null || trigger !== undefined || leaves === 0n) return false;
   return timeInForce === "gtc" || timeInForce === "gtd" || timeInForce === "day";
 }
 
@@ -30,7 +34,26 @@ export function limitOf(
   return side === "buy" ? band.high : band.low;
 }
 
-/** Fills an order that has just become active as planned; what may not rest is canceled. */
+/**
+ * What an order would meet now, down to `limit`: nothing where nothing trades, and nothing beyond the breaker. The reference is
+ * asked for only where it would meet anything.
+ */
+export function planNow(
+  turn: MarketTurn,
+  order: BookOrder,
+  limit: bigint,
+  reference = () => referenceNow(turn),
+): MatchPlan {
+  const { book, rules } = turn.state;
+  if (!isTrading(turn.state)) return NO_PLAN;
+  const tradable = crosses(book, order.side, limit) ? tradableAt(rules, reference()) : null;
+  return planMatch(book, order, limit, rules, tradable);
+}
+
+/**
+ * Fills an order that has just become active as planned; what may not rest is canceled. Where the next fill would be beyond the
+ * breaker, the market is halted instead, and what may rest waits there.
+ */
 export function execute(turn: MarketTurn, order: BookOrder, plan: MatchPlan): void {
   const { id: orderId, account } = order;
   const last = plan.meetings.findLastIndex(isFill);
@@ -38,11 +61,11 @@ export function execute(turn: MarketTurn, order: BookOrder, plan: MatchPlan): vo
     if (isFill(meeting)) fillTaker(turn, orderId, meeting, plan.complete && index === last);
     else preventTrade(turn, orderId, meeting);
   });
-  if (plan.complete || (mayRest(order) && plan.end === null)) return;
-  report(turn, account, { orderId, execType: "canceled", reason: plan.end ?? restReason(turn, order) });
+  const rests = mayRest(order) && (plan.end === null || plan.end === "halted");
+  if (!plan.complete && !rests)
+    report(turn, account, { orderId, execType: "canceled", reason: plan.end ?? restReason(turn, order) });
+  if (plan.end === "halted") trip(turn);
 }
-
-const PREVENTED = "self_trade_prevention";
 
 /** Cancels the maker, or takes what the two would have traded off both: the one that loses all of it is canceled. */
 function preventTrade(turn: MarketTurn, takerId: string, { prevents, maker, qty }: Prevented): void {
@@ -57,7 +80,10 @@ function preventTrade(turn: MarketTurn, takerId: string, { prevents, maker, qty 
 function reduce(turn: MarketTurn, order: BookOrder, qty: bigint): void {
   const { id: orderId, account, price: limitPrice } = order;
   const leaves = (order.leaves ?? 0n) - qty;
-  const hold = worstCost(order, limitPrice, leaves, turn.state.rules.baseScale) ?? order.budget;
+  const { baseScale } = turn.state.rules;
+  const hold = isExit(order)
+    ? exitCost(order, limitPrice, leaves, baseScale)
+    : (worstCost(order, limitPrice, leaves, baseScale) ?? order.budget);
   const replaced = { qtyDelta: -qty, limitPrice, hold };
   const after = { ...order, leaves, budget: hold };
   const facts = { orderId, execType: "replaced", reason: PREVENTED, replaced } as const;
@@ -67,18 +93,34 @@ function reduce(turn: MarketTurn, order: BookOrder, qty: bigint): void {
 /** Triggers all that have waited for a reference price, in the order in which they came. */
 export function fireTriggers(turn: MarketTurn, reference: bigint): void {
   const { state } = turn;
-  for (const order of state.waiting.due(reference)) trigger(turn, order, reference);
+  for (const order of state.waiting.due(reference)) {
+    // The one before may have halted the market.
+    if (state.rules.status !== "open") return;
+    trigger(turn, order, reference);
+  }
 }
 
 /** From now on the order is a market or a limit order like any other that comes in. */
 function trigger(turn: MarketTurn, order: WaitingOrder, reference: bigint): void {
-  const { book, rules } = turn.state;
-  const active: BookOrder = { ...order, trigger: undefined };
-  const limit = limitOf(rules, active, () => reference);
-  const plan = planMatch(book, active, limit, rules);
+  const { rules } = turn.state;
+  const due = comeToTrigger(turn, order);
+  if (due === null) return;
+  const active: BookOrder = { ...due, trigger: undefined };
   const facts = { orderId: order.id, execType: "triggered", triggerPrice: order.trigger.price } as const;
   report(turn, order.account, facts, { rests: mayRest(active) });
-  execute(turn, active, plan);
+  takeOver(turn, active);
+  execute(
+    turn,
+    active,
+    planNow(turn, active, worstPrice(rules, active, reference), () => reference),
+  );
+}
+
+/** The worst price that an order may get once it is triggered: an exit that buys was paid for up to its cap. */
+function worstPrice(rules: MarketRules, order: BookOrder, reference: bigint): bigint {
+  const worst = limitOf(rules, order, () => reference);
+  const cap = order.price === null ? order.group?.cap : undefined;
+  return cap !== undefined && cap < worst ? cap : worst;
 }
 
 function restReason(turn: MarketTurn, order: BookOrder): string {

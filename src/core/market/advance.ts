@@ -1,13 +1,16 @@
 // How a market comes to now: what expired, what the house's moving price has met, and which triggers it has reached.
 import { bestPrice, findInBook } from "../book.ts";
 import { houseQuotes, nextCrossingStep } from "../house.ts";
-import { isFill, type PlannedFill, planMatch } from "../matching.ts";
+import { isFill, planMatch } from "../matching.ts";
 import type { Side } from "../order.ts";
 import { STEP_MS } from "../prices.ts";
 import { fireTriggers } from "./active.ts";
+import { hasBolted, isTrading, tradableAt, trip } from "./breaker.ts";
+import { settleGroups } from "./exits.ts";
 import { fillMaker } from "./fills.ts";
 import { houseOrderId } from "./quotes.ts";
 import type { MarketState } from "./state.ts";
+import { resume } from "./status.ts";
 import { type Range, widen } from "./triggers.ts";
 import { emit, type MarketTurn, referenceAt, report } from "./turn.ts";
 
@@ -31,12 +34,26 @@ export function advance(turn: MarketTurn): void {
   const since = referenceAt(turn, state.step * STEP_MS);
   const walk: Walk = { step: state.step, range: { low: since, high: since } };
   for (const { id: orderId, at } of state.expiring.due(now)) {
+    resumeBy(turn, walk, at);
     replaySteps(turn, walk, Math.ceil(at / STEP_MS));
     const order = state.orders.get(orderId);
     if (order !== undefined) report(turn, order.account, { orderId, execType: "expired", reason: order.timeInForce });
+    settleGroups(turn, referenceAt(turn, at));
   }
+  resumeBy(turn, walk, now);
   replaySteps(turn, walk, current);
   if (current > state.step) requote(turn, current, walk.range);
+}
+
+/** Ends a halt whose time is over by `at`: from then on steps count again. */
+function resumeBy(turn: MarketTurn, walk: Walk, at: number): void {
+  const { halt } = turn.state.rules;
+  if (halt === null || halt.until === null || halt.until > at) return;
+  resume(turn, halt.before);
+  if (walk.step === 0) return;
+  walk.step = Math.max(walk.step, Math.floor(halt.until / STEP_MS));
+  const reference = referenceAt(turn, walk.step * STEP_MS);
+  walk.range = { low: reference, high: reference };
 }
 
 /** Replays the steps before `until` at which something is due. */
@@ -51,6 +68,8 @@ function replaySteps(turn: MarketTurn, walk: Walk, until: number): void {
     if (bid === null && ask === null && watch === null) break;
     step = nextCrossingStep(rules, ctx.priceSeed, step, bid, ask, until - step, watch);
     if (step < until) requote(turn, step, walk.range);
+    // Halted there: nothing of what follows has happened.
+    if (state.rules.status !== "open") break;
   }
   walk.step = until - 1;
 }
@@ -58,6 +77,7 @@ function replaySteps(turn: MarketTurn, walk: Walk, until: number): void {
 function requote(turn: MarketTurn, step: number, range: Range): void {
   const { state } = turn;
   const reference = referenceAt(turn, step * STEP_MS);
+  if (state.rules.status === "open" && hasBolted(turn, step, reference)) trip(turn);
   // A quote in a market that is not open would trade with what rests there, and so would what is triggered.
   const isOpen = state.rules.status === "open";
   const quotes = isOpen ? houseQuotes(state.rules, reference) : [];
@@ -66,17 +86,27 @@ function requote(turn: MarketTurn, step: number, range: Range): void {
   emit(turn, { kind: "requote", step, reference, quotes, ...(trails.length > 0 ? { trails } : {}) });
   for (const { side, price } of quotes) {
     // One plan has a bounded number of fills: what it leaves crossed is met by the next.
-    let fills = houseFills(state, side, price);
+    let { fills, end } = houseMeets(state, side, price, reference);
     while (fills.length > 0) {
       for (const fill of fills) fillMaker(turn, fill, { side, price });
-      fills = houseFills(state, side, price);
+      ({ fills, end } = houseMeets(state, side, price, reference));
+    }
+    if (end === "halted") {
+      trip(turn);
+      break;
     }
   }
-  if (isOpen) fireTriggers(turn, reference);
+  // All have followed the price this far: one that begins to follow it now has not seen what was before.
+  Object.assign(range, { low: reference, high: reference });
+  settleGroups(turn, reference);
+  if (isTrading(state)) fireTriggers(turn, reference);
+  settleGroups(turn, reference);
 }
 
 /** What the house's quote at a price meets, as far as it is still there. */
-function houseFills(state: MarketState, side: Side, price: bigint): PlannedFill[] {
+function houseMeets(state: MarketState, side: Side, price: bigint, reference: bigint) {
   const quote = findInBook(state.book, side, price, houseOrderId(side, price));
-  return quote === undefined ? [] : planMatch(state.book, quote, price, state.rules).meetings.filter(isFill);
+  if (quote === undefined) return { fills: [], end: null };
+  const { meetings, end } = planMatch(state.book, quote, price, state.rules, tradableAt(state.rules, reference));
+  return { fills: meetings.filter(isFill), end };
 }

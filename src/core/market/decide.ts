@@ -1,15 +1,19 @@
 // What a market does with commands. Every decision is an event; there is no other state.
-import { type BookOrder, crosses } from "../book.ts";
-import { type MatchPlan, planMatch } from "../matching.ts";
+import { type BookOrder, bestPrice, crosses, opposite } from "../book.ts";
+import { notFillable, notTaken, type RuleRefusal, tooLate, wouldCross } from "../broken-rules.ts";
+import { isFill, type MatchPlan } from "../matching.ts";
 import type { Command, Report, Submission } from "../messages.ts";
-import { execute, fireTriggers, limitOf, mayRest, NO_PLAN } from "./active.ts";
+import { execute, fireTriggers, limitOf, mayRest, NO_PLAN, planNow } from "./active.ts";
 import { submitAll } from "./batch.ts";
+import { takes } from "./breaker.ts";
+import { settleGroups } from "./exits.ts";
+import { type Judged, submitGroup } from "./grouping.ts";
 import { rehearsalOf } from "./rehearsal.ts";
 import { replaceOrder } from "./replace.ts";
 import { peerOf } from "./state.ts";
 import { type MarketTurn, referenceNow, report } from "./turn.ts";
 
-type Submit = Extract<Command, { kind: "submit" | "submit_held" }>;
+type Submit = Extract<Command, { kind: "submit" | "submit_held" | "submit_iceberg" }>;
 
 /** Applies the commands of one account that follow the last one applied; older ones were answered before. */
 export function applyCommands(turn: MarketTurn, account: string, commands: readonly Command[]): void {
@@ -18,7 +22,9 @@ export function applyCommands(turn: MarketTurn, account: string, commands: reado
     if (command.kind === "cancel") cancel(turn, account, command);
     else if (command.kind === "replace") replaceOrder(turn, account, command);
     else if (command.kind === "submit_all") submitAll(turn, account, command, submit);
+    else if (command.kind === "submit_group") submitGroup(turn, account, command, judge);
     else submit(turn, account, command);
+    settleGroups(turn, referenceNow(turn));
   }
 }
 
@@ -45,26 +51,35 @@ export function previewSubmit(turn: MarketTurn, account: string, { order, notAft
 function submit(turn: MarketTurn, account: string, command: Submit): void {
   const { state } = turn;
   const { cseq } = command;
-  const { origin = null, limitPrice: price, qty: leaves, postOnly, ...terms } = command.order;
+  const { origin = null, limitPrice: price, qty: leaves, postOnly: _, ...terms } = command.order;
   const orderId = terms.id;
   const order: BookOrder = { ...terms, account, price, leaves, feeNumerator: 0n, fee: 0n, seq: 0 };
   if (command.rulesVersion !== state.rules.version) {
     report(turn, account, { orderId, execType: "rules_changed", rules: state.rules }, { cseq, order, origin });
     return;
   }
-  const reference = () => referenceNow(turn);
-  const waits = order.trigger !== undefined;
-  const limit = limitOf(state.rules, order, reference);
-  const plan = waits ? NO_PLAN : planMatch(state.book, order, limit, state.rules);
-  const late = command.notAfter !== null && Math.max(turn.ctx.now, state.at) > command.notAfter;
-  const reason = late ? "submitted_too_late" : refusalOf(turn, order, postOnly, limit, plan);
-  if (reason !== null) {
-    report(turn, account, { orderId, execType: "rejected", reason }, { cseq, order, origin });
+  const { plan, refused } = judge(turn, order, command);
+  if (refused !== null) {
+    const { code: reason, broken } = refused;
+    report(turn, account, { orderId, execType: "rejected", reason, broken }, { cseq, order, origin });
     return;
   }
   report(turn, account, { orderId, execType: "new" }, { cseq, order, rests: mayRest(order), origin });
-  if (waits) fireTriggers(turn, reference());
+  if (order.trigger !== undefined) fireTriggers(turn, referenceNow(turn));
   else execute(turn, order, plan);
+}
+
+/** What an order that comes in would meet, and why it is not taken; null when it is. */
+function judge(turn: MarketTurn, order: BookOrder, { order: { postOnly }, notAfter }: Submission): Judged {
+  const { rules } = turn.state;
+  const limit = limitOf(rules, order, () => referenceNow(turn));
+  const plan = order.trigger === undefined ? planNow(turn, order, limit) : NO_PLAN;
+  return { plan, refused: lateness(turn, notAfter) ?? refusalOf(turn, order, postOnly, limit, plan) };
+}
+
+function lateness(turn: MarketTurn, notAfter: number | null): RuleRefusal | null {
+  const now = Math.max(turn.ctx.now, turn.state.at);
+  return notAfter !== null && now > notAfter ? tooLate("not_after", notAfter, now) : null;
 }
 
 function refusalOf(
@@ -73,9 +88,13 @@ function refusalOf(
   postOnly: boolean,
   limit: bigint,
   plan: MatchPlan,
-): string | null {
-  if (turn.state.rules.status !== "open" || turn.state.restoring) return "market_not_open";
-  if (postOnly && crosses(turn.state.book, order.side, limit)) return "post_only_would_cross";
-  if (order.timeInForce === "fok" && !plan.complete) return "fok_not_fillable";
-  return null;
+): RuleRefusal | null {
+  const { rules, book } = turn.state;
+  const closed = notTaken(takes(turn.state), postOnly);
+  if (closed !== null) return closed;
+  if (postOnly && crosses(book, order.side, limit))
+    return wouldCross(rules, bestPrice(book[opposite(order.side)]), limit);
+  if (order.timeInForce !== "fok" || plan.complete) return null;
+  const fillable = plan.meetings.filter(isFill).reduce((sum, { qty }) => sum + qty, 0n);
+  return notFillable(rules, fillable, order.leaves ?? 0n);
 }

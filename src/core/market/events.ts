@@ -37,7 +37,8 @@ export interface ReportEvent extends EventHead {
 
 /** One row of a market's journal: new rules, the house's quotes of a step and the triggers that follow, or a report. */
 export type MarketEvent =
-  | (EventHead & { kind: "rules"; rules: MarketRules })
+  /** `by`: the operator, by user id; null: the market itself. */
+  | (EventHead & { kind: "rules"; rules: MarketRules; by?: string | null; reason?: string; more?: true })
   | (EventHead & { kind: "requote"; step: number; reference: bigint; quotes: HouseQuote[]; trails?: Trailed[] })
   | ReportEvent
   /** The journal up to here is a snapshot: from here on another life speaks, cancel-only. */

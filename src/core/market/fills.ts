@@ -1,5 +1,6 @@
 // What a planned fill becomes: a trade, its ledger entry, and reports with what is left of each order's hold.
 import { type BookOrder, HOUSE, opposite } from "../book.ts";
+import { exitCost, isExit } from "../groups.ts";
 import { type Movement, makeEntry } from "../ledger.ts";
 import type { PlannedFill } from "../matching.ts";
 import type { Trade } from "../messages.ts";
@@ -120,9 +121,11 @@ function budgetAfter(
   charged: { feeNumerator: bigint; fee: bigint },
 ): bigint {
   if (order.side === "sell") return order.budget - qty;
-  if (order.price === null || order.leaves === null) return order.budget - notional - charged.fee;
   const after = { ...order, feeNumerator: charged.feeNumerator, fee: order.fee + charged.fee };
-  return limitBuyReserve(after, order.price, order.leaves - qty, turn.state.rules.baseScale);
+  const { baseScale } = turn.state.rules;
+  if (isExit(order)) return exitCost(after, order.price, (order.leaves ?? 0n) - qty, baseScale);
+  if (order.price === null || order.leaves === null) return order.budget - notional - charged.fee;
+  return limitBuyReserve(after, order.price, order.leaves - qty, baseScale);
 }
 
 function executionOf(turn: MarketTurn, trade: Trade, fee: bigint, liquidity: "maker" | "taker", done: boolean) {

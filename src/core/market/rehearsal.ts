@@ -3,6 +3,7 @@ import { accepts, addToBook, type Book, emptyBook, HOUSE, levelAt, opposite } fr
 import type { SubmitOrder } from "../messages.ts";
 import type { Side } from "../order.ts";
 import { limitOf } from "./active.ts";
+import { Groups } from "./groups.ts";
 import type { MarketState } from "./state.ts";
 import { Thresholds } from "./thresholds.ts";
 import { Waiting } from "./triggers.ts";
@@ -31,6 +32,8 @@ export function rehearsalOf(turn: MarketTurn, orders: readonly SubmitOrder[]): M
     resting: new Set(customers.map((order) => order.id)),
     expiring: new Thresholds(),
     waiting: new Waiting(),
+    // What exits do to each other comes after the command that is rehearsed.
+    groups: new Groups(),
     // Their counters begin anew: what is numbered here is told to nobody.
     peers: new Map(),
     balances: new Map(state.balances),

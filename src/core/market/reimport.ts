@@ -1,13 +1,16 @@
 // A restored market takes back what its accounts still know, and opens again when all have told (protocol rule 15).
-import { type BookOrder, type BookSide, levelAt, opposite, type RestingOrder } from "../book.ts";
+import { type BookOrder, opposite } from "../book.ts";
 import type { Mark, Report, Told, Trade } from "../messages.ts";
 import { notionalOf } from "../order.ts";
 import { STEP_MS } from "../prices.ts";
 import { invariant } from "../result.ts";
 import { mayRest } from "./active.ts";
+import { settleGroups } from "./exits.ts";
 import { retoldEntry } from "./fills.ts";
+import { isAsleep } from "./groups.ts";
 import { type MarketEvent, peerOf, type ReportEvent } from "./state.ts";
-import { emit, type MarketTurn, NOTHING_MORE, report } from "./turn.ts";
+import { laterOfCrossed } from "./status.ts";
+import { emit, type MarketTurn, NOTHING_MORE, referenceNow, report } from "./turn.ts";
 
 /**
  * A snapshot's events without a last one that is half of a trade: its entry posts the maker's side too, whose report would
@@ -15,10 +18,7 @@ import { emit, type MarketTurn, NOTHING_MORE, report } from "./turn.ts";
  * would be placed after a handshake, or not.
  */
 export function wholeTrades(snapshot: readonly MarketEvent[]): readonly MarketEvent[] {
-  const events = snapshot.slice(
-    0,
-    snapshot.findLastIndex((event) => event.kind !== "report" || event.more !== true) + 1,
-  );
+  const events = snapshot.slice(0, snapshot.findLastIndex((event) => !("more" in event && event.more === true)) + 1);
   const last = events.at(-1);
   const half = last?.kind === "report" && last.trade !== null && last.house === null && last.retold !== true;
   return half ? events.slice(0, -1) : events;
@@ -69,28 +69,19 @@ export function openMarket(turn: MarketTurn, by: string | null, reason: string):
   // A snapshot may end within an order that was never to rest: what ended it is known to nobody.
   const { orders, resting, waiting } = turn.state;
   for (const order of orders.values())
-    if (!resting.has(order.id) && !waiting.has(order.id)) cancelRestored(turn, order);
+    if (!resting.has(order.id) && !waiting.has(order.id) && !isAsleep(order)) cancelRestored(turn, order);
   for (let later = laterOfCrossed(turn); later !== null; later = laterOfCrossed(turn)) {
     cancelRestored(turn, later);
   }
   const now = Math.max(turn.ctx.now, turn.state.at);
   emit(turn, { kind: "opened", step: Math.floor(now / STEP_MS), by, reason });
+  // What one exit had done may have been told, and not what that did to the other.
+  for (const id of turn.state.groups.all.keys()) turn.state.groups.unsettled.add(id);
+  settleGroups(turn, referenceNow(turn));
 }
 
 function cancelRestored(turn: MarketTurn, { id: orderId, account }: BookOrder): void {
   report(turn, account, { orderId, execType: "canceled", reason: "market_restored" });
-}
-
-function laterOfCrossed({ state: { book } }: MarketTurn): BookOrder | null {
-  const [bid, ask] = [first(book.buy), first(book.sell)];
-  if (bid === undefined || ask === undefined || bid.price < ask.price) return null;
-  return bid.seq > ask.seq ? bid : ask;
-}
-
-/** A market that is not open has no quotes of the house: whoever stands first is a customer. */
-function first(side: BookSide): RestingOrder | undefined {
-  const best = side.prices[0];
-  return best === undefined ? undefined : levelAt(side, best).orders.values().next().value;
 }
 
 /** A report as this market tells it to an account that has forgotten it. */

@@ -1,10 +1,13 @@
 // A change of an open order's terms, judged by its market: all of it is made, or none.
-import { type BookOrder, crosses } from "../book.ts";
+import { type BookOrder, bestPrice, crosses, opposite } from "../book.ts";
+import { notTaken, offLot, offTick, type RuleRefusal, wouldCross } from "../broken-rules.ts";
+import { isExit } from "../groups.ts";
 import type { MarketRules } from "../listings.ts";
-import { planMatch } from "../matching.ts";
 import type { Command, Replaced } from "../messages.ts";
 import { worstCost } from "../order.ts";
-import { execute, fireTriggers, mayRest, NO_PLAN } from "./active.ts";
+import { execute, fireTriggers, mayRest, NO_PLAN, planNow } from "./active.ts";
+import { takes } from "./breaker.ts";
+import { exitWith, isAsleep } from "./groups.ts";
 import { isWaiting } from "./state.ts";
 import { type MarketTurn, referenceNow, report } from "./turn.ts";
 
@@ -18,17 +21,27 @@ export type Replace = Extract<Command, { kind: "replace" }>;
 export function replaceOrder(turn: MarketTurn, account: string, command: Replace): void {
   const { cseq, orderId } = command;
   const order = turn.state.orders.get(orderId);
-  const reason = order?.account === account ? replaceOwn(turn, order, command) : "order_not_open";
-  if (reason !== null) report(turn, account, { orderId, execType: "replace_rejected", reason }, { cseq });
+  const refused = order?.account === account ? replaceOwn(turn, order, command) : NOT_OPEN;
+  if (refused === null) return;
+  const { code: reason, broken } = refused;
+  report(turn, account, { orderId, execType: "replace_rejected", reason, broken }, { cseq });
 }
 
+/** Why no change is made: the rule broken, if it is one. */
+interface NotReplaced {
+  code: RuleRefusal["code"] | "order_not_open";
+  broken?: RuleRefusal["broken"] | undefined;
+}
+
+const NOT_OPEN: NotReplaced = { code: "order_not_open" };
+
 /** Makes the change and answers null, or says why not. */
-function replaceOwn(turn: MarketTurn, before: BookOrder, command: Replace): string | null {
+function replaceOwn(turn: MarketTurn, before: BookOrder, command: Replace): NotReplaced | null {
   const { kind: _, cseq, orderId, postOnly, ...to } = command;
-  const { book, rules } = turn.state;
+  const { rules } = turn.state;
   const { account } = before;
   const after = replacedBy(before, to, rules);
-  if (after.leaves !== null && after.leaves <= 0n) {
+  if (after.leaves !== null && after.leaves <= 0n && !isAsleep(after)) {
     report(turn, account, { orderId, execType: "canceled", reason: "replaced" }, { cseq });
     return null;
   }
@@ -36,7 +49,7 @@ function replaceOwn(turn: MarketTurn, before: BookOrder, command: Replace): stri
   if (refusal !== null) return refusal;
   const rests = mayRest(after);
   const moves = rests && (after.price !== before.price || (after.leaves ?? 0n) > (before.leaves ?? 0n));
-  const plan = moves ? planMatch(book, after, after.price ?? 0n, rules) : NO_PLAN;
+  const plan = moves ? planNow(turn, after, after.price ?? 0n) : NO_PLAN;
   const replaced = { ...to, hold: after.budget };
   report(turn, account, { orderId, execType: "replaced", replaced }, { cseq, order: after, rests });
   if (isWaiting(after)) fireTriggers(turn, referenceNow(turn));
@@ -48,17 +61,21 @@ function replaceOwn(turn: MarketTurn, before: BookOrder, command: Replace): stri
 function replacedBy(order: BookOrder, to: Replaced, rules: MarketRules): BookOrder {
   const leaves = order.leaves === null ? null : order.leaves + to.qtyDelta;
   const after = { ...order, price: to.limitPrice, leaves, trigger: to.trigger ?? order.trigger };
+  if (order.group !== undefined && to.cap !== undefined) after.group = { ...order.group, cap: to.cap };
+  if (isExit(after)) return exitWith(after, leaves ?? 0n, rules.baseScale);
   const budget = leaves === null ? null : worstCost(order, to.limitPrice, leaves, rules.baseScale);
   return { ...after, budget: budget ?? to.hold };
 }
 
-function refusalOf(turn: MarketTurn, before: BookOrder, after: BookOrder, postOnly: boolean): string | null {
-  const { rules, book, restoring } = turn.state;
-  if (rules.status !== "open" || restoring) return "market_not_open";
+function refusalOf(turn: MarketTurn, before: BookOrder, after: BookOrder, postOnly: boolean): NotReplaced | null {
+  const { rules, book } = turn.state;
+  const closed = notTaken(takes(turn.state), postOnly);
+  if (closed !== null) return closed;
   // What was asked of its trigger was asked of an order that still waited.
-  if (isWaiting(after) && !isWaiting(before)) return "order_not_open";
-  if (after.price !== null && after.price % rules.tickSize !== 0n) return "off_tick";
-  if (after.leaves !== null && after.leaves % rules.lotSize !== 0n) return "off_lot";
-  if (postOnly && after.price !== null && crosses(book, after.side, after.price)) return "post_only_would_cross";
+  if (isWaiting(after) && !isWaiting(before)) return NOT_OPEN;
+  if (after.price !== null && after.price % rules.tickSize !== 0n) return offTick(rules, after.price);
+  if (after.leaves !== null && after.leaves % rules.lotSize !== 0n) return offLot(rules, after.leaves);
+  if (postOnly && after.price !== null && crosses(book, after.side, after.price))
+    return wouldCross(rules, bestPrice(book[opposite(after.side)]), after.price);
   return null;
 }

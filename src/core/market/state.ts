@@ -4,6 +4,7 @@ import {
   type Book,
   type BookOrder,
   emptyBook,
+  fillInBook,
   findInBook,
   levelAt,
   type RestingOrder,
@@ -15,6 +16,7 @@ import type { MarketRules } from "../listings.ts";
 import type { Report } from "../messages.ts";
 import { invariant } from "../result.ts";
 import type { MarketEvent, ReportEvent } from "./events.ts";
+import { Groups, isAsleep } from "./groups.ts";
 import { houseOrderId, placeQuotes, removeQuotes } from "./quotes.ts";
 import { Thresholds } from "./thresholds.ts";
 import { type Trailed, Waiting, type WaitingOrder } from "./triggers.ts";
@@ -30,7 +32,7 @@ export interface MarketPeer {
 
 /**
  * Everything that a market goes by, as its journal gives it. `orders` are the open ones of customers, of which `resting` are
- * in the book and others are `waiting`; the house's quotes are in the book alone. `at` in ms, `step` in seconds of the price path.
+ * in the book and others are `waiting`; the house's quotes are in the book alone. Exits of `groups` may be neither. `at` in ms, `step` in seconds of the price path.
  */
 export interface MarketState {
   symbol: string;
@@ -46,6 +48,7 @@ export interface MarketState {
   resting: Set<string>;
   waiting: Waiting;
   expiring: Thresholds;
+  groups: Groups;
   peers: Map<string, MarketPeer>;
   balances: Balances;
   ledgerHead: string;
@@ -67,6 +70,7 @@ export function emptyMarket(rules: MarketRules, epoch: number): MarketState {
     resting: new Set(),
     waiting: new Waiting(),
     expiring: new Thresholds(),
+    groups: new Groups(),
     peers: new Map(),
     balances: new Map(),
     ledgerHead: GENESIS_HASH,
@@ -93,6 +97,8 @@ export function applyMarketEvent(state: MarketState, event: MarketEvent): void {
   switch (event.kind) {
     case "rules":
       state.rules = event.rules;
+      // Where nothing trades a quote would only mislead; the next one comes once it is open again.
+      if (event.rules.status !== "open") removeQuotes(state);
       break;
     case "requote":
       placeQuotes(state, event.step, event.quotes);
@@ -129,6 +135,8 @@ function applyReport(state: MarketState, event: ReportEvent): void {
   peer.rseq = report.rseq;
   if (event.cseq !== null) peer.cseq = event.cseq;
   if (event.retold !== true) peer.unacknowledged.push(report);
+  const order = report.execType === "new" ? event.order : state.orders.get(report.orderId);
+  if (order !== null && order !== undefined) state.groups.follow(event, order);
   if (report.execType === "new") open(state, event);
   else if (report.execType === "fill") applyFill(state, event);
   else if (report.execType === "triggered") activate(state, event);
@@ -168,7 +176,8 @@ function activate(state: MarketState, { report, rests, seq }: ReportEvent): void
 function replace(state: MarketState, event: ReportEvent): void {
   const before = state.orders.get(event.report.orderId);
   invariant(before !== undefined && event.order !== null, `order ${event.report.orderId} is replaced and not open`);
-  const after = { ...event.order, seq: event.seq };
+  const { shownQty: _, ...terms } = event.order;
+  const after = { ...terms, seq: event.seq };
   if (isResting(before) && state.resting.has(before.id)) {
     const less = isResting(after) && after.price === before.price ? before.leaves - after.leaves : -1n;
     if (less >= 0n) {
@@ -194,7 +203,7 @@ function moveTrigger(state: MarketState, { orderId, price }: Trailed): void {
 
 /** Whether an order waits for its trigger. */
 export function isWaiting(order: BookOrder): order is WaitingOrder {
-  return order.trigger !== undefined;
+  return order.trigger !== undefined && !isAsleep(order);
 }
 
 function applyFill(state: MarketState, event: ReportEvent): void {
@@ -207,7 +216,10 @@ function applyFill(state: MarketState, event: ReportEvent): void {
   order.feeNumerator = feeNumerator;
   order.fee += fill.fee;
   invariant(order.budget >= 0n, `order ${order.id} was filled past its budget`);
-  if (state.resting.has(order.id) && isResting(order)) reduceInBook(state.book, order, fill.qty);
+  // Who takes does not trade what it shows: it is in the book already, and comes before it.
+  const rests = state.resting.has(order.id) && isResting(order);
+  if (rests && fill.liquidity === "maker") fillInBook(state.book, order, fill.qty, event.seq);
+  else if (rests) reduceInBook(state.book, order, fill.qty);
   else if (order.leaves !== null) order.leaves -= fill.qty;
   invariant(order.leaves === null || order.leaves >= 0n, `order ${order.id} was overfilled`);
   if (event.house !== null) {
@@ -244,6 +256,7 @@ export function marketStateHash(state: MarketState, sha256: Sha256): string {
   const { seq, at, epoch, restoring, rules, step, ledgerHead, lastPrice } = state;
   const orders = [...state.orders.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   const balances = [...state.balances].sort(([a], [b]) => (a < b ? -1 : 1));
+  const groups = [...state.groups.all.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   return sha256(
     canonical({
       seq,
@@ -259,6 +272,7 @@ export function marketStateHash(state: MarketState, sha256: Sha256): string {
       balances,
       buy: queue("buy"),
       sell: queue("sell"),
+      ...(groups.length > 0 ? { groups } : {}),
     }),
   );
 }

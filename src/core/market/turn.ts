@@ -48,10 +48,14 @@ export function report(
   facts: Pick<Report, "orderId" | "execType"> & Partial<Report>,
   effect: Partial<Omit<ReportEvent, "kind" | "account" | "report">> = {},
 ): void {
-  const rseq = peerOf(turn.state, account).rseq + 1;
-  const at = Math.max(turn.ctx.now, turn.state.at);
+  const { state, ctx, events } = turn;
+  const at = Math.max(ctx.now, state.at);
+  const rseq = peerOf(state, account).rseq + 1;
   const full: Report = { reason: null, fill: null, rules: null, ...facts, rseq, at };
-  emit(turn, { kind: "report", account, ...NOTHING_MORE, ...effect, report: full });
+  const event: ReportEvent = { kind: "report", seq: state.seq + 1, v: 1, at, account, report: full, ...NOTHING_MORE };
+  Object.assign(event, effect);
+  applyMarketEvent(state, event);
+  events.push(event);
 }
 
 /** The price that the house and the bands go by at a moment, in quote units per whole base unit. */

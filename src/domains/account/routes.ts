@@ -1,24 +1,21 @@
-// The account over HTTP: balances, money in and out, ledger, and the door to its stream.
+// The account over HTTP: balances, ledger, and the door to its stream.
 import type { Context } from "hono";
 import { mayByRole, PERMISSIONS } from "../../core/permissions.ts";
 import { type Result, refuse } from "../../core/result.ts";
-import { wireEntry, wireTime, wireTransfer } from "../../core/wire.ts";
+import { wireEntry, wireTime } from "../../core/wire.ts";
 import { send } from "../../http/answer.ts";
 import { API_KEY_HEADER, presentKey } from "../../http/api-keys.ts";
 import { asOfQuery } from "../../http/as-of.ts";
 import { bearerToken } from "../../http/auth.ts";
 import { clientIpText } from "../../http/client-ip.ts";
 import { type AppEnv, accessOf, keyedCaller } from "../../http/context.ts";
-import { idempotencyOf, sendOnce } from "../../http/once.ts";
 import {
   answer,
   BODY_CODES,
   body,
   createRouter,
-  idempotencyHeaders,
   operation,
   pageOf,
-  pageQuery,
   problems,
   TOKEN_CODES,
 } from "../../http/openapi.ts";
@@ -26,26 +23,17 @@ import { renderPage, withCursor } from "../../http/page.ts";
 import { problemResponse } from "../../http/problem.ts";
 import { verifyAccessToken } from "../../http/tokens.ts";
 import type { StreamCaller } from "../../objects/protocol.ts";
+import { feeRoutes } from "./fee-routes.ts";
 import { historyRoutes } from "./history-routes.ts";
 import { keyRoutes } from "./key-routes.ts";
-import { accountOut, entryOut, ledgerQuery, streamQuery, ticketOut, transferIn, transferOut } from "./schema.ts";
-import { issueTicket, listLedger, listTransfers, makeTransfer, readAccount, wireAccount } from "./service.ts";
+import { accountOut, entryOut, ledgerQuery, settingsIn, streamQuery, ticketOut } from "./schema.ts";
+import { chooseSettings, issueTicket, listLedger, readAccount, wireAccount } from "./service.ts";
 import { openStream, redeemTicket } from "./stream.ts";
+import { transferRoutes } from "./transfer-routes.ts";
+import { webhookRoutes } from "./webhook-routes.ts";
 
 const tags = ["Account"];
 const reading = { access: "account:read", asksAccount: true } as const;
-const moving = { access: "funds:transfer", asksAccount: true } as const;
-const createProblems = problems(
-  ...TOKEN_CODES,
-  ...BODY_CODES,
-  "amount_out_of_range",
-  "insufficient_funds",
-  "account_frozen",
-  "idempotency_key_reused",
-  "email_not_verified",
-  "step_up_required",
-);
-
 const account = operation({
   method: "get",
   path: "/v1/account",
@@ -53,43 +41,21 @@ const account = operation({
   tags,
   summary: "Balances and equity, now or as they were",
   description:
-    "With `as_of` everything is as it was then, equity at the prices of then; `status`, `seq` and `ledger` too.",
+    "With `as_of` everything is as it was then, equity at the prices of then; `status`, `seq` and `ledger` too. `self_trade_prevention` is told of now alone.",
   request: { query: asOfQuery },
   responses: { 200: answer(accountOut, "The account"), ...problems(...TOKEN_CODES) },
 });
-const transferRequest = { headers: idempotencyHeaders, body: body(transferIn) };
-const deposit = operation({
-  method: "post",
-  path: "/v1/account/deposits",
-  ...moving,
+const settings = operation({
+  method: "patch",
+  path: "/v1/account",
+  access: "orders:trade",
+  asksAccount: true,
   tags,
-  summary: "Deposit paper money",
-  request: transferRequest,
-  responses: { 201: answer(transferOut, "Settled"), ...createProblems },
+  summary: "Choose what orders have that do not say otherwise",
+  description: "Counts from the next order on; those that are open keep what they came in with.",
+  request: { body: body(settingsIn) },
+  responses: { 200: answer(accountOut, "The account"), ...problems(...TOKEN_CODES, ...BODY_CODES) },
 });
-const withdrawal = operation({
-  method: "post",
-  path: "/v1/account/withdrawals",
-  ...moving,
-  verifiedEmail: true,
-  stepUp: true,
-  tags,
-  summary: "Withdraw",
-  request: transferRequest,
-  responses: { 201: answer(transferOut, "Settled"), ...createProblems },
-});
-const listOf = (path: "/v1/account/deposits" | "/v1/account/withdrawals", summary: string) =>
-  operation({
-    method: "get",
-    path,
-    ...reading,
-    tags,
-    summary,
-    request: { query: pageQuery },
-    responses: { 200: answer(pageOf(transferOut), "Newest first"), ...problems(...TOKEN_CODES, "validation_failed") },
-  });
-const deposits = listOf("/v1/account/deposits", "Your deposits");
-const withdrawals = listOf("/v1/account/withdrawals", "Your withdrawals");
 const ledger = operation({
   method: "get",
   path: "/v1/account/ledger",
@@ -156,29 +122,18 @@ async function ticketCaller(c: Context<AppEnv>, ticket: string): Promise<Result<
 export const accountRouter = createRouter()
   .route("/", keyRoutes)
   .route("/", historyRoutes)
+  .route("/", transferRoutes)
+  .route("/", webhookRoutes)
+  .route("/", feeRoutes)
   .openapi(account, async (c) => {
     const asOf = c.req.valid("query").as_of ?? null;
     const { priceSeed, nowMs } = contextOf(c).prices;
     const found = await readAccount(contextOf(c), asOf);
     return send(c, found, (view) => wireAccount(view, { priceSeed, nowMs: asOf === null ? nowMs : view.asOf }), 200);
   })
-  .openapi(deposit, async (c) => {
-    const done = await makeTransfer(contextOf(c), "deposit", c.req.valid("json"), idempotencyOf(c));
-    return sendOnce(c, done, wireTransfer, () => 201);
-  })
-  .openapi(withdrawal, async (c) => {
-    const done = await makeTransfer(contextOf(c), "withdrawal", c.req.valid("json"), idempotencyOf(c));
-    return sendOnce(c, done, wireTransfer, () => 201);
-  })
-  .openapi(deposits, async (c) => {
-    const { limit, cursor: from } = c.req.valid("query");
-    const page = await withCursor(from, (cursor) => listTransfers(contextOf(c), { limit, cursor, kind: "deposit" }));
-    return send(c, page, (found) => renderPage(found, wireTransfer), 200);
-  })
-  .openapi(withdrawals, async (c) => {
-    const { limit, cursor: from } = c.req.valid("query");
-    const page = await withCursor(from, (cursor) => listTransfers(contextOf(c), { limit, cursor, kind: "withdrawal" }));
-    return send(c, page, (found) => renderPage(found, wireTransfer), 200);
+  .openapi(settings, async (c) => {
+    const chosen = await chooseSettings(contextOf(c), c.req.valid("json").self_trade_prevention);
+    return send(c, chosen, (view) => wireAccount(view, contextOf(c).prices), 200);
   })
   .openapi(ledger, async (c) => {
     const { cursor: text, asset = null, kind = null, from = null, to = null, limit } = c.req.valid("query");

@@ -2,11 +2,12 @@
 import { z } from "@hono/zod-openapi";
 import { isTypeId } from "../../core/ids.ts";
 import { API_KEY_ADDRESSES_MAX } from "../../core/limits.ts";
+import { SELF_TRADE_PREVENTIONS } from "../../core/order.ts";
 import { SCOPES } from "../../core/permissions.ts";
 import { STATEMENT_FORMATS } from "../../core/statement.ts";
 import { blockIn } from "../../http/ip-block.ts";
 import { lineIn } from "../../http/line.ts";
-import { assetFilter, decimalIn, decimalOut, pageQuery, timestampIn, timestampOut } from "../../http/openapi.ts";
+import { assetFilter, decimalOut, pageQuery, timestampIn, timestampOut } from "../../http/openapi.ts";
 
 /** What the account has of one asset; `total` is available and held. */
 export const balanceOut = z
@@ -27,26 +28,16 @@ export const accountOut = z
     equity: decimalOut,
     buying_power: decimalOut,
     ledger: chainHeadOut.optional(),
+    self_trade_prevention: z.enum(SELF_TRADE_PREVENTIONS).optional(),
     seq: z.int(),
     as_of: timestampOut,
   })
   .openapi("Account");
 
-/** A deposit or withdrawal, in: more than nothing of a listed asset. */
-export const transferIn = z
-  .strictObject({
-    asset: z.string().min(1).max(16),
-    amount: decimalIn.refine((text) => /[1-9]/.test(text), {
-      message: "must be greater than zero",
-      params: { code: "not_positive" },
-    }),
-  })
-  .openapi("NewTransfer");
-
-/** A deposit or withdrawal as it was booked. */
-export const transferOut = z
-  .object({ id: z.string(), status: z.string(), asset: z.string(), amount: decimalOut, created_at: timestampOut })
-  .openapi("Transfer");
+/** What the owner chooses for orders that do not say. */
+export const settingsIn = z
+  .strictObject({ self_trade_prevention: z.enum(SELF_TRADE_PREVENTIONS) })
+  .openapi("AccountSettings");
 
 /** A ledger entry: postings sum to zero in each asset, and `hash` covers them and the entry before. */
 export const entryOut = z
@@ -64,7 +55,7 @@ export const entryOut = z
 /** An asset in a path; what is not listed is found to be so by the verb: 404. */
 export const assetPath = z.object({ asset: z.string().max(16) });
 
-/** A balance and what makes it: `holds` and `other_holds` together are what is held. */
+/** A balance and what makes it: `holds`, `other_holds` and pending `withdrawals` together are what is held. */
 export const balanceExplained = z
   .object({
     value: balanceOut,
@@ -74,6 +65,7 @@ export const balanceExplained = z
       z.object({ order_id: z.string(), symbol: z.string(), side: z.string(), amount: decimalOut }).openapi("Hold"),
     ),
     other_holds: z.object({ count: z.int(), amount: decimalOut }),
+    withdrawals: z.array(z.object({ withdrawal_id: z.string(), amount: decimalOut }).openapi("WithdrawalHold")),
   })
   .openapi("ExplainedBalance");
 
@@ -104,7 +96,7 @@ export const statementOut = z
 /** Which entries are wanted; of `from` and `to` only `from` is included. */
 export const ledgerQuery = pageQuery.extend({
   asset: assetFilter.optional(),
-  kind: z.enum(["deposit", "withdrawal", "hold", "release", "fill"]).optional(),
+  kind: z.enum(["deposit", "withdrawal", "reversal", "hold", "release", "fill"]).optional(),
   from: timestampIn.optional(),
   to: timestampIn.optional(),
 });

@@ -1,23 +1,14 @@
 // The verbs of an account's money: each is one call to the account object.
 import type { AsOf, BalanceExplained } from "../../core/account/history.ts";
-import type { Balance, Transfer } from "../../core/account/state.ts";
-import { parseDecimal } from "../../core/decimal.ts";
+import type { Balance } from "../../core/account/state.ts";
 import { formatUnits, type LedgerEntry } from "../../core/ledger.ts";
 import { findAsset } from "../../core/listings.ts";
+import type { SelfTradePrevention } from "../../core/order.ts";
 import { usdWorth } from "../../core/prices.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import { wireBalance, wireTime } from "../../core/wire.ts";
-import type {
-  AccountView,
-  Answered,
-  Caller,
-  Idempotency,
-  LedgerQuery,
-  Page,
-  PageRequest,
-  StreamCaller,
-} from "../../objects/protocol.ts";
-import { type AccountAccess, askAccount, askAccountOnce } from "../../objects/stubs.ts";
+import type { AccountView, Caller, LedgerQuery, Page, PageRequest, StreamCaller } from "../../objects/protocol.ts";
+import { type AccountAccess, askAccount } from "../../objects/stubs.ts";
 import { sealTicket } from "./stream.ts";
 
 /** What prices are simulated from, and when. */
@@ -30,6 +21,16 @@ export interface Prices {
 export function readAccount(ctx: AccountAccess, asOf: AsOf | null): Promise<Result<AccountView>> {
   return askAccount<AccountView, Caller>(ctx, async (account, caller) =>
     asOf === null ? account.account(caller) : account.stateAt(caller, asOf),
+  );
+}
+
+/** Chooses what orders have that do not say; the account as it is then. */
+export function chooseSettings(
+  ctx: AccountAccess,
+  selfTradePrevention: SelfTradePrevention,
+): Promise<Result<AccountView>> {
+  return askAccount<AccountView, Caller>(ctx, async (account, caller) =>
+    account.choose(caller, { selfTradePrevention }),
   );
 }
 
@@ -46,41 +47,10 @@ export function wireAccount(view: AccountView, prices: Prices) {
     equity: formatUnits(equity, "USD"),
     buying_power: formatUnits(cash, "USD"),
     ...(view.ledger === undefined ? {} : { ledger: view.ledger }),
+    ...(view.selfTradePrevention === undefined ? {} : { self_trade_prevention: view.selfTradePrevention }),
     seq: view.seq,
     as_of: wireTime(view.asOf),
   };
-}
-
-/** Moves paper money in or out. Refuses an unlisted asset, more digits than it has, and what the account refuses. */
-export async function makeTransfer(
-  ctx: AccountAccess,
-  kind: Transfer["kind"],
-  input: { asset: string; amount: string },
-  idempotency: Idempotency | null,
-): Promise<Answered<Transfer>> {
-  const amount = amountOf(input);
-  if (!amount.ok) return { result: amount, replay: null };
-  const wish = { kind, asset: input.asset, amount: amount.value };
-  return askAccountOnce(ctx, async (account, caller) => account.transfer(caller, wish, idempotency));
-}
-
-function amountOf(input: { asset: string; amount: string }): Result<bigint> {
-  const wrong = (pointer: string, code: string, detail: string) =>
-    refuse({ code: "validation_failed", errors: [{ pointer, code, detail }] });
-  const asset = findAsset(input.asset);
-  if (asset === undefined) return wrong("/asset", "unknown_asset", "No asset has this symbol.");
-  const units = parseDecimal(input.amount, asset.scale);
-  // Beyond what can be booked, too: the account refuses it, and remembers that it did.
-  if (units.ok || units.reason === "range") return ok(units.value);
-  return wrong("/amount", "excess_precision", `${asset.symbol} has ${asset.scale} digits.`);
-}
-
-/** Deposits or withdrawals, newest first. */
-export function listTransfers(
-  ctx: AccountAccess,
-  query: PageRequest & { kind: Transfer["kind"] },
-): Promise<Result<Page<Transfer>>> {
-  return askAccount(ctx, async (account, caller) => account.transfers(caller, query));
 }
 
 /** The ledger, oldest first. */

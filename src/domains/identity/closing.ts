@@ -16,7 +16,7 @@ type Person = Pick<typeof users.$inferSelect, "id" | "email" | "username">;
 
 const NOT_EMPTY: Refusal = {
   code: "account_not_empty",
-  detail: "Cancel your orders, sell what you have and withdraw your money first.",
+  detail: "Cancel your orders, sell what you have and withdraw your money first; what is on its way must have come.",
 };
 
 /**
@@ -84,13 +84,14 @@ async function freezeEmpty(access: AccountAccess): Promise<Result<"now" | "befor
   return after.ok ? ok("now") : after;
 }
 
-/** The status of an account without a balance; an open order holds one. Refuses `account_not_empty`, `unavailable`. */
+/** The status of an account without a balance, which an open order holds, and to which nothing will come. Refuses `account_not_empty`, `unavailable`. */
 async function statusOfEmpty(access: AccountAccess): Promise<Result<string>> {
   // The door has counted this call.
   const found = await askAccount(goingOn(access), async (account, caller) => account.account(caller));
   if (!found.ok) return found;
-  const { balances, status } = found.value;
-  return balances.some(({ available, held }) => available !== 0n || held !== 0n) ? refuse(NOT_EMPTY) : ok(status);
+  const { balances, status, pending = 0 } = found.value;
+  const empty = pending === 0 && balances.every(({ available, held }) => available === 0n && held === 0n);
+  return empty ? ok(status) : refuse(NOT_EMPTY);
 }
 
 function setStatus({ env, caller }: AccountAccess, status: "active" | "frozen"): Promise<Result<null>> {

@@ -1,25 +1,17 @@
 // Assets, markets and books over HTTP; public.
 import type { Context } from "hono";
 import { ok } from "../../core/result.ts";
+import { wireMarket } from "../../core/wire-market.ts";
 import { sendPublic } from "../../http/answer.ts";
 import type { AppEnv } from "../../http/context.ts";
+import { marketOut } from "../../http/market-shape.ts";
 import { answer, createRouter, operation, problems } from "../../http/openapi.ts";
-import { assetList, assetOut, bookOut, depthQuery, marketList, marketOut, symbolPath } from "./schema.ts";
-import {
-  listAssets,
-  listMarkets,
-  type PriceContext,
-  readAsset,
-  readBook,
-  readMarket,
-  wireBook,
-  wireMarket,
-} from "./service.ts";
+import { assetList, assetOut, bookOut, depthQuery, marketList, symbolPath } from "./schema.ts";
+import { listAssets, listMarkets, type PriceContext, readAsset, readBook, readMarket, wireBook } from "./service.ts";
 
 const tags = ["Markets"];
 const access = "public";
 const ASSETS_MAX_AGE_SECONDS = 60;
-const MARKETS_MAX_AGE_SECONDS = 1;
 
 const assets = operation({
   method: "get",
@@ -43,7 +35,7 @@ const markets = operation({
   path: "/v1/markets",
   access,
   tags,
-  summary: "Every market and its rules",
+  summary: "Every market and its rules, at most a second late",
   responses: { 200: answer(marketList, "Markets"), ...problems() },
 });
 const market = operation({
@@ -51,9 +43,9 @@ const market = operation({
   path: "/v1/markets/{symbol}",
   access,
   tags,
-  summary: "One market and its rules",
+  summary: "One market and its rules, as they are now",
   request: { params: symbolPath },
-  responses: { 200: answer(marketOut, "The market"), ...problems("not_found") },
+  responses: { 200: answer(marketOut, "The market"), ...problems("not_found", "unavailable") },
 });
 const book = operation({
   method: "get",
@@ -76,13 +68,14 @@ export const marketsRouter = createRouter()
   .openapi(asset, (c) =>
     sendPublic(c, readAsset(c.req.valid("param").symbol), (found) => found, ASSETS_MAX_AGE_SECONDS),
   )
-  .openapi(markets, (c) => {
-    const render = (found: ReturnType<typeof listMarkets>) => ({ data: found.map(wireMarket), next_cursor: null });
-    return sendPublic(c, ok(listMarkets(pricesOf(c))), render, MARKETS_MAX_AGE_SECONDS);
+  .openapi(markets, async (c) => {
+    const found = await listMarkets(c.env, pricesOf(c));
+    return sendPublic(c, ok(found.map(wireMarket)), (data) => ({ data, next_cursor: null }), 0);
   })
-  .openapi(market, (c) =>
-    sendPublic(c, readMarket(pricesOf(c), c.req.valid("param").symbol), wireMarket, MARKETS_MAX_AGE_SECONDS),
-  )
+  .openapi(market, async (c) => {
+    const found = await readMarket(c.env, pricesOf(c), c.req.valid("param").symbol);
+    return sendPublic(c, found, wireMarket, 0);
+  })
   .openapi(book, async (c) => {
     const found = await readBook(c.env, c.req.valid("param").symbol, c.req.valid("query").depth);
     return sendPublic(c, found, wireBook, 0);

@@ -1,6 +1,7 @@
 // Assets, markets and books on the wire.
 import { z } from "@hono/zod-openapi";
 import { BOOK_DEPTH_DEFAULT, BOOK_DEPTH_MAX } from "../../core/limits.ts";
+import { marketOut } from "../../http/market-shape.ts";
 import { countIn, decimalOut } from "../../http/openapi.ts";
 
 export const assetOut = z
@@ -12,26 +13,6 @@ export const assetOut = z
     status: z.string(),
   })
   .openapi("Asset");
-
-/** A market's rules: prices in the quote asset, quantities in the base, band and fees in hundredths of a percent. */
-export const marketOut = z
-  .object({
-    symbol: z.string(),
-    base: z.string(),
-    quote: z.string(),
-    status: z.enum(["open", "post_only", "cancel_only", "halted"]),
-    tick_size: decimalOut,
-    lot_size: decimalOut,
-    min_notional: decimalOut,
-    max_qty: decimalOut,
-    price_band_bps: z.int(),
-    maker_fee_bps: z.int(),
-    taker_fee_bps: z.int(),
-    order_types: z.array(z.string()),
-    time_in_force: z.array(z.string()),
-    reference_price: decimalOut,
-  })
-  .openapi("Market");
 
 const level = z.tuple([decimalOut, decimalOut]);
 

@@ -1,15 +1,15 @@
-// The verbs of markets: the catalogue from the listing, the book from the market object.
+// The verbs of markets: assets from the listing, rules and book from the market objects.
 import { formatDecimal } from "../../core/decimal.ts";
-import { ASSETS, type Asset, findAsset, findMarket, MARKETS, type MarketRules } from "../../core/listings.ts";
+import { ASSETS, type Asset, findAsset, findMarket, type MarketRules, type MarketStatus } from "../../core/listings.ts";
 import { referencePrice } from "../../core/prices.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
-import { wirePrice } from "../../core/wire.ts";
-import type { BookLevel, BookView } from "../../objects/protocol.ts";
-import { callObject, marketStub, type ObjectBindings } from "../../objects/stubs.ts";
+import type { BookLevel, BookView, MarketView } from "../../objects/protocol.ts";
+import { callObject, marketStub, type ObjectBindings, readAllRules, readRules } from "../../objects/stubs.ts";
 
-/** A market's rules and the price that its bands go by now. */
+/** A market's rules, what it takes, and the price that its bands go by now. */
 export interface MarketNow {
   rules: MarketRules;
+  takes: MarketStatus;
   reference: bigint;
 }
 
@@ -30,16 +30,21 @@ export function readAsset(symbol: string): Result<Asset> {
   return asset === undefined ? refuse({ code: "not_found" }) : ok(asset);
 }
 
-/** Every listed market. */
-export function listMarkets(ctx: PriceContext): MarketNow[] {
-  return MARKETS.map((rules) => ({ rules, reference: referencePrice(rules, ctx.priceSeed, ctx.nowMs) }));
+/** Every listed market, at most a second late. One that does not answer takes no orders, and is shown as halted. */
+export async function listMarkets(env: ObjectBindings, ctx: PriceContext): Promise<MarketNow[]> {
+  const views = await readAllRules(env, ctx.nowMs);
+  return views.map((view) => nowOf(view, ctx));
 }
 
-/** One market. Refuses `not_found`. */
-export function readMarket(ctx: PriceContext, symbol: string): Result<MarketNow> {
-  const rules = findMarket(symbol);
-  if (rules === undefined) return refuse({ code: "not_found" });
-  return ok({ rules, reference: referencePrice(rules, ctx.priceSeed, ctx.nowMs) });
+/** One market as it is now. Refuses `not_found`, and `unavailable` when it does not answer. */
+export async function readMarket(env: ObjectBindings, ctx: PriceContext, symbol: string): Promise<Result<MarketNow>> {
+  if (findMarket(symbol) === undefined) return refuse({ code: "not_found" });
+  const view = await readRules(env, symbol);
+  return view.ok ? ok(nowOf(view.value, ctx)) : view;
+}
+
+function nowOf({ rules, takes }: MarketView, { priceSeed, nowMs }: PriceContext): MarketNow {
+  return { rules, takes, reference: referencePrice(rules, priceSeed, nowMs) };
 }
 
 /** The book of a market. Refuses `not_found`, and `unavailable`; an unknown symbol never wakes an object. */
@@ -49,26 +54,6 @@ export async function readBook(env: ObjectBindings, symbol: string, depth: numbe
     const book = await marketStub(env, symbol).book(depth);
     return book === null ? refuse({ code: "unavailable", detail: "This market is halted." }) : ok(book);
   });
-}
-
-/** A market as the contract shows it. */
-export function wireMarket({ rules, reference }: MarketNow) {
-  return {
-    symbol: rules.symbol,
-    base: rules.base,
-    quote: rules.quote,
-    status: rules.status,
-    tick_size: wirePrice(rules.tickSize, rules),
-    lot_size: formatDecimal(rules.lotSize, rules.baseScale),
-    min_notional: formatDecimal(rules.minNotional, rules.quoteScale),
-    max_qty: formatDecimal(rules.maxQty, rules.baseScale),
-    price_band_bps: rules.priceBandBps,
-    maker_fee_bps: rules.makerFeeBps,
-    taker_fee_bps: rules.takerFeeBps,
-    order_types: ["market", "limit", "stop", "stop_limit", "take_profit", "trailing_stop"],
-    time_in_force: ["gtc", "gtd", "day", "ioc", "fok"],
-    reference_price: wirePrice(reference, rules),
-  };
 }
 
 /** A book as the contract shows it: [price, qty] pairs, best first. */

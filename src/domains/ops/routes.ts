@@ -5,9 +5,11 @@ import type { AppEnv } from "../../http/context.ts";
 import { answer, body, createRouter, operation, pageOf, pageQuery, problems, TOKEN_CODES } from "../../http/openapi.ts";
 import { actOf, reasonBody } from "../../http/operator-act.ts";
 import { withCursor } from "../../http/page.ts";
+import { marketsAdminRouter } from "./markets-routes.ts";
 import { listParked, type Parker, resume, wireParked } from "./parked.ts";
 import { rebuildReadModel, replayDeadLetter, replayJournal } from "./repair.ts";
 import { restorationRouter } from "./restoration-routes.ts";
+import { reviewRouter } from "./review-routes.ts";
 import {
   ACTING_CODES,
   accountPath,
@@ -196,4 +198,6 @@ export const opsRouter = createRouter()
     const act = actOf(c, c.req.valid("json").reason);
     return sendNothing(c, await resume(c.env, { market }, account, act));
   })
-  .route("/", restorationRouter);
+  .route("/", restorationRouter)
+  .route("/", reviewRouter)
+  .route("/", marketsAdminRouter);

@@ -1,15 +1,17 @@
 // The sweeper. "The queue has taken it" is not "D1 has it": it compares the objects' journals with the read model, and asks
 // the consumer to fetch from an object what has been lost. It applies nothing itself.
-import { asc, eq, gt, sql } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import { SWEEP_GAPS_MAX, SWEEP_LAG_MS, SWEEP_OBJECTS_MAX } from "../../core/limits.ts";
 import { MARKETS } from "../../core/listings.ts";
 import { type Database, database, type Guarded, guardD1 } from "../../db/client.ts";
 import { readHeads, type Source } from "../../db/heads.ts";
-import { projectionHeads, projectionSlices, sweepCursors } from "../../db/read-model.ts";
-import { accounts } from "../../db/tables.ts";
+import { projectionHeads, projectionSlices } from "../../db/read-model.ts";
+import { accountsAfter, keepPlace, placeOf } from "../../db/walks.ts";
 import { log } from "../../log.ts";
-import { askJournal, type Journalled, type ObjectBindings, sendPulls } from "../../objects/stubs.ts";
-import { inLanes, journalledMarkets } from "./journals.ts";
+import { askJournal, inLanes, type Journalled, type ObjectBindings, sendPulls } from "../../objects/stubs.ts";
+import { journalledMarkets } from "./journals.ts";
+
+export { retell } from "./kill-switch.ts";
 
 /** What one sweep saw: objects asked, those without an answer, those behind, those to be fetched. */
 export interface SweepReport {
@@ -25,7 +27,7 @@ interface Seen {
   applied: number;
 }
 
-const CURSOR = "accounts";
+const WALK = "accounts";
 
 /**
  * Looks at every market, at accounts with a gap and at the next ones in turn, {@link SWEEP_OBJECTS_MAX} objects in all. One
@@ -84,25 +86,12 @@ async function accountsWithGaps(db: Database): Promise<Guarded<string[]>> {
 
 /** The accounts that follow the last ones looked at, from the first again after the last. */
 async function nextAccounts(db: Database, rowsMax: number, now: number): Promise<Guarded<string[]>> {
-  const cursor = sql`coalesce((SELECT ${sweepCursors.position} FROM ${sweepCursors} WHERE ${sweepCursors.name} = ${CURSOR}), '')`;
-  const page = await guardD1(
-    db
-      .select({ id: accounts.id })
-      .from(accounts)
-      .where(gt(accounts.id, cursor))
-      .orderBy(asc(accounts.id))
-      .limit(rowsMax),
-  );
+  const page = await accountsAfter(db, placeOf(WALK), rowsMax);
   if (!page.ok) return page;
   const ids = page.value.map(({ id }) => id);
   const position = ids.length < rowsMax ? "" : (ids.at(-1) ?? "");
   // Before they are asked: an account that broke the sweep would otherwise be in the way of all behind it, for ever.
-  const moved = await guardD1(
-    db
-      .insert(sweepCursors)
-      .values({ name: CURSOR, position, at: now })
-      .onConflictDoUpdate({ target: sweepCursors.name, set: { position, at: now } }),
-  );
+  const moved = await keepPlace(db, WALK, position, now);
   return moved.ok ? { ok: true, value: ids } : moved;
 }
 

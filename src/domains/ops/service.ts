@@ -53,10 +53,12 @@ function statusFilter(status: OrderWish["status"]): SQL | undefined {
 
 function wireAdminOrder(row: typeof orders.$inferSelect): WireAdminOrder {
   const units = (stored: number | null) => (stored === null ? null : fromColumn(stored));
-  const { trigger, replaceRequested, ...kept } = row;
+  const { trigger, displayQty, replaceRequested, groupId, orderClass, ...kept } = row;
   const order: ShownOrder = {
     ...kept,
     replacing: replaceRequested || null,
+    ...(groupId === null || orderClass === null ? {} : { group: { id: groupId, kind: orderClass } }),
+    ...(displayQty === null ? {} : { displayQty: fromColumn(displayQty) }),
     ...(trigger === null ? {} : { trigger: decode<Trigger>(trigger) }),
     qty: units(row.qty),
     notional: units(row.notional),

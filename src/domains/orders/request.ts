@@ -1,20 +1,19 @@
 // From a body that fits the schema to the order request that an account judges: decimals become units of listed assets.
 import type { OrderRequest, TriggerWish } from "../../core/account/admission.ts";
 import type { ReplaceWish } from "../../core/account/replace.ts";
+import { outOfRange } from "../../core/broken-rules.ts";
 import { parseDecimal } from "../../core/decimal.ts";
 import { findMarket, type MarketRules } from "../../core/listings.ts";
 import type { Trail } from "../../core/order.ts";
-import { invariant, ok, type PlainOrderCode, type Refusal, type Result, refuse } from "../../core/result.ts";
+import { invariant, ok, type PlainOrderCode, type Result, refuse } from "../../core/result.ts";
 import type { OrderChange, OrderIn } from "./schema.ts";
 
 /** A hundredth of a percent is the least that a trail is told by. */
 const PERCENT_DIGITS = 2;
 const WHOLE_BPS = 10_000n;
-const UNSUPPORTED: Refusal = { code: "unsupported_order_type", detail: "No market takes this kind of order yet." };
 
 /**
- * Reads an order in the units of its market. Refuses an unlisted symbol (422 on /symbol), an unsupported kind of order,
- * more digits than asset or quote has (off_lot, off_tick, on /notional validation_failed), and amounts out of range.
+ * Reads an order in the units of its market. Refuses an unlisted symbol (422 on /symbol), more digits than asset or quote has (off_lot, off_tick, on /notional validation_failed), and amounts out of range.
  */
 export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
   const rules = findMarket(order.symbol);
@@ -29,7 +28,6 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
   if (!notional.ok && notional.refusal.code === "validation_failed") return notional;
   const trail = readTrail(order, rules);
   if (!trail.ok && trail.refusal.code === "validation_failed") return trail;
-  if (!isSupported(order)) return refuse(UNSUPPORTED);
   const limitPrice = read(order.limit_price, rules.quoteScale, "off_tick");
   if (!limitPrice.ok) return limitPrice;
   const stopPrice = read(order.stop_price, rules.quoteScale, "off_tick");
@@ -37,6 +35,8 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
   if (!trail.ok) return trail;
   const qty = read(order.qty, rules.baseScale, "off_lot");
   if (!qty.ok) return qty;
+  const displayQty = read(order.display_qty, rules.baseScale, "off_lot");
+  if (!displayQty.ok) return displayQty;
   if (!notional.ok) return notional;
   const trigger = triggerOf(order, stopPrice.value, trail.value);
   return ok({
@@ -44,7 +44,7 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
     symbol: order.symbol,
     side: order.side,
     type: order.type,
-    selfTradePrevention: order.self_trade_prevention,
+    selfTradePrevention: order.self_trade_prevention ?? "cancel_newest",
     timeInForce: order.time_in_force ?? (order.type === "market" ? "ioc" : "gtc"),
     postOnly: order.post_only,
     qty: qty.value,
@@ -52,14 +52,10 @@ export function orderRequestOf(order: OrderIn): Result<OrderRequest> {
     limitPrice: limitPrice.value,
     expiresAt: order.expires_at ?? null,
     // Left out where there is none: what was asked for is compared by its text, for ever.
+    ...(order.self_trade_prevention === "cancel_newest" ? { preventionGiven: true as const } : {}),
+    ...(displayQty.value === null ? {} : { displayQty: displayQty.value }),
     ...(trigger === null ? {} : { trigger }),
   });
-}
-
-/** Whether markets take an order of this kind today. */
-function isSupported(order: OrderIn): boolean {
-  const extras = [order.display_qty, order.take_profit, order.stop_loss];
-  return order.order_class === "simple" && extras.every((extra) => extra === undefined);
 }
 
 /** A stop goes with the price, a take_profit waits for the price to come to it. */
@@ -89,7 +85,11 @@ export function replaceWishOf(change: OrderChange, symbol: string): Result<Repla
   });
 }
 
-function readTrail(order: Pick<OrderIn, "trail_percent" | "trail_amount">, rules: MarketRules): Result<Trail | null> {
+/** What a trail is followed by, in basis points or units of the quote; null for none. Refuses as {@link orderRequestOf}. */
+export function readTrail(
+  order: Pick<OrderIn, "trail_percent" | "trail_amount">,
+  rules: MarketRules,
+): Result<Trail | null> {
   const amount = read(order.trail_amount, rules.quoteScale, "off_tick");
   if (!amount.ok || amount.value !== null) return amount.ok ? ok({ amount: amount.value ?? 0n }) : amount;
   if (order.trail_percent === undefined) return ok(null);
@@ -100,11 +100,13 @@ function readTrail(order: Pick<OrderIn, "trail_percent" | "trail_amount">, rules
   return refuse({ code: "validation_failed", errors: [{ pointer: "/trail_percent", code, detail }] });
 }
 
-function read(text: string | undefined, scale: number, excess: PlainOrderCode): Result<bigint | null> {
+/** An amount in units, null for none; more digits than there are is refused with `excess`. */
+export function read(text: string | undefined, scale: number, excess: PlainOrderCode): Result<bigint | null> {
   if (text === undefined) return ok(null);
   const parsed = parseDecimal(text, scale);
   if (parsed.ok) return ok(parsed.value);
-  return refuse({ code: parsed.reason === "range" ? "amount_out_of_range" : excess });
+  if (parsed.reason === "range") return refuse(outOfRange(scale, parsed.value));
+  return refuse({ code: excess, broken: { rule: "digits", limit: String(scale), value: text } });
 }
 
 function readNotional(text: string | undefined, rules: MarketRules): Result<bigint | null> {

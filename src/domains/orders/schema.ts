@@ -3,31 +3,13 @@ import { z } from "@hono/zod-openapi";
 import { BATCH_ORDERS_MAX, CANCEL_AFTER_MAX_MS, CANCEL_AFTER_MIN_MS } from "../../core/limits.ts";
 import { SELF_TRADE_PREVENTIONS } from "../../core/order.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
-import {
-  decimalIn,
-  decimalOut,
-  pageQuery,
-  problemSchema,
-  symbolFilter,
-  timestampIn,
-  timestampOut,
-} from "../../http/openapi.ts";
+import { decimalOut, pageQuery, problemSchema, symbolFilter, timestampIn, timestampOut } from "../../http/openapi.ts";
 import { orderOut } from "../../http/order-shape.ts";
 import { FIELD_ERRORS_MAX } from "../../http/problem.ts";
 import { fieldErrors } from "../../http/validation.ts";
-
-const positive = decimalIn.refine((text) => /[1-9]/.test(text), {
-  message: "must be greater than zero",
-  params: { code: "not_positive" },
-});
+import { groupFields, groupMisfits, type Misfit, positive } from "./group-schema.ts";
 
 const clientOrderId = z.string().regex(/^[A-Za-z0-9._:-]{1,128}$/);
-const takeProfitIn = z.strictObject({ limit_price: positive });
-const stopLossIn = z.strictObject({
-  stop_price: positive.optional(),
-  trail_percent: positive.optional(),
-  limit_price: positive.optional(),
-});
 
 const orderFields = z.strictObject({
   symbol: z.string().min(1).max(32).openapi({ example: "BTC-USD" }),
@@ -44,37 +26,30 @@ const orderFields = z.strictObject({
   display_qty: positive.optional(),
   expires_at: timestampIn.optional(),
   client_order_id: clientOrderId.optional(),
-  order_class: z.enum(["simple", "bracket", "oco", "oto"]).default("simple"),
-  take_profit: takeProfitIn.optional(),
-  stop_loss: stopLossIn.optional(),
-  self_trade_prevention: z.enum(SELF_TRADE_PREVENTIONS).default("cancel_newest"),
+  ...groupFields,
+  self_trade_prevention: z
+    .enum(SELF_TRADE_PREVENTIONS)
+    .optional()
+    .openapi({ description: "Left out: what the account has chosen, at first cancel_newest" }),
 });
-
-interface Misfit {
-  path: string;
-  code: string;
-  detail: string;
-}
 
 type OrderType = "market" | "limit" | "stop" | "stop_limit" | "take_profit" | "trailing_stop";
 const HAS_LIMIT: ReadonlySet<OrderType> = new Set(["limit", "stop_limit"]);
 const HAS_STOP: ReadonlySet<OrderType> = new Set(["stop", "stop_limit", "take_profit"]);
 
-/** Which fields of an order do not go together. An exit without an entry has its prices in its legs. */
+/** Which fields of an order do not go together. Exits without an entry have their prices in themselves. */
 function misfits(order: Omit<z.output<typeof orderFields>, "symbol">): Misfit[] {
-  const found: Misfit[] = [];
+  const found = groupMisfits(order);
   const { type, time_in_force: timeInForce, order_class: orderClass } = order;
   const wrong = (path: string, code: string, detail: string) => found.push({ path, code, detail });
   const belongs = (path: "limit_price" | "stop_price", types: ReadonlySet<OrderType>) => {
     if (order[path] === undefined && types.has(type)) wrong(path, "required", `A ${type} order needs a ${path}.`);
     if (order[path] !== undefined && !types.has(type)) wrong(path, "not_allowed", `A ${type} order has no ${path}.`);
   };
-  if (orderClass !== "oco") {
-    if ((order.qty === undefined) === (order.notional === undefined))
-      wrong("qty", "exactly_one_of_qty_and_notional", "Give exactly one of qty and notional.");
-    belongs("limit_price", HAS_LIMIT);
-    belongs("stop_price", HAS_STOP);
-  }
+  if ((order.qty === undefined) === (order.notional === undefined))
+    wrong("qty", "exactly_one_of_qty_and_notional", "Give exactly one of qty and notional.");
+  if (orderClass !== "oco") belongs("limit_price", HAS_LIMIT);
+  belongs("stop_price", HAS_STOP);
   const trails = [order.trail_percent, order.trail_amount].filter((trail) => trail !== undefined).length;
   if (trails !== (type === "trailing_stop" ? 1 : 0))
     wrong(
@@ -85,6 +60,8 @@ function misfits(order: Omit<z.output<typeof orderFields>, "symbol">): Misfit[] 
   const immediate = timeInForce === "ioc" || timeInForce === "fok";
   if (order.post_only && (type !== "limit" || immediate))
     wrong("post_only", "not_allowed", "Only a limit order that may rest can be post_only.");
+  if (order.display_qty !== undefined && (!HAS_LIMIT.has(type) || immediate))
+    wrong("display_qty", "not_allowed", "Only an order with a limit that may rest can show a part of itself.");
   if (immediate && type !== "market" && type !== "limit")
     wrong("time_in_force", "not_allowed", "An order that waits for its trigger cannot be immediate.");
   if ((timeInForce === "gtd") !== (order.expires_at !== undefined))
@@ -92,11 +69,11 @@ function misfits(order: Omit<z.output<typeof orderFields>, "symbol">): Misfit[] 
   return found;
 }
 
-/** The order types, classes and fields of the contract; those that no market takes yet are `unsupported_order_type`. */
+/** The order types, classes and fields of the contract. */
 export const orderIn = orderFields
   .superRefine((order, context) => {
     for (const { path, code, detail } of misfits(order))
-      context.addIssue({ code: "custom", path: [path], message: detail, params: { code } });
+      context.addIssue({ code: "custom", path: path.split("/"), message: detail, params: { code } });
   })
   .openapi("NewOrder");
 
@@ -193,6 +170,8 @@ export const previewOut = z
     leaves_qty: decimalOut,
     fee: decimalOut,
     fee_asset: z.string(),
+    maker_fee_bps: z.int(),
+    taker_fee_bps: z.int(),
     hold: decimalOut,
     fills: z.array(fillOut.pick({ qty: true, price: true, fee: true, liquidity: true })),
     balances_after: z.array(

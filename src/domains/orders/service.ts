@@ -1,5 +1,6 @@
 // The verbs of orders: each is one call to the caller's account object, which alone may spend the account's money.
 import type { BatchItem } from "../../core/account/batch.ts";
+import { isGroup } from "../../core/account/grouping.ts";
 import type { Preview } from "../../core/account/preview.ts";
 import type { FillRecord } from "../../core/account/state.ts";
 import { canonical } from "../../core/codec.ts";
@@ -10,11 +11,12 @@ import { mapOnce } from "../../http/once.ts";
 import { problemOf } from "../../http/problem.ts";
 import type { Answered, BatchOutcome, Idempotency, OrderQuery, Page, PageRequest } from "../../objects/protocol.ts";
 import { type AccountAccess, askAccount, askAccountOnce, goingOn } from "../../objects/stubs.ts";
+import { GROUP_IN_BATCH, wishOf } from "./group-request.ts";
 import { orderRequestOf, replaceWishOf } from "./request.ts";
 import type { OrderChange, OrderIn } from "./schema.ts";
 
 /**
- * Places an order. Refuses what {@link orderRequestOf} refuses, what the account refuses, and what the market refused. The
+ * Places an order, or a group, which is answered as its parent. Refuses what {@link wishOf} refuses, what the account refuses, and what the market refused. The
  * account remembers each of these under the order's keys, but for validation_failed.
  */
 export async function placeOrder(
@@ -22,12 +24,16 @@ export async function placeOrder(
   input: OrderIn,
   idempotency: Idempotency | null,
 ): Promise<Answered<Order>> {
-  const request = orderRequestOf(input);
+  const request = wishOf(input);
   if (!request.ok && request.refusal.code === "validation_failed") return { result: request, replay: null };
   const answered = await askAccountOnce(ctx, async (account, caller) => {
-    if (request.ok) return account.placeOrder(caller, request.value, idempotency);
+    if (request.ok) {
+      const { value } = request;
+      if (isGroup(value)) return account.placeGroup(caller, value, idempotency);
+      return account.placeOrder(caller, value, idempotency);
+    }
     const clientOrderId = input.client_order_id ?? null;
-    const unread = { clientOrderId, body: canonical(input), refusal: request.refusal };
+    const unread = { clientOrderId, body: unreadBody(input), refusal: request.refusal };
     return account.refuseOrder(caller, unread, idempotency);
   });
   return mapOnce(answered, marketRefusal);
@@ -67,12 +73,21 @@ function symbolOf(sent: unknown): string[] {
 }
 
 function batchItemOf(sent: unknown, order: Result<OrderIn>): BatchItem {
-  const request = order.ok ? orderRequestOf(order.value) : order;
+  const request = !order.ok
+    ? order
+    : order.value.order_class === "simple"
+      ? orderRequestOf(order.value)
+      : refuse(GROUP_IN_BATCH);
   if (request.ok) return { kind: "order", request: request.value };
   const { refusal } = request;
   if (!order.ok || refusal.code === "validation_failed") return { kind: "invalid", body: canonical(sent), refusal };
   const clientOrderId = order.value.client_order_id ?? null;
-  return { kind: "unread", clientOrderId, body: canonical(order.value), refusal };
+  return { kind: "unread", clientOrderId, body: unreadBody(order.value), refusal };
+}
+
+/** Its text with what a default stands for, as it has been compared from the first version on. */
+function unreadBody(order: OrderIn): string {
+  return canonical({ self_trade_prevention: "cancel_newest", ...order });
 }
 
 /** The answer to one order of a batch, for the request at this path. */
@@ -99,15 +114,19 @@ function marketRefusal(order: Order): Refusal | null {
   return {
     code: code ?? "market_not_open",
     orderId: order.id,
+    ...(order.broken === undefined ? {} : { broken: order.broken }),
     detail: `The market's rules refused it: ${order.reason}.`,
   };
 }
 
 /** What placing an order now would do; nothing of it is kept. Refuses as {@link placeOrder}. */
 export async function previewOrder(ctx: AccountAccess, input: OrderIn): Promise<Result<Previewed>> {
-  const request = orderRequestOf(input);
+  const request = wishOf(input);
   if (!request.ok) return request;
-  const found = await askAccount(ctx, async (account, caller) => account.previewOrder(caller, request.value));
+  const { value } = request;
+  const found = await askAccount(ctx, async (account, caller) =>
+    isGroup(value) ? account.previewGroup(caller, value) : account.previewOrder(caller, value),
+  );
   if (!found.ok) return found;
   const refusal = marketRefusal(found.value.order);
   if (refusal === null) return found;
@@ -125,20 +144,12 @@ type Previewed = Preview & { bookSeq: number };
 
 /** A preview as the contract shows it. */
 export function wirePreview({ order, fills, balances, bookSeq }: Previewed) {
-  const { filled_qty, filled_notional, filled_avg_price, leaves_qty, fee, fee_asset, status, reason } =
+  const { filled_qty, filled_notional, filled_avg_price, leaves_qty, fee, fee_asset, status, reason, ...others } =
     wireOrder(order);
-  const shown = {
-    status,
-    reason,
-    filled_qty,
-    filled_notional,
-    avg_price: filled_avg_price,
-    leaves_qty,
-    fee,
-    fee_asset,
-  };
+  const { maker_fee_bps, taker_fee_bps } = others;
   return {
-    ...shown,
+    ...{ status, reason, filled_qty, filled_notional, avg_price: filled_avg_price, leaves_qty },
+    ...{ fee, fee_asset, maker_fee_bps, taker_fee_bps },
     hold: wireHold(order),
     fills: fills.map(wireFill).map(({ qty, price, fee: paid, liquidity }) => ({ qty, price, fee: paid, liquidity })),
     balances_after: balances.map(wireBalance),

@@ -1,6 +1,7 @@
 // Positions and the portfolio on the wire.
 import { z } from "@hono/zod-openapi";
 import { decimalOut, timestampOut } from "../../http/openapi.ts";
+import { INTERVAL_NAMES, PERIOD_NAMES } from "./performance.ts";
 
 /** A position at average cost, fees included, and at the reference price; money in the quote asset. */
 export const positionOut = z
@@ -62,6 +63,23 @@ export const positionExplained = z
   })
   .openapi("ExplainedPosition");
 
+/** A position by its lots, oldest first. `fifo` is null for one with more than 5,000 entries. */
+export const positionLots = z
+  .object({
+    value: positionOut,
+    fifo: z
+      .object({
+        cost_basis: decimalOut,
+        avg_entry_price: decimalOut.nullable(),
+        unrealized_pnl: decimalOut,
+        realized_pnl: decimalOut,
+      })
+      .nullable(),
+    lots: z.array(lot),
+    older_lots_qty: decimalOut,
+  })
+  .openapi("PositionLots");
+
 /** Everything the account has, in USD; the weights of `allocation` add up to 10,000, or there are none. */
 export const portfolioOut = z
   .object({
@@ -74,6 +92,58 @@ export const portfolioOut = z
     seq: z.int(),
   })
   .openapi("Portfolio");
+
+/** Which period, and how often it is looked at. */
+export const performanceQuery = z.object({
+  period: z.enum(PERIOD_NAMES).default("1m").openapi({ description: "`all`: from before the account's first event" }),
+  interval: z
+    .enum(INTERVAL_NAMES)
+    .optional()
+    .openapi({ description: "Left out: the shortest that gives no more than 100 points" }),
+});
+
+const performancePoint = z.object({
+  at: timestampOut,
+  equity: decimalOut,
+  cash: decimalOut,
+  positions_value: decimalOut,
+  deposits: decimalOut,
+  withdrawals: decimalOut,
+  profit: decimalOut,
+  time_weighted_return: decimalOut,
+});
+
+/** How a portfolio has done: each point's flows, profit and return are those since the first one. */
+export const performanceOut = z
+  .object({
+    period: z.enum(PERIOD_NAMES),
+    interval: z.enum(INTERVAL_NAMES),
+    from: timestampOut,
+    to: timestampOut,
+    opening_equity: decimalOut,
+    closing_equity: decimalOut,
+    deposits: decimalOut,
+    withdrawals: decimalOut,
+    profit: decimalOut,
+    time_weighted_return: decimalOut,
+    data: z.array(performancePoint),
+    next_cursor: z.null(),
+  })
+  .openapi("PortfolioHistory");
+
+/** A portfolio at an end of a day: flows and return are those since the snapshot before it, null where there were too many. */
+export const snapshotOut = z
+  .object({
+    at: timestampOut,
+    seq: z.int(),
+    equity: decimalOut,
+    cash: decimalOut,
+    positions_value: decimalOut,
+    deposits: decimalOut.nullable(),
+    withdrawals: decimalOut.nullable(),
+    time_weighted_return: decimalOut.nullable(),
+  })
+  .openapi("PortfolioSnapshot");
 
 /** What is not listed is found to be so by the verb: 404. */
 export const symbolPath = z.object({ symbol: z.string().max(32) });

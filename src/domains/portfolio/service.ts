@@ -1,5 +1,5 @@
 // The verbs of the portfolio: positions at average cost, valued at reference prices. Equity is cash plus positions, exactly.
-import type { AsOf, PositionExplained } from "../../core/account/history.ts";
+import type { AsOf, PositionExplained, PositionLots } from "../../core/account/history.ts";
 import type { Balance } from "../../core/account/state.ts";
 import { formatUnits } from "../../core/ledger.ts";
 import { findMarket } from "../../core/listings.ts";
@@ -84,6 +84,16 @@ export async function explainPosition(
   const explained = await askAccount(ctx, async (account, caller) => account.explainPosition(caller, query));
   if (!explained.ok) return explained;
   return ok({ ...explained.value, valued: valued(ctx, explained.value.value, ctx.nowMs) });
+}
+
+/** A position by its lots, first in, first out, and valued. Refuses `not_found`, and as {@link readPortfolio}. */
+export async function readLots(
+  ctx: PortfolioContext,
+  symbol: string,
+): Promise<Result<PositionLots & { valued: ValuedPosition }>> {
+  if (findMarket(symbol) === undefined) return refuse({ code: "not_found" });
+  const found = await askAccount(ctx, async (account, caller) => account.positionLots(caller, { symbol }));
+  return found.ok ? ok({ ...found.value, valued: valued(ctx, found.value.value, ctx.nowMs) }) : found;
 }
 
 /** The portfolio as the contract shows it; the weights of what is worth anything add up to 10,000. */

@@ -148,10 +148,13 @@ export class ApiKeys {
     return rows.map((row) => row.id);
   }
 
-  /** How a stream is opened by key later, with a ticket. Undefined for a key that there is not. */
-  ticketed(id: string): PresentedKey | undefined {
-    const row = this.#find(id);
-    return row === undefined ? undefined : { hash: row.hash, scope: "read", ip: "", proof: "ticket" };
+  /** How a stream is opened with a ticket; one made by key has that key with it. Refuses `unauthenticated` once it has gone. */
+  ticketed(redeemed: Result<StreamCaller>): Result<StreamCaller> {
+    if (!redeemed.ok || !isKeyId(redeemed.value.sessionId)) return redeemed;
+    const row = this.#find(redeemed.value.sessionId);
+    if (row === undefined) return refuse({ code: "unauthenticated" });
+    const key: PresentedKey = { hash: row.hash, scope: "read", ip: "", proof: "ticket" };
+    return ok({ ...redeemed.value, key });
   }
 
   /** Whether a session, or a key with the scope for it, may place and cancel orders. */

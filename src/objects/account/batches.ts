@@ -1,4 +1,5 @@
 // Many orders in one call: decided in one transaction, sent in one flight, and once for ever like single ones.
+import { bodyOf } from "../../core/account/admission.ts";
 import {
   type Batch,
   type BatchEntry,
@@ -45,7 +46,10 @@ export class Batches {
    */
   place(batch: Batch, idempotency: Idempotency | null): Answered<BatchOutcome[]> | PlacedBatch {
     const { store } = this.#engine;
-    const bodyHash = this.#ports.sha256(canonical(batch));
+    const items = batch.items.map((item) =>
+      item.kind === "order" ? { ...item, request: bodyOf(item.request) } : item,
+    );
+    const bodyHash = this.#ports.sha256(canonical({ ...batch, items }));
     const key = idempotency === null ? null : { scope: "orders" as const, bodyHash, ...idempotency };
     const known = key === null ? undefined : store.findOnce(key.scope, key.key);
     if (key !== null && known !== undefined) return this.#replayed(batch, key, known);
@@ -63,7 +67,7 @@ export class Batches {
   }
 
   #entryOf(item: BatchItem): BatchEntry {
-    const text = item.kind === "order" ? canonical(item.request) : item.body;
+    const text = item.kind === "order" ? canonical(bodyOf(item.request)) : item.body;
     const key = clientOrderIdOf(item);
     return {
       item,

@@ -1,10 +1,12 @@
 // What an owner asks of orders that are open already: a cancel, or other terms. The market decides.
 import { requestCancel } from "../../core/account/decide.ts";
 import { type ReplaceWish, replaceRefusal, requestReplace } from "../../core/account/replace.ts";
+import { isContainer } from "../../core/groups.ts";
 import { isOpen, type Order, type Side } from "../../core/order.ts";
 import { invariant, ok, type Result, refuse } from "../../core/result.ts";
-import { type AccountEngine, SETTLED } from "./engine.ts";
+import type { AccountEngine } from "./engine.ts";
 import type { Asked, Placing } from "./placing.ts";
+import { SETTLED } from "./waiters.ts";
 
 /** Asks markets to cancel and to replace, and knows what became of it. */
 export class Changes {
@@ -43,16 +45,18 @@ export class Changes {
 
   /** The order once it has been asked to be replaced; the refusal when the market has made no change. */
   replaced(orderId: string): Result<Order> {
-    const order = this.#engine.order(orderId);
+    const order = this.#engine.shown(orderId);
     invariant(order !== undefined, `order ${orderId} was replaced and is gone`);
     const refused = order.replaceRefused ?? null;
-    return refused === null ? ok(order) : refuse(replaceRefusal(refused));
+    return refused === null ? ok(order) : refuse(replaceRefusal(refused, order.broken));
   }
 
   /** As {@link AccountLogic.cancelAll}, once the caller is admitted. */
   cancelAll(filter: { symbol: string | null; side: Side | null }): Asked[] {
     const fits = (order: Order) =>
-      (filter.symbol ?? order.symbol) === order.symbol && (filter.side ?? order.side) === order.side;
+      !isContainer(order) &&
+      (filter.symbol ?? order.symbol) === order.symbol &&
+      (filter.side ?? order.side) === order.side;
     const open = [...this.#engine.state.orders.values()].filter(fits);
     const asked =
       open.length === 0 ? [] : this.#engine.commit((turn) => open.map((order) => requestCancel(turn, order)));

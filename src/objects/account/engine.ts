@@ -4,8 +4,10 @@ import { applyReports } from "../../core/account/reports.ts";
 import { type AccountEvent, type AccountState, accountPeer, emptyAccount } from "../../core/account/state.ts";
 import { FIRST_EPOCH } from "../../core/epochs.ts";
 import { BACKOFF_FIRST_MS } from "../../core/limits.ts";
-import { isOpen, isReplacing, type Order } from "../../core/order.ts";
+import type { Order } from "../../core/order.ts";
+import type { PaymentDesk } from "../../core/payments.ts";
 import { type Result, refuse } from "../../core/result.ts";
+import type { TransferPolicy } from "../../core/transfer-policy.ts";
 import type {
   ExchangeAnswer,
   ExchangeCall,
@@ -14,6 +16,7 @@ import type {
   PreviewAnswer,
   PreviewCall,
 } from "../calls.ts";
+import type { MarketView } from "../governing.ts";
 import type { Handshakes } from "../handshakes.ts";
 import { Memory } from "../memory.ts";
 import { Outbox } from "../outbox.ts";
@@ -22,16 +25,24 @@ import type { OperatorAct, PageRequest, ParkedView } from "../protocol.ts";
 import { checkStored } from "../stored.ts";
 import type { Timer } from "../timers.ts";
 import { Absence } from "./absence.ts";
+import { withLegs } from "./groups.ts";
 import { MarketLinks, type Said } from "./markets.ts";
+import { Payouts } from "./payouts.ts";
 import { AccountRestoring } from "./restoring.ts";
 import { AccountStore } from "./store.ts";
+import { Waiters } from "./waiters.ts";
 
 /** What an account needs of the world: prices, the way to its markets, and its own sockets. */
 export interface AccountPorts extends ObjectPorts {
   priceSeed: number;
+  /** What transfers are judged by now. */
+  transferPolicy: () => TransferPolicy;
+  /** Who moves fiat outside. */
+  desk: PaymentDesk;
   send: {
     exchange: (symbol: string, call: ExchangeCall) => Promise<ExchangeAnswer>;
     preview: (symbol: string, call: PreviewCall) => Promise<PreviewAnswer>;
+    rules: (symbol: string) => Promise<MarketView | null>;
     shake: (symbol: string, call: HandshakeCall) => Promise<HandshakeAnswer>;
   };
   sockets: {
@@ -51,21 +62,19 @@ const TOKEN_TIMER = "token";
 
 /** What a stopped account answers to every command. */
 export const HALTED = refuse({ code: "unavailable", detail: "This account is halted." });
-/** The promise of an order that waits for nothing. */
-export const SETTLED: Promise<void> = Promise.resolve();
-
 /** The account's state, and the only way in which it changes: one act, one transaction, then everybody who waits is told. */
 export class AccountEngine {
   readonly #ports: AccountPorts;
   readonly store: AccountStore;
   readonly #memory: Memory<AccountState>;
   readonly absence: Absence;
+  readonly #payouts: Payouts;
   /** Restore, and the handshakes after it. */
   readonly restoring: AccountRestoring;
   /** The journal as the read model gets it. */
   readonly journal: Outbox;
   readonly #links: MarketLinks;
-  readonly #waiters = new Map<string, (() => void)[]>();
+  readonly #waiters: Waiters;
 
   constructor(ports: AccountPorts) {
     this.#ports = ports;
@@ -78,6 +87,10 @@ export class AccountEngine {
       meta: (key) => this.store.meta(key),
       setMeta: (key, value) => this.store.setMeta(key, value),
     });
+    this.#waiters = new Waiters({
+      openOrder: (id) => this.state.orders.get(id),
+      isParked: (symbol) => this.isParked(symbol),
+    });
     this.restoring = new AccountRestoring(this, ports);
     this.absence = new Absence({
       now: ports.now,
@@ -88,6 +101,14 @@ export class AccountEngine {
       commit: (work) => this.commit(work),
       tell: (symbol) => this.tell(symbol),
       watch: (guard) => ports.sockets.watch(guard),
+    });
+    this.#payouts = new Payouts({
+      ...ports,
+      tx: (work) => this.#memory.tx(work),
+      timers: () => this.#memory.timers,
+      state: () => this.state,
+      isStopped: () => this.stopped !== null,
+      commit: (work) => this.commit(work),
     });
     this.journal = new Outbox(ports, {
       object: "account",
@@ -142,6 +163,12 @@ export class AccountEngine {
     return this.state.orders.get(id) ?? this.store.findOrder(id);
   }
 
+  /** As {@link order}; a parent comes with its legs. */
+  shown(id: string): Order | undefined {
+    const order = this.order(id);
+    return order === undefined ? undefined : withLegs(order, (leg) => this.order(leg));
+  }
+
   /**
    * One act: decide, write state and journal together, then tell. A broken invariant writes nothing and stops the object.
    * `anew`: all that is stored is thrown away first.
@@ -156,6 +183,7 @@ export class AccountEngine {
       this.store.write(turn.state, events);
       for (const event of events) {
         if ("command" in event && event.command !== null) this.#links.arm(event.order.symbol);
+        if ("transfer" in event) this.#payouts.arm(event.transfer);
       }
       return answer;
     });
@@ -188,6 +216,7 @@ export class AccountEngine {
       return last;
     });
     for (const report of said.reports) this.wake(report.orderId);
+    this.#waiters.wakeParents();
     return rseq;
   }
 
@@ -217,22 +246,14 @@ export class AccountEngine {
     return this.#links.resume(symbol, act);
   }
 
-  /** Resolves when the order's market has answered what it was last asked; at once when nobody will ask it. */
+  /** See {@link Waiters.settled}. */
   settled(order: Order): Promise<void> {
-    if (!isWaiting(order) || this.isParked(order.symbol)) return SETTLED;
-    return new Promise((resolve) => {
-      const waiters = this.#waiters.get(order.id) ?? [];
-      waiters.push(resolve);
-      this.#waiters.set(order.id, waiters);
-    });
+    return this.#waiters.settled(order);
   }
 
-  /** Answers who waits for an order, if its market has spoken. */
+  /** See {@link Waiters.wake}. */
   wake(orderId: string): void {
-    const order = this.state.orders.get(orderId);
-    if (order !== undefined && isWaiting(order)) return;
-    for (const resolve of this.#waiters.get(orderId) ?? []) resolve();
-    this.#waiters.delete(orderId);
+    this.#waiters.wake(orderId);
   }
 
   /** Rings what is due. Never throws: the platform drops an alarm after six failures. */
@@ -257,6 +278,7 @@ export class AccountEngine {
 
   async #ring(timer: Timer): Promise<void> {
     if (this.absence.rings(timer)) return this.absence.ring(timer);
+    if (this.#payouts.rings(timer)) return this.#payouts.ring(timer);
     if (timer.kind !== TOKEN_TIMER) return this.#links.ring(timer.ref);
     const next = this.#ports.sockets.closeExpired();
     this.#memory.tx(() => {
@@ -271,9 +293,4 @@ export class AccountEngine {
     const due = this.#memory.timers.dueAt(TOKEN_TIMER, "");
     if (due === undefined || at < due) this.#memory.tx(() => this.#memory.timers.arm(TOKEN_TIMER, "", at));
   }
-}
-
-function isWaiting(order: Order): boolean {
-  if (order.status === "pending_new") return true;
-  return isOpen(order.status) && (order.cancelRequested || isReplacing(order));
 }

@@ -7,31 +7,35 @@ import {
   type BalanceExplained,
   balanceStep,
   entryOf,
+  fifoOf,
   openLots,
   type Period,
   type PositionExplained,
+  type PositionLots,
   type PositionStep,
   positionOf,
   positionStep,
   type StatementFrame,
 } from "../../core/account/history.ts";
+import { heldParts } from "../../core/account/holds.ts";
 import {
   type AccountEvent,
   type AccountState,
   type AccountStatus,
-  assetsOf,
   type Balance,
   balanceOf,
   rulesOf,
 } from "../../core/account/state.ts";
 import { decode } from "../../core/codec.ts";
-import { type ChainHead, GENESIS_HASH, keyParts } from "../../core/ledger.ts";
-import { EXPLAIN_HOLDS_MAX, EXPLAIN_LOTS_MAX, STATEMENT_ENTRIES_MAX } from "../../core/limits.ts";
+import { type ChainHead, GENESIS_HASH, isCustomerMoney, keyParts } from "../../core/ledger.ts";
+import { EXPLAIN_HOLDS_MAX, EXPLAIN_LOTS_MAX, FIFO_STEPS_MAX, STATEMENT_ENTRIES_MAX } from "../../core/limits.ts";
+import type { PerformanceRecord, PerformanceWish } from "../../core/performance.ts";
 import { flatPosition, type Position } from "../../core/positions.ts";
 import { invariant, ok, type Result } from "../../core/result.ts";
 import type { ObjectPorts, SqlValue } from "../ports.ts";
 import type { PageRequest } from "../protocol.ts";
 import { invalid } from "../stored.ts";
+import { recordPerformance } from "./performance.ts";
 
 /** An event's number and its time in ms; 0 and 0 before the first. */
 interface Moment {
@@ -40,6 +44,10 @@ interface Moment {
 }
 
 const BEGINNING: Moment = { seq: 0, at: 0 };
+
+/** The events after one by which units of an asset came or left, and a market's position with them. */
+const STEPS_OF_POSITION =
+  "moves.asset = ? AND moves.moved <> 0 AND moves.seq > ? AND journal.body ->> '$.position.symbol' = ?";
 
 /** What the owner may ask about an account's past. It reads, and never writes. */
 export class AccountHistory implements AccountPast {
@@ -69,31 +77,41 @@ export class AccountHistory implements AccountPast {
     return ok({ value, steps, nextCursor: nextOf(events, limit), ...this.#holdsOf(asset) });
   }
 
-  #holdsOf(asset: string): Pick<BalanceExplained, "holds" | "otherHolds"> {
-    const state = this.#state();
-    const all = [...state.orders.values()].flatMap(({ id, symbol, side, hold }) => {
-      const { held } = assetsOf(rulesOf(state, symbol), side);
-      return held === asset && hold > 0n ? [{ orderId: id, symbol, side, amount: hold }] : [];
+  #holdsOf(asset: string): Pick<BalanceExplained, "holds" | "otherHolds" | "withdrawals"> {
+    const parts = heldParts(this.#state()).filter((part) => part.asset === asset && part.units > 0n);
+    const all = parts.flatMap((part) => {
+      if ("withdrawal" in part) return [];
+      // What exits share is held by their group, under its parent's name.
+      const { id: orderId, symbol, side } = "order" in part ? part.order : part.group;
+      return { orderId, symbol, side, amount: part.units };
     });
+    const withdrawals = parts.flatMap((part) =>
+      "withdrawal" in part ? { withdrawalId: part.withdrawal.id, amount: part.units } : [],
+    );
     const others = all.slice(EXPLAIN_HOLDS_MAX);
     const amount = others.reduce((sum, one) => sum + one.amount, 0n);
-    return { holds: all.slice(0, EXPLAIN_HOLDS_MAX), otherHolds: { count: others.length, amount } };
+    return { holds: all.slice(0, EXPLAIN_HOLDS_MAX), otherHolds: { count: others.length, amount }, withdrawals };
   }
 
   explainPosition({ symbol, limit, cursor }: PageRequest & { symbol: string }): Result<PositionExplained> {
     const state = this.#state();
     const value = state.positions.get(symbol) ?? flatPosition(symbol);
     const { base } = rulesOf(state, symbol);
-    const after = "moves.asset = ? AND moves.moved <> 0 AND moves.seq > ? AND journal.body ->> '$.position.symbol' = ?";
-    const events = this.#moves(after, [base, cursor ?? 0, symbol], "ASC", limit + 1);
-    let before = this.#positionAt(symbol, cursor ?? 0) ?? flatPosition(symbol);
-    const steps = events.slice(0, limit).map((event) => {
-      const step = positionStep(before, event);
-      before = step.position;
-      return step;
-    });
+    const events = this.#moves(STEPS_OF_POSITION, [base, cursor ?? 0, symbol], "ASC", limit + 1);
+    const before = this.#positionAt(symbol, cursor ?? 0) ?? flatPosition(symbol);
+    const steps = stepsOf(before, events.slice(0, limit));
     const lots = openLots(value.qty, this.#acquisitions(symbol, base), EXPLAIN_LOTS_MAX);
     return ok({ value, steps, nextCursor: nextOf(events, limit), ...lots });
+  }
+
+  positionLots({ symbol }: { symbol: string }): Result<PositionLots> {
+    const state = this.#state();
+    const value = state.positions.get(symbol) ?? flatPosition(symbol);
+    const { base } = rulesOf(state, symbol);
+    const lots = openLots(value.qty, this.#acquisitions(symbol, base), EXPLAIN_LOTS_MAX);
+    const events = this.#moves(STEPS_OF_POSITION, [base, 0, symbol], "ASC", FIFO_STEPS_MAX + 1);
+    const fifo = events.length > FIFO_STEPS_MAX ? null : fifoOf(stepsOf(flatPosition(symbol), events));
+    return ok({ value, fifo, ...lots });
   }
 
   /** What brought units in, newest first; read one by one, since few are needed of what may be very many. */
@@ -120,6 +138,10 @@ export class AccountHistory implements AccountPast {
     const head = this.#headAt(lastSeq);
     const books = { opening: this.#balancesAt(afterSeq), closing: this.#balancesAt(lastSeq) };
     return ok({ account: this.#ports.name, from, to, madeAt, before, ...books, head, afterSeq, lastSeq });
+  }
+
+  performance(wish: PerformanceWish): Result<PerformanceRecord> {
+    return recordPerformance(this.#ports.sql, (asOf) => this.stateAt(asOf), this.#now(), wish);
   }
 
   #entriesBetween(after: number, last: number): number {
@@ -195,14 +217,11 @@ export class AccountHistory implements AccountPast {
 
   /** What the owner had of every asset that they had ever had then, by symbol. */
   #balancesAt(seq: number): Balance[] {
-    const assets = [...this.#state().balances.keys()].map(keyParts).filter(({ account }) => account === "available");
-    return assets
-      .map(({ asset }) => asset)
-      .sort()
-      .flatMap((asset) => {
-        const [event] = this.#moves("moves.asset = ? AND moves.seq <= ?", [asset, seq], "DESC", 1);
-        return event === undefined ? [] : balanceStep(event, asset).balance;
-      });
+    const money = [...this.#state().balances.keys()].map(keyParts).filter(({ account }) => isCustomerMoney(account));
+    return [...new Set(money.map(({ asset }) => asset))].sort().flatMap((asset) => {
+      const [event] = this.#moves("moves.asset = ? AND moves.seq <= ?", [asset, seq], "DESC", 1);
+      return event === undefined ? [] : balanceStep(event, asset).balance;
+    });
   }
 
   #positionAt(symbol: string, seq: number): Position | null {
@@ -226,6 +245,16 @@ export class AccountHistory implements AccountPast {
     );
     return rows.map(({ body }) => decode<AccountEvent>(body));
   }
+}
+
+/** What each of some events, in their order, did to a position. */
+function stepsOf(position: Position, events: readonly AccountEvent[]): PositionStep[] {
+  let before = position;
+  return events.map((event) => {
+    const step = positionStep(before, event);
+    before = step.position;
+    return step;
+  });
 }
 
 function inTheFuture(pointer: string) {

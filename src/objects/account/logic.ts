@@ -1,15 +1,16 @@
 // An account: the one place that spends its owner's money. Its verbs; how an act becomes durable is in engine.ts.
-
 import type { OrderRequest } from "../../core/account/admission.ts";
-import { emit, transfer } from "../../core/account/decide.ts";
+import { emit } from "../../core/account/decide.ts";
+import type { GroupRequest } from "../../core/account/grouping.ts";
 import type { ReplaceWish } from "../../core/account/replace.ts";
 import { understands } from "../../core/account/reports.ts";
-import { type AccountState, balanceOf, type OnceKey, type Transfer } from "../../core/account/state.ts";
+import { type AccountState, balanceOf, type Transfer } from "../../core/account/state.ts";
+import type { TransferWish } from "../../core/account/transfers.ts";
 import type { KeyOwner } from "../../core/api-keys.ts";
-import { canonical } from "../../core/codec.ts";
 import { isRestored, strangeEpoch } from "../../core/epochs.ts";
+import { isCustomerMoney, keyParts } from "../../core/ledger.ts";
 import type { Order, Side } from "../../core/order.ts";
-import { invariant, ok, type Result, refuse } from "../../core/result.ts";
+import { ok, type Result, refuse } from "../../core/result.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
 import type { Outbox } from "../outbox.ts";
 import type { AccountView, Answered, Batch, BatchOutcome, Caller, Idempotency, UnreadOrder } from "../protocol.ts";
@@ -19,10 +20,13 @@ import { Batches, type PlacedBatch } from "./batches.ts";
 import { Changes } from "./changes.ts";
 import { AccountEngine, type AccountPorts, HALTED } from "./engine.ts";
 import { AccountHistory } from "./history.ts";
+import { KnownRules } from "./known-rules.ts";
 import { AccountOperations } from "./operations.ts";
-import { type Asked, type Placed, Placing, RESTORING } from "./placing.ts";
+import { type Asked, type Placed, Placing } from "./placing.ts";
 import { Previews } from "./previews.ts";
 import { AccountReads } from "./reads.ts";
+import { AccountSettings } from "./settings.ts";
+import { Transfers } from "./transfers.ts";
 
 export type { AccountPorts } from "./engine.ts";
 
@@ -39,6 +43,10 @@ export class AccountLogic {
   readonly operations: AccountOperations;
   readonly keys: ApiKeys;
   readonly absence: Absence;
+  readonly transfers: Transfers;
+  /** What its markets go by: to be asked before orders are placed. */
+  readonly rules: KnownRules;
+  readonly settings: AccountSettings;
 
   constructor(ports: AccountPorts) {
     this.#ports = ports;
@@ -48,10 +56,13 @@ export class AccountLogic {
     this.#previews = new Previews(ports, this.#engine, this.#placing);
     this.#batches = new Batches(ports, this.#engine, this.#placing);
     this.reads = new AccountReads(ports);
+    this.transfers = new Transfers(ports, this.#engine);
     this.absence = this.#engine.absence;
     this.history = new AccountHistory(ports, () => this.state);
-    this.operations = new AccountOperations(this.#engine);
+    this.operations = new AccountOperations(this.#engine, ports);
     this.keys = new ApiKeys(ports);
+    this.rules = new KnownRules(ports, this.#engine);
+    this.settings = new AccountSettings(this.#engine, () => this.view());
   }
 
   /** The state, for reads and checks; nobody outside may change it. */
@@ -92,12 +103,16 @@ export class AccountLogic {
   }
 
   /**
-   * Places an order once: the same client_order_id, or the same idempotency key, and body get the same order or refusal
+   * Places an order, or a group, once: the same client_order_id, or the same idempotency key, and body get the same order or refusal
    * again. Refuses as core's admission does, and client_order_id_reused, idempotency_key_reused, idempotency_in_flight;
    * `unavailable` while the market is parked or this object halted, which is not recorded.
    * A final answer comes at once; a {@link Placed} order is answered by {@link answer} when its market has spoken.
    */
-  place(caller: Caller, request: OrderRequest, idempotency: Idempotency | null): Answered<Order> | Placed {
+  place(
+    caller: Caller,
+    request: OrderRequest | GroupRequest,
+    idempotency: Idempotency | null,
+  ): Answered<Order> | Placed {
     const done = this.#command(caller, () => ok(this.#placing.place(request, idempotency)));
     return done.ok ? done.value : { result: done, replay: null };
   }
@@ -109,7 +124,7 @@ export class AccountLogic {
   }
 
   /** What placing an order now would do: see {@link Previews.preview}. */
-  async preview(caller: Caller, request: OrderRequest) {
+  async preview(caller: Caller, request: OrderRequest | GroupRequest) {
     const begun = this.#command(caller, () => ok(this.#previews.preview(request)));
     return begun.ok ? begun.value : begun;
   }
@@ -161,39 +176,15 @@ export class AccountLogic {
     return this.#command(caller, () => ok({ cancelAt: this.absence.cancelAfter(timeoutMs) }));
   }
 
-  /** Moves paper money in or out, once per idempotency key. Refuses as core's transfer does, and idempotency_key_reused. */
-  transfer(
-    caller: Caller,
-    wish: { kind: Transfer["kind"]; asset: string; amount: bigint },
-    idempotency: Idempotency | null,
-  ): Answered<Transfer> {
-    const done = this.#command(caller, () => ok(this.#transfer(wish, idempotency)));
+  /** Moves money in or out: see {@link Transfers.move}. */
+  transfer(caller: Caller, wish: TransferWish, idempotency: Idempotency | null): Answered<Transfer> {
+    const done = this.#command(caller, () => ok(this.transfers.move(wish, idempotency)));
     return done.ok ? done.value : { result: done, replay: null };
   }
 
-  #transfer(
-    wish: { kind: Transfer["kind"]; asset: string; amount: bigint },
-    idempotency: Idempotency | null,
-  ): Answered<Transfer> {
-    const bodyHash = this.#ports.sha256(canonical(wish));
-    const scope = wish.kind === "deposit" ? "deposits" : "withdrawals";
-    const known = idempotency === null ? undefined : this.#engine.store.findOnce(scope, idempotency.key);
-    if (known === undefined) {
-      const once = idempotency === null ? [] : [{ scope, bodyHash, ...idempotency } satisfies OnceKey];
-      if (this.state.restoring && wish.kind === "withdrawal") return { result: RESTORING, replay: null };
-      const moved = this.#engine.commit((turn) => {
-        const result = transfer(turn, wish, once);
-        this.#engine.restoring.settle(turn);
-        return result;
-      });
-      return { result: moved, replay: null };
-    }
-    if (known.bodyHash !== bodyHash) return { result: refuse({ code: "idempotency_key_reused" }), replay: null };
-    const replay = { by: "idempotency_key" as const, requestId: known.requestId ?? "" };
-    if (known.refusal !== null) return { result: refuse(known.refusal), replay };
-    const value = this.reads.transfer(known.ref ?? "");
-    invariant(value !== undefined, `the once record of a ${wish.kind} has lost it`);
-    return { result: ok(value), replay };
+  /** Takes a withdrawal back: see {@link Transfers.cancel}. */
+  cancelTransfer(caller: Caller, id: string): Result<Transfer> {
+    return this.#command(caller, () => this.transfers.cancel(id));
   }
 
   /** Ends one session here: from the next call on it can do nothing, and its sockets close. */
@@ -242,9 +233,9 @@ export class AccountLogic {
     return { outcome: "applied", rseq: this.#engine.apply(symbol, { epoch, acknowledged: 0, reports }) };
   }
 
-  /** The order as it is now, open or closed. */
+  /** The order as it is now, open or closed; a parent with its legs. */
   order(id: string): Order | undefined {
-    return this.#engine.order(id);
+    return this.#engine.shown(id);
   }
 
   /** The order that a client_order_id made, or the refusal it got; undefined for one never used. */
@@ -256,22 +247,34 @@ export class AccountLogic {
     return order === undefined ? undefined : ok(order);
   }
 
+  /** An order as it is now, by its id or by the client_order_id that made it. Refuses `not_found`, and as that was refused. */
+  find(by: { id: string } | { clientOrderId: string }): Result<Order> {
+    if ("clientOrderId" in by) return this.byClientOrderId(by.clientOrderId) ?? refuse({ code: "not_found" });
+    const order = this.order(by.id);
+    return order === undefined ? refuse({ code: "not_found" }) : ok(order);
+  }
+
+  /** What the account has: positions, and the balances beside them. */
+  holdings() {
+    const { balances, seq, asOf } = this.view();
+    return { positions: [...this.state.positions.values()], balances, seq, asOf };
+  }
+
   /** Balances of every asset that the account has ever had, by symbol. */
   view(): AccountView {
-    const assets = new Set(
-      [...this.state.balances.keys()]
-        .map((key) => key.split("|"))
-        .filter(([account]) => account === "available")
-        .map(([, asset = ""]) => asset),
-    );
+    // What an entry brings in for its exits has never been available.
+    const money = [...this.state.balances.keys()].map(keyParts).filter(({ account }) => isCustomerMoney(account));
+    const assets = new Set(money.map(({ asset }) => asset));
     const balances = [...assets].sort().map((asset) => ({
       asset,
       available: balanceOf(this.state, "available", asset),
       held: balanceOf(this.state, "held", asset),
     }));
-    const { status, seq, ledgerSeq, ledgerHead } = this.state;
+    const { status, seq, ledgerSeq, ledgerHead, selfTradePrevention } = this.state;
     const ledger = { seq: ledgerSeq, hash: ledgerHead };
-    return { id: this.#ports.name, status, balances, ledger, seq, asOf: this.#ports.now() };
+    const pending = this.state.transfers.size;
+    const view = { id: this.#ports.name, status, balances, ledger, pending, seq, asOf: this.#ports.now() };
+    return { ...view, selfTradePrevention };
   }
 
   /** The journal as the read model gets it. */

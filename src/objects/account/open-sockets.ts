@@ -24,6 +24,8 @@ export interface SocketPorts {
   now: () => number;
   /** The account's sockets that neither side has closed. */
   open: () => WebSocket[];
+  /** Has the platform wake this object for what a socket says. */
+  accept: (socket: WebSocket) => void;
   /** When the platform last answered a ping of this socket without waking the object, in ms; null when it never did. */
   pingedAt: (socket: WebSocket) => number | null;
   readToken: ReadToken;
@@ -66,6 +68,17 @@ export class OpenSockets {
     const { sessionId, expiresAtMs } = caller;
     this.#account.awaitExpiry(expiresAtMs);
     return ok({ sessionId, expiresAtMs, heardAtMs: this.#ports.now(), backlog: 0, subscription: null });
+  }
+
+  /** Opens a socket for whom {@link admit} admits; a refusal comes back as JSON. */
+  accept(caller: StreamCaller): Response {
+    const admitted = this.admit(caller);
+    // The Worker gives it its status: this one only says that nothing was opened.
+    if (!admitted.ok) return Response.json(admitted.refusal, { status: 401 });
+    const pair = new WebSocketPair();
+    pair[1].serializeAttachment(admitted.value);
+    this.#ports.accept(pair[1]);
+    return new Response(null, { status: 101, webSocket: pair[0] });
   }
 
   /** Takes one message of a client. Resolves when it has been answered. */
@@ -174,6 +187,13 @@ export class OpenSockets {
       if (seen !== undefined) return seen;
     }
     return null;
+  }
+
+  /** Answers a client's close with its code. */
+  answerClose(socket: WebSocket, code: number): void {
+    // Other codes say that none came, or are the protocol's own: an endpoint may not send them.
+    socket.close(code >= 3_000 && code < 5_000 ? code : 1_000);
+    this.closed(socket);
   }
 
   /** A socket has closed, whoever has closed it. */

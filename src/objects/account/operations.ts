@@ -1,25 +1,45 @@
 // What operators do with an account: freeze it, resume what is parked, restore it.
-import { emit } from "../../core/account/decide.ts";
+import { emit, requestCancel } from "../../core/account/decide.ts";
 import type { AccountStatus } from "../../core/account/state.ts";
+import { isContainer } from "../../core/groups.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type { Outbox } from "../outbox.ts";
 import type { OperatorAct, PageRequest, ParkedView, RestoreView, Snapshot } from "../protocol.ts";
-import { type AccountEngine, HALTED } from "./engine.ts";
+import { type AccountEngine, type AccountPorts, HALTED } from "./engine.ts";
+import { AccountExam } from "./exam.ts";
 
 /** The acts of operators on one account. */
 export class AccountOperations {
   readonly #engine: AccountEngine;
+  /** What a check may ask. */
+  readonly exam: AccountExam;
 
-  constructor(engine: AccountEngine) {
+  constructor(engine: AccountEngine, ports: AccountPorts) {
     this.#engine = engine;
+    this.exam = new AccountExam(ports, engine);
   }
 
   /** Freezes or thaws the account, with the reason for it. */
-  setStatus(status: AccountStatus, reason: string): Result<null> {
+  setStatus(status: AccountStatus, reason: string, by?: string): Result<null> {
     return this.#engine.act(() => {
       if (status !== this.#engine.state.status)
-        this.#engine.commit((turn) => emit(turn, { kind: "status_changed", status, reason }));
+        this.#engine.commit((turn) => emit(turn, statusChanged(status, reason, by)));
       return ok(null);
+    });
+  }
+
+  /** Freezes the account and asks for a cancel of all its open orders, in one transaction. Answers how many there are. */
+  stopTrading({ by, reason }: OperatorAct): Result<{ canceling: number }> {
+    if (this.#engine.stopped !== null) return HALTED;
+    return this.#engine.act(() => {
+      const asked = this.#engine.commit((turn) => {
+        if (turn.state.status !== "frozen") emit(turn, statusChanged("frozen", reason, by));
+        // The parent of an oco ends with its legs.
+        const open = [...turn.state.orders.values()].filter((order) => !isContainer(order));
+        return open.map((order) => requestCancel(turn, order, "kill_switch"));
+      });
+      for (const symbol of new Set(asked.map((order) => order.symbol))) this.#engine.tell(symbol);
+      return ok({ canceling: asked.length });
     });
   }
 
@@ -53,4 +73,8 @@ export class AccountOperations {
   reopen(act: OperatorAct): Result<null> {
     return this.#engine.act(() => this.#engine.restoring.reopen(act));
   }
+}
+
+function statusChanged(status: AccountStatus, reason: string, by: string | undefined) {
+  return { kind: "status_changed" as const, status, reason, ...(by === undefined ? {} : { by }) };
 }

@@ -1,6 +1,7 @@
 // Orders that happen once: looked up under their keys before they are judged, and remembered under them whatever they get.
-import type { OrderRequest } from "../../core/account/admission.ts";
+import { bodyOf, type OrderRequest } from "../../core/account/admission.ts";
 import { type AccountTurn, emit, placeOrder, refuseOnce } from "../../core/account/decide.ts";
+import { type GroupRequest, isGroup, placeGroup, symbolOf } from "../../core/account/grouping.ts";
 import type { OnceKey } from "../../core/account/state.ts";
 import { canonical, decode, encode } from "../../core/codec.ts";
 import { IN_FLIGHT_MAX_MS } from "../../core/limits.ts";
@@ -53,13 +54,16 @@ export class Placing {
   }
 
   /**
-   * Places an order, or answers what its keys have got before. Refuses as core's admission does, as {@link refuse}, and
+   * Places an order, or a group as its parent, or answers what its keys have got before. Refuses as core's admission does, as {@link refuse}, and
    * `unavailable` while the market is parked or this pair is being restored, which is not recorded.
    */
-  place(request: OrderRequest, idempotency: Idempotency | null): Answered<Order> | Placed {
-    const { clientOrderId, symbol: market } = request;
-    const judge: Wish["judge"] = (turn, bodyHash, once) => placeOrder(turn, request, bodyHash, once);
-    return this.#once({ clientOrderId, body: canonical(request), market, judge }, idempotency);
+  place(request: OrderRequest | GroupRequest, idempotency: Idempotency | null): Answered<Order> | Placed {
+    const { clientOrderId } = request;
+    const market = symbolOf(request);
+    const judge: Wish["judge"] = (turn, bodyHash, once) =>
+      isGroup(request) ? placeGroup(turn, request, bodyHash, once) : placeOrder(turn, request, bodyHash, once);
+    const body = isGroup(request) ? { ...request, lead: bodyOf(request.lead) } : bodyOf(request);
+    return this.#once({ clientOrderId, body: canonical(body), market, judge }, idempotency);
   }
 
   /**
@@ -160,7 +164,7 @@ export class Placing {
 
   /** The order as it is now; kept as the first answer to its idempotency key where one was given. */
   answer(placed: Placed, idempotency: Idempotency | null): Answered<Order> {
-    const order = this.#engine.order(placed.order.id) ?? placed.order;
+    const order = this.#engine.shown(placed.order.id) ?? placed.order;
     if (idempotency === null) return { result: ok(order), replay: placed.replay };
     this.land(idempotency.key);
     const kept = this.#engine.store.keepAnswer("orders", idempotency.key, encode(order));

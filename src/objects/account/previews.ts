@@ -1,6 +1,7 @@
 // What an order would do: asked of the account, then of its market, and kept by neither.
 import type { OrderRequest } from "../../core/account/admission.ts";
 import type { AccountTurn } from "../../core/account/decide.ts";
+import { type GroupRequest, symbolOf } from "../../core/account/grouping.ts";
 import { type Preview, previewOutcome, previewSubmission } from "../../core/account/preview.ts";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import type { PreviewAnswer } from "../calls.ts";
@@ -22,8 +23,8 @@ export class Previews {
   }
 
   /** What placing this order now would do. Refuses as placing it would, and `unavailable` while its market is away. */
-  async preview(request: OrderRequest): Promise<Result<Preview & { bookSeq: number }>> {
-    const { symbol } = request;
+  async preview(request: OrderRequest | GroupRequest): Promise<Result<Preview & { bookSeq: number }>> {
+    const symbol = symbolOf(request);
     const away = this.#placing.away(symbol);
     if (away !== null) return refuse(away);
     const submission = previewSubmission(this.#turn(), request);

@@ -1,10 +1,11 @@
 // What an account's owner may read, straight from the object's own tables: it shows every answer already given.
-import type { AccountEvent, FillRecord, Transfer } from "../../core/account/state.ts";
+import type { AccountEvent, FillRecord } from "../../core/account/state.ts";
 import { decode } from "../../core/codec.ts";
 import type { LedgerEntry } from "../../core/ledger.ts";
 import type { Order } from "../../core/order.ts";
 import type { ObjectPorts, SqlValue } from "../ports.ts";
 import type { LedgerQuery, OrderQuery, Page, PageRequest } from "../protocol.ts";
+import { withLegs } from "./groups.ts";
 
 type Filter = [clause: string, value: SqlValue];
 
@@ -16,7 +17,7 @@ export class AccountReads {
     this.#sql = ports.sql;
   }
 
-  /** The account's orders, newest first. */
+  /** The account's orders, newest first; parents with their legs, which are orders of the list too. */
   orders(query: OrderQuery): Page<Order> {
     const filters: Filter[] = [];
     if (query.status !== "all") filters.push(["open = ?", query.status === "open" ? 1 : 0]);
@@ -31,9 +32,14 @@ export class AccountReads {
     return pageOf(
       rows,
       query.limit,
-      (row) => decode<Order>(row.body),
+      (row) => withLegs(decode<Order>(row.body), (id) => this.#order(id)),
       (row) => row.placed_seq,
     );
+  }
+
+  #order(id: string): Order | undefined {
+    const [row] = this.#sql<{ body: string }>("SELECT body FROM orders WHERE id = ?", id);
+    return row === undefined ? undefined : decode<Order>(row.body);
   }
 
   /** The account's executions, newest first. */
@@ -42,23 +48,6 @@ export class AccountReads {
     if (query.symbol !== null) filters.push(["symbol = ?", query.symbol]);
     if (query.orderId !== null) filters.push(["order_id = ?", query.orderId]);
     return this.#events(filters, query, "DESC", (event) => (event.kind === "report" ? event.fill : null));
-  }
-
-  /** Deposits or withdrawals, newest first. */
-  transfers(query: PageRequest & { kind: Transfer["kind"] }): Page<Transfer> {
-    return this.#events([["entry_kind = ?", query.kind]], query, "DESC", (event) =>
-      event.kind === "transfer" ? event.transfer : null,
-    );
-  }
-
-  /** One deposit or withdrawal by its id. */
-  transfer(id: string): Transfer | undefined {
-    const [row] = this.#sql<{ body: string }>(
-      "SELECT body FROM journal WHERE kind = 'transfer' AND body ->> '$.transfer.id' = ?",
-      id,
-    );
-    const event = row === undefined ? undefined : decode<AccountEvent>(row.body);
-    return event?.kind === "transfer" ? event.transfer : undefined;
   }
 
   /** The ledger's entries, oldest first. `from` and `to` bound their time in ms, `to` exclusive. */

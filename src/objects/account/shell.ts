@@ -1,60 +1,63 @@
 // The account object's class: wires the logic and the sockets to the platform and decides nothing.
 import type { OrderRequest } from "../../core/account/admission.ts";
-import type { AsOf, Period } from "../../core/account/history.ts";
+import { type GroupRequest, symbolOf } from "../../core/account/grouping.ts";
 import type { ReplaceWish } from "../../core/account/replace.ts";
-import type { AccountStatus, Transfer } from "../../core/account/state.ts";
-import { isKeyId, type KeyOwner } from "../../core/api-keys.ts";
+import type { Settings } from "../../core/account/settings.ts";
+import type { Transfer } from "../../core/account/state.ts";
+import type { TransferWish } from "../../core/account/transfers.ts";
+import type { KeyOwner } from "../../core/api-keys.ts";
 import { SETTLE_WAIT_MS } from "../../core/limits.ts";
-import type { Order, Side } from "../../core/order.ts";
+import type { Side } from "../../core/order.ts";
+import type { PaymentDesk } from "../../core/payments.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
+import type { TransferPolicy } from "../../core/transfer-policy.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
-import { platformPorts, waitAtMost, withTimeout } from "../platform.ts";
+import { newSecret, platformPorts, platformSockets, waitAtMost } from "../platform.ts";
 import type {
-  AccountRpc,
-  Answered,
   Batch,
   Caller,
-  Counted,
   Idempotency,
-  LedgerQuery,
   NewApiKey,
-  OperatorAct,
-  OrderQuery,
   PageRequest,
-  Snapshot,
+  ProviderFact,
   StreamCaller,
+  TransferReview,
   UnreadOrder,
 } from "../protocol.ts";
-import { ObjectShell } from "../shell.ts";
-import { journalQueue, marketStub } from "../stubs.ts";
+import type { AccountRpc } from "../rpc.ts";
+import { journalQueue } from "../stubs.ts";
 import { AccountLogic } from "./logic.ts";
+import { marketCalls } from "./market-calls.ts";
 import { type AccountRates, Meter } from "./meter.ts";
 import { OpenSockets, type ReadToken } from "./open-sockets.ts";
-import type { Placed } from "./placing.ts";
+import { ReadingShell } from "./reading-shell.ts";
 import { Tickets } from "./tickets.ts";
 
-/**
- * The account object, but for how it verifies tokens and how often its owner may call: objects know nothing of keys and
- * configuration, and worker.ts hands both in.
- */
-export class AccountShell extends ObjectShell implements AccountRpc {
+/** What objects know nothing of and are handed: how tokens are verified, what configuration says, who moves money outside. */
+export interface AccountOutside {
+  readToken: ReadToken;
+  settings: () => { rates: AccountRates; transfers: TransferPolicy };
+  desk: PaymentDesk;
+}
+
+/** The account object, but for what worker.ts hands in. */
+export class AccountShell extends ReadingShell implements AccountRpc {
   readonly #logic: AccountLogic;
   protected readonly operated: AccountLogic["operations"];
+  protected readonly ending: AccountLogic;
   readonly #tickets: Tickets;
   readonly #sockets: OpenSockets;
   readonly #meter: Meter;
 
-  constructor(ctx: DurableObjectState, env: Env, readToken: ReadToken, rates: () => AccountRates) {
+  constructor(ctx: DurableObjectState, env: Env, { readToken, settings, desk }: AccountOutside) {
     super(ctx, env);
     const ports = platformPorts(ctx, ctx.id.name ?? "", journalQueue(env), () => this.#logic.journal.flush());
     this.#logic = new AccountLogic({
       ...ports,
       priceSeed: Number(env.PRICE_SEED),
-      send: {
-        exchange: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).exchange(call))),
-        preview: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).preview(call))),
-        shake: (symbol, call) => withTimeout(Promise.resolve(marketStub(env, symbol).shake(call))),
-      },
+      transferPolicy: () => settings().transfers,
+      desk,
+      send: marketCalls(env),
       sockets: {
         publish: (events) => this.#sockets.publish(events),
         closeSession: (sessionId) => this.#sockets.closeSession(sessionId),
@@ -63,20 +66,20 @@ export class AccountShell extends ObjectShell implements AccountRpc {
       },
     });
     this.operated = this.#logic.operations;
-    this.#sockets = new OpenSockets(
-      {
-        name: ports.name,
-        now: ports.now,
-        open: () => ctx.getWebSockets().filter((socket) => socket.readyState === WebSocket.OPEN),
-        pingedAt: (socket) => ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? null,
-        readToken,
-      },
-      this.#logic,
-    );
+    this.ending = this.#logic;
+    this.#sockets = new OpenSockets({ ...ports, ...platformSockets(ctx), readToken }, this.#logic);
     this.#tickets = new Tickets(ports);
-    this.#meter = new Meter({ rates, now: ports.now, admit: (caller) => this.#logic.enter(caller) });
+    this.#meter = new Meter({
+      rates: () => settings().rates,
+      now: ports.now,
+      admit: (caller) => this.#logic.enter(caller),
+    });
     this.#logic.absence.lookForLost();
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('{"op":"ping"}', '{"type":"pong"}'));
+  }
+
+  protected get reading() {
+    return { logic: this.#logic, meter: this.#meter };
   }
 
   async admit(caller: Caller) {
@@ -84,7 +87,13 @@ export class AccountShell extends ObjectShell implements AccountRpc {
   }
 
   async placeOrder(caller: Caller, request: OrderRequest, idempotency: Idempotency | null) {
-    return this.#placed(caller, idempotency, () => this.#logic.place(caller, request, idempotency));
+    const place = () => this.#logic.place(caller, request, idempotency);
+    return this.#placed(caller, idempotency, place, request);
+  }
+
+  async placeGroup(caller: Caller, request: GroupRequest, idempotency: Idempotency | null) {
+    const place = () => this.#logic.place(caller, request, idempotency);
+    return this.#placed(caller, idempotency, place, request);
   }
 
   async refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null) {
@@ -100,8 +109,14 @@ export class AccountShell extends ObjectShell implements AccountRpc {
     });
   }
 
-  #placed(caller: Caller, idempotency: Idempotency | null, place: () => Answered<Order> | Placed) {
+  #placed(
+    caller: Caller,
+    idempotency: Idempotency | null,
+    place: () => ReturnType<AccountLogic["place"]>,
+    request?: OrderRequest | GroupRequest,
+  ) {
     return this.#meter.countedOnce(caller, async () => {
+      if (request !== undefined) await this.#logic.rules.before([request]);
       const placed = place();
       if ("result" in placed) return placed;
       await waitAtMost(placed.settled, SETTLE_WAIT_MS);
@@ -119,11 +134,23 @@ export class AccountShell extends ObjectShell implements AccountRpc {
   }
 
   async previewOrder(caller: Caller, request: OrderRequest) {
-    return this.#meter.counted(caller, () => this.#logic.preview(caller, request));
+    return this.#previewed(caller, request);
+  }
+
+  async previewGroup(caller: Caller, request: GroupRequest) {
+    return this.#previewed(caller, request);
+  }
+
+  #previewed(caller: Caller, request: OrderRequest | GroupRequest) {
+    return this.#meter.counted(caller, async () => {
+      await this.#logic.rules.refresh(symbolOf(request));
+      return this.#logic.preview(caller, request);
+    });
   }
 
   async replaceOrder(caller: Caller, orderId: string, wish: ReplaceWish) {
     return this.#meter.counted(caller, async () => {
+      await this.#logic.rules.beforeReplace(orderId, wish);
       const asked = this.#logic.replace(caller, orderId, wish);
       if (!asked.ok) return asked;
       await waitAtMost(asked.value.settled, SETTLE_WAIT_MS);
@@ -144,81 +171,28 @@ export class AccountShell extends ObjectShell implements AccountRpc {
     return this.#meter.counted(caller, () => this.#logic.cancelAllAfter(caller, timeoutMs));
   }
 
-  async transfer(
-    caller: Caller,
-    wish: { kind: Transfer["kind"]; asset: string; amount: bigint },
-    idempotency: Idempotency | null,
-  ) {
+  async transfer(caller: Caller, wish: TransferWish, idempotency: Idempotency | null) {
     return this.#meter.countedOnce(caller, async () => this.#logic.transfer(caller, wish, idempotency));
   }
 
-  async account(caller: Caller) {
-    return this.#read(caller, () => this.#logic.view());
+  async cancelWithdrawal(caller: Caller, { id }: { id: string }) {
+    return this.#meter.counted(caller, () => this.#logic.cancelTransfer(caller, id));
   }
 
-  async order(caller: Caller, by: { id: string } | { clientOrderId: string }) {
-    return this.#meter.counted(caller, () => {
-      if ("clientOrderId" in by) return this.#logic.byClientOrderId(by.clientOrderId) ?? refuse({ code: "not_found" });
-      const order = this.#logic.order(by.id);
-      return order === undefined ? refuse({ code: "not_found" }) : ok(order);
-    });
+  async decideTransfer(id: string, word: TransferReview | ProviderFact): Promise<Result<Transfer>> {
+    return this.#logic.transfers.decide(id, word);
   }
 
-  async orders(caller: Caller, query: OrderQuery) {
-    return this.#read(caller, () => this.#logic.reads.orders(query));
-  }
-
-  async fills(caller: Caller, query: PageRequest & { symbol: string | null; orderId: string | null }) {
-    return this.#read(caller, () => this.#logic.reads.fills(query));
-  }
-
-  async ledger(caller: Caller, query: LedgerQuery) {
-    return this.#read(caller, () => this.#logic.reads.ledger(query));
-  }
-
-  async transfers(caller: Caller, query: PageRequest & { kind: Transfer["kind"] }) {
-    return this.#read(caller, () => this.#logic.reads.transfers(query));
-  }
-
-  async positions(caller: Caller) {
-    return this.#read(caller, () => {
-      const { balances, seq, asOf } = this.#logic.view();
-      return { positions: [...this.#logic.state.positions.values()], balances, seq, asOf };
-    });
-  }
-
-  async stateAt(caller: Caller, asOf: AsOf) {
-    return this.#meter.counted(caller, () => this.#logic.history.stateAt(asOf));
-  }
-
-  async explainBalance(caller: Caller, query: PageRequest & { asset: string }) {
-    return this.#meter.counted(caller, () => this.#logic.history.explainBalance(query));
-  }
-
-  async explainPosition(caller: Caller, query: PageRequest & { symbol: string }) {
-    return this.#meter.counted(caller, () => this.#logic.history.explainPosition(query));
-  }
-
-  async statement(caller: Caller, period: Period) {
-    return this.#meter.counted(caller, () => this.#logic.history.statement(period));
-  }
-
-  #read<T>(caller: Caller, read: () => T): Promise<Counted<T>> {
-    return this.#meter.counted(caller, () => ok(read()));
+  async choose(caller: Caller, settings: Settings) {
+    return this.#meter.counted(caller, () => this.#logic.settings.choose(settings));
   }
 
   async streamTicket(caller: StreamCaller) {
-    return this.#meter.counted(caller, () => {
-      const secret = Buffer.from(crypto.getRandomValues(new Uint8Array(20))).toString("hex");
-      return this.#tickets.issue(this.#logic.keys.lasting(caller), secret);
-    });
+    return this.#meter.counted(caller, () => this.#tickets.issue(this.#logic.keys.lasting(caller), newSecret()));
   }
 
   async redeemTicket(ticket: string): Promise<Result<StreamCaller>> {
-    const redeemed = this.#tickets.redeem(ticket);
-    if (!redeemed.ok || !isKeyId(redeemed.value.sessionId)) return redeemed;
-    const key = this.#logic.keys.ticketed(redeemed.value.sessionId);
-    return key === undefined ? refuse({ code: "unauthenticated" }) : ok({ ...redeemed.value, key });
+    return this.#logic.keys.ticketed(this.#tickets.redeem(ticket));
   }
 
   async createKey(caller: Caller, key: NewApiKey) {
@@ -226,36 +200,15 @@ export class AccountShell extends ObjectShell implements AccountRpc {
   }
 
   async apiKeys(caller: Caller, query: PageRequest) {
-    return this.#read(caller, () => this.#logic.keys.page(query));
+    return this.read(caller, () => this.#logic.keys.page(query));
   }
 
   async revokeKey(caller: Caller, id: string) {
     return this.#meter.counted(caller, () => (this.#logic.revokeKey(id) ? ok(null) : refuse({ code: "not_found" })));
   }
 
-  async revokeAllKeys(): Promise<Result<null>> {
-    this.#logic.revokeKey(null);
-    return ok(null);
-  }
-
-  async revokeSession(sessionId: string, untilMs: number): Promise<Result<null>> {
-    return this.#logic.revokeSession(sessionId, untilMs);
-  }
-
-  async revokeAllBefore(fromMs: number): Promise<Result<null>> {
-    return this.#logic.revokeAllBefore(fromMs);
-  }
-
-  async setStatus(status: AccountStatus, reason: string): Promise<Result<null>> {
-    return this.#logic.operations.setStatus(status, reason);
-  }
-
   async report(call: ReportCall): Promise<ReportAnswer> {
     return this.#logic.report(call);
-  }
-
-  async restore(snapshot: Snapshot, act: OperatorAct): Promise<Result<null>> {
-    return this.#logic.operations.restore(snapshot, act);
   }
 
   override async alarm(): Promise<void> {
@@ -265,13 +218,7 @@ export class AccountShell extends ObjectShell implements AccountRpc {
   /** Opens a socket for the caller that the Worker names in `x-caller`; a refusal comes back as JSON. */
   override async fetch(request: Request): Promise<Response> {
     const caller = JSON.parse(request.headers.get("x-caller") ?? "null") as StreamCaller;
-    const admitted = this.#sockets.admit(this.#logic.keys.lasting(caller));
-    // The Worker gives it its status: this one only says that nothing was opened.
-    if (!admitted.ok) return Response.json(admitted.refusal, { status: 401 });
-    const pair = new WebSocketPair();
-    pair[1].serializeAttachment(admitted.value);
-    this.ctx.acceptWebSocket(pair[1]);
-    return new Response(null, { status: 101, webSocket: pair[0] });
+    return this.#sockets.accept(this.#logic.keys.lasting(caller));
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
@@ -280,9 +227,7 @@ export class AccountShell extends ObjectShell implements AccountRpc {
 
   /** Answers a client's close. The platform does not: the client would wait, see 1006, and count as open all that while. */
   override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
-    // Other codes say that none came, or are the protocol's own: an endpoint may not send them.
-    socket.close(code >= 3_000 && code < 5_000 ? code : 1_000);
-    this.#sockets.closed(socket);
+    this.#sockets.answerClose(socket, code);
   }
 
   override async webSocketError(socket: WebSocket): Promise<void> {

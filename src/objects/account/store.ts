@@ -1,7 +1,7 @@
 // The account object's own tables: writes a turn's events and what they changed, reads the state back; reads.ts answers its
 // owner from them. The tables that all objects have, and the tickets, are in the files that they are named after.
 import type { BatchVerdict } from "../../core/account/batch.ts";
-import { commandOf } from "../../core/account/events.ts";
+import { commandOf, ordersOf, refOf } from "../../core/account/events.ts";
 import {
   type AccountEvent,
   type AccountState,
@@ -13,6 +13,7 @@ import {
   rulesOf,
 } from "../../core/account/state.ts";
 import { decode, encode } from "../../core/codec.ts";
+import type { Group } from "../../core/groups.ts";
 import { balanceKey, type ChainHead, GENESIS_HASH } from "../../core/ledger.ts";
 import type { MarketRules } from "../../core/listings.ts";
 import { isOpen, type Order } from "../../core/order.ts";
@@ -22,7 +23,11 @@ import { loadBalances, writeBalances } from "../balances.ts";
 import type { ObjectPorts, Sql } from "../ports.ts";
 import { migrate } from "../schema.ts";
 import { readBody, readEpoch } from "../stored.ts";
+import { loadGroups, writeGroup } from "./groups.ts";
+import { readSettings, writeSettings } from "./settings.ts";
 import { ACCOUNT_VERSIONS } from "./tables.ts";
+import { loadTransfers } from "./transfer-rows.ts";
+import { loadVolumes } from "./volumes.ts";
 
 /**
  * What is remembered of an act: what it made (`ref`), or what it was refused with, and the first answer where that is kept.
@@ -58,9 +63,10 @@ export class AccountStore {
     const head = this.#ledgerHead();
     state.ledgerHead = head.hash;
     state.ledgerSeq = head.seq;
-    state.status = this.meta("status") === "frozen" ? "frozen" : "active";
-    state.tokensValidFrom = Number(this.meta("tokens_valid_from") ?? "0");
+    readSettings(state, (key) => this.meta(key));
     state.balances = loadBalances(this.#sql);
+    state.groups = loadGroups(this.#sql);
+    state.volumes = loadVolumes(this.#sql);
     for (const row of sql<{ symbol: string; body: string }>("SELECT symbol, body FROM positions")) {
       state.positions.set(row.symbol, readBody<Position>(row.body, `position ${row.symbol}`));
     }
@@ -76,6 +82,7 @@ export class AccountStore {
       const { credited } = assetsOf(rulesOf(state, order.symbol), order.side);
       state.credits.set(credited, (state.credits.get(credited) ?? 0n) + order.credit);
     }
+    loadTransfers(sql, state, this.meta("moved_today"));
     return state;
   }
 
@@ -119,19 +126,21 @@ export class AccountStore {
   write(state: AccountState, events: readonly AccountEvent[]): void {
     const balances = new Map<string, bigint>();
     const orders = new Map<string, Order>();
+    const groups = new Map<string, Group>();
     const peers = new Set<string>();
     for (const event of events) {
       this.#journal(event);
       if ("entry" in event && event.entry !== null) {
         for (const p of event.entry.postings) balances.set(balanceKey(p.account, p.asset), p.balance);
       }
-      if ("order" in event) orders.set(event.order.id, event.order);
+      for (const order of ordersOf(event)) orders.set(order.id, order);
+      if ("group" in event && event.group !== undefined) groups.set(event.group.id, event.group);
       if ("command" in event && event.command !== null) peers.add(event.order.symbol);
-      if (event.kind === "report" || event.kind === "met") peers.add(event.symbol);
+      if (event.kind === "report" || event.kind === "met" || event.kind === "rules_learned") peers.add(event.symbol);
       if (event.kind === "restored") for (const symbol of state.peers.keys()) peers.add(symbol);
       if ("position" in event && event.position !== null) this.#position(event.position);
       if ("once" in event) for (const key of event.once) this.#once(key, event);
-      if (event.kind === "status_changed") this.setMeta("status", event.status);
+      writeSettings(event, (key, value) => this.setMeta(key, value));
       if (event.kind === "session_revoked") {
         this.#sql("DELETE FROM revoked_sessions WHERE until < ?", event.at);
         this.#sql(
@@ -140,7 +149,6 @@ export class AccountStore {
           event.until,
         );
       }
-      if (event.kind === "tokens_valid_from") this.setMeta("tokens_valid_from", String(event.from));
       if (event.kind === "restored") {
         this.setMeta("epoch", String(event.epoch));
         // Storage of an earlier day has keys in it that were revoked since.
@@ -151,6 +159,7 @@ export class AccountStore {
     }
     writeBalances(this.#sql, balances);
     for (const order of orders.values()) this.#order(order);
+    for (const group of groups.values()) writeGroup(this.#sql, group);
     for (const symbol of peers) this.writePeer(state, symbol);
   }
 
@@ -288,11 +297,4 @@ export class AccountStore {
       value,
     );
   }
-}
-
-/** What an act has made, as its keys name it. */
-function refOf(event: AccountEvent): string | null {
-  if ("order" in event) return event.order.id;
-  if (event.kind === "batched") return String(event.seq);
-  return event.kind === "transfer" ? event.transfer.id : null;
 }

@@ -3,7 +3,9 @@ import { BALANCES_BEYOND } from "../balances.ts";
 import { HANDSHAKES_SCHEMA } from "../handshakes.ts";
 import { PARKINGS_SCHEMA } from "../parking.ts";
 import { API_KEYS_SCHEMA } from "./api-keys.ts";
+import { ACCOUNT_GROUPS_SCHEMA } from "./groups.ts";
 import { TICKETS_SCHEMA } from "./tickets.ts";
+import { VOLUMES_SCHEMA } from "./volumes.ts";
 
 /** What stored objects have is never edited: a change is a version of its own. */
 const VERSION_1 = [
@@ -64,6 +66,30 @@ const MOVES = [
   "CREATE INDEX journal_statuses ON journal (seq) WHERE kind = 'status_changed'",
 ];
 
+/** The values of a row of `transfers` out of an event's transfer. */
+const TRANSFER_ROW = (body: string, seq: string) => `${body} ->> '$.transfer.id', ${seq}, ${body} ->> '$.transfer.kind',
+    ${body} ->> '$.transfer.status' IN ('pending_review', 'pending'), ${body} -> '$.transfer'`;
+
+/**
+ * Every transfer as it is now, and what of the day's limits is used. A trigger keeps both, since the version before writes
+ * journals too.
+ */
+const TRANSFERS = [
+  `CREATE TABLE transfers (id TEXT PRIMARY KEY, placed_seq INTEGER NOT NULL, kind TEXT NOT NULL, open INTEGER NOT NULL,
+    body TEXT NOT NULL) STRICT, WITHOUT ROWID`,
+  `INSERT OR IGNORE INTO transfers (id, placed_seq, kind, open, body)
+    SELECT ${TRANSFER_ROW("body", "seq")} FROM journal WHERE kind = 'transfer' AND json_valid(body)`,
+  "CREATE INDEX transfers_placed ON transfers (kind, placed_seq)",
+  "CREATE INDEX transfers_open ON transfers (placed_seq) WHERE open = 1",
+  `CREATE TRIGGER journal_transfers_kept AFTER INSERT ON journal
+    WHEN new.kind IN ('transfer', 'transfer_requested', 'transfer_changed') BEGIN
+    INSERT INTO transfers (id, placed_seq, kind, open, body) SELECT ${TRANSFER_ROW("new.body", "new.seq")} WHERE true
+      ON CONFLICT DO UPDATE SET open = excluded.open, body = excluded.body;
+    INSERT INTO meta (key, value) SELECT 'moved_today', new.body -> '$.today' WHERE new.body -> '$.today' IS NOT NULL
+      ON CONFLICT DO UPDATE SET value = excluded.value;
+  END`,
+];
+
 /** The statements of every version, in order. */
 export const ACCOUNT_VERSIONS = [
   VERSION_1,
@@ -74,4 +100,7 @@ export const ACCOUNT_VERSIONS = [
   TICKETS_SCHEMA,
   API_KEYS_SCHEMA,
   MOVES,
+  ACCOUNT_GROUPS_SCHEMA,
+  TRANSFERS,
+  VOLUMES_SCHEMA,
 ];

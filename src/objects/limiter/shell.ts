@@ -2,7 +2,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Rate } from "../../core/rate.ts";
 import type { SqlValue } from "../ports.ts";
-import type { LimiterRpc } from "../protocol.ts";
+import type { LimiterRpc } from "../rpc.ts";
 import { LimiterLogic } from "./logic.ts";
 
 /** Counts what one key does: an address, or a name. */

@@ -1,4 +1,4 @@
-// When a market must be woken: for the first expiry, and for the next step at which the house would trade.
+// When a market must be woken: for the first expiry, for the end of a halt, and for the next step at which the house would trade.
 import { bestPrice } from "../../core/book.ts";
 import { nextCrossingStep } from "../../core/house.ts";
 import { BACKOFF_MAX_MS, HOUSE_HORIZON_STEPS } from "../../core/limits.ts";
@@ -28,10 +28,13 @@ export class MarketClock {
     this.#wakeFor = null;
   }
 
-  /** Sees that somebody wakes the market for the first expiry, and soon after there is something else to be woken for. */
+  /** Sees that somebody wakes the market for the first expiry, for the end of a halt, and soon after there is something else to be woken for. */
   arm(): void {
     const firstExpiry = this.#ports.state().expiring.first();
     if (firstExpiry !== null) this.#ports.timers().arm("expiry", "", firstExpiry);
+    const until = this.#ports.state().rules.halt?.until ?? null;
+    if (until !== null) this.#ports.timers().arm("resume", "", until);
+    else this.#ports.timers().clear("resume", "");
     const key = this.#key();
     if (key === this.#wakeFor) return;
     this.#wakeFor = key;
@@ -47,7 +50,7 @@ export class MarketClock {
   /** While the market is stopped or restored its clock stands still; looking again now and then finds it well. */
   postpone(kinds: ReadonlySet<string>): void {
     this.#ports.tx(() => {
-      for (const kind of ["house", "expiry"].filter((one) => kinds.has(one)))
+      for (const kind of ["house", "expiry", "resume"].filter((one) => kinds.has(one)))
         this.#ports.timers().arm(kind, "", this.#ports.now() + BACKOFF_MAX_MS);
     });
   }

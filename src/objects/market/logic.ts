@@ -4,10 +4,11 @@ import { anotherEpoch, FIRST_EPOCH } from "../../core/epochs.ts";
 import { BACKOFF_FIRST_MS, REPORTS_PER_CALL_MAX } from "../../core/limits.ts";
 import type { MarketRules } from "../../core/listings.ts";
 import { advance } from "../../core/market/advance.ts";
+import { isTrading } from "../../core/market/breaker.ts";
 import { applyCommands } from "../../core/market/decide.ts";
 import { emptyMarket, type MarketEvent, type MarketState, peerOf } from "../../core/market/state.ts";
 import type { MarketTurn } from "../../core/market/turn.ts";
-import { type Command, commandsOfCall } from "../../core/messages.ts";
+import { commandsOfCall, isKnownCommand } from "../../core/messages.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type {
   ExchangeAnswer,
@@ -23,6 +24,8 @@ import type { ObjectPorts } from "../ports.ts";
 import type { OperatorAct, PageRequest, ParkedView, RestoreView, Snapshot } from "../protocol.ts";
 import { checkStored } from "../stored.ts";
 import { MarketClock } from "./clock.ts";
+import { MarketExam } from "./exam.ts";
+import { MASS_CANCEL_TIMER, MarketGovernance } from "./governance.ts";
 import { MarketLooks } from "./looks.ts";
 import { Pushes } from "./pushes.ts";
 import { GREET_TIMER, MarketRestoring } from "./restoring.ts";
@@ -56,6 +59,10 @@ export class MarketLogic {
   readonly #restoring: MarketRestoring;
   /** What may be seen of the market without a trace. */
   readonly looks: MarketLooks;
+  /** What a check may ask. */
+  readonly exam: MarketExam;
+  /** What operators do with it. */
+  readonly governance: MarketGovernance;
 
   constructor(ports: MarketPorts) {
     this.#ports = ports;
@@ -90,12 +97,22 @@ export class MarketLogic {
       owing: () => this.#memory.kept.owing,
       acknowledge: (account, rseq) => this.#acknowledge(account, rseq),
     });
+    const memory = { stopped: () => this.#memory.stopped, readable: () => this.#memory.readable?.state ?? null };
+    this.exam = new MarketExam({ sql: ports.sql, ...memory });
     this.looks = new MarketLooks({
       ...ports,
       comeToNow: () => this.#comeToNow(),
+      ...memory,
       act: (work, halted) => this.#memory.act(work, halted),
-      stopped: () => this.#memory.stopped,
+    });
+    this.governance = new MarketGovernance({
+      ...ports,
+      tx,
+      timers,
       readable: () => this.#memory.readable?.state ?? null,
+      stopped: () => this.#memory.stopped,
+      act: (work) => this.#memory.act(work, halted),
+      commit: (work) => void this.#pushes.push(this.#commit(work)),
     });
     this.#restoring = new MarketRestoring({
       ...ports,
@@ -153,7 +170,7 @@ export class MarketLogic {
   }
 
   #exchange(call: ExchangeCall): ExchangeAnswer {
-    if (call.v !== 1 || this.#memory.stopped !== null || call.commands.some((command) => !isKnown(command.kind)))
+    if (call.v !== 1 || this.#memory.stopped !== null || !call.commands.every(isKnownCommand))
       return { outcome: "later" };
     const record = this.#records.get(call.account);
     // Meant for another life, or from one who must shake hands first. The version before has known the first life alone.
@@ -243,8 +260,9 @@ export class MarketLogic {
       if (how === "ticks") advance(turn);
       work(turn);
       if (events.length === 0) return;
-      // What accounts tell after a restore comes in parts: an order may be there before what it has met.
-      if (!turn.state.restoring) assertUncrossed(turn.state.book);
+      // What accounts tell after a restore comes in parts: an order may be there before what it has met. And where nothing trades,
+      // what would have met rests.
+      if (isTrading(turn.state)) assertUncrossed(turn.state.book);
       // History is owed to nobody: an account that counts as owing for it would keep the timer busy for ever.
       for (const event of events)
         if (event.kind === "report" && this.#isOwed(event.account)) touched.add(event.account);
@@ -263,11 +281,12 @@ export class MarketLogic {
     if (this.#memory.readable === null) return;
     try {
       const kinds = new Set(this.#memory.timers.due(this.#ports.now()).map((timer) => timer.kind));
-      if (kinds.has("house") || kinds.has("expiry")) {
+      if (kinds.has("house") || kinds.has("expiry") || kinds.has("resume")) {
         const stands = this.#memory.stopped !== null || this.#state.restoring;
         if (stands) this.#clock.postpone(kinds);
         else this.#clock.wake(() => this.#comeToNow());
       }
+      if (kinds.has(MASS_CANCEL_TIMER)) this.governance.ring();
       if (kinds.has(GREET_TIMER)) this.#restoring.greet();
       // Not awaited: an account that hangs would keep the next expiry waiting for as long as a call may take.
       if (kinds.has("push")) void this.#pushes.ring();
@@ -278,16 +297,4 @@ export class MarketLogic {
       this.#memory.timers.rearm(this.#ports.now() + BACKOFF_FIRST_MS);
     }
   }
-}
-
-const KNOWN: ReadonlySet<string> = new Set<Command["kind"]>([
-  "submit",
-  "submit_held",
-  "submit_all",
-  "cancel",
-  "replace",
-]);
-
-function isKnown(kind: string): boolean {
-  return KNOWN.has(kind);
 }

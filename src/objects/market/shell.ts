@@ -1,5 +1,7 @@
 // The market object's class: wires the logic to the platform and decides nothing.
-import { findMarket } from "../../core/listings.ts";
+import type { Owed, ToldTo } from "../../core/exam.ts";
+import { findMarket, type MarketStatus } from "../../core/listings.ts";
+import type { RulesChange } from "../../core/market/rules.ts";
 import type { Result } from "../../core/result.ts";
 import type {
   ExchangeAnswer,
@@ -9,8 +11,10 @@ import type {
   PreviewAnswer,
   PreviewCall,
 } from "../calls.ts";
+import type { MarketView } from "../governing.ts";
 import { platformPorts, withTimeout } from "../platform.ts";
-import type { BookView, MarketRpc, OperatorAct, Snapshot } from "../protocol.ts";
+import type { BookView, OperatorAct, Snapshot } from "../protocol.ts";
+import type { MarketRpc } from "../rpc.ts";
 import { ObjectShell } from "../shell.ts";
 import { accountStub, journalQueue } from "../stubs.ts";
 import { MarketLogic } from "./logic.ts";
@@ -42,6 +46,14 @@ export class MarketObject extends ObjectShell implements MarketRpc {
     return this.#logic.looks.preview(call);
   }
 
+  async toldBy(seq: number, accounts: string[]): Promise<ToldTo[]> {
+    return this.#logic.exam.toldBy(seq, accounts);
+  }
+
+  async owed(account: string, from: number, to: number): Promise<Owed> {
+    return this.#logic.exam.owed(account, from, to);
+  }
+
   async shake(call: HandshakeCall): Promise<HandshakeAnswer> {
     return this.#logic.shake(call);
   }
@@ -52,6 +64,26 @@ export class MarketObject extends ObjectShell implements MarketRpc {
 
   async book(depth: number): Promise<BookView | null> {
     return this.#logic.looks.book(depth);
+  }
+
+  async rules(): Promise<MarketView | null> {
+    return this.#logic.governance.view();
+  }
+
+  async setStatus(status: MarketStatus, act: OperatorAct): Promise<Result<MarketView>> {
+    return this.#logic.governance.setStatus(status, act);
+  }
+
+  async changeRules(change: RulesChange, act: OperatorAct): Promise<Result<MarketView>> {
+    return this.#logic.governance.changeRules(change, act);
+  }
+
+  async kill(cancelOrders: boolean, act: OperatorAct): Promise<Result<MarketView>> {
+    return this.#logic.governance.kill(cancelOrders, act);
+  }
+
+  async release(act: OperatorAct): Promise<Result<MarketView>> {
+    return this.#logic.governance.release(act);
   }
 
   override async alarm(): Promise<void> {

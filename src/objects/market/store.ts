@@ -21,6 +21,7 @@ import { PARKINGS_SCHEMA } from "../parking.ts";
 import type { ObjectPorts, Sql } from "../ports.ts";
 import { migrate } from "../schema.ts";
 import { readBody, readEpoch } from "../stored.ts";
+import { loadGroups, MARKET_GROUPS_SCHEMA, writeGroups } from "./groups.ts";
 
 /** What stored objects have is never edited: a change is a version of its own. */
 const VERSION_1 = [
@@ -62,7 +63,7 @@ export class MarketStore {
 
   constructor(ports: Pick<ObjectPorts, "sql" | "tx" | "now">) {
     this.#sql = ports.sql;
-    migrate(ports, [VERSION_1, PARKINGS_SCHEMA, BALANCES_BEYOND, HANDSHAKES_SCHEMA]);
+    migrate(ports, [VERSION_1, PARKINGS_SCHEMA, BALANCES_BEYOND, HANDSHAKES_SCHEMA, MARKET_GROUPS_SCHEMA]);
   }
 
   /**
@@ -80,6 +81,7 @@ export class MarketStore {
     state.seq = last?.seq ?? 0;
     state.at = last?.at ?? 0;
     state.balances = loadBalances(this.#sql);
+    state.groups = loadGroups(this.#sql);
     // First come first served, the house included: a customer may stand before its quote at a price, or behind it.
     const resting = [...this.#loadOrders(state), ...this.#loadQuotes(state)].sort((a, b) => a.seq - b.seq);
     for (const order of resting) addToBook(state.book, order);
@@ -111,16 +113,16 @@ export class MarketStore {
     const [row] = this.#sql<JournalRow>(
       "SELECT seq, body FROM journal WHERE kind = 'requote' ORDER BY seq DESC LIMIT 1",
     );
-    const [since] = this.#sql<JournalRow>(
-      "SELECT seq, body FROM journal WHERE kind IN ('restored', 'opened') AND seq > ? ORDER BY seq DESC LIMIT 1",
+    const since = this.#sql<JournalRow>(
+      "SELECT seq, body FROM journal WHERE kind IN ('restored', 'opened', 'rules') AND seq > ? ORDER BY seq",
       row?.seq ?? 0,
-    );
+    ).map((one) => read<MarketEvent>(one));
     const event = row === undefined ? null : read<MarketEvent>(row);
-    const opened = since === undefined ? null : read<MarketEvent>(since);
     // A market restored from before its first quotes has been opened at a step all the same: it must not come twice.
-    for (const one of [event, opened]) if (one !== null && "step" in one) state.step = Math.max(state.step, one.step);
-    // A restore takes the house's quotes out of the book.
-    if (row === undefined || event?.kind !== "requote" || since !== undefined) return [];
+    for (const one of [event, ...since]) if (one !== null && "step" in one) state.step = Math.max(state.step, one.step);
+    // A restore takes the house's quotes out of the book, and so does every status in which nothing trades.
+    const withdrawn = since.some((one) => one.kind !== "rules" || one.rules.status !== "open");
+    if (row === undefined || event?.kind !== "requote" || withdrawn) return [];
     const taken = new Map<string, bigint>();
     for (const later of this.#sql<JournalRow>(
       "SELECT seq, body FROM journal WHERE seq > ? AND kind = 'report'",
@@ -205,6 +207,7 @@ export class MarketStore {
     }
     writeBalances(this.#sql, balances);
     for (const id of orders) this.#order(state, id, fresh.has(id));
+    writeGroups(this.#sql, state.groups);
     for (const account of accounts)
       this.writePeer(state, account, records.get(account) ?? { epoch: 1, acknowledged: 0 });
   }

@@ -1,6 +1,8 @@
 // Closing an account while something is away: it is closed whole, or not at all.
+import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it, vi } from "vitest";
+import { loadConfig } from "../../../src/config.ts";
 import { ok, refuse } from "../../../src/core/result.ts";
 import { appWithRevokerLog, call } from "../../support/client.ts";
 
@@ -35,4 +37,23 @@ it("leaves everything as it was while the account cannot be told, and goes throu
     timeout: 15_000,
     interval: 200,
   });
+});
+
+it("is refused while a deposit is on its way: the money would come to nobody", async () => {
+  const person = { email: "early@example.com", username: "early", password: PASSWORD };
+  const { account_id: accountId } = (await post("/v1/auth/register", person)).body.user as { account_id: string };
+  const token = String((await post("/v1/auth/login", { login: "early", password: PASSWORD })).body.access_token);
+  const close = () => call(app, "DELETE", "/v1/me", { token, json: { password: PASSWORD } });
+  const account = env.ACCOUNT.getByName(accountId);
+  await runInDurableObject(account as DurableObjectStub, (object) => {
+    const config = loadConfig((object as unknown as { env: object }).env);
+    config.transfers = { ...config.transfers, provider: "stripe" };
+  });
+  const wish = { kind: "deposit", asset: "USD", amount: 1_000_000n } as const;
+  const caller = { accountId, sessionId: "ses_1", issuedAtMs: Date.now() };
+  const { result } = await account.transfer(caller, wish, null);
+  if (!result.ok) throw new Error(result.refusal.code);
+  expect((await close()).body).toMatchObject({ status: 409, code: "account_not_empty" });
+  await account.decideTransfer(result.value.id, { outcome: "failed", ref: null, failure: "not_begun" });
+  expect((await close()).status).toBe(204);
 });

@@ -452,7 +452,7 @@ describe("the mailbox", () => {
 
   it("is there in a local run alone", async () => {
     const https = { OAUTH_GOOGLE_ISSUER: "https://a.example", OAUTH_GITHUB_URL: "https://b.example" };
-    const providers = { ...https, OAUTH_GITHUB_API_URL: "https://c.example" };
+    const providers = { ...https, OAUTH_GITHUB_API_URL: "https://c.example", STRIPE_API_URL: "https://d.example" };
     const env = { ENVIRONMENT: "staging", MAIL_PROVIDER: "resend", MAIL_API_KEY: "re_1", ...providers };
     expectCode(await ask("GET", "/v1/dev/mailbox", { env }), 404, "not_found");
     const headers = { Accept: "text/html" };

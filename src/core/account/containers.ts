@@ -1,0 +1,38 @@
+// The parent of an oco: it stands for two exits, never trades itself, and follows what becomes of them.
+import { isContainer } from "../groups.ts";
+import type { ExecType, Order } from "../order.ts";
+import { isOpen } from "../order.ts";
+
+/** What its legs have come to, and what a message of it is called; null when nothing of it is other than before. */
+export function followLegs(container: Order, legs: readonly Order[]): { order: Order; execType: ExecType } | null {
+  if (!isContainer(container)) return null;
+  const sum = (of: (leg: Order) => bigint) => legs.reduce((total, leg) => total + of(leg), 0n);
+  const filledQty = sum((leg) => leg.filledQty);
+  const status = statusOf(container, legs, filledQty);
+  const ended = legs.find((leg) => leg.status === status && leg.reason !== "oco" && leg.reason !== "entry");
+  const order: Order = {
+    ...container,
+    status,
+    reason: isOpen(status) || status === "filled" ? null : (ended?.reason ?? null),
+    filledQty,
+    filledNotional: sum((leg) => leg.filledNotional),
+    feeNumerator: sum((leg) => leg.feeNumerator),
+    fee: sum((leg) => leg.fee),
+  };
+  if (order.status === container.status && order.filledQty === container.filledQty) return null;
+  return { order, execType: execTypeOf(order, container) };
+}
+
+function statusOf(container: Order, legs: readonly Order[], filledQty: bigint): Order["status"] {
+  if (legs.some((leg) => leg.status === "pending_new")) return container.status;
+  if (legs.some((leg) => isOpen(leg.status))) return filledQty > 0n ? "partially_filled" : "new";
+  if (filledQty === container.qty) return "filled";
+  const first = legs.find((leg) => leg.status !== "filled" && leg.reason !== "oco" && leg.reason !== "entry");
+  return first?.status ?? "canceled";
+}
+
+function execTypeOf(order: Order, before: Order): ExecType {
+  if (order.filledQty > before.filledQty) return "fill";
+  if (order.status === "canceled" || order.status === "expired" || order.status === "rejected") return order.status;
+  return order.status === "filled" ? "fill" : "new";
+}

@@ -1,0 +1,61 @@
+// What the orders of a group do to each other, in the same turn: exits follow their entry's fills, and one ends the other.
+import type { BookOrder } from "../book.ts";
+import { trailFrom } from "../order.ts";
+import { execute, fireTriggers, mayRest, NO_PLAN, planNow } from "./active.ts";
+import { isTrading } from "./breaker.ts";
+import { endEntry, endOrder } from "./ends.ts";
+import { exitWith, isAsleep, type MarketGroup } from "./groups.ts";
+import { type MarketTurn, report } from "./turn.ts";
+
+/**
+ * Brings every group that this turn has touched to what it must be at the reference price: an exit that has ended ends the
+ * other (`oco`), one that trades ends its entry (`exit`), an entry that has ended without a fill ends them (`entry`), and
+ * each open exit has left what there is to get out of. What that lets trade trades, until nothing is left to do; where nothing
+ * trades it rests or waits.
+ */
+export function settleGroups(turn: MarketTurn, reference: bigint): void {
+  const { groups } = turn.state;
+  const { unsettled, all } = groups;
+  for (let [id] = unsettled; id !== undefined; [id] = unsettled) {
+    unsettled.delete(id);
+    const group = all.get(id);
+    // Nothing else may be triggered by that: its own time has not come.
+    const awakes = group !== undefined && settle(turn, group, reference);
+    if (awakes && isTrading(turn.state)) fireTriggers(turn, reference);
+  }
+}
+
+/** Whether an exit waits from now on that has slept. */
+function settle(turn: MarketTurn, group: MarketGroup, reference: bigint): boolean {
+  let awakes = false;
+  if (group.traded) endEntry(turn, group);
+  const over = group.ended ? "oco" : group.entry === null && group.open === 0n ? "entry" : null;
+  for (const id of [...group.exits]) {
+    // What one exit has done on awaking may have ended the group.
+    const exit = turn.state.orders.get(id);
+    if (exit === undefined) continue;
+    if (over !== null || group.ended) endOrder(turn, exit, over ?? "oco");
+    else if (exit.leaves !== group.open) {
+      awakes ||= isAsleep(exit) && exit.trigger !== undefined;
+      resize(turn, exit, group.open, reference);
+    }
+  }
+  return awakes;
+}
+
+/** Gives an exit another quantity. One that awakes comes in as a new order would, and a trigger that trails begins here. */
+function resize(turn: MarketTurn, exit: BookOrder, leaves: bigint, reference: bigint): void {
+  const { rules } = turn.state;
+  const { id: orderId, account, price: limitPrice, trigger } = exit;
+  const qtyDelta = leaves - (exit.leaves ?? 0n);
+  const after = exitWith(exit, leaves, rules.baseScale);
+  if (isAsleep(exit) && trigger?.trail != null)
+    after.trigger = { ...trigger, price: trailFrom(trigger.when, trigger.trail, reference, rules.tickSize) };
+  const moved = after.trigger === undefined || after.trigger === trigger ? {} : { trigger: after.trigger };
+  const rests = mayRest(after);
+  const plan = rests && qtyDelta > 0n ? planNow(turn, after, limitPrice ?? 0n, () => reference) : NO_PLAN;
+  const replaced = { qtyDelta, limitPrice, ...moved, hold: after.budget };
+  const reason = qtyDelta > 0n ? "entry" : "oco";
+  report(turn, account, { orderId, execType: "replaced", reason, replaced }, { order: after, rests });
+  if (plan.meetings.length > 0 || plan.end !== null) execute(turn, after, plan);
+}
