@@ -3,7 +3,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { AccountObject } from "../../src/worker.ts";
-import { applied, breaksBy, invariants, type SeenBreak, wholeCheck } from "../support/books.ts";
+import { applied, breaksBy, invariants, judgedCheck, type SeenBreak, wholeCheck } from "../support/books.ts";
 import { enroll } from "../support/readmodel.ts";
 import { call, expectProblem, priceAt, qtyWorth, type Trader, trader } from "../support/session.ts";
 
@@ -270,7 +270,7 @@ describe("what accounts and markets owe each other", () => {
     });
     const sums = [];
     for (let round = 0; round < 8; round += 1) {
-      const said = await wholeCheck();
+      const said = await judgedCheck();
       expect([await breaksBy(operator), said.unjudged]).toEqual([[], []]);
       for (const { total, clearing } of said.sums) expect({ total, clearing }).toEqual({ total: "0", clearing: "0" });
       sums.push(...said.sums.map(({ in_flight }) => in_flight));
@@ -286,7 +286,7 @@ describe("what accounts and markets owe each other", () => {
     await taker.deposit("1", "ETH");
     const report = vi.spyOn(AccountObject.prototype, "report").mockImplementation(async () => ({ outcome: "later" }));
     await taker.place({ symbol: SYMBOL, side: "sell", type: "market", qty: resting.body.qty ?? "0" });
-    const said = await wholeCheck();
+    const said = await judgedCheck();
     expect([await breaksBy(operator), said.unjudged]).toEqual([[], []]);
     expect(said.sums.map(({ asset, in_flight }) => [asset, in_flight !== "0"])).toEqual([
       ["ETH", true],
@@ -294,7 +294,7 @@ describe("what accounts and markets owe each other", () => {
     ]);
     report.mockRestore();
     await maker.cancel(resting.body.id);
-    const after = await wholeCheck();
+    const after = await judgedCheck();
     expect(after.sums.map(({ in_flight }) => in_flight)).toEqual(["0", "0"]);
   });
 });

@@ -25,6 +25,14 @@ export async function wholeCheck(clock = Date.now): Promise<Invariants> {
   return invariants();
 }
 
+/** A whole check that reached everybody: an object of a busy machine may be late for one, and is then not judged by it. */
+export async function judgedCheck(): Promise<Invariants> {
+  for (let tries = 0; ; tries += 1) {
+    const said = await wholeCheck();
+    if (said.unjudged.length === 0 || tries === 10) return said;
+  }
+}
+
 /** What the public sees. */
 export async function invariants(): Promise<Invariants> {
   const { status, body, text } = await call<Invariants>("GET", "/v1/system/invariants");
