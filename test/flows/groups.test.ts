@@ -18,6 +18,8 @@ beforeAll(() => {
 const referenceIn = (seconds: number) => referencePrice(RULES, Number(env.PRICE_SEED), Date.now() + seconds * STEP_MS);
 /** So many ticks above the price now; the house quotes no nearer than some ticks on either side. */
 const at = (ticks: number) => formatDecimal(referenceIn(0) + BigInt(ticks) * RULES.tickSize, RULES.quoteScale);
+const offTick = (ticks: number) =>
+  formatDecimal(referenceIn(0) + BigInt(ticks) * RULES.tickSize + 1n, RULES.quoteScale);
 const ring = () => runDurableObjectAlarm(env.MARKET.getByName(`${env.VENUE}/${SYMBOL}`) as DurableObjectStub);
 
 const bracket = (more: object = {}) => ({
@@ -273,8 +275,8 @@ describe("a group", () => {
   it.each([
     ["a profit below its entry", () => ({ take_profit: { limit_price: at(-2) } }), "exits_misplaced"],
     ["a loss above its entry", () => ({ stop_loss: { stop_price: at(5) } }), "exits_misplaced"],
-    ["a profit off the tick", () => ({ take_profit: { limit_price: `${at(100)}1` } }), "off_tick"],
-    ["a loss off the tick", () => ({ stop_loss: { stop_price: `${at(-400)}1` } }), "off_tick"],
+    ["a profit off the tick", () => ({ take_profit: { limit_price: offTick(100) } }), "off_tick"],
+    ["a loss off the tick", () => ({ stop_loss: { stop_price: offTick(-400) } }), "off_tick"],
     ["a profit far away", () => ({ take_profit: { limit_price: at(5_000) } }), "price_outside_band"],
     ["more than there is", () => ({ qty: "100" }), "insufficient_funds"],
   ])("with %s is refused, and nothing is held", async (_, change, code) => {

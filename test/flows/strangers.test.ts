@@ -168,7 +168,7 @@ describe("an address", () => {
   it.each([
     ["PUT", "/v1/orders", "DELETE, GET, HEAD, POST"],
     ["POST", "/v1/orders/ord_1", "DELETE, GET, HEAD, PATCH"],
-    ["DELETE", "/v1/account", "GET, HEAD"],
+    ["DELETE", "/v1/account", "GET, HEAD, PATCH"],
     ["PATCH", "/v1/account/deposits", "GET, HEAD, POST"],
     ["POST", "/v1/markets", "GET, HEAD"],
     ["POST", "/v1/portfolio", "GET, HEAD"],

@@ -19,6 +19,7 @@ import {
   stopClock,
   unwrap,
 } from "../support/objects.ts";
+import { olderAccount } from "../support/older.ts";
 
 beforeEach(() => {
   stopClock();
@@ -30,22 +31,6 @@ afterEach(async () => {
 });
 
 const MOVES = "SELECT asset, moved FROM moves ORDER BY seq, asset";
-
-/** Takes away what the version of an account's tables with its moves has brought, and those after it. */
-async function versionBefore(id: string): Promise<void> {
-  for (const statement of [
-    "DROP TRIGGER journal_moves",
-    "DROP TABLE moves",
-    "DROP INDEX journal_statuses",
-    "DROP TABLE groups",
-    "DROP TRIGGER journal_transfers_kept",
-    "DROP TABLE transfers",
-    "DROP TRIGGER journal_volumes",
-    "DROP TABLE volumes",
-    "DELETE FROM schema_version WHERE version > 7",
-  ])
-    await sql(accountOf(id), statement);
-}
 
 describe("the moves of assets", () => {
   it("are kept with each entry: more, less, or only held", async () => {
@@ -71,7 +56,7 @@ describe("the moves of assets", () => {
     for (const { seq } of seqs) seen.push(await accountOf(id).stateAt(callerOf(id), { seq }));
     const moves = await sql(accountOf(id), MOVES);
     expect(moves.length).toBeGreaterThan(3);
-    await versionBefore(id);
+    await olderAccount(id, 7);
     await evict(accountOf(id));
     const again = [];
     for (const { seq } of seqs) again.push(await accountOf(id).stateAt(callerOf(id), { seq }));
@@ -84,7 +69,7 @@ describe("the moves of assets", () => {
     await place(id, limit("SOL-USD", "buy"));
     const kind = "kind = 'order_accepted'";
     const [row] = await sql<{ body: string }>(accountOf(id), `SELECT body FROM journal WHERE ${kind}`);
-    await versionBefore(id);
+    await olderAccount(id, 7);
     await sql(accountOf(id), `UPDATE journal SET body = '{' WHERE ${kind}`);
     await evict(accountOf(id));
     const { stopped } = await accountOf(id).parked({ limit: 1, cursor: null });

@@ -30,6 +30,7 @@ import {
   stopClock,
   watch,
 } from "../support/objects.ts";
+import { olderAccount, oldestMarket } from "../support/older.ts";
 import { expectProblem, type Trader, trader, type WirePage } from "../support/session.ts";
 
 const BUG = { outcome: "bug", detail: "not understood" } as const;
@@ -309,25 +310,9 @@ describe("an object stored by the version before", () => {
     const request = limit("MSFT-USD", "buy", { limitPrice: faraway("MSFT-USD", "buy") });
     await place(id, request);
     await place(id, atMarket("TSLA-USD", "buy"));
-    const old = [
-      "DELETE FROM schema_version WHERE version > 1",
-      "DROP TABLE handshakes",
-      "DROP TABLE parkings",
-      "DROP TABLE groups",
-      "ALTER TABLE ledger_accounts DROP COLUMN beyond",
-      "DROP INDEX IF EXISTS journal_transfers",
-      "DROP TRIGGER journal_moves",
-      "DROP TABLE moves",
-      "DROP INDEX journal_statuses",
-      "DROP TRIGGER journal_transfers_kept",
-      "DROP TABLE transfers",
-      "DROP TRIGGER journal_volumes",
-      "DROP TABLE volumes",
-      "ALTER TABLE peers DROP COLUMN epoch",
-      "UPDATE peers SET parked = 'an old reason' WHERE symbol = 'MSFT-USD'",
-    ];
-    for (const statement of old) await sql(accountOf(id), statement);
-    for (const statement of old.slice(0, 5)) await sql(marketOf("MSFT-USD"), statement);
+    await olderAccount(id, 1);
+    await sql(accountOf(id), "UPDATE peers SET parked = 'an old reason' WHERE symbol = 'MSFT-USD'");
+    await oldestMarket("MSFT-USD");
     const before = await accountOf(id).head();
     await evict(accountOf(id));
     await evict(marketOf("MSFT-USD"));

@@ -20,6 +20,7 @@ import {
   stopObject,
   unwrap,
 } from "../support/objects.ts";
+import { olderAccount } from "../support/older.ts";
 
 beforeEach(() => {
   stopClock();
@@ -141,15 +142,7 @@ describe("an object stored by the version before", () => {
         ),
       );
     const before = await lists();
-    for (const statement of [
-      "DROP TRIGGER journal_transfers_kept",
-      "DROP TABLE transfers",
-      "DELETE FROM meta WHERE key = 'moved_today'",
-      "DELETE FROM schema_version WHERE version = (SELECT max(version) FROM schema_version)",
-      // It knew neither what they were worth nor what a day allows.
-      "UPDATE journal SET body = json_remove(body, '$.today', '$.transfer.worth')",
-    ])
-      await sql(accountOf(id), statement);
+    await olderAccount(id, 9);
     await evict(accountOf(id));
     const plain = ({ worth: _, ...transfer }: Transfer) => transfer;
     expect((await lists()).map((page) => unwrap(page).data)).toEqual(

@@ -29,7 +29,7 @@ const TABLES = [
   "projection_heads",
 ] as const;
 /** What an account keeps of an order for itself alone. */
-const PRIVATE = ["body_hash", "fee_numerator", "credit", "replacing", "replace_refused"];
+const PRIVATE = ["body_hash", "fee_numerator", "credit", "replacing", "replace_refused", "broken"];
 const PATIENCE = { timeout: 10_000, interval: 50 };
 
 /** Writes a trader into D1 as signing up would: the sweeper looks at those who are there. */

@@ -140,10 +140,15 @@ function triggeredEffect(order: Order, { triggerPrice }: Report): Effect {
   return { order: { ...order, status: "new", trigger: { ...order.trigger, price: triggerPrice } } };
 }
 
-/** The cancel found no order: it had ended before. One still open here was sent anew under changed rules, behind its cancel. */
+/**
+ * The cancel found no order: it had ended before. One still open here was sent anew under changed rules, behind its cancel;
+ * one that the market had taken has been lost there.
+ */
 function cancelRejectedEffect(turn: AccountTurn, order: Order, retold: boolean): Effect {
   if (!turn.state.orders.has(order.id)) return { order: { ...order, cancelRequested: false } };
   if (retold) return { order };
+  // Asked again for what it has lost, the market would say the same again, without end.
+  invariant(order.status === "pending_new", `order ${order.id} is open, and its market has none`);
   // Without this second cancel the owner's wish would be lost without a word.
   return { order, command: cancelCommand(turn, order) };
 }
