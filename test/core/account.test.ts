@@ -551,6 +551,14 @@ describe("a report", () => {
     const rseq = report.execType === "fill" ? 2 : 1;
     expect(reportAt(world, "ann", { orderId: order.id, rseq, ...report })).toThrow(message);
   });
+
+  it("that it has lost an order which it had taken stops the account: a cancel asked for again would be answered the same without end", () => {
+    const world = pair();
+    const order = placed(world, "ann", { qty: sol("1"), limitPrice: usd("180") });
+    world.venue("SOL-USD").state.orders.delete(order.id);
+    world.cancel("ann", now(world, "ann", order));
+    expect(() => world.settle()).toThrow(`order ${order.id} is open, and its market has none`);
+  });
 });
 
 describe("money in and out", () => {
