@@ -46,7 +46,7 @@ export default defineConfig({
     // What no test of core reaches is either a promise without a test or code that cannot be reached: both are mended.
     coverage: { provider: "istanbul", include: ["src/**"], thresholds: { "src/core/**": { 100: true } } },
     // The simulator keeps one core busy for minutes, the other projects mostly wait for the runtime.
-    maxWorkers: 2,
+    maxWorkers: 3,
     projects: [
       {
         test: {

@@ -7,7 +7,7 @@ import { CANARIES, type Canary } from "./canaries.ts";
 import { SOMETIMES } from "./reached.ts";
 import { addCounts, runSeed } from "./run.ts";
 
-const SEEDS = 150;
+const SEEDS = 100;
 const CANARY_SEEDS = 200;
 
 // What the product logs of each fault would bury the one line that matters.
