@@ -1,12 +1,12 @@
 // Timers for an owner who is not there, on accounts that are being restored, stopped, or cannot reach a market.
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { SAFETY_NET_MS } from "../../src/core/limits.ts";
 import type { Order } from "../../src/core/order.ts";
 import { MarketObject } from "../../src/worker.ts";
 import {
   accountOf,
   callerOf,
-  checkEverything,
+  checkEachTest,
   eventually,
   evict,
   faraway,
@@ -20,7 +20,6 @@ import {
   placeUnanswered,
   ring,
   sql,
-  stopClock,
   stopObject,
   unwrap,
   watch,
@@ -29,15 +28,7 @@ import {
 const SYMBOL = "SOL-USD";
 const ACT = { by: "usr_test", reason: "its disk is gone" };
 
-beforeEach(() => {
-  stopClock();
-});
-
-afterEach(async () => {
-  vi.restoreAllMocks();
-  await checkEverything();
-  vi.useRealTimers();
-});
+checkEachTest();
 
 const bid = () => limit(SYMBOL, "buy", { limitPrice: faraway(SYMBOL, "buy") });
 

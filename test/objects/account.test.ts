@@ -1,6 +1,6 @@
 // What an account promises whatever happens to it: killed, evicted, told twice, told too late, told nonsense.
 import { runInDurableObject } from "cloudflare:test";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { BACKOFF_FIRST_MS, SAFETY_NET_MS } from "../../src/core/limits.ts";
 import type { ExchangeAnswer, ExchangeCall, ReportCall } from "../../src/objects/calls.ts";
 import { Timers } from "../../src/objects/timers.ts";
@@ -13,7 +13,7 @@ import {
   atMarket,
   backedOff,
   callerOf,
-  checkEverything,
+  checkEachTest,
   crash,
   evict,
   faraway,
@@ -34,22 +34,13 @@ import {
   ring,
   rulesFor,
   sql,
-  stopClock,
   stopObject,
   unwrap,
 } from "../support/objects.ts";
 
 const LATER: ExchangeAnswer = { outcome: "later" };
 
-beforeEach(() => {
-  stopClock();
-});
-
-afterEach(async () => {
-  vi.restoreAllMocks();
-  await checkEverything();
-  vi.useRealTimers();
-});
+checkEachTest();
 
 describe("the journal is the truth", () => {
   it("replays to the same state after every kind of act", async () => {

@@ -1,12 +1,12 @@
 // Batches on the real runtime: one transaction, one call to the market, and an answer that outlives the object.
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { OrderRequest } from "../../src/core/account/admission.ts";
 import type { BatchItem } from "../../src/core/account/batch.ts";
 import { MarketObject } from "../../src/worker.ts";
 import {
   accountOf,
   callerOf,
-  checkEverything,
+  checkEachTest,
   crash,
   eventually,
   faraway,
@@ -17,22 +17,13 @@ import {
   passTime,
   ring,
   sql,
-  stopClock,
   unwrap,
   watch,
 } from "../support/objects.ts";
 
 const SYMBOL = "SOL-USD";
 
-beforeEach(() => {
-  stopClock();
-});
-
-afterEach(async () => {
-  vi.restoreAllMocks();
-  await checkEverything();
-  vi.useRealTimers();
-});
+checkEachTest();
 
 async function customer(): Promise<string> {
   const id = await openAccount();

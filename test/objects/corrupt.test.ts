@@ -1,7 +1,7 @@
 // A stored row that cannot be what was written: its object answers nobody with a figure, says why to operators, and is
 // brought back in place of what is stored.
 import { runInDurableObject } from "cloudflare:test";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import {
   accountOf,
   alarmAt,
@@ -9,7 +9,7 @@ import {
   atMarket,
   bookOf,
   callerOf,
-  checkEverything,
+  checkEachTest,
   eventually,
   evict,
   faraway,
@@ -22,7 +22,6 @@ import {
   place,
   ring,
   sql,
-  stopClock,
   watch,
 } from "../support/objects.ts";
 import { expectProblem, type Trader, trader } from "../support/session.ts";
@@ -31,15 +30,7 @@ const ACT = { by: "usr_test", reason: "a row is spoiled" };
 const FIRST_PAGE = { limit: 10, cursor: null };
 const UNAVAILABLE = { ok: false, refusal: { code: "unavailable" } };
 
-beforeEach(() => {
-  stopClock();
-});
-
-afterEach(async () => {
-  vi.restoreAllMocks();
-  await checkEverything();
-  vi.useRealTimers();
-});
+checkEachTest();
 
 type Stub = ReturnType<typeof accountOf> | ReturnType<typeof marketOf>;
 

@@ -1,31 +1,23 @@
 // What an account has traded is counted in its tables as in its memory, also from a journal of the version before.
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { VOLUMES_SCHEMA } from "../../src/objects/account/volumes.ts";
 import {
   accountOf,
   accountTables,
   atMarket,
   callerOf,
-  checkEverything,
+  checkEachTest,
   evict,
   openAccount,
   passTime,
   place,
   sql,
-  stopClock,
   unwrap,
 } from "../support/objects.ts";
 
 const DAY_MS = 86_400_000;
 
-beforeEach(() => {
-  stopClock();
-});
-
-afterEach(async () => {
-  await checkEverything();
-  vi.useRealTimers();
-});
+checkEachTest();
 
 const volumeOf = async (id: string) => unwrap(await accountOf(id).volume(callerOf(id)));
 

@@ -1,5 +1,5 @@
 // A market under its operators: what they say outlives its memory, its own alarm ends a halt, and a mass cancel goes on by turns.
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { BREAKER_HALT_MS, MASS_CANCEL_ORDERS_MAX } from "../../src/core/limits.ts";
 import type { Command } from "../../src/core/messages.ts";
 import type { ReportAnswer } from "../../src/objects/calls.ts";
@@ -9,7 +9,7 @@ import {
   alarmAt,
   bookOf,
   callerOf,
-  checkEverything,
+  checkEachTest,
   evict,
   faraway,
   limit,
@@ -21,21 +21,12 @@ import {
   ring,
   rulesFor,
   sql,
-  stopClock,
   stopObject,
 } from "../support/objects.ts";
 
 const ACT = { by: "usr_operator", reason: "a drill" };
 
-beforeEach(() => {
-  stopClock();
-});
-
-afterEach(async () => {
-  vi.restoreAllMocks();
-  await checkEverything();
-  vi.useRealTimers();
-});
+checkEachTest();
 
 describe("a market's status", () => {
   it("outlives its memory, and so does that the house has withdrawn, within the second too", async () => {

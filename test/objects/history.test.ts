@@ -1,6 +1,6 @@
 // What an account's object keeps for looks at its past: made of an older version's journal, kept by whoever writes one.
 import { runInDurableObject } from "cloudflare:test";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { EXPLAIN_HOLDS_MAX, STATEMENT_ENTRIES_MAX } from "../../src/core/limits.ts";
 import { AccountHistory } from "../../src/objects/account/history.ts";
 import type { SqlValue } from "../../src/objects/ports.ts";
@@ -9,26 +9,18 @@ import {
   accountTables,
   atMarket,
   callerOf,
-  checkEverything,
+  checkEachTest,
   evict,
   limit,
   openAccount,
   place,
   rulesFor,
   sql,
-  stopClock,
   unwrap,
 } from "../support/objects.ts";
 import { olderAccount } from "../support/older.ts";
 
-beforeEach(() => {
-  stopClock();
-});
-
-afterEach(async () => {
-  await checkEverything();
-  vi.useRealTimers();
-});
+checkEachTest();
 
 const MOVES = "SELECT asset, moved FROM moves ORDER BY seq, asset";
 

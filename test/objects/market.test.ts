@@ -1,6 +1,6 @@
 // What a market promises to those who ask it twice, ask it nonsense, or cannot be reached; and how it sleeps and wakes.
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { nextCrossingStep } from "../../src/core/house.ts";
 import { SAFETY_NET_MS } from "../../src/core/limits.ts";
 import type { Command } from "../../src/core/messages.ts";
@@ -13,7 +13,7 @@ import {
   atMarket,
   bookOf,
   callerOf,
-  checkEverything,
+  checkEachTest,
   crash,
   eventually,
   evict,
@@ -33,19 +33,10 @@ import {
   ring,
   rulesFor,
   sql,
-  stopClock,
   stopObject,
 } from "../support/objects.ts";
 
-beforeEach(() => {
-  stopClock();
-});
-
-afterEach(async () => {
-  vi.restoreAllMocks();
-  await checkEverything();
-  vi.useRealTimers();
-});
+checkEachTest();
 
 const HANG_MS = 1_500;
 

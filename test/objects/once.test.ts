@@ -1,11 +1,11 @@
 // What an account answers to a key when the object died while the first to use it was still waiting.
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Order } from "../../src/core/order.ts";
 import type { Answered } from "../../src/objects/protocol.ts";
 import {
   accountOf,
   callerOf,
-  checkEverything,
+  checkEachTest,
   crash,
   eventually,
   evict,
@@ -19,22 +19,13 @@ import {
   placeUnanswered,
   ring,
   sql,
-  stopClock,
   unwrap,
   watch,
 } from "../support/objects.ts";
 
 const SYMBOL = "SOL-USD";
 
-beforeEach(() => {
-  stopClock();
-});
-
-afterEach(async () => {
-  vi.restoreAllMocks();
-  await checkEverything();
-  vi.useRealTimers();
-});
+checkEachTest();
 
 type Request = ReturnType<typeof limit>;
 

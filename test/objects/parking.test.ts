@@ -1,6 +1,6 @@
 // A pair of which one end calls the other's words a bug, or does not know the life that speaks: it is parked, on disk, and
 // only that pair, in that direction; until an operator resumes it.
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { ACCOUNT_VERSIONS } from "../../src/objects/account/tables.ts";
 import type { ExchangeCall, ReportAnswer } from "../../src/objects/calls.ts";
 import { AccountObject, MarketObject } from "../../src/worker.ts";
@@ -11,7 +11,7 @@ import {
   asked,
   atMarket,
   callerOf,
-  checkEverything,
+  checkEachTest,
   crash,
   eventually,
   evict,
@@ -37,15 +37,7 @@ const BUG = { outcome: "bug", detail: "not understood" } as const;
 const ACT = { by: "usr_test", reason: "the other end is repaired" };
 const FIRST_PAGE = { limit: 10, cursor: null };
 
-beforeEach(() => {
-  stopClock();
-});
-
-afterEach(async () => {
-  vi.restoreAllMocks();
-  await checkEverything();
-  vi.useRealTimers();
-});
+checkEachTest();
 
 /** Has markets call everything a bug, until the mock is restored. */
 function marketsCallItABug() {

@@ -1,5 +1,5 @@
 // One object brought back from the first part of its journal: the other end still knows what it has forgotten, and tells it.
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { BODY_BYTES_MAX } from "../../src/core/limits.ts";
 import {
   accountOf,
@@ -7,7 +7,7 @@ import {
   atMarket,
   bookOf,
   callerOf,
-  checkEverything,
+  checkEachTest,
   eventually,
   faraway,
   limit,
@@ -21,22 +21,13 @@ import {
   ringUntil,
   rulesFor,
   sql,
-  stopClock,
   watch,
 } from "../support/objects.ts";
 import { expectProblem, trader } from "../support/session.ts";
 
 const ACT = { by: "usr_test", reason: "its disk is gone" };
 
-beforeEach(() => {
-  stopClock();
-});
-
-afterEach(async () => {
-  vi.restoreAllMocks();
-  await checkEverything();
-  vi.useRealTimers();
-});
+checkEachTest();
 
 type Stub = ReturnType<typeof accountOf> | ReturnType<typeof marketOf>;
 

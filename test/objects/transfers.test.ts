@@ -1,6 +1,6 @@
 // What an account's object keeps of transfers: over its deaths, made of an older version's journal, and once among many.
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { AccountEvent, Transfer } from "../../src/core/account/state.ts";
 import { decode, encode } from "../../src/core/codec.ts";
 import type { TransferReview } from "../../src/objects/protocol.ts";
@@ -8,7 +8,7 @@ import {
   accountOf,
   accountTables,
   callerOf,
-  checkEverything,
+  checkEachTest,
   crash,
   evict,
   moneyOf,
@@ -16,21 +16,12 @@ import {
   openAccount,
   passTime,
   sql,
-  stopClock,
   stopObject,
   unwrap,
 } from "../support/objects.ts";
 import { olderAccount } from "../support/older.ts";
 
-beforeEach(() => {
-  stopClock();
-});
-
-afterEach(async () => {
-  vi.restoreAllMocks();
-  await checkEverything();
-  vi.useRealTimers();
-});
+checkEachTest();
 
 const USD = 1_000_000n;
 /** More than what vitest.config.ts has looked at. */

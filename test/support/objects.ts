@@ -2,7 +2,7 @@
 // is there. Whatever a test has touched through here is checked by `checkEverything`.
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { expect, vi } from "vitest";
+import { afterEach, beforeEach, expect, vi } from "vitest";
 import type { OrderRequest } from "../../src/core/account/admission.ts";
 import { type AccountEvent, type AccountState, applyAccountEvent, emptyAccount } from "../../src/core/account/state.ts";
 import { accountStateHash } from "../../src/core/account/state-hash.ts";
@@ -49,6 +49,16 @@ const traded = new Set<string>();
 export function stopClock(): void {
   clock = Math.ceil((clock + 1) / STEP_MS) * STEP_MS + 100;
   vi.useFakeTimers({ toFake: ["Date"], now: clock });
+}
+
+/** Each test of the file runs on a stopped clock; after it nothing is mocked any more, and whatever it touched is checked. */
+export function checkEachTest(): void {
+  beforeEach(stopClock);
+  afterEach(async () => {
+    vi.restoreAllMocks();
+    await checkEverything();
+    vi.useRealTimers();
+  });
 }
 
 /** Moves the stopped clock. Nothing rings by itself: see {@link ring}. */

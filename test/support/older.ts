@@ -34,8 +34,11 @@ const forgetVersionsAfter = (version: number) => `DELETE FROM schema_version WHE
 
 /** Gives an account's object the tables of a version; it must be evicted then, as it would be by a deployment. */
 export async function olderAccount(id: string, version: number): Promise<void> {
-  if (ACCOUNT_UNDONE.length !== ACCOUNT_VERSIONS.length - 1) throw new Error("a version of the tables cannot be undone");
-  const undone = ACCOUNT_UNDONE.slice(version - 1).reverse().flat();
+  if (ACCOUNT_UNDONE.length !== ACCOUNT_VERSIONS.length - 1)
+    throw new Error("a version of the tables cannot be undone");
+  const undone = ACCOUNT_UNDONE.slice(version - 1)
+    .reverse()
+    .flat();
   for (const statement of [...undone, forgetVersionsAfter(version)]) await sql(accountOf(id), statement);
 }
 
