@@ -6,6 +6,7 @@ import { configDefaults, defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/core/**/*.test.ts"],
-    exclude: [...configDefaults.exclude, "test/core/{oracle,conservation,restore}.test.ts"],
+    exclude: [...configDefaults.exclude, "test/core/{oracle,conservation,restore,groups-property}.test.ts"],
+    testTimeout: 60_000,
   },
 });

@@ -1,6 +1,5 @@
 // Whether what is stored can be what was written: looked at once in each life, before anything is decided by it.
 import { decode } from "../core/codec.ts";
-import { FIRST_EPOCH } from "../core/epochs.ts";
 import { entriesBreak, GENESIS_HASH, type LedgerEntry } from "../core/ledger.ts";
 import { LEDGER_TAIL_ROWS } from "../core/limits.ts";
 import { InvariantError, invariant, type Result, refuse } from "../core/result.ts";
@@ -37,12 +36,6 @@ export function readBody<T>(body: string, row: string): T {
   } catch {
     throw new InvariantError(`${row} does not decode`);
   }
-}
-
-/** The epoch as it is stored; 0 for what cannot be one. */
-export function readEpoch(text: string | undefined): number {
-  const epoch = Number(text);
-  return Number.isSafeInteger(epoch) && epoch >= FIRST_EPOCH ? epoch : 0;
 }
 
 /**

@@ -32,6 +32,7 @@ const OBJECT_PIECES = [
   "objects/schema.ts",
   "objects/timers.ts",
   "objects/outbox.ts",
+  "objects/own-values.ts",
   "objects/parking.ts",
   "objects/handshakes.ts",
   "objects/balances.ts",

@@ -20,9 +20,10 @@ import { isOpen, type Order } from "../../core/order.ts";
 import type { Position } from "../../core/positions.ts";
 import type { Refusal } from "../../core/result.ts";
 import { loadBalances, writeBalances } from "../balances.ts";
+import { OwnValues } from "../own-values.ts";
 import type { ObjectPorts, Sql } from "../ports.ts";
 import { migrate } from "../schema.ts";
-import { readBody, readEpoch } from "../stored.ts";
+import { readBody } from "../stored.ts";
 import { loadGroups, writeGroup } from "./groups.ts";
 import { readSettings, writeSettings } from "./settings.ts";
 import { ACCOUNT_VERSIONS } from "./tables.ts";
@@ -42,11 +43,12 @@ export interface OnceRecord {
 }
 
 /** The one writer of an account's journal, orders, positions, counters, keys and own values. */
-export class AccountStore {
+export class AccountStore extends OwnValues {
   readonly #sql: Sql;
   readonly #name: string;
 
   constructor(ports: Pick<ObjectPorts, "sql" | "tx" | "name" | "now">) {
+    super(ports.sql);
     this.#sql = ports.sql;
     this.#name = ports.name;
     migrate(ports, ACCOUNT_VERSIONS);
@@ -277,24 +279,5 @@ export class AccountStore {
       limit,
     );
     return rows.map(({ body }) => decode<ReportApplied>(body));
-  }
-
-  /** Which life this is; 0 when that cannot be read. */
-  epoch(): number {
-    return readEpoch(this.meta("epoch"));
-  }
-
-  /** One value of the object's own, or undefined. */
-  meta(key: string): string | undefined {
-    return this.#sql<{ value: string }>("SELECT value FROM meta WHERE key = ?", key)[0]?.value;
-  }
-
-  /** Keeps one value of the object's own, in place of any it had. */
-  setMeta(key: string, value: string): void {
-    this.#sql(
-      "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-      key,
-      value,
-    );
   }
 }

@@ -17,10 +17,11 @@ import {
 import { invariant } from "../../core/result.ts";
 import { BALANCES_BEYOND, loadBalances, writeBalances } from "../balances.ts";
 import { HANDSHAKES_SCHEMA } from "../handshakes.ts";
+import { OwnValues } from "../own-values.ts";
 import { PARKINGS_SCHEMA } from "../parking.ts";
 import type { ObjectPorts, Sql } from "../ports.ts";
 import { migrate } from "../schema.ts";
-import { readBody, readEpoch } from "../stored.ts";
+import { readBody } from "../stored.ts";
 import { loadGroups, MARKET_GROUPS_SCHEMA, writeGroups } from "./groups.ts";
 
 /** What stored objects have is never edited: a change is a version of its own. */
@@ -58,10 +59,11 @@ function read<Event>({ seq, body }: JournalRow): Event {
 }
 
 /** The one writer of a market's journal, orders, counters and own values. What reads here is what is stored. */
-export class MarketStore {
+export class MarketStore extends OwnValues {
   readonly #sql: Sql;
 
   constructor(ports: Pick<ObjectPorts, "sql" | "tx" | "now">) {
+    super(ports.sql);
     this.#sql = ports.sql;
     migrate(ports, [VERSION_1, PARKINGS_SCHEMA, BALANCES_BEYOND, HANDSHAKES_SCHEMA, MARKET_GROUPS_SCHEMA]);
   }
@@ -259,24 +261,5 @@ export class MarketStore {
       limit,
     );
     return rows.map(({ body }) => decode<ReportEvent>(body));
-  }
-
-  /** Which life this is; 0 when that cannot be read. */
-  epoch(): number {
-    return readEpoch(this.meta("epoch"));
-  }
-
-  /** One value of the object's own, or undefined. */
-  meta(key: string): string | undefined {
-    return this.#sql<{ value: string }>("SELECT value FROM meta WHERE key = ?", key)[0]?.value;
-  }
-
-  /** Keeps one value of the object's own, in place of any it had. */
-  setMeta(key: string, value: string): void {
-    this.#sql(
-      "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-      key,
-      value,
-    );
   }
 }
