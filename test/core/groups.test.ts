@@ -213,6 +213,18 @@ describe("an exit that is triggered", () => {
   });
 });
 
+describe("an oto", () => {
+  it("whose exit is filled whole, while its entry has got but a part, gets no more in", () => {
+    const world = pair();
+    const group = grouped(world, "ann", { kind: "oto", lead: BUY, ...exits("181", null) });
+    sells(world, "1", "179");
+    buys(world, "1", "181");
+    expect(shown(world, "ann", group)).toEqual(["entry canceled: exit 1/3", "take_profit filled 1/1"]);
+    expect(money(world, "ann", "USD")).toContain("+ 0");
+    expect(world.venue("SOL-USD").state.groups.all.size).toBe(0);
+  });
+});
+
 describe("an oco", () => {
   it("holds its quantity once, and its parent follows what its exits do", () => {
     const world = pair();
