@@ -2,6 +2,7 @@
 // house does not quote here, so what trades is what the two have sent.
 import { describe, expect, it } from "vitest";
 import type { GroupRequest } from "../../src/core/account/grouping.ts";
+import { fireTriggers } from "../../src/core/market/active.ts";
 import type { Order } from "../../src/core/order.ts";
 import type { CoreWorld } from "../support/core-world.ts";
 import { AT_MARKET, money, now, pair, placed, sol, usd, value } from "../support/pair.ts";
@@ -199,6 +200,28 @@ describe("an exit that is triggered", () => {
       "stop_loss filled 1/1",
     ]);
     expect(money(world, "ann", "SOL")).toBe("SOL 10 + 0");
+  });
+
+  it("is told that its entry has got more for it, where that was by what came up before it in the same second", () => {
+    const world = pair();
+    const waits = { when: "falls", price: usd("178.6"), trail: null } as const;
+    placed(world, "bob", { side: "sell", type: "stop", qty: sol("1"), limitPrice: null, trigger: waits });
+    const group = grouped(world, "ann", { ...BRACKET, ...exits("181", "178.5") });
+    sells(world, "1", "179");
+    placed(world, "bob", { side: "buy", qty: sol("4"), limitPrice: usd("170") });
+    const said: (string | null)[] = [];
+    world.atMarket("SOL-USD", (turn) => {
+      fireTriggers(turn, usd("178.5"));
+      for (const event of turn.events)
+        if (event.kind === "report" && event.report.execType === "replaced") said.push(event.report.reason);
+    });
+    world.settle();
+    expect(said).toEqual(["entry"]);
+    expect(shown(world, "ann", group)).toEqual([
+      "entry canceled: exit 2/3",
+      "take_profit canceled: oco 0/1",
+      "stop_loss filled 2/2",
+    ]);
   });
 
   it("that trails begins to as its entry fills, not before", () => {
