@@ -2,7 +2,9 @@
 // house does not quote here, so what trades is what the two have sent.
 import { describe, expect, it } from "vitest";
 import type { GroupRequest } from "../../src/core/account/grouping.ts";
+import { decode } from "../../src/core/codec.ts";
 import { fireTriggers } from "../../src/core/market/active.ts";
+import type { MarketEvent } from "../../src/core/market/state.ts";
 import type { Order } from "../../src/core/order.ts";
 import type { CoreWorld } from "../support/core-world.ts";
 import { AT_MARKET, money, now, pair, placed, sol, usd, value } from "../support/pair.ts";
@@ -200,6 +202,28 @@ describe("an exit that is triggered", () => {
       "stop_loss filled 1/1",
     ]);
     expect(money(world, "ann", "SOL")).toBe("SOL 10 + 0");
+  });
+
+  it("comes up only once all groups of its turn are what they must be", () => {
+    const world = pair();
+    const sale = { side: "sell", type: "limit", limitPrice: usd("181"), qty: sol("1") } as const;
+    const back = grouped(world, "ann", { kind: "bracket", lead: sale, ...exits("175", "190") });
+    // Due in the moment in which it awakes.
+    value(world.replace("ann", back[2] as Order, { stopPrice: usd("179") }));
+    world.settle();
+    const other = grouped(world, "ann", BRACKET);
+    sells(world, "1", "179");
+    buys(world, "1.5", "181");
+    const names = new Map(
+      [...back, ...other].map(({ id }, index) => [id, `${index < 3 ? "back" : "other"} ${index % 3}`]),
+    );
+    const said = world.venue("SOL-USD").journal.flatMap((text) => {
+      const event = decode<MarketEvent>(text);
+      const told = event.kind === "report" ? `${names.get(event.report.orderId)} ${event.report.execType}` : "";
+      return ["other 0 canceled", "other 2 replaced", "back 2 triggered"].includes(told) ? [told] : [];
+    });
+    // The first is by what the other's entry had got before.
+    expect(said.slice(1)).toEqual(["other 0 canceled", "other 2 replaced", "back 2 triggered"]);
   });
 
   it("is told that its entry has got more for it, where that was by what came up before it in the same second", () => {

@@ -14,13 +14,16 @@ import type { MarketTurn } from "./turn.ts";
  * trades it rests or waits.
  */
 export function settleGroups(turn: MarketTurn, reference: bigint): void {
-  const { groups } = turn.state;
-  const { unsettled, all } = groups;
-  for (let [id] = unsettled; id !== undefined; [id] = unsettled) {
-    unsettled.delete(id);
-    const group = all.get(id);
-    // Nothing else may be triggered by that: its own time has not come.
-    const awakes = group !== undefined && settle(turn, group, reference);
+  const { unsettled, all } = turn.state.groups;
+  while (unsettled.size > 0) {
+    let awakes = false;
+    // Grows while it is gone through: what is done to a group touches it, and others.
+    for (const id of unsettled) {
+      unsettled.delete(id);
+      const group = all.get(id);
+      if (group !== undefined && settle(turn, group, reference)) awakes = true;
+    }
+    // Not before all are settled: a trigger must not trade with an order that its group is about to end.
     if (awakes && isTrading(turn.state)) fireTriggers(turn, reference);
   }
 }
