@@ -2,6 +2,9 @@
 // house does not quote here, so what trades is what the two have sent.
 import { describe, expect, it } from "vitest";
 import type { GroupRequest } from "../../src/core/account/grouping.ts";
+import { decode } from "../../src/core/codec.ts";
+import { fireTriggers } from "../../src/core/market/active.ts";
+import type { MarketEvent } from "../../src/core/market/state.ts";
 import type { Order } from "../../src/core/order.ts";
 import type { CoreWorld } from "../support/core-world.ts";
 import { AT_MARKET, money, now, pair, placed, sol, usd, value } from "../support/pair.ts";
@@ -201,6 +204,50 @@ describe("an exit that is triggered", () => {
     expect(money(world, "ann", "SOL")).toBe("SOL 10 + 0");
   });
 
+  it("comes up only once all groups of its turn are what they must be", () => {
+    const world = pair();
+    const sale = { side: "sell", type: "limit", limitPrice: usd("181"), qty: sol("1") } as const;
+    const back = grouped(world, "ann", { kind: "bracket", lead: sale, ...exits("175", "190") });
+    // Due in the moment in which it awakes.
+    value(world.replace("ann", back[2] as Order, { stopPrice: usd("179") }));
+    world.settle();
+    const other = grouped(world, "ann", BRACKET);
+    sells(world, "1", "179");
+    buys(world, "1.5", "181");
+    const names = new Map(
+      [...back, ...other].map(({ id }, index) => [id, `${index < 3 ? "back" : "other"} ${index % 3}`]),
+    );
+    const said = world.venue("SOL-USD").journal.flatMap((text) => {
+      const event = decode<MarketEvent>(text);
+      const told = event.kind === "report" ? `${names.get(event.report.orderId)} ${event.report.execType}` : "";
+      return ["other 0 canceled", "other 2 replaced", "back 2 triggered"].includes(told) ? [told] : [];
+    });
+    // The first is by what the other's entry had got before.
+    expect(said.slice(1)).toEqual(["other 0 canceled", "other 2 replaced", "back 2 triggered"]);
+  });
+
+  it("is told that its entry has got more for it, where that was by what came up before it in the same second", () => {
+    const world = pair();
+    const waits = { when: "falls", price: usd("178.6"), trail: null } as const;
+    placed(world, "bob", { side: "sell", type: "stop", qty: sol("1"), limitPrice: null, trigger: waits });
+    const group = grouped(world, "ann", { ...BRACKET, ...exits("181", "178.5") });
+    sells(world, "1", "179");
+    placed(world, "bob", { side: "buy", qty: sol("4"), limitPrice: usd("170") });
+    const said: (string | null)[] = [];
+    world.atMarket("SOL-USD", (turn) => {
+      fireTriggers(turn, usd("178.5"));
+      for (const event of turn.events)
+        if (event.kind === "report" && event.report.execType === "replaced") said.push(event.report.reason);
+    });
+    world.settle();
+    expect(said).toEqual(["entry"]);
+    expect(shown(world, "ann", group)).toEqual([
+      "entry canceled: exit 2/3",
+      "take_profit canceled: oco 0/1",
+      "stop_loss filled 2/2",
+    ]);
+  });
+
   it("that trails begins to as its entry fills, not before", () => {
     const world = pair();
     const group = grouped(world, "ann", { kind: "oto", lead: BUY, takeProfit: null, stopLoss: trail });
@@ -210,6 +257,18 @@ describe("an exit that is triggered", () => {
     const reference = world.venue("SOL-USD").state.orders.get(loss.id)?.trigger?.price;
     expect(loss.trigger?.price).toBe(reference);
     expect(loss.trigger?.price).not.toBe((group[1] as Order).trigger?.price);
+  });
+});
+
+describe("an oto", () => {
+  it("whose exit is filled whole, while its entry has got but a part, gets no more in", () => {
+    const world = pair();
+    const group = grouped(world, "ann", { kind: "oto", lead: BUY, ...exits("181", null) });
+    sells(world, "1", "179");
+    buys(world, "1", "181");
+    expect(shown(world, "ann", group)).toEqual(["entry canceled: exit 1/3", "take_profit filled 1/1"]);
+    expect(money(world, "ann", "USD")).toContain("+ 0");
+    expect(world.venue("SOL-USD").state.groups.all.size).toBe(0);
   });
 });
 

@@ -139,6 +139,23 @@ describe("an order with a trigger", () => {
     ]);
   });
 
+  it.each([
+    ["less of the same keeps", "-0.5", ["a1", "b1"]],
+    ["more of it loses", "+0.5", ["b1", "a1"]],
+    ["another price loses", "+0 falls:179.6", ["b1", "a1"]],
+  ])("that is changed to %s its place among those that wait", (_, terms, wanted) => {
+    const desk = quoting();
+    const seconds = secondsUntil((reference) => reference <= desk.price("179.5"));
+    desk.sendAll(["a1 sell 1 market falls:179.5", "b1 sell 1 market falls:179.5"]);
+    expect(desk.send(`replace a1 ${terms}`)).toEqual(["a1 replaced"]);
+    // Only the last second is looked at: both are due in it.
+    desk.state.step = NOON / STEP_MS + seconds - 1;
+    desk.now = NOON + seconds * STEP_MS;
+    const triggered = short(desk.advance()).filter((sentence) => sentence.includes("triggered"));
+    expect(triggered.map((sentence) => sentence.slice(0, 2))).toEqual(wanted);
+    expectReplays(desk);
+  });
+
   it("waits while its market is not open", () => {
     const desk = quoting();
     desk.send("x1 sell 1 market falls:179.5");

@@ -68,7 +68,8 @@ function isTriggered({ trigger, status }: Order): boolean {
 
 /**
  * What is wrong with groups, by what their orders came to: exits have got out of no more than the entry got into, or than an
- * oco was for, and none is open when another has ended and nothing is under way, unless it has been triggered and rests.
+ * oco was for; and with nothing under way no entry is open when an exit has traded, and no exit when another has ended, unless it
+ * has been triggered and rests.
  */
 export function groupWrongs(orders: Iterable<Order>, settled: boolean): string[] {
   const groups = new Map<string, Order[]>();
@@ -85,6 +86,9 @@ export function groupWrongs(orders: Iterable<Order>, settled: boolean): string[]
     if (parent !== undefined && isContainer(parent) && settled && parent.filledQty !== out)
       wrongs.push(`the parent ${id} says ${parent.filledQty} of ${out}`);
     const open = exits.filter((exit) => isOpen(exit.status));
+    const traded = exits.some(({ filledQty }) => filledQty > 0n);
+    if (settled && traded && parent !== undefined && !isContainer(parent) && isOpen(parent.status))
+      wrongs.push(`the entry ${id} goes on though an exit has traded`);
     const alone = open.length > 0 && open.length < exits.length;
     if (settled && alone && !open.every(isTriggered)) wrongs.push(`an exit of ${id} is left alone`);
   }

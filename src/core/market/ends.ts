@@ -25,11 +25,18 @@ export function comeToTrigger(turn: MarketTurn, order: BookOrder): BookOrder | n
   if (group === undefined || group.entry === order.id) return order;
   if (group.ended || group.open === 0n) return null;
   if (order.leaves === group.open) return order;
-  const { id: orderId, account, price: limitPrice } = order;
-  const after = exitWith(order, group.open, state.rules.baseScale);
-  const replaced = { qtyDelta: group.open - (order.leaves ?? 0n), limitPrice, hold: after.budget };
-  report(turn, account, { orderId, execType: "replaced", reason: "oco", replaced }, { order: after });
-  return state.orders.get(orderId) ?? null;
+  tellResized(turn, order, exitWith(order, group.open, state.rules.baseScale), false);
+  return state.orders.get(order.id) ?? null;
+}
+
+/** Tells that an exit has another quantity: its entry's fills add to it, what the other exit has done takes from it. */
+export function tellResized(turn: MarketTurn, before: BookOrder, after: BookOrder, rests: boolean): void {
+  const { id: orderId, account, price: limitPrice, trigger } = after;
+  const qtyDelta = (after.leaves ?? 0n) - (before.leaves ?? 0n);
+  const moved = trigger === undefined || trigger === before.trigger ? {} : { trigger };
+  const replaced = { qtyDelta, limitPrice, ...moved, hold: after.budget };
+  const reason: GroupEnd = qtyDelta > 0n ? "entry" : "oco";
+  report(turn, account, { orderId, execType: "replaced", reason, replaced }, { order: after, rests });
 }
 
 /** An exit has been triggered: it alone trades from now on. Before it does, so that it cannot meet its own entry. */

@@ -3,9 +3,9 @@ import type { BookOrder } from "../book.ts";
 import { trailFrom } from "../order.ts";
 import { execute, fireTriggers, mayRest, NO_PLAN, planNow } from "./active.ts";
 import { isTrading } from "./breaker.ts";
-import { endEntry, endOrder } from "./ends.ts";
+import { endEntry, endOrder, tellResized } from "./ends.ts";
 import { exitWith, isAsleep, type MarketGroup } from "./groups.ts";
-import { type MarketTurn, report } from "./turn.ts";
+import type { MarketTurn } from "./turn.ts";
 
 /**
  * Brings every group that this turn has touched to what it must be at the reference price: an exit that has ended ends the
@@ -14,13 +14,16 @@ import { type MarketTurn, report } from "./turn.ts";
  * trades it rests or waits.
  */
 export function settleGroups(turn: MarketTurn, reference: bigint): void {
-  const { groups } = turn.state;
-  const { unsettled, all } = groups;
-  for (let [id] = unsettled; id !== undefined; [id] = unsettled) {
-    unsettled.delete(id);
-    const group = all.get(id);
-    // Nothing else may be triggered by that: its own time has not come.
-    const awakes = group !== undefined && settle(turn, group, reference);
+  const { unsettled, all } = turn.state.groups;
+  while (unsettled.size > 0) {
+    let awakes = false;
+    // Grows while it is gone through: what is done to a group touches it, and others.
+    for (const id of unsettled) {
+      unsettled.delete(id);
+      const group = all.get(id);
+      if (group !== undefined && settle(turn, group, reference)) awakes = true;
+    }
+    // Not before all are settled: a trigger must not trade with an order that its group is about to end.
     if (awakes && isTrading(turn.state)) fireTriggers(turn, reference);
   }
 }
@@ -46,16 +49,13 @@ function settle(turn: MarketTurn, group: MarketGroup, reference: bigint): boolea
 /** Gives an exit another quantity. One that awakes comes in as a new order would, and a trigger that trails begins here. */
 function resize(turn: MarketTurn, exit: BookOrder, leaves: bigint, reference: bigint): void {
   const { rules } = turn.state;
-  const { id: orderId, account, price: limitPrice, trigger } = exit;
-  const qtyDelta = leaves - (exit.leaves ?? 0n);
+  const { price, trigger } = exit;
   const after = exitWith(exit, leaves, rules.baseScale);
   if (isAsleep(exit) && trigger?.trail != null)
     after.trigger = { ...trigger, price: trailFrom(trigger.when, trigger.trail, reference, rules.tickSize) };
-  const moved = after.trigger === undefined || after.trigger === trigger ? {} : { trigger: after.trigger };
   const rests = mayRest(after);
-  const plan = rests && qtyDelta > 0n ? planNow(turn, after, limitPrice ?? 0n, () => reference) : NO_PLAN;
-  const replaced = { qtyDelta, limitPrice, ...moved, hold: after.budget };
-  const reason = qtyDelta > 0n ? "entry" : "oco";
-  report(turn, account, { orderId, execType: "replaced", reason, replaced }, { order: after, rests });
+  const grows = leaves > (exit.leaves ?? 0n);
+  const plan = rests && grows ? planNow(turn, after, price ?? 0n, () => reference) : NO_PLAN;
+  tellResized(turn, exit, after, rests);
   if (plan.meetings.length > 0 || plan.end !== null) execute(turn, after, plan);
 }

@@ -65,7 +65,9 @@ export class Groups {
       // One that has gone because the other was triggered must not take that one with it: it may rest now.
       if (reason !== ENDED_BY_OTHER) group.ended = true;
     } else group.entry = null;
-    if (group.exits.length === 0 && (group.ended || group.entry === null)) this.all.delete(group.id);
+    // One that has traded has yet to end its entry, which would go on without a way out.
+    const isSimple = group.ended && !group.traded;
+    if (group.exits.length === 0 && (isSimple || group.entry === null)) this.all.delete(group.id);
   }
 }
 

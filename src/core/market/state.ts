@@ -172,15 +172,17 @@ function activate(state: MarketState, { report, rests, seq }: ReportEvent): void
   if (rests) rest(state, order);
 }
 
-/** The order has other terms: it keeps its place in time where only its quantity has become less. */
+/** The order has other terms: it keeps its place in time, in the book or among those that wait, where it has less of the same. */
 function replace(state: MarketState, event: ReportEvent): void {
-  const before = state.orders.get(event.report.orderId);
-  invariant(before !== undefined && event.order !== null, `order ${event.report.orderId} is replaced and not open`);
+  const { orderId, replaced } = event.report;
+  const before = state.orders.get(orderId);
+  invariant(before !== undefined && event.order !== null, `order ${orderId} is replaced and not open`);
   const { shownQty: _, ...terms } = event.order;
-  const after = { ...terms, seq: event.seq };
+  const less = terms.price === before.price ? (before.leaves ?? 0n) - (terms.leaves ?? 0n) : -1n;
+  const stays = less >= 0n && replaced?.trigger === undefined;
+  const after = { ...terms, seq: stays ? before.seq : event.seq };
   if (isResting(before) && state.resting.has(before.id)) {
-    const less = isResting(after) && after.price === before.price ? before.leaves - after.leaves : -1n;
-    if (less >= 0n) {
+    if (stays) {
       if (less > 0n) reduceInBook(state.book, before, less);
       before.budget = after.budget;
       return;
