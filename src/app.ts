@@ -12,6 +12,7 @@ import { marketsRouter } from "./domains/markets/routes.ts";
 import { opsRouter } from "./domains/ops/routes.ts";
 import { ordersRouter } from "./domains/orders/routes.ts";
 import { portfolioRouter } from "./domains/portfolio/routes.ts";
+import { tasksRouter } from "./domains/tasks/routes.ts";
 import { addressGate } from "./http/addresses.ts";
 import { sizeLimit } from "./http/body.ts";
 import { configuration, type Ports, requestContext } from "./http/context.ts";
@@ -52,6 +53,7 @@ export function createApp(ports: Ports = PORTS) {
   app.route("/", ordersRouter);
   app.route("/", marketsRouter);
   app.route("/", portfolioRouter);
+  app.route("/", tasksRouter);
   app.route("/", opsRouter);
   app.route("/", booksRouter);
   app.route("/", auditRouter);

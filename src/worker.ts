@@ -9,6 +9,7 @@ import { consumeMail } from "./domains/identity/consumer.ts";
 import { forgetSignIns } from "./domains/identity/scheduled.ts";
 import { retell, sweep } from "./domains/ops/scheduled.ts";
 import { snapshotPortfolios } from "./domains/portfolio/scheduled.ts";
+import { remindOfTasks } from "./domains/tasks/scheduled.ts";
 import { verifyAccessToken } from "./http/tokens.ts";
 import { AccountShell } from "./objects/account/shell.ts";
 import { consumeJournal } from "./projections/consumer.ts";
@@ -35,7 +36,8 @@ export default {
     const snapshots = snapshotPortfolios(env, nowMs, loadConfig(env).priceSeed);
     const swept = [retell(env, nowMs), sweep(env, nowMs)];
     const books = [checkBooks(env), sumLiabilities(env)];
-    await Promise.all([...swept, snapshots, ...books, forgetKeys(env, nowMs), forgetSignIns(env, nowMs)]);
+    const forgotten = [forgetKeys(env, nowMs), forgetSignIns(env, nowMs)];
+    await Promise.all([...swept, snapshots, ...books, ...forgotten, remindOfTasks(env, nowMs)]);
   },
   queue: (batch, env) => {
     if (batch.queue.endsWith("-dlq")) return consumeDeadLetters(batch, env);

@@ -22,10 +22,18 @@ export type MailSubject =
   /** To the address that is to be the user's; to the one that was. */
   | { kind: "change_email"; userId: string; email: string }
   | { kind: "email_changed"; userId: string; email: string }
-  | { kind: "identity_linked" | "identity_unlinked"; userId: string; provider: ProviderName };
+  | { kind: "identity_linked" | "identity_unlinked"; userId: string; provider: ProviderName }
+  /** Only to a verified address. `dueAt` in ms. */
+  | { kind: "task_due"; userId: string; title: string; dueAt: number };
 
 /** A message of the queue. `id` makes it once, however often it is delivered; its token is made of `seed` and a secret. */
 export type MailWish = { v: 1; id: string; seed: string } & MailSubject;
+
+/** A message about a subject, under an id of its own. */
+export function mailWishOf(id: string, subject: MailSubject): MailWish {
+  const seed = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url");
+  return { v: 1, id, seed, ...subject };
+}
 
 /** The queue itself. */
 export function mailQueue(env: MailBinding): Queue {

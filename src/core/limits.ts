@@ -256,3 +256,24 @@ export const LIABILITY_BLOCK_NODES = 256;
 export const LIABILITY_NODES_KEPT_MS = 3 * 86_400_000;
 /** Nodes forgotten in one run of the cron: more than rounds of 100,000 accounts bring in a minute. */
 export const LIABILITY_FORGET_MAX = 5_000;
+/** A task's title: one line of a list, and of an e-mail. */
+export const TASK_TITLE_CHARS_MAX = 200;
+/** A task's notes: some pages; a list of 200 tasks with such notes is 2 MB. */
+export const TASK_NOTES_CHARS_MAX = 10_000;
+/** Tasks of one user that are not deleted: searching and sorting looks at all of them, in some milliseconds. */
+export const TASKS_PER_USER_MAX = 5_000;
+/** Tasks of one bulk act, as orders of one batch: each is a statement of one D1 batch. */
+export const TASK_BULK_MAX = 100;
+/** What somebody searches for: longer than any word, shorter than an address of a request may be. */
+export const TASK_SEARCH_CHARS_MAX = 100;
+/** How far a due date may be from now: what is farther is a mistyped year. */
+export const TASK_DUE_AHEAD_MAX_MS = 3_653 * 86_400_000;
+export const TASK_DUE_BEHIND_MAX_MS = 366 * 86_400_000;
+/** Tries to store a change over the version that it was made from, where no version is asked for: another one came between. */
+export const TASK_WRITE_TRIES = 5;
+/** How long before its due date a task's reminder is sent: time enough to still do something. */
+export const TASK_REMIND_AHEAD_MS = 3_600_000;
+/** How late a reminder may be: after an outage of a day it would tell nobody anything new. */
+export const TASK_REMIND_LATE_MAX_MS = 86_400_000;
+/** Reminders of one run of the cron: the queue takes a hundred messages in one call, and the next run comes in a minute. */
+export const TASK_REMINDERS_PER_RUN = 1_000;

@@ -32,6 +32,8 @@ const table = {
   "stream:open": { roles: CUSTOMERS, scope: "read", says: "follow one's account as it changes" },
   "profile:read": { roles: EVERYBODY, scope: "read", says: "see one's profile" },
   "profile:manage": { roles: EVERYBODY, scope: "manage", says: "change one's profile" },
+  "tasks:read": { roles: EVERYBODY, scope: "read", says: "see one's tasks" },
+  "tasks:manage": { roles: EVERYBODY, scope: "manage", says: "make, change, complete and delete one's tasks" },
   "sessions:manage": { roles: EVERYBODY, scope: null, says: "see and end one's sessions" },
   "credentials:manage": {
     roles: EVERYBODY,

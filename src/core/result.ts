@@ -82,6 +82,8 @@ export type PlainCode =
   | "already_listed"
   | "break_closed"
   | "market_not_empty"
+  | "precondition_required"
+  | "too_many_tasks"
   | "payload_too_large"
   | "unsupported_media_type"
   | "malformed_json"
@@ -99,13 +101,14 @@ interface Shortage {
 /**
  * Everything the product may refuse with. `code` is API: it never changes its meaning.
  * `detail` says in one sentence what was wrong; `orderId` is there when the market refused an order that exists. A day's
- * limit and what is used of it are USD as decimals, `resetsAt` in ms.
+ * limit and what is used of it are USD as decimals, `resetsAt` in ms. `version` is the one that is in force.
  */
 export type Refusal =
   | (Shortage & { code: "insufficient_funds"; detail?: string; orderId?: string })
   | { code: "daily_transfer_limit"; transfer: string; limit: string; used: string; resetsAt: number; detail?: string }
   | { code: PlainOrderCode; broken?: BrokenRule; detail?: string; orderId?: string }
   | { code: PlainCode; detail?: string }
+  | { code: "precondition_failed"; version: number; detail?: string }
   | { code: "rate_limited"; retryAfterSeconds: number; policy?: PolicyName; detail?: string }
   | { code: "validation_failed"; errors: FieldError[]; detail?: string };
 

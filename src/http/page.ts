@@ -1,4 +1,4 @@
-// Cursors on the wire: opaque to clients, a stream number or an id inside.
+// Cursors on the wire: opaque to clients, a stream number, an id or a place inside.
 import { isTypeId } from "../core/ids.ts";
 import { ok, type Result, refuse } from "../core/result.ts";
 
@@ -40,6 +40,29 @@ export function cursorOf(text: string | undefined): Result<number | null> {
 export function idCursor(prefix: string, text: string | undefined): Result<string | null> {
   if (text === undefined) return ok(null);
   return isTypeId(prefix, text) ? ok(text) : WRONG_CURSOR;
+}
+
+/** A row's place in a list that is sorted by a whole number, and by id among equals. */
+export interface Place {
+  key: number;
+  id: string;
+}
+
+/**
+ * Reads a `cursor` parameter of a list that is sorted by `order`; null without one. Refuses `validation_failed` when we cannot have
+ * made it for this order: its place would mean another one there.
+ */
+export function placeCursor(order: string, prefix: string, text: string | undefined): Result<Place | null> {
+  if (text === undefined) return ok(null);
+  const [, sorted, key = "", id = ""] = /^(-?[a-z_]+)-([0-9a-z]{1,11})-(.+)$/.exec(text) ?? [];
+  const place = { key: Number.parseInt(key, 36), id };
+  const isOurs = sorted === order && Number.isSafeInteger(place.key) && isTypeId(prefix, id);
+  return isOurs ? ok(place) : WRONG_CURSOR;
+}
+
+/** A place in a list that is sorted by `order` as a `cursor` parameter; its key is not negative. */
+export function placeText(order: string, { key, id }: Place): string {
+  return `${order}-${key.toString(36)}-${id}`;
 }
 
 /** Calls a list's verb with the cursor read. Refuses a wrong cursor before anything is asked. */

@@ -47,8 +47,10 @@ export const CATALOGUE: Readonly<Record<RefusalCode, CatalogueEntry>> = {
   already_listed: { status: 409, title: "Block listed already" },
   market_not_empty: { status: 409, title: "Orders open in the market" },
   replace_pending: { status: 409, title: "Order change under way" },
+  too_many_tasks: { status: 409, title: "Too many tasks" },
   idempotency_in_flight: { status: 409, title: "Same request still running" },
   idempotency_answer_not_kept: { status: 409, title: "Done already, its secret was shown once" },
+  precondition_failed: { status: 412, title: "Version no longer in force" },
   payload_too_large: { status: 413, title: "Payload too large" },
   unsupported_media_type: { status: 415, title: "Unsupported media type" },
   validation_failed: { status: 422, title: "Validation failed" },
@@ -79,6 +81,7 @@ export const CATALOGUE: Readonly<Record<RefusalCode, CatalogueEntry>> = {
   exits_misplaced: { status: 422, title: "Exits on the wrong side" },
   leg_qty_fixed: { status: 422, title: "Quantity of a leg is not its own" },
   rules_changed: { status: 422, title: "The market's rules have changed" },
+  precondition_required: { status: 428, title: "If-Match needed" },
   rate_limited: { status: 429, title: "Too many requests" },
   internal: { status: 500, title: "Internal error" },
   unavailable: { status: 503, title: "Temporarily unavailable" },
@@ -128,6 +131,8 @@ function membersOf(refusal: Refusal): Record<string, unknown> {
       const { transfer, limit, used, resetsAt } = refusal;
       return { transfer, limit, used, resets_at: wireTime(resetsAt) };
     }
+    case "precondition_failed":
+      return { version: refusal.version };
     case "validation_failed":
       return { errors: refusal.errors.slice(0, FIELD_ERRORS_MAX) };
     case "rate_limited":

@@ -34,7 +34,7 @@ beforeAll(async () => {
 async function keyed(route: DeclaredRoute, scope: Scope | null, answers: Expected) {
   const { method, path, options } = requestOf(route, things);
   const ask = async (key: string | undefined, right: Expected) => {
-    const answer = await call(method, path, { ...options, headers: { "X-Api-Key": key ?? "" } });
+    const answer = await call(method, path, { ...options, headers: { ...options.headers, "X-Api-Key": key ?? "" } });
     if (right === 403) expect(answer.body.code).toBe(scope === null ? "forbidden" : "missing_scope");
     return Array.isArray(right) && right.includes(answer.status) ? right : answer.status;
   };

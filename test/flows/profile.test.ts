@@ -203,8 +203,9 @@ describe("DELETE /v1/me", () => {
   it("keeps the books and the id, and forgets the person", async () => {
     const ada = await newcomer("forgotten");
     await mailOf("forgotten@example.com", "verify_email");
+    expect((await post("/v1/tasks", { title: "forgotten soon" }, ada.token)).status).toBe(201);
     expect((await close(ada.token)).status).toBe(204);
-    const tables = ["users", "sessions", "mail_tokens", "mfa_factors", "mails"];
+    const tables = ["users", "sessions", "mail_tokens", "mfa_factors", "mails", "tasks"];
     const rows = await Promise.all(
       tables.map((table) =>
         env.DB.prepare(`SELECT * FROM ${table} WHERE ${table === "users" ? "id" : "user_id"} = ?`)

@@ -16,6 +16,7 @@ export interface Things {
   key: string;
   user: string;
   account: string;
+  task: string;
 }
 
 /** A request, and what it is answered. `others`: what somebody else gets who may call the route; the same, unless it says so. */
@@ -43,6 +44,7 @@ const pair = ({ account }: Things) => ({ account_id: account, symbol: "BTC-USD" 
 const restored = () => ({ symbol: "XRP-USD" });
 /** Another one, which operators govern here: nobody trades in it. */
 const governed = () => ({ symbol: "DOGE-USD" });
+const task = ({ task }: Things) => ({ id: task });
 const nobody = (prefix: string) => () => ({ id: makeId(prefix, 0) });
 const restoration = () => ({ epoch: 2, ...REASON });
 const usd = () => ({ asset: "USD", amount: "1" });
@@ -123,6 +125,21 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   "get /v1/positions/{symbol}/explain": { params: symbol, answers: 200 },
   "get /v1/positions/{symbol}/lots": { params: symbol, answers: 200 },
   "get /v1/account/balances/{asset}/explain": { params: () => ({ asset: "USD" }), answers: 200 },
+
+  "post /v1/tasks": { body: () => ({ title: "another" }), answers: 201 },
+  "get /v1/tasks/{id}": { params: task, answers: 200, others: 404 },
+  // It is changed once; every answer says that it is there.
+  "patch /v1/tasks/{id}": {
+    params: task,
+    headers: { "If-Match": '"1"' },
+    body: () => ({ title: "changed" }),
+    answers: [200, 412],
+    others: 404,
+  },
+  "post /v1/tasks/{id}/complete": { params: task, answers: 200, others: 404 },
+  "post /v1/tasks/{id}/reopen": { params: task, answers: 200, others: 404 },
+  "delete /v1/tasks/{id}": { params: nobody("tsk"), answers: 404 },
+  "post /v1/tasks/bulk": { body: ({ task }) => ({ action: "complete", ids: [task] }), answers: 207 },
 
   "post /v1/api-keys": { body: () => ({ name: "another", scopes: ["read"] }), answers: 201 },
   "delete /v1/api-keys/{id}": { params: ({ key }) => ({ id: key }), answers: 204, others: 404 },
@@ -205,7 +222,8 @@ export async function makeThings(): Promise<Things> {
     .run();
   const key = (await newKey(owner)).id;
   const user = (await person()).userId;
-  return { owner, order: placed.body.id, clientOrderId, session, key, user, account: makeId("acc", at) };
+  const task = (await owner.call<{ id: string }>("POST", "/v1/tasks", { json: { title: "of the matrix" } })).body.id;
+  return { owner, order: placed.body.id, clientOrderId, session, key, user, account: makeId("acc", at), task };
 }
 
 /** The request of a route; throws for a route that has no sample, or one that no longer fits its schema. */

@@ -4,6 +4,7 @@ import { and, eq, isNull } from "drizzle-orm";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { guardD1 } from "../../db/client.ts";
 import { mails, mailTokens, mfaChallenges, mfaFactors, oauthIdentities, sessions, users } from "../../db/tables.ts";
+import { tasks } from "../../db/tasks-tables.ts";
 import { staleness } from "../../http/auth.ts";
 import type { Principal } from "../../http/context.ts";
 import { type AccountAccess, accountStub, askAccount, callObject, goingOn } from "../../objects/stubs.ts";
@@ -20,8 +21,8 @@ const NOT_EMPTY: Refusal = {
 };
 
 /**
- * Closes the caller's account: it is frozen, every session and API key ends, and name, addresses, password, second factor and
- * linked identities are forgotten; an e-mail says so. Wants the password; a fresh sign-in of who has none; with a second factor both. Refuses `account_not_empty` while it
+ * Closes the caller's account: it is frozen, every session and API key ends, and name, addresses, password, second factor,
+ * linked identities and tasks are forgotten; an e-mail says so. Wants the password; a fresh sign-in of who has none; with a second factor both. Refuses `account_not_empty` while it
  * has a balance or an open order, `wrong_password`, `step_up_required`, `rate_limited`, and `unavailable`, after which it can
  * be asked for again.
  */
@@ -122,6 +123,7 @@ async function forget(ctx: IdentityContext, { userId, accountId }: Principal): P
       db.delete(mfaFactors).where(eq(mfaFactors.userId, userId)),
       db.delete(mfaChallenges).where(eq(mfaChallenges.userId, userId)),
       db.delete(oauthIdentities).where(eq(oauthIdentities.userId, userId)),
+      db.delete(tasks).where(eq(tasks.userId, userId)),
       db.delete(mailTokens).where(eq(mailTokens.userId, userId)),
       db.update(mails).set({ recipient: "", text: null, html: null }).where(eq(mails.userId, userId)),
       db.update(sessions).set({ device: "", ip: "" }).where(eq(sessions.userId, userId)),

@@ -123,6 +123,7 @@ function forgotten({ userId: id, email, username }: { userId: string; email: str
 
 function isWanted(wish: MailWish, user: UserRow): boolean {
   if (wish.kind === "verify_email") return !user.emailVerified;
+  if (wish.kind === "task_due") return user.emailVerified;
   if (wish.kind === "change_email") return wish.email === user.pendingEmail;
   return wish.kind !== "new_device" || user.notifications.new_device;
 }

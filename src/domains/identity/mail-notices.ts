@@ -1,4 +1,4 @@
-// What users are told of what has happened to their account. Nothing in them lets anybody do anything.
+// What users are told of: what has happened to their account, and what is due. Nothing in it lets anybody do anything.
 
 import type { MailSubject } from "../../bindings/mail.ts";
 import { wireTime } from "../../core/wire.ts";
@@ -26,6 +26,7 @@ const LOCKED = {
 
 /** The letter of a notice. */
 export function noticeLetter(notice: Notice, username: string, publicUrl: string): Letter {
+  if (notice.kind === "task_due") return reminderLetter(notice, username);
   const link = { label: "It was not you? Choose a new password", href: `${publicUrl}/forgot-password` };
   const said = { after: "If it was you, there is nothing to do.", ...saidOf(notice) };
   return letter(username, notice.kind === "account_closed" ? said : { link, ...said });
@@ -33,7 +34,15 @@ export function noticeLetter(notice: Notice, username: string, publicUrl: string
 
 type Saying = Pick<Said, "subject" | "before"> & Partial<Said>;
 
-function saidOf(notice: Notice): Saying {
+function reminderLetter({ title, dueAt }: Notice & { kind: "task_due" }, username: string): Letter {
+  return letter(username, {
+    subject: "A task is due",
+    before: `this task of yours is due at ${wireTime(dueAt)}: ${title}`,
+    after: "It is still open. Of this date you are not reminded again.",
+  });
+}
+
+function saidOf(notice: Exclude<Notice, { kind: "task_due" }>): Saying {
   switch (notice.kind) {
     case "password_changed":
       return {

@@ -1,17 +1,15 @@
 // How a request asks for an e-mail, and the token that the e-mail will have. A request does not wait for either.
 
 import { createHash, createHmac } from "node:crypto";
-import { type MailBinding, type MailSubject, type MailWish, mailQueue } from "../../bindings/mail.ts";
+import { type MailBinding, type MailSubject, mailQueue, mailWishOf } from "../../bindings/mail.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import { log } from "../../log.ts";
 import { newId } from "./user.ts";
 
 /** Puts an e-mail into the queue. Refuses `unavailable`: whoever wants it asks again, which is what "resend" is for. */
 export async function askForMail(env: MailBinding, subject: MailSubject, nowMs: number): Promise<Result<null>> {
-  const seed = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url");
-  const wish: MailWish = { v: 1, id: newId("mal", nowMs), seed, ...subject };
   try {
-    await mailQueue(env).send(wish);
+    await mailQueue(env).send(mailWishOf(newId("mal", nowMs), subject));
     return ok(null);
   } catch (error) {
     log("error", "queue_failed", { message: String(error) });

@@ -113,6 +113,7 @@ export const mailWish = z.discriminatedUnion("kind", [
     userId: z.string(),
     provider: z.enum(PROVIDERS),
   }),
+  z.object({ ...wished, kind: z.literal("task_due"), userId: z.string(), title: z.string(), dueAt: z.int() }),
 ]);
 
 export const mailboxQuery = pageQuery.extend({ to: z.string().max(EMAIL_CHARS_MAX).optional() });
