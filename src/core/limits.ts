@@ -199,10 +199,34 @@ export const SIGN_IN_MAX_MS = 600_000;
 export const SIGN_IN_SPARE_MS = 60_000;
 /** Where a page wants its visitor back: it travels in a cookie, of which browsers keep 4 KB. */
 export const RETURN_TO_CHARS_MAX = 500;
+/** Failures in a row after which a provider is asked no more for now: fewer happen to one that is well. */
+export const OUTSIDE_FAILURES_MAX = 5;
+/** How long it is left alone then, before one call looks whether it is back: outages last for minutes, restarts for less. */
+export const OUTSIDE_OPEN_MS = 10_000;
+/** First and longest pause before a further try, of which a random part is waited: somebody waits, and all wait for the same. */
+export const OUTSIDE_RETRY_FIRST_MS = 200;
+export const OUTSIDE_RETRY_MAX_MS = 1_000;
+/** How long beyond its time a call may hold its lane: whoever has gone by then never gives it back. */
+export const OUTSIDE_LOST_MS = 5_000;
+/** Calls of one isolate to one host at once. Isolates serve thousands of requests: one slow provider must not hold them all. */
+export const OUTSIDE_LANES_MAX = 32;
+/** One answer of a provider: documents, keys and payments have a few KB. */
+export const OUTSIDE_ANSWER_BYTES_MAX = 262_144;
 /** All calls to a provider for one step of a sign-in: somebody waits in front of an empty page. */
 export const PROVIDER_WAIT_MS = 6_000;
-/** One answer of a provider: its documents and keys have a few KB. */
-export const PROVIDER_BYTES_MAX = 262_144;
+/** One of two tries to read something there: both fit into the step with the code's own call, which is made once. */
+export const PROVIDER_TRY_MS = 2_500;
+export const PROVIDER_TRIES_MAX = 2;
+/** A call to the payment provider: a customer waits for a deposit to begin. Asked under a key, so a second try is safe. */
+export const PAYMENT_CALL_MS = 8_000;
+export const PAYMENT_TRY_MS = 4_000;
+export const PAYMENT_TRIES_MAX = 2;
+/** A call to the mail provider: nobody waits, the queue comes again; one more try mends a lost connection at once. */
+export const MAIL_CALL_MS = 20_000;
+export const MAIL_TRY_MS = 10_000;
+export const MAIL_TRIES_MAX = 2;
+/** E-mails of one isolate on their way at once: a queue's batch sends one after the other, and providers take few a second. */
+export const MAIL_LANES_MAX = 10;
 /** How long an isolate goes by what a provider says of its addresses. */
 export const PROVIDER_METADATA_AGE_MS = 3_600_000;
 /** How long a sign-in waits for its code: long enough to find one's telephone. */

@@ -6,12 +6,12 @@ import type { Transfer } from "./account/transfer-events.ts";
 export type MovedOutside = Pick<Transfer, "id" | "kind" | "asset" | "amount"> & { account: string };
 
 /**
- * What came of asking: done; `later`: nobody can tell, or not yet, and asking again does no harm; `refused`: nothing was
- * moved and nothing will be, for the provider's `reason`.
+ * What came of asking: done; `later`: nobody can tell, or not yet, and asking again does no harm, but to no end before
+ * `afterSeconds`; `refused`: nothing was moved and nothing will be, for the provider's `reason`.
  */
 export type PaymentOutcome<T> =
   | { kind: "done"; value: T }
-  | { kind: "later"; reason: string }
+  | { kind: "later"; reason: string; afterSeconds?: number }
   | { kind: "refused"; reason: string };
 
 /** How an account has a withdrawal paid out, and looks after what is pending. Never throws. */

@@ -87,7 +87,6 @@ export type PlainCode =
   | "payload_too_large"
   | "unsupported_media_type"
   | "malformed_json"
-  | "unavailable"
   | "internal";
 
 /** What is missing, as decimals; `transferId` names the transfer that cannot be reversed for want of it. */
@@ -109,6 +108,7 @@ export type Refusal =
   | { code: PlainOrderCode; broken?: BrokenRule; detail?: string; orderId?: string }
   | { code: PlainCode; detail?: string }
   | { code: "precondition_failed"; version: number; detail?: string }
+  | { code: "unavailable"; retryAfterSeconds?: number; detail?: string }
   | { code: "rate_limited"; retryAfterSeconds: number; policy?: PolicyName; detail?: string }
   | { code: "validation_failed"; errors: FieldError[]; detail?: string };
 

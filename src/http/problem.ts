@@ -102,7 +102,7 @@ export interface Problem {
 
 /** Field errors shown in one answer: a body of 64 KiB can be wrong in thousands of places. */
 export const FIELD_ERRORS_MAX = 50;
-/** Seconds a client is asked to wait after a 503: outages here are either over at once or last for minutes. */
+/** Seconds a client is asked to wait after a 503 that does not know better: outages here are over at once or last for minutes. */
 export const RETRY_AFTER_UNAVAILABLE_SECONDS = 1;
 
 /** Renders a refusal for the request at `instance` (its path). A 500 never carries a detail of its own. */
@@ -156,7 +156,9 @@ export function problemResponse(c: Context<AppEnv>, refusal: Refusal): Response 
   c.set("refused", refusal.code);
   const body = problemOf(refusal, c.req.path, c.get("requestId"));
   const headers: Record<string, string> = { "Content-Type": "application/problem+json" };
-  if (refusal.code === "unavailable") headers["Retry-After"] = String(RETRY_AFTER_UNAVAILABLE_SECONDS);
+  if (refusal.code === "unavailable") {
+    headers["Retry-After"] = String(refusal.retryAfterSeconds ?? RETRY_AFTER_UNAVAILABLE_SECONDS);
+  }
   if (refusal.code === "rate_limited") {
     const { policy, retryAfterSeconds } = refusal;
     headers["Retry-After"] = String(retryAfterSeconds);

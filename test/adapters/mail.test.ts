@@ -8,6 +8,7 @@ import { MAILBOX } from "../../src/adapters/mail/mailbox.ts";
 import type { Mail } from "../../src/adapters/mail/mailer.ts";
 import { resend } from "../../src/adapters/mail/resend.ts";
 import { ConfigError, parseConfig } from "../../src/config.ts";
+import { OUTSIDE_FAILURES_MAX, OUTSIDE_OPEN_MS } from "../../src/core/limits.ts";
 import { TEST_SECRETS } from "../support/secrets.ts";
 
 const KEY = "re_test_key";
@@ -135,6 +136,12 @@ describe("the provider", () => {
     answer = (response) => response.destroy();
     expect(await mailer().send(MAIL)).toMatchObject({ kind: "later", afterSeconds: null });
     expect(await mailer(KEY, "http://127.0.0.1:1/emails").send(MAIL)).toMatchObject({ kind: "later" });
+  });
+
+  it("that has been away for long is left alone, and the queue told when to come again", async () => {
+    const gone = mailer(KEY, "http://127.0.0.1:2/emails");
+    for (let n = 0; n < OUTSIDE_FAILURES_MAX; n += 1) await gone.send(MAIL);
+    expect(await gone.send(MAIL)).toMatchObject({ kind: "later", afterSeconds: OUTSIDE_OPEN_MS / 1_000 });
   });
 });
 

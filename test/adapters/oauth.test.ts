@@ -6,6 +6,7 @@ import { type Provider, startProvider } from "../../scripts/oauth-provider.ts";
 import { providerOf } from "../../src/adapters/oauth/choice.ts";
 import type { FlowSecrets, OAuthProvider } from "../../src/adapters/oauth/provider.ts";
 import { ConfigError, type OAuthConfig, parseConfig } from "../../src/config.ts";
+import { OUTSIDE_FAILURES_MAX, OUTSIDE_OPEN_MS } from "../../src/core/limits.ts";
 import { ok, refuse } from "../../src/core/result.ts";
 import { OAUTH_CLIENT, PEOPLE, REDIRECT_URIS, visit } from "../support/oauth.ts";
 import { TEST_SECRETS } from "../support/secrets.ts";
@@ -243,6 +244,36 @@ describe("a provider that does wrong", () => {
       });
     },
   );
+
+  it.each<[Name, Fault]>([
+    ["google", "token_500"],
+    ["github", "token_hangs_up"],
+  ])("%s, %s: is sent a code once, since a code is good once", async (name, fault) => {
+    const back = await returned(name, fault);
+    const before = server.heard.length;
+    await finish(name, back);
+    expect(server.heard).toHaveLength(before + 1);
+  });
+
+  it("for long is left alone: nobody waits for it, and no code is sent that would be lost", async () => {
+    const away = await startProvider({ ...OAUTH_CLIENT, redirectUris: REDIRECT_URIS, people: PEOPLE });
+    const github = { ...CLIENT, url: `${away.url}/github`, apiUrl: `${away.url}/github/api` };
+    const provider = named("github", { github });
+    const comeBack = async (as: string) => {
+      const begun = await provider.begin(REDIRECT_URIS.github);
+      if (!begun.ok) throw new Error(begun.refusal.code);
+      const visited = await visit(begun.value.url, as);
+      const answer = new URL(visited.headers.get("Location") ?? "").searchParams;
+      const { secrets } = begun.value;
+      return provider.finish({ secrets, answer, redirectUri: REDIRECT_URIS.github, claim });
+    };
+    for (let n = 0; n < OUTSIDE_FAILURES_MAX; n += 1) await comeBack("token_500");
+    const sent = away.heard.length;
+    const retryAfterSeconds = OUTSIDE_OPEN_MS / 1_000;
+    expect(await comeBack("ada")).toMatchObject({ refusal: { code: "unavailable", retryAfterSeconds } });
+    expect(away.heard).toHaveLength(sent);
+    away.close();
+  });
 
   it("leaves no secret in the log", async () => {
     await finish("google", await returned("google", "id_token_signature"));

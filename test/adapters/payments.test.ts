@@ -5,6 +5,7 @@ import type { PaymentProvider } from "../../src/adapters/payments/provider.ts";
 import { isSigned, TOLERANCE_SECONDS } from "../../src/adapters/payments/signature.ts";
 import { stripe } from "../../src/adapters/payments/stripe.ts";
 import { ConfigError, parseConfig } from "../../src/config.ts";
+import { OUTSIDE_FAILURES_MAX, OUTSIDE_OPEN_MS } from "../../src/core/limits.ts";
 import type { MovedOutside } from "../../src/core/payments.ts";
 import { TEST_SECRETS } from "../support/secrets.ts";
 import {
@@ -65,15 +66,16 @@ describe("Stripe", () => {
     expect(first.kind === "done" && (await provider.collection(first.value.ref))).toEqual(first);
   });
 
-  it("pays out once, also when its answer is lost", async () => {
+  it("pays out once, also when its answer is lost: it is asked again under the same key", async () => {
     const withdrawal = transfer("withdrawal");
     await wrong("drop_after", "drop_before");
     expect(await provider.payOut(withdrawal)).toMatchObject({ kind: "later" });
-    expect(await provider.payOut(withdrawal)).toMatchObject({ kind: "later" });
+    await wrong("drop_after");
     const paid = await provider.payOut(withdrawal);
     expect(paid).toMatchObject({ kind: "done", value: { ref: expect.stringMatching(/^po_/) } });
     const { heard, made } = await control();
     expect(made.filter(({ id }) => id.startsWith("po_"))).toHaveLength(1);
+    expect(heard.filter(({ key }) => key === withdrawal.id)).toHaveLength(4);
     expect(heard.at(-1)?.form).toMatchObject({ amount: "2550", currency: "usd", method: "standard" });
   });
 
@@ -92,9 +94,12 @@ describe("Stripe", () => {
     expect(await other.payOut(transfer("withdrawal"))).toEqual({ kind: "later", reason: "invalid_request_error" });
   });
 
-  it("that is not there is asked again later", async () => {
+  it("that is not there is asked again later; when that has been so for long, not before it is let through", async () => {
     const gone = stripe({ apiUrl: "http://127.0.0.1:1", secretKey: STRIPE_KEY, webhookSecret: "" });
-    expect(await gone.collect(transfer("deposit"))).toMatchObject({ kind: "later" });
+    expect(await gone.collect(transfer("deposit"))).toEqual({ kind: "later", reason: expect.any(String) });
+    for (let n = 0; n < OUTSIDE_FAILURES_MAX; n += 1) await gone.collect(transfer("deposit"));
+    const afterSeconds = OUTSIDE_OPEN_MS / 1_000;
+    expect(await gone.collect(transfer("deposit"))).toMatchObject({ kind: "later", afterSeconds });
   });
 
   it.each<["deposit" | "withdrawal", object, object]>([

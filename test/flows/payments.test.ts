@@ -5,14 +5,25 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createApp } from "../../src/app.ts";
 import { loadConfig } from "../../src/config.ts";
+import { OUTSIDE_FAILURES_MAX, OUTSIDE_OPEN_MS } from "../../src/core/limits.ts";
 import { accountOf } from "../support/objects.ts";
-import { type Answer, expectProblem, ORIGIN, type Trader, trader, type WireTransfer } from "../support/session.ts";
+import { person } from "../support/people.ts";
+import {
+  type Answer,
+  expectProblem,
+  ORIGIN,
+  type Trader,
+  trader,
+  type WirePage,
+  type WireTransfer,
+} from "../support/session.ts";
 import { STRIPE_WEBHOOK_SECRET, type StripeFault, stripeSignature } from "../support/stripe.ts";
 
 type WireDeposit = WireTransfer & { client_secret?: string };
 
 /** The Worker as it is where the provider is configured; objects are told so one by one. */
-const CONFIGURED = { ...env, PAYMENT_PROVIDER: "stripe" };
+const STRIPE_API_URL = `${(env as unknown as { STRIPE_API_URL: string }).STRIPE_API_URL}/flows`;
+const CONFIGURED = { ...env, PAYMENT_PROVIDER: "stripe", STRIPE_API_URL };
 const { payments, transfers } = loadConfig(CONFIGURED);
 const app = createApp();
 
@@ -74,7 +85,6 @@ interface Control {
 }
 
 async function control(wish: object = {}): Promise<Control> {
-  const { STRIPE_API_URL } = env as unknown as { STRIPE_API_URL: string };
   const answer = await fetch(`${STRIPE_API_URL}/control`, { method: "POST", body: JSON.stringify(wish) });
   return (await answer.json()) as Control;
 }
@@ -185,13 +195,13 @@ describe("a deposit", () => {
 
   it("that the provider does not answer to is 503, and the same key begins it once it does", async () => {
     const who = await customer();
-    await wrong("drop_after");
+    await wrong("drop_after", "drop_before");
     expectProblem(await move(who, "deposits", "9", "k"), 503, "unavailable");
     const begun = await move(who, "deposits", "9", "k");
     expect(begun.body).toMatchObject({ status: "pending", client_secret: expect.any(String) });
     expect((await move(who, "deposits", "9", "k")).text).toBe(begun.text);
     await atProvider(begun.body.id);
-    await wrong("drop_before");
+    await wrong("drop_before", "drop_before");
     expectProblem(await move(who, "deposits", "9"), 503, "unavailable");
     const { rows } = await who.all<WireTransfer>("/v1/account/deposits", 10);
     expect(rows.map(({ status, failure }) => [status, failure])).toEqual([
@@ -273,5 +283,29 @@ describe("a withdrawal", () => {
     await becomes(who, id, "failed");
     expect(await one(who, "withdrawals", id)).toMatchObject({ failure: "balance_insufficient" });
     expect(await usdOf(who)).toBe("100 + 0");
+  });
+});
+
+// Last: the provider's host is left alone for a while after this, in the whole file.
+describe("a provider that has been away for long", () => {
+  it("is not asked; who waits hears 503 and when to come again, and operators see it", async () => {
+    const [who, operator] = [await customer(), await person(["support"])];
+    const listed = async () => (await operator.get<WirePage<Record<string, unknown>>>("/v1/admin/outside")).body.data;
+    await wrong(...Array.from({ length: OUTSIDE_FAILURES_MAX }, () => "drop_before" as const));
+    const closed = await listed();
+    expect(closed).toMatchObject([{ provider: "stripe", state: "closed", opened_at: null, retry_at: null }]);
+    for (let asked = 0; asked < OUTSIDE_FAILURES_MAX; asked += 2) {
+      expectProblem(await move(who, "deposits", "9"), 503, "unavailable");
+    }
+    const sent = (await control()).heard.length;
+    const refused = await move(who, "deposits", "9");
+    expectProblem(refused, 503, "unavailable");
+    const seconds = Number(refused.headers.get("Retry-After"));
+    expect(seconds).toBeGreaterThan(2);
+    expect(seconds).toBeLessThanOrEqual(OUTSIDE_OPEN_MS / 1_000);
+    expect((await control()).heard).toHaveLength(sent);
+    const [open] = await listed();
+    expect(open).toMatchObject({ state: "open", in_flight: 0, origin: new URL(STRIPE_API_URL).origin });
+    expect(Date.parse(String(open?.["retry_at"])) - Date.parse(String(open?.["opened_at"]))).toBe(OUTSIDE_OPEN_MS);
   });
 });

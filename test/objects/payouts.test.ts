@@ -3,9 +3,18 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { outsideStates } from "../../src/adapters/outside.ts";
+import { deskOf } from "../../src/adapters/payments/choice.ts";
 import { type Config, loadConfig } from "../../src/config.ts";
 import type { Transfer } from "../../src/core/account/state.ts";
-import { PAYMENT_LOOK_MS, PAYOUT_TRIES_MS } from "../../src/core/limits.ts";
+import {
+  OUTSIDE_FAILURES_MAX,
+  OUTSIDE_LOST_MS,
+  OUTSIDE_OPEN_MS,
+  PAYMENT_CALL_MS,
+  PAYMENT_LOOK_MS,
+  PAYOUT_TRIES_MS,
+} from "../../src/core/limits.ts";
 import {
   accountOf,
   accountTables,
@@ -24,7 +33,8 @@ import {
 import type { StripeFault } from "../support/stripe.ts";
 
 const CENT = 10_000n;
-const { payments, transfers } = loadConfig({ ...env, PAYMENT_PROVIDER: "stripe" });
+const STRIPE_API_URL = `${(env as unknown as { STRIPE_API_URL: string }).STRIPE_API_URL}/payouts`;
+const { payments, transfers } = loadConfig({ ...env, PAYMENT_PROVIDER: "stripe", STRIPE_API_URL });
 const paper = loadConfig({ ...env });
 
 /** Objects of one file share what they are configured with. */
@@ -40,6 +50,12 @@ beforeEach(async () => {
   id = await openAccount({ USD: 1_000_000_000n });
   await configure(id, { payments, transfers });
   await control({ faults: [] });
+  // What the test before did to it is forgotten once it has answered.
+  passTime(OUTSIDE_OPEN_MS);
+  await deskOf(() => payments).look(
+    { id: "wdr_none", kind: "withdrawal", asset: "USD", amount: 1n, account: id },
+    "po_none",
+  );
 });
 
 afterEach(async () => {
@@ -54,7 +70,6 @@ interface Control {
 }
 
 async function control(wish: { faults?: StripeFault[]; id?: string; set?: object } = {}): Promise<Control> {
-  const { STRIPE_API_URL } = env as unknown as { STRIPE_API_URL: string };
   const answer = await fetch(`${STRIPE_API_URL}/control`, { method: "POST", body: JSON.stringify(wish) });
   return (await answer.json()) as Control;
 }
@@ -95,13 +110,13 @@ describe("a withdrawal that the provider is to pay out", () => {
 
   it("is asked for again after a death, under the same key: once", async () => {
     const withdrawal = await move("withdrawal", 500n * CENT);
-    await control({ faults: ["drop_after"] });
+    await control({ faults: ["drop_after", "drop_before"] });
     await ring(accountOf(id));
     expect(await now(withdrawal)).not.toHaveProperty("providerRef");
     await crash(accountOf(id));
     passTime(60_000);
     await ring(accountOf(id));
-    expect(await askedFor(withdrawal)).toBe(2);
+    expect(await askedFor(withdrawal)).toBe(3);
     expect(await madeFor(withdrawal)).toHaveLength(1);
     expect(await now(withdrawal)).toHaveProperty("providerRef");
   });
@@ -112,12 +127,44 @@ describe("a withdrawal that the provider is to pay out", () => {
     await ring(accountOf(id));
     passTime(PAYOUT_TRIES_MS - 10_000);
     await ring(accountOf(id));
-    expect(await askedFor(withdrawal)).toBe(2);
+    expect(await askedFor(withdrawal)).toBe(4);
     passTime(60_000);
     await ring(accountOf(id));
-    expect([await askedFor(withdrawal), await due(withdrawal)]).toEqual([2, null]);
+    expect([await askedFor(withdrawal), await due(withdrawal)]).toEqual([4, null]);
     expect(await now(withdrawal)).toMatchObject({ status: "pending" });
     expect(await moneyOf(id, "USD")).toMatchObject({ held: 500n * CENT });
+  });
+
+  it("waits while the provider is left alone, and is asked for as soon as that is over", async () => {
+    const withdrawal = await move("withdrawal", 500n * CENT);
+    await control({ faults: Array.from({ length: OUTSIDE_FAILURES_MAX }, () => "drop_before" as const) });
+    for (let asked = 0; asked < OUTSIDE_FAILURES_MAX; asked += 2) {
+      await ring(accountOf(id));
+      if (asked + 2 < OUTSIDE_FAILURES_MAX) passTime(1_000);
+    }
+    expect([await askedFor(withdrawal), await due(withdrawal)]).toEqual([OUTSIDE_FAILURES_MAX, OUTSIDE_OPEN_MS]);
+    passTime(OUTSIDE_OPEN_MS);
+    await ring(accountOf(id));
+    expect(await askedFor(withdrawal)).toBe(OUTSIDE_FAILURES_MAX + 1);
+    expect(await now(withdrawal)).toHaveProperty("providerRef");
+  });
+
+  it("takes nobody's place for long when its object dies while the provider is asked", async () => {
+    const withdrawal = await move("withdrawal", 500n * CENT);
+    await control({ faults: ["hang"] });
+    ring(accountOf(id)).catch(() => {});
+    await vi.waitFor(async () => expect(await askedFor(withdrawal)).toBe(1));
+    await crash(accountOf(id));
+    await ring(accountOf(id));
+    await vi.waitFor(async () => expect(await madeFor(withdrawal)).toHaveLength(1));
+    // The one that asked again is through; the one that died will never be.
+    const inFlight = () => outsideStates().map((state) => state.inFlight);
+    await vi.waitFor(() => expect(inFlight()).toEqual([1]));
+    passTime(PAYMENT_CALL_MS);
+    expect(inFlight()).toEqual([1]);
+    // Waiting moves a stopped clock, too, by a little.
+    passTime(OUTSIDE_LOST_MS + 5_000);
+    expect(inFlight()).toEqual([0]);
   });
 
   it("waits while its object is stopped", async () => {

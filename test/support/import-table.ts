@@ -83,6 +83,7 @@ const TABLE: readonly Row[] = [
     "projections/**",
     ["projections/**", "core/**", "objects/protocol.ts", "objects/stubs.ts", "db/**", "zod", ...DRIZZLE],
   ],
+  ["adapters/outside.ts", ["core/**", "cockatiel"]],
   // The one place that speaks OAuth, and judges what comes from there.
   ["adapters/oauth/**", ["adapters/**", "core/**", "config.ts", "bindings/**", "zod", "oauth4webapi"]],
   ["adapters/**", ["adapters/**", "core/**", "config.ts", "bindings/**"]],

@@ -8,7 +8,7 @@ export const STRIPE_KEY = "sk_test_tradepost";
 export const STRIPE_WEBHOOK_SECRET = "whsec_tradepost";
 
 /** What goes wrong with the next request: nothing is done, or it is done and nobody is told. */
-export type StripeFault = "500" | "429" | "drop_before" | "drop_after" | "html" | "balance_insufficient";
+export type StripeFault = "500" | "429" | "drop_before" | "drop_after" | "hang" | "html" | "balance_insufficient";
 
 interface Saved {
   form: string;
@@ -23,8 +23,10 @@ export function stripeSignature(body: string, atSeconds: number, secret = STRIPE
   return `t=${atSeconds},v1=${createHmac("sha256", secret).update(`${atSeconds}.${body}`).digest("hex")}`;
 }
 
-/** Starts it on a port of its own; `control` answers and takes what tests ask of it, in JSON at `/control`. */
-export function startStripe(): Promise<{ url: string; close: () => void }> {
+type Answering = (request: IncomingMessage, path: string, text: string, response: ServerResponse) => void;
+
+/** One account at Stripe, and what goes wrong there. */
+function stripeAccount(): Answering {
   const saved = new Map<string, Saved>();
   const made = new Map<string, Made>();
   const heard: { method: string; path: string; key: string; form: Record<string, string> }[] = [];
@@ -77,8 +79,7 @@ export function startStripe(): Promise<{ url: string; close: () => void }> {
     return { heard, made: [...made.values()] };
   };
 
-  const answer = (request: IncomingMessage, text: string, response: ServerResponse): void => {
-    const path = request.url ?? "";
+  return (request, path, text, response) => {
     const send = (status: number, body: unknown) =>
       response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(body));
     if (path === "/control") return void send(200, control(text));
@@ -88,6 +89,7 @@ export function startStripe(): Promise<{ url: string; close: () => void }> {
     if (request.headers.authorization !== `Bearer ${STRIPE_KEY}`)
       return void send(401, { error: { type: "invalid_request_error" } });
     const fault = faults.shift();
+    if (fault === "hang") return;
     if (fault === "drop_before") return void request.socket.destroy();
     if (fault === "html") return void response.writeHead(200, { "Content-Type": "text/html" }).end("<html>");
     const found = made.get(path.split("/").at(-1) ?? "");
@@ -100,7 +102,20 @@ export function startStripe(): Promise<{ url: string; close: () => void }> {
     if (fault === "drop_after") return void request.socket.destroy();
     send(done.status, done.body);
   };
+}
 
+/**
+ * Starts it on a port of its own; `control` answers and takes what tests ask of it, in JSON at `/control`. Below `/<name>` it is
+ * all there once more, for a file of tests that runs beside others.
+ */
+export function startStripe(): Promise<{ url: string; close: () => void }> {
+  const accounts = new Map<string, Answering>();
+  const answer = (request: IncomingMessage, text: string, response: ServerResponse): void => {
+    const [, name = "", path = ""] = /^(\/(?!v1\/|control$)[a-z]+)?(\/.*)$/.exec(request.url ?? "") ?? [];
+    const account = accounts.get(name) ?? stripeAccount();
+    accounts.set(name, account);
+    account(request, path, text, response);
+  };
   const server = createServer((request, response) => {
     let text = "";
     request.on("data", (chunk) => {

@@ -6,6 +6,8 @@ import { importsOf, isNode, lineOf, nameOf, type Source, type SyntaxNode, walk }
 const FILE_LINES_MAX = 300;
 const FUNCTION_LINES_MAX = 70;
 const FOLDER_NOT_ALLOWED = /(^|\/)(utils?|helpers?|common|libs?)\//;
+/** What is called from elsewhere has no deadline, no breaker and no bulkhead. */
+const WAY_OUT = "src/adapters/outside.ts";
 const NOTE_TO_SELF = /\b(TODO|FIXME|XXX|HACK)\b/;
 const FUNCTIONS = ["FunctionDeclaration", "FunctionExpression", "ArrowFunctionExpression"];
 /** Globals that core may not touch: clocks, randomness, I/O and the platform. */
@@ -25,6 +27,8 @@ const IMPURE = new Set([
   "WebSocket",
 ]);
 
+const GLOBALS: ReadonlySet<unknown> = new Set(["globalThis", "self"]);
+
 /** Every complaint about one file; none when it is tidy. */
 export function complaintsOf(source: Source): string[] {
   const { path } = source;
@@ -35,7 +39,7 @@ export function complaintsOf(source: Source): string[] {
     ...(path.startsWith("test/") ? [] : [...sizes(source), ...notes(source)]),
     ...(inSrc ? imports(source) : []),
     ...(path.startsWith("src/core/") ? impurities(source) : []),
-    ...(inSrc && !path.startsWith("src/adapters/") ? networkCalls(source) : []),
+    ...(inSrc && path !== WAY_OUT ? networkCalls(source) : []),
     ...(/^src\/domains\/[^/]+\/([^/]+-)?routes\.ts$/.test(path) ? environmentReads(source) : []),
   ];
 }
@@ -104,9 +108,13 @@ function isValue(node: SyntaxNode, parent: SyntaxNode | undefined): boolean {
   return parent.property !== node && parent.key !== node;
 }
 
+/** `fetch` as a value: called, handed on, or taken from where globals hang. What only has that name is something else. */
 function networkCalls(source: Source): string[] {
-  return complaints(source, (node) => {
-    return node.type === "CallExpression" && nameOf(node.callee) === "fetch" ? "a network call outside adapters" : null;
+  return complaints(source, (node, [parent]) => {
+    if (node.type !== "Identifier" || node.name !== "fetch") return null;
+    const isGlobals = parent?.type === "MemberExpression" && GLOBALS.has(nameOf(parent.object));
+    if (!isGlobals && (!isValue(node, parent) || parent?.type === "MethodDefinition")) return null;
+    return `a network call outside of ${WAY_OUT.slice("src/".length)}`;
   });
 }
 

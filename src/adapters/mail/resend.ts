@@ -1,5 +1,13 @@
 // Resend's HTTP API, https://resend.com/docs/api-reference/emails/send-email: one POST an e-mail, with a key that makes it once.
 
+import {
+  MAIL_CALL_MS,
+  MAIL_LANES_MAX,
+  MAIL_TRIES_MAX,
+  MAIL_TRY_MS,
+  OUTSIDE_ANSWER_BYTES_MAX,
+} from "../../core/limits.ts";
+import { askAgainAfter, outsideFetch } from "../outside.ts";
 import type { Mail, Mailer, MailOutcome } from "./mailer.ts";
 
 /** Where to send, as whom, and the key that allows it. */
@@ -9,8 +17,13 @@ export interface ResendAccount {
   from: string;
 }
 
-/** A provider that takes longer has most likely lost the request; the key makes asking again safe. */
-const TIMEOUT_MS = 10_000;
+const ask = outsideFetch("resend", {
+  callMs: MAIL_CALL_MS,
+  tryMs: MAIL_TRY_MS,
+  tries: MAIL_TRIES_MAX,
+  lanes: MAIL_LANES_MAX,
+  answerBytes: OUTSIDE_ANSWER_BYTES_MAX,
+});
 /** Kept of what a provider says: it goes into a log line and a row. */
 const SAID_CHARS_MAX = 300;
 /** What no repeat will mend: the e-mail itself is wrong. Keys and quotas (401, 403, 429) are mended by people and by time. */
@@ -23,7 +36,7 @@ export function resend(account: ResendAccount): Mailer {
 
 async function send(account: ResendAccount, { id, to, subject, text, html }: Mail): Promise<MailOutcome> {
   try {
-    const answer = await fetch(account.endpoint, {
+    const answer = await ask(account.endpoint, {
       method: "POST",
       headers: {
         Authorization: `Bearer ${account.apiKey}`,
@@ -32,13 +45,10 @@ async function send(account: ResendAccount, { id, to, subject, text, html }: Mai
         "User-Agent": "tradepost",
       },
       body: JSON.stringify({ from: account.from, to: [to], subject, text, html }),
-      // The key would go along to wherever a redirect leads.
-      redirect: "manual",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     return outcomeOf(answer.status, await answer.text(), answer.headers.get("Retry-After"));
   } catch (error) {
-    return { kind: "later", reason: String(error).slice(0, SAID_CHARS_MAX), afterSeconds: null };
+    return { kind: "later", reason: String(error).slice(0, SAID_CHARS_MAX), afterSeconds: askAgainAfter(error) };
   }
 }
 

@@ -5,7 +5,7 @@ import { type AuthorizationServer, processAuthorizationCodeResponse, protectedRe
 import { z } from "zod";
 import type { OAuthConfig } from "../../config.ts";
 import { ok, type Result } from "../../core/result.ts";
-import { authorizationUrl, type CallOptions, callOptions, exchange, outside } from "./outside.ts";
+import { asRefusal, authorizationUrl, type CallOptions, callOptions, exchange } from "./flow.ts";
 import type { OAuthProvider, Returned, Vouched } from "./provider.ts";
 
 /** Where GitHub and its API are, and who we are there. */
@@ -20,9 +20,9 @@ export function github(account: GithubAccount): OAuthProvider {
   return {
     begin: (redirectUri) => {
       const wish = { clientId: account.clientId, redirectUri, scope: "user:email", openid: false };
-      return outside("github", async () => ok(await authorizationUrl(serverOf(account), wish)));
+      return asRefusal("github", async () => ok(await authorizationUrl(serverOf(account), wish)));
     },
-    finish: (returned) => outside("github", () => finish(account, returned)),
+    finish: (returned) => asRefusal("github", () => finish(account, returned)),
   };
 }
 
@@ -36,7 +36,7 @@ function serverOf({ url }: GithubAccount): AuthorizationServer {
 }
 
 async function finish(account: GithubAccount, returned: Returned): Promise<Result<Vouched>> {
-  const options = callOptions(account.local);
+  const options = callOptions("github", account.local);
   const as = serverOf(account);
   const answered = await exchange(as, account, returned, options);
   if (!answered.ok) return answered;

@@ -14,7 +14,7 @@ import { z } from "zod";
 import type { OAuthConfig } from "../../config.ts";
 import { PROVIDER_METADATA_AGE_MS } from "../../core/limits.ts";
 import { ok, type Result } from "../../core/result.ts";
-import { authorizationUrl, type CallOptions, callOptions, exchange, outside } from "./outside.ts";
+import { asRefusal, authorizationUrl, type CallOptions, callOptions, exchange } from "./flow.ts";
 import type { OAuthProvider, Returned, Vouched } from "./provider.ts";
 
 /** Where Google is, and who we are there. */
@@ -49,18 +49,18 @@ const known = new Map<string, Known>();
 export function google(account: GoogleAccount): OAuthProvider {
   return {
     begin: (redirectUri) => {
-      return outside("google", async () => {
-        const { as } = await issuerOf(account, callOptions(account.local));
+      return asRefusal("google", async () => {
+        const { as } = await issuerOf(account, callOptions("google", account.local));
         const wish = { clientId: account.clientId, redirectUri, scope: "openid email", openid: true };
         return ok(await authorizationUrl(as, wish));
       });
     },
-    finish: (returned) => outside("google", () => finish(account, returned)),
+    finish: (returned) => asRefusal("google", () => finish(account, returned)),
   };
 }
 
 async function finish(account: GoogleAccount, returned: Returned): Promise<Result<Vouched>> {
-  const options = callOptions(account.local);
+  const options = callOptions("google", account.local);
   const { as, keys } = await issuerOf(account, options);
   const answered = await exchange(as, account, returned, options);
   if (!answered.ok) return answered;

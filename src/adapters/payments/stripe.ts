@@ -2,8 +2,16 @@
 // (https://docs.stripe.com/api/payouts). Forms in, JSON out. An Idempotency-Key makes each once, for a day at least: Stripe then
 // answers what it answered first, a 500 too (https://docs.stripe.com/api/idempotent_requests).
 import type { ProviderFact } from "../../core/account/reviews.ts";
+import {
+  OUTSIDE_ANSWER_BYTES_MAX,
+  OUTSIDE_LANES_MAX,
+  PAYMENT_CALL_MS,
+  PAYMENT_TRIES_MAX,
+  PAYMENT_TRY_MS,
+} from "../../core/limits.ts";
 import type { MovedOutside, PaymentOutcome } from "../../core/payments.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
+import { askAgainAfter, outsideFetch } from "../outside.ts";
 import type { Collection, PaymentEvent, PaymentProvider } from "./provider.ts";
 import { isSigned } from "./signature.ts";
 
@@ -14,8 +22,13 @@ export interface StripeAccount {
   webhookSecret: string;
 }
 
-/** An answer that takes longer has most likely been lost; the key makes asking again safe. */
-const TIMEOUT_MS = 8_000;
+const call = outsideFetch("stripe", {
+  callMs: PAYMENT_CALL_MS,
+  tryMs: PAYMENT_TRY_MS,
+  tries: PAYMENT_TRIES_MAX,
+  lanes: OUTSIDE_LANES_MAX,
+  answerBytes: OUTSIDE_ANSWER_BYTES_MAX,
+});
 /** A cent in units of USD: Stripe counts cents. */
 const CENT = 10_000n;
 /** Kept of what Stripe says: it goes into a journal. */
@@ -65,15 +78,12 @@ async function ask(
     body: new URLSearchParams(made?.form).toString(),
   };
   try {
-    const answer = await fetch(apiUrl + path, {
-      ...(made === null ? { headers } : posted),
-      // The key would go along to wherever a redirect leads.
-      redirect: "manual",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
+    const answer = await call(apiUrl + path, made === null ? { headers } : posted);
     return outcomeOf(answer.status, fieldsOf(await answer.text()));
   } catch (error) {
-    return { kind: "later", reason: String(error).slice(0, SAID_CHARS_MAX) };
+    const afterSeconds = askAgainAfter(error);
+    const reason = String(error).slice(0, SAID_CHARS_MAX);
+    return { kind: "later", reason, ...(afterSeconds === null ? {} : { afterSeconds }) };
   }
 }
 

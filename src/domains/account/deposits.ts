@@ -66,10 +66,15 @@ async function payable(
   const asked = { ...first, account: ctx.caller.accountId };
   const begun = await (providerRef === undefined ? provider.collect(asked) : provider.collection(providerRef));
   if (begun.kind === "refused" && providerRef === undefined) return tell(ctx, first.id, failedFor(begun.reason));
-  if (begun.kind !== "done") return refuse({ code: "unavailable", detail: "The payment provider does not answer." });
+  if (begun.kind !== "done") return refuse(awayFor("afterSeconds" in begun ? begun.afterSeconds : undefined));
   const { ref, clientSecret } = begun.value;
   const told = providerRef === undefined ? await tell(ctx, first.id, { outcome: "known", ref }) : ok(first);
   return told.ok ? ok({ ...first, clientSecret }) : told;
+}
+
+function awayFor(retryAfterSeconds: number | undefined): Refusal {
+  const away = { code: "unavailable", detail: "The payment provider does not answer." } as const;
+  return retryAfterSeconds === undefined ? away : { ...away, retryAfterSeconds };
 }
 
 function failedFor(failure: string): ProviderFact {

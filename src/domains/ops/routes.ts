@@ -6,6 +6,7 @@ import { answer, body, createRouter, operation, pageOf, pageQuery, problems, TOK
 import { actOf, reasonBody } from "../../http/operator-act.ts";
 import { withCursor } from "../../http/page.ts";
 import { marketsAdminRouter } from "./markets-routes.ts";
+import { outsideRouter } from "./outside-routes.ts";
 import { listParked, type Parker, resume, wireParked } from "./parked.ts";
 import { rebuildReadModel, replayDeadLetter, replayJournal } from "./repair.ts";
 import { restorationRouter } from "./restoration-routes.ts";
@@ -200,4 +201,5 @@ export const opsRouter = createRouter()
   })
   .route("/", restorationRouter)
   .route("/", reviewRouter)
+  .route("/", outsideRouter)
   .route("/", marketsAdminRouter);

@@ -73,7 +73,7 @@ export class Payouts {
       return tx(() => timers().clear(TIMER, id));
     }
     const outcome = await desk.payOut({ ...transfer, account: name });
-    if (outcome.kind === "later") return this.#backOff(id);
+    if (outcome.kind === "later") return this.#backOff(id, outcome.afterSeconds ?? 0);
     this.#failures.delete(id);
     if (outcome.kind === "done") this.#hear(id, { outcome: "known", ref: outcome.value.ref });
     else this.#hear(id, { outcome: "failed", ref: null, failure: outcome.reason });
@@ -96,11 +96,11 @@ export class Payouts {
     });
   }
 
-  #backOff(id: string): void {
+  #backOff(id: string, leastSeconds: number): void {
     const { tx, timers, now } = this.#ports;
     const failures = (this.#failures.get(id) ?? 0) + 1;
     this.#failures.set(id, failures);
     const pause = Math.min(BACKOFF_FIRST_MS * 2 ** (failures - 1), BACKOFF_MAX_MS);
-    tx(() => timers().arm(TIMER, id, now() + pause));
+    tx(() => timers().arm(TIMER, id, now() + Math.max(pause, leastSeconds * 1_000)));
   }
 }

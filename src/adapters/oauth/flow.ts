@@ -1,4 +1,4 @@
-// How a provider is spoken to: with a deadline, a bound on what it says, no redirects, and every failure a refusal.
+// The two legs of a sign-in with a provider: one deadline for all calls of a step, and every failure a refusal.
 
 import {
   AuthorizationResponseError,
@@ -20,20 +20,39 @@ import {
   validateAuthResponse,
 } from "oauth4webapi";
 import type { OAuthClient } from "../../config.ts";
-import { PROVIDER_BYTES_MAX, PROVIDER_WAIT_MS } from "../../core/limits.ts";
+import {
+  OUTSIDE_ANSWER_BYTES_MAX,
+  OUTSIDE_LANES_MAX,
+  PROVIDER_TRIES_MAX,
+  PROVIDER_TRY_MS,
+  PROVIDER_WAIT_MS,
+} from "../../core/limits.ts";
+import type { ProviderName } from "../../core/providers.ts";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { mayCall } from "../../core/urls.ts";
 import { log } from "../../log.ts";
+import { askAgainAfter, outsideFetch } from "../outside.ts";
 import type { FlowSecrets, Returned } from "./provider.ts";
 
 /** What the library wants sent. */
 type Sent = Pick<CustomFetchOptions<string, ProtectedResourceRequestBody>, "method" | "headers" | "body">;
 
 /** What every call of one step has in common. Made anew for each step: its deadline runs from then. */
-export function callOptions(local: boolean) {
+export function callOptions(provider: ProviderName, local: boolean) {
   const signal = AbortSignal.timeout(PROVIDER_WAIT_MS);
+  const ask = outsideFetch(provider, {
+    callMs: PROVIDER_WAIT_MS,
+    tryMs: PROVIDER_TRY_MS,
+    tries: PROVIDER_TRIES_MAX,
+    lanes: OUTSIDE_LANES_MAX,
+    answerBytes: OUTSIDE_ANSWER_BYTES_MAX,
+  });
   return {
-    [customFetch]: (url: string, options: Sent) => boundedFetch(url, options, { local, signal }),
+    [customFetch]: async (url: string, { method, headers, body }: Sent) => {
+      // A provider names its own addresses: none of them may lead into somebody's network.
+      if (!mayCall(new URL(url), local)) throw new Error("the provider names an address that may not be called");
+      return ask(url, { method, headers, body: body ?? null, signal });
+    },
     [allowInsecureRequests]: local,
     headers: { "User-Agent": "tradepost", Accept: "application/json" },
     signal,
@@ -43,49 +62,8 @@ export function callOptions(local: boolean) {
 /** The options of one step's calls. */
 export type CallOptions = ReturnType<typeof callOptions>;
 
-/** One call whose answer is here as a whole, or that fails. */
-async function boundedFetch(
-  url: string,
-  { method, headers, body }: Sent,
-  { local, signal }: { local: boolean; signal: AbortSignal },
-): Promise<Response> {
-  // A provider names its own addresses: none of them may lead into somebody's network.
-  if (!mayCall(new URL(url), local)) throw new Error("the provider names an address that may not be called");
-  const answer = await fetch(url, { method, headers, body: body ?? null, redirect: "manual", signal });
-  const bytes = answer.body === null ? null : await readUpTo(answer.body, signal);
-  const empty = bytes === null || bytes.byteLength === 0;
-  return new Response(empty ? null : bytes, { status: answer.status, headers: answer.headers });
-}
-
-async function readUpTo(stream: ReadableStream<Uint8Array>, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-  const reader = stream.getReader();
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  try {
-    for (;;) {
-      const { done, value } = await orAborted(reader.read(), signal);
-      if (done) return Buffer.concat(chunks, size);
-      size += value.byteLength;
-      if (size > PROVIDER_BYTES_MAX) throw new Error("the provider says too much");
-      chunks.push(value);
-    }
-  } finally {
-    reader.cancel().catch(() => {});
-  }
-}
-
-/** A body that comes in drops would outlast the deadline of its headers. */
-function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(new Error("the provider took too long"));
-    if (signal.aborted) return abort();
-    signal.addEventListener("abort", abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
-}
-
 /** Does `work` with a provider. Whatever it throws is the refusal `unavailable`, unless the answer was of another sign-in. */
-export async function outside<T>(provider: string, work: () => Promise<Result<T>>): Promise<Result<T>> {
+export async function asRefusal<T>(provider: ProviderName, work: () => Promise<Result<T>>): Promise<Result<T>> {
   try {
     return await work();
   } catch (error) {
@@ -93,7 +71,9 @@ export async function outside<T>(provider: string, work: () => Promise<Result<T>
     const { name, message } = error instanceof Error ? error : new Error(String(error));
     // Its cause has the provider's answer in it, tokens and all.
     log("warn", "oauth_failed", { provider, name, message });
-    return refuse({ code: "unavailable", detail: "The provider does not answer as it should; try again." });
+    const retryAfterSeconds = askAgainAfter(error);
+    const away = { code: "unavailable", detail: "The provider does not answer as it should; try again." } as const;
+    return refuse(retryAfterSeconds === null ? away : { ...away, retryAfterSeconds });
   }
 }
 
