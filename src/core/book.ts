@@ -98,6 +98,12 @@ function positionOf(side: BookSide, price: bigint): number {
   return low;
 }
 
+/** What is left of an order by quantity, in base units. Throws InvariantError for one that its money alone bounds. */
+export function leftOf({ id, leaves }: BookOrder): bigint {
+  invariant(leaves !== null, `order ${id} has no quantity`);
+  return leaves;
+}
+
 /** What a resting order shows, in base units: all that it has left, but for an iceberg. */
 export function shownOf({ shownQty, leaves }: RestingOrder): bigint {
   return shownQty ?? leaves;

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { GroupRequest } from "../../src/core/account/grouping.ts";
 import { decode } from "../../src/core/codec.ts";
 import { fireTriggers } from "../../src/core/market/active.ts";
+import { settleGroups } from "../../src/core/market/exits.ts";
 import type { MarketEvent } from "../../src/core/market/state.ts";
 import type { Order } from "../../src/core/order.ts";
 import type { CoreWorld } from "../support/core-world.ts";
@@ -224,6 +225,28 @@ describe("an exit that is triggered", () => {
     });
     // The first is by what the other's entry had got before.
     expect(said.slice(1)).toEqual(["other 0 canceled", "other 2 replaced", "back 2 triggered"]);
+  });
+
+  it("is not, where the other exit has got all of it in the same second", () => {
+    const world = pair();
+    const group = grouped(world, "ann", { ...BRACKET, ...exits("181", "178.5") });
+    sells(world, "3", "179");
+    const waits = { when: "falls", price: usd("178.4"), trail: null } as const;
+    placed(world, "bob", { side: "buy", type: "stop", qty: sol("3"), limitPrice: usd("181"), trigger: waits });
+    const { state } = world.venue("SOL-USD");
+    // It came first, whatever its price.
+    const first = [...state.orders.values()].find(({ account }) => account === "bob");
+    if (first !== undefined) first.seq = 0;
+    world.atMarket("SOL-USD", (turn) => {
+      fireTriggers(turn, usd("178.4"));
+      settleGroups(turn, usd("178.4"));
+    });
+    world.settle();
+    expect(shown(world, "ann", group)).toEqual([
+      "entry filled 3/3",
+      "take_profit filled 3/3",
+      "stop_loss canceled: oco 0/3",
+    ]);
   });
 
   it("is told that its entry has got more for it, where that was by what came up before it in the same second", () => {

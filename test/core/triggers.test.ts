@@ -165,6 +165,27 @@ describe("an order with a trigger", () => {
   });
 });
 
+describe("what a market must be woken for", () => {
+  it("is other once another order would be the first one due, and each step once a trigger trails", () => {
+    const desk = quoting();
+    const { waiting } = desk.state;
+    const keys = [waiting.key];
+    const sendOne = (sentence: string) => {
+      desk.send(sentence);
+      keys.push(waiting.key);
+    };
+    sendOne("a1 sell 1 market falls:170");
+    sendOne("a2 sell 1 market falls:171");
+    sendOne("b1 buy 1 market rises:190");
+    expect(new Set(keys).size).toBe(4);
+    sendOne("a3 sell 1 market falls:169");
+    expect(keys.at(-1)).toBe(keys.at(-2));
+    expect(waiting.trails).toBe(false);
+    sendOne("a4 sell 1 market falls:160 trail:20");
+    expect([waiting.trails, keys.at(-1) === keys.at(-2)]).toEqual([true, false]);
+  });
+});
+
 describe("a trigger that trails", () => {
   it.each([
     ["falls", { amount: 500_000n }, 180_000_000n, 179_500_000n],

@@ -1,5 +1,5 @@
 // What an order does once it may trade: as it comes in, when its trigger is reached, or under other terms.
-import { type BookOrder, bestPrice, crosses, opposite } from "../book.ts";
+import { type BookOrder, bestPrice, crosses, leftOf, opposite, type RestingOrder } from "../book.ts";
 import { exitCost, isExit } from "../groups.ts";
 import type { MarketRules } from "../listings.ts";
 import { isFill, type MatchPlan, type Prevented, planMatch } from "../matching.ts";
@@ -15,7 +15,8 @@ import { type MarketTurn, referenceNow, report } from "./turn.ts";
 export const NO_PLAN: MatchPlan = { meetings: [], complete: false, end: null };
 
 /** Whether what is left of an order stays in the book, once it waits for nothing. */
-export function mayRest({ price, leaves, timeInForce, trigger }: BookOrder): boolean {
+export function mayRest(order: BookOrder): order is RestingOrder {
+  const { price, leaves, timeInForce, trigger } = order;
   if (price === null || trigger !== undefined || leaves === 0n) return false;
   return timeInForce === "gtc" || timeInForce === "gtd" || timeInForce === "day";
 }
@@ -79,7 +80,7 @@ function preventTrade(turn: MarketTurn, takerId: string, { prevents, maker, qty 
 
 function reduce(turn: MarketTurn, order: BookOrder, qty: bigint): void {
   const { id: orderId, account, price: limitPrice } = order;
-  const leaves = (order.leaves ?? 0n) - qty;
+  const leaves = leftOf(order) - qty;
   const { baseScale } = turn.state.rules;
   const hold = isExit(order)
     ? exitCost(order, limitPrice, leaves, baseScale)

@@ -1,5 +1,5 @@
 // How an exit that is triggered takes its group over, and how orders of a group end each other.
-import type { BookOrder } from "../book.ts";
+import { type BookOrder, leftOf } from "../book.ts";
 import type { GroupEnd } from "../groups.ts";
 import { exitWith, type MarketGroup } from "./groups.ts";
 import { type MarketTurn, report } from "./turn.ts";
@@ -25,14 +25,15 @@ export function comeToTrigger(turn: MarketTurn, order: BookOrder): BookOrder | n
   if (group === undefined || group.entry === order.id) return order;
   if (group.ended || group.open === 0n) return null;
   if (order.leaves === group.open) return order;
-  tellResized(turn, order, exitWith(order, group.open, state.rules.baseScale), false);
-  return state.orders.get(order.id) ?? null;
+  const after = exitWith(order, group.open, state.rules.baseScale);
+  tellResized(turn, order, after, false);
+  return after;
 }
 
 /** Tells that an exit has another quantity: its entry's fills add to it, what the other exit has done takes from it. */
 export function tellResized(turn: MarketTurn, before: BookOrder, after: BookOrder, rests: boolean): void {
   const { id: orderId, account, price: limitPrice, trigger } = after;
-  const qtyDelta = (after.leaves ?? 0n) - (before.leaves ?? 0n);
+  const qtyDelta = leftOf(after) - leftOf(before);
   const moved = trigger === undefined || trigger === before.trigger ? {} : { trigger };
   const replaced = { qtyDelta, limitPrice, ...moved, hold: after.budget };
   const reason: GroupEnd = qtyDelta > 0n ? "entry" : "oco";

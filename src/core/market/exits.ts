@@ -1,6 +1,7 @@
 // What the orders of a group do to each other, in the same turn: exits follow their entry's fills, and one ends the other.
-import type { BookOrder } from "../book.ts";
+import { type BookOrder, leftOf } from "../book.ts";
 import { trailFrom } from "../order.ts";
+import { invariant } from "../result.ts";
 import { execute, fireTriggers, mayRest, NO_PLAN, planNow } from "./active.ts";
 import { isTrading } from "./breaker.ts";
 import { endEntry, endOrder, tellResized } from "./ends.ts";
@@ -34,9 +35,9 @@ function settle(turn: MarketTurn, group: MarketGroup, reference: bigint): boolea
   if (group.traded) endEntry(turn, group);
   const over = group.ended ? "oco" : group.entry === null && group.open === 0n ? "entry" : null;
   for (const id of [...group.exits]) {
-    // What one exit has done on awaking may have ended the group.
     const exit = turn.state.orders.get(id);
-    if (exit === undefined) continue;
+    invariant(exit !== undefined, `exit ${id} of a group is not open`);
+    // What the other has done on awaking may have ended the group.
     if (over !== null || group.ended) endOrder(turn, exit, over ?? "oco");
     else if (exit.leaves !== group.open) {
       awakes ||= isAsleep(exit) && exit.trigger !== undefined;
@@ -49,13 +50,12 @@ function settle(turn: MarketTurn, group: MarketGroup, reference: bigint): boolea
 /** Gives an exit another quantity. One that awakes comes in as a new order would, and a trigger that trails begins here. */
 function resize(turn: MarketTurn, exit: BookOrder, leaves: bigint, reference: bigint): void {
   const { rules } = turn.state;
-  const { price, trigger } = exit;
+  const { trigger } = exit;
   const after = exitWith(exit, leaves, rules.baseScale);
   if (isAsleep(exit) && trigger?.trail != null)
     after.trigger = { ...trigger, price: trailFrom(trigger.when, trigger.trail, reference, rules.tickSize) };
   const rests = mayRest(after);
-  const grows = leaves > (exit.leaves ?? 0n);
-  const plan = rests && grows ? planNow(turn, after, price ?? 0n, () => reference) : NO_PLAN;
+  const plan = rests && leaves > leftOf(exit) ? planNow(turn, after, after.price, () => reference) : NO_PLAN;
   tellResized(turn, exit, after, rests);
   if (plan.meetings.length > 0 || plan.end !== null) execute(turn, after, plan);
 }

@@ -1,5 +1,5 @@
 // What a planned fill becomes: a trade, its ledger entry, and reports with what is left of each order's hold.
-import { type BookOrder, HOUSE, opposite } from "../book.ts";
+import { type BookOrder, HOUSE, leftOf, opposite } from "../book.ts";
 import { exitCost, isExit } from "../groups.ts";
 import { type Movement, makeEntry } from "../ledger.ts";
 import type { PlannedFill } from "../matching.ts";
@@ -123,7 +123,7 @@ function budgetAfter(
   if (order.side === "sell") return order.budget - qty;
   const after = { ...order, feeNumerator: charged.feeNumerator, fee: order.fee + charged.fee };
   const { baseScale } = turn.state.rules;
-  if (isExit(order)) return exitCost(after, order.price, (order.leaves ?? 0n) - qty, baseScale);
+  if (isExit(order)) return exitCost(after, order.price, leftOf(order) - qty, baseScale);
   if (order.price === null || order.leaves === null) return order.budget - notional - charged.fee;
   return limitBuyReserve(after, order.price, order.leaves - qty, baseScale);
 }

@@ -1,5 +1,5 @@
 // The groups of a market: what there is to get out of in each, and which of its orders are open. Kept by the reports alone.
-import type { BookOrder } from "../book.ts";
+import { type BookOrder, leftOf } from "../book.ts";
 import { exitCost, type GroupEnd, isExit } from "../groups.ts";
 import { invariant } from "../result.ts";
 import type { ReportEvent } from "./events.ts";
@@ -56,7 +56,7 @@ export class Groups {
     this.all.set(id, group);
     if (isExit(order)) group.exits.push(order.id);
     else group.entry = order.id;
-    if (order.group?.kind === "oco") group.open = order.leaves ?? 0n;
+    if (order.group?.kind === "oco") group.open = leftOf(order);
   }
 
   #leave(group: MarketGroup, order: BookOrder, reason: string | null): void {

@@ -1,5 +1,5 @@
 // A change of an open order's terms, judged by its market: all of it is made, or none.
-import { type BookOrder, bestPrice, crosses, opposite } from "../book.ts";
+import { type BookOrder, bestPrice, crosses, leftOf, opposite } from "../book.ts";
 import { notTaken, offLot, offTick, type RuleRefusal, wouldCross } from "../broken-rules.ts";
 import { isExit } from "../groups.ts";
 import type { MarketRules } from "../listings.ts";
@@ -48,8 +48,8 @@ function replaceOwn(turn: MarketTurn, before: BookOrder, command: Replace): NotR
   const refusal = refusalOf(turn, before, after, postOnly);
   if (refusal !== null) return refusal;
   const rests = mayRest(after);
-  const moves = rests && (after.price !== before.price || (after.leaves ?? 0n) > (before.leaves ?? 0n));
-  const plan = moves ? planNow(turn, after, after.price ?? 0n) : NO_PLAN;
+  const moves = rests && (after.price !== before.price || after.leaves > leftOf(before));
+  const plan = rests && moves ? planNow(turn, after, after.price) : NO_PLAN;
   const replaced = { ...to, hold: after.budget };
   report(turn, account, { orderId, execType: "replaced", replaced }, { cseq, order: after, rests });
   if (isWaiting(after)) fireTriggers(turn, referenceNow(turn));
@@ -62,7 +62,7 @@ function replacedBy(order: BookOrder, to: Replaced, rules: MarketRules): BookOrd
   const leaves = order.leaves === null ? null : order.leaves + to.qtyDelta;
   const after = { ...order, price: to.limitPrice, leaves, trigger: to.trigger ?? order.trigger };
   if (order.group !== undefined && to.cap !== undefined) after.group = { ...order.group, cap: to.cap };
-  if (isExit(after)) return exitWith(after, leaves ?? 0n, rules.baseScale);
+  if (isExit(after)) return exitWith(after, leftOf(after), rules.baseScale);
   const budget = leaves === null ? null : worstCost(order, to.limitPrice, leaves, rules.baseScale);
   return { ...after, budget: budget ?? to.hold };
 }

@@ -1,11 +1,14 @@
 // Orders that wait for the reference price: who is due at one, and how triggers that trail follow it.
 import type { BookOrder } from "../book.ts";
 import type { Watch } from "../house.ts";
-import { type Trigger, trailFrom } from "../order.ts";
+import { type Trail, type Trigger, trailFrom } from "../order.ts";
 import { Thresholds } from "./thresholds.ts";
 
 /** An order that waits. */
 export type WaitingOrder = BookOrder & { trigger: Trigger };
+
+/** A trigger that trails. */
+type Trailing = Trigger & { trail: Trail };
 
 /** The reference prices of a stretch of time, in quote units per whole base unit. */
 export interface Range {
@@ -25,7 +28,7 @@ export class Waiting {
   /** By the price below zero: it comes up as the reference price falls. */
   readonly #falling = new Thresholds();
   readonly #orders = new Map<string, WaitingOrder>();
-  readonly #trailing = new Map<string, WaitingOrder>();
+  readonly #trailing = new Map<string, Trailing>();
 
   /** How many orders wait. */
   get size(): number {
@@ -51,7 +54,8 @@ export class Waiting {
   set(order: WaitingOrder): void {
     const { id, trigger } = order;
     this.#orders.set(id, order);
-    if (trigger.trail !== null) this.#trailing.set(id, order);
+    const { trail } = trigger;
+    if (trail !== null) this.#trailing.set(id, { ...trigger, trail });
     if (trigger.when === "rises") this.#rising.set(id, Number(trigger.price));
     else this.#falling.set(id, -Number(trigger.price));
   }
@@ -68,15 +72,16 @@ export class Waiting {
   due(reference: bigint): WaitingOrder[] {
     const price = Number(reference);
     const ids = [...this.#rising.due(price), ...this.#falling.due(-price)].map(({ id }) => id);
-    return ids.flatMap((id) => this.#orders.get(id) ?? []).sort((a, b) => a.seq - b.seq);
+    const orders = ids.map((id) => this.#orders.get(id)).filter((order) => order !== undefined);
+    return orders.sort((a, b) => a.seq - b.seq);
   }
 
   /** The triggers that move when the reference price has been as low and as high as `range`. */
   trailed(range: Range, tickSize: bigint): Trailed[] {
     const moved: Trailed[] = [];
-    for (const { id, trigger } of this.#trailing.values()) {
+    for (const [orderId, trigger] of this.#trailing) {
       const price = follow(trigger, range, tickSize);
-      if (price !== trigger.price) moved.push({ orderId: id, price });
+      if (price !== trigger.price) moved.push({ orderId, price });
     }
     return moved;
   }
@@ -102,7 +107,7 @@ export class Waiting {
   #bounds(range: Range, tickSize: bigint): { rises: bigint; falls: bigint } {
     // Beyond any price: nothing is due there.
     const bounds = { rises: 2n ** 64n, falls: -1n };
-    for (const { trigger } of this.#trailing.values()) {
+    for (const trigger of this.#trailing.values()) {
       const price = follow(trigger, range, tickSize);
       if (trigger.when === "rises" && price < bounds.rises) bounds.rises = price;
       if (trigger.when === "falls" && price > bounds.falls) bounds.falls = price;
@@ -120,8 +125,7 @@ export function widen(range: Range, reference: bigint): boolean {
 }
 
 /** Where a trigger stands once the reference price has been as low and as high as `range`: it follows, and never goes back. */
-function follow({ when, price, trail }: Trigger, { low, high }: Range, tickSize: bigint): bigint {
-  if (trail === null) return price;
+function follow({ when, price, trail }: Trailing, { low, high }: Range, tickSize: bigint): bigint {
   const next = trailFrom(when, trail, when === "rises" ? low : high, tickSize);
   const closer = when === "rises" ? next < price : next > price;
   return closer ? next : price;
