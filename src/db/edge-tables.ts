@@ -20,6 +20,8 @@ export const auditEvents = sqliteTable(
     ip: text("ip").notNull(),
     requestId: text("request_id").notNull(),
     reason: text("reason"),
+    /** JSON: what was asked for beside the reason. */
+    request: text("request"),
   },
   (table) => [
     index("audit_events_actor").on(table.actor, table.id),

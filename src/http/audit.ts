@@ -12,6 +12,8 @@ export interface AuditAct {
   outcome: string;
   actor?: string;
   reason?: string;
+  /** What was asked for, as JSON text. */
+  request?: string | null;
 }
 
 /** An event as it is stored. `at` in ms; `actor` is empty for a stranger. */
@@ -25,12 +27,13 @@ export interface AuditEvent {
   ip: string;
   requestId: string;
   reason: string | null;
+  request: string | null;
 }
 
 /** Where events go. Never rejects: an act that has been done is not undone because nobody could write it down. */
 export type AuditTrail = (event: AuditEvent) => Promise<void>;
 
-/** Longest text of a reason or target. */
+/** Longest text of a reason, a target or a request. */
 const TEXT_CHARS_MAX = 500;
 
 /** Tells the audit trail of an act of this request, after the answer. */
@@ -47,13 +50,15 @@ export function audit(c: Context<AppEnv>, act: AuditAct, actorKind?: AuditEvent[
     ip: clientIpText(c),
     requestId: c.get("requestId"),
     reason: act.reason?.slice(0, TEXT_CHARS_MAX) ?? null,
+    // Half a text would be no JSON: what is longer, such as a journal, is told by its target alone.
+    request: (act.request?.length ?? 0) > TEXT_CHARS_MAX ? null : (act.request ?? null),
   });
   later(c, written);
 }
 
 /**
- * Tells of an operator's act, done or refused: its target is what the act says, or the path's ids, or else what was said
- * without the reason. That is the one the act was read with (operator-act.ts). Stands behind the door: who may not act is in
+ * Tells of an operator's act, done or refused, with what was asked for: its target is what the act says, or the path's ids, or
+ * else the request. The reason is the one the act was read with (operator-act.ts). Stands behind the door: who may not act is in
  * the request log alone.
  */
 export function audited(act: string): MiddlewareHandler<AppEnv> {
@@ -63,20 +68,16 @@ export function audited(act: string): MiddlewareHandler<AppEnv> {
     if (c.res.headers.has("Idempotency-Replayed")) return;
     const reason = c.get("reason");
     const outcome = c.get("refused") ?? "ok";
-    audit(
-      c,
-      { act, target: c.get("target") ?? targetOf(c), outcome, ...(reason === undefined ? {} : { reason }) },
-      "operator",
-    );
+    const request = requestOf(c);
+    const target = c.get("target") ?? (Object.values(c.req.param()).join("/") || (request ?? ""));
+    audit(c, { act, target, outcome, request, ...(reason === undefined ? {} : { reason }) }, "operator");
   };
 }
 
-function targetOf(c: Context<AppEnv>): string {
-  const ids = Object.values(c.req.param());
-  if (ids.length > 0) return ids.join("/");
+function requestOf(c: Context<AppEnv>): string | null {
   const said: Record<string, unknown> = { ...c.req.query(), ...(asObject(c.get("json")) ?? {}) };
   const { reason: _, ...rest } = said;
-  return Object.keys(rest).length > 0 ? JSON.stringify(rest) : "";
+  return Object.keys(rest).length > 0 ? JSON.stringify(rest) : null;
 }
 
 function asObject(value: unknown): object | null {

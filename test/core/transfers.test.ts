@@ -109,6 +109,7 @@ describe("a withdrawal worth more than is to be looked at", () => {
 
   it.each<[string, string, (of: CoreWorld, id: string) => Result<unknown>]>([
     ["own_withdrawal", "by its owner", (of, id) => of.review("ann", id, "approve", "ann")],
+    ["own_withdrawal", "to be undone by its owner", (of, id) => of.review("ann", id, "reverse", "ann")],
     ["already_approved", "by the same operator twice", (of, id) => of.review("ann", id, "approve", "one")],
     [
       "account_frozen",

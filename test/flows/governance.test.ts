@@ -1,6 +1,7 @@
 // Operators govern markets over HTTP: what they say counts at once, is shown at once, and is written down with its reason.
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it, vi } from "vitest";
+import { enroll } from "../support/readmodel.ts";
 import {
   call,
   expectProblem,
@@ -101,15 +102,17 @@ describe("a market's status", () => {
     expect((await market(symbol)).status).toBe("open");
     const trail = await vi.waitFor(
       async () => {
-        const got = await olivia.get<WirePage<{ act: string; target: string; reason: string; actor: string }>>(
-          "/v1/admin/audit?act=market.status",
+        const got = await olivia.get<WirePage<Record<"target" | "reason" | "actor" | "request", string>>>(
+          `/v1/admin/audit?act=market.status&target=${symbol}`,
         );
-        expect(got.body.data.length).toBeGreaterThan(0);
+        expect(got.body.data.length).toBeGreaterThan(2);
         return got.body.data;
       },
       { timeout: 15_000, interval: 200 },
     );
-    expect(trail[0]).toMatchObject({ actor: olivia.userId, reason: "a drill" });
+    // What it was set to, too: halted and opened must not read alike.
+    const done = { actor: olivia.userId, reason: "a drill", request: '{"status":"cancel_only"}' };
+    expect(trail).toContainEqual(expect.objectContaining(done));
   });
 });
 
@@ -142,6 +145,25 @@ describe("a market's rules", () => {
     expectProblem(third, 422, "too_many_open_orders");
     expect(third.body).toMatchObject({ rule: "max_open_orders", limit: "2", value: "2" } satisfies Broken);
     await ada.call("DELETE", "/v1/orders");
+  });
+
+  it("count for batches as they do for single orders, also those of who has never heard of any", async () => {
+    const batch = async (who: Trader, atomic: boolean) => {
+      const orders = [await resting(symbol), await resting(symbol)];
+      const got = await who.call<{ data: { status_code: number }[] }>("POST", "/v1/orders/batch", {
+        json: { orders, atomic },
+      });
+      return got.body.data.map((one) => one.status_code);
+    };
+    await rules(symbol, { max_open_orders: 10 });
+    const newcomer = await trader({ usd: "10000" });
+    expect(await batch(newcomer, true)).toEqual([201, 201]);
+    await status(symbol, "halted");
+    passTime(1_000);
+    expect(await batch(newcomer, false)).toEqual([422, 422]);
+    await status(symbol, "open");
+    passTime(1_000);
+    expect(await batch(newcomer, true)).toEqual([201, 201]);
   });
 
   it("charge new orders other fees", async () => {
@@ -201,6 +223,7 @@ describe("the breaker", () => {
 describe("freezing", () => {
   it("keeps an account from new orders and withdrawals until it is thawed; cancels work", async () => {
     const eve = await trader({ usd: "1000" });
+    await enroll(eve);
     const placed = await eve.place(await resting("BTC-USD"));
     const act = (verb: string) => olivia.call("POST", `/v1/admin/accounts/${eve.accountId}/${verb}`, { json: because });
     expect((await act("freeze")).status).toBe(204);
@@ -218,5 +241,23 @@ describe("freezing", () => {
       { status: "frozen", reason: "a drill", by: olivia.userId },
       { status: "active", reason: "a drill", by: olivia.userId },
     ]);
+  });
+
+  it("of an account that nobody has is not found, and makes none; nobody thaws their own", async () => {
+    const gone = "acc_00000000000000000000000000";
+    const act = (id: string, verb: string) =>
+      olivia.call("POST", `/v1/admin/accounts/${id}/${verb}`, { json: because });
+    for (const verb of ["freeze", "unfreeze"]) expectProblem(await act(gone, verb), 404, "not_found");
+    expect((await env.ACCOUNT.getByName(gone).head()).seq).toBe(0);
+    expectProblem(await act(olivia.accountId, "unfreeze"), 403, "forbidden");
+  });
+
+  it("goes on while D1 is away: a stop waits for no database", async () => {
+    const eve = await trader({ usd: "1000" });
+    await env.DB.prepare("ALTER TABLE accounts RENAME TO accounts_away").run();
+    const frozen = await olivia.call("POST", `/v1/admin/accounts/${eve.accountId}/freeze`, { json: because });
+    await env.DB.prepare("ALTER TABLE accounts_away RENAME TO accounts").run();
+    expect(frozen.status).toBe(204);
+    expectProblem(await eve.place(await resting("BTC-USD")), 422, "account_frozen");
   });
 });

@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { retell } from "../../src/domains/ops/scheduled.ts";
 import { MarketObject } from "../../src/worker.ts";
+import { enroll } from "../support/readmodel.ts";
 import {
   expectProblem,
   priceAt,
@@ -143,6 +144,7 @@ describe("a market that cannot be reached", () => {
 describe("an account", () => {
   it("is frozen with its open orders canceled, and thawed as it was released", async () => {
     const eve = await trader({ usd: "10000" });
+    await enroll(eve);
     const limit_price = await priceAt("ETH-USD", -500);
     const wish = { symbol: "ETH-USD", side: "buy" as const, type: "limit", limit_price, qty: "0.1" };
     const placed = await eve.place(wish);
@@ -161,6 +163,7 @@ describe("an account", () => {
 describe("groups", () => {
   it.each(["account", "market"])("end with their %s: parents and exits, and nothing is held for them", async (what) => {
     const eve = await trader({ usd: "10000" });
+    await enroll(eve);
     await eve.deposit("1", "ETH");
     const [low, near, high] = await Promise.all([-600, -500, 500].map((bps) => priceAt("ETH-USD", bps)));
     const plain = { symbol: "ETH-USD", type: "limit", qty: "0.1", stop_loss: { stop_price: low } };
@@ -188,6 +191,11 @@ describe("groups", () => {
 });
 
 describe("the switch", () => {
+  it("is not found for an account that nobody has: a slip of the pen must not read as done", async () => {
+    const scope = { scope: "account", account_id: "acc_00000000000000000000000000" };
+    for (const verb of ["", "/release"]) expectProblem(await pull(scope, verb), 404, "not_found");
+  });
+
   it.each<[string, object, string, string]>([
     ["no scope", {}, "/scope", "required"],
     ["an account that is not named", { scope: "account" }, "/account_id", "required"],

@@ -133,6 +133,14 @@ describe("a withdrawal over the threshold", () => {
     expect((await cancel(olga, made.body.id)).status).toBe(200);
   });
 
+  it("is undone by nobody who owns it, however little it is", async () => {
+    const olivia = await trader({ roles: ["customer", "operator"], usd: "10" });
+    const { body } = await ask(olivia, "1");
+    await listed(olivia, "withdrawals?", ["settled"]);
+    expectProblem(await decide(olivia, body.id, "reverse"), 403, "own_withdrawal");
+    expect((await decide(oscar, body.id, "reverse")).body).toMatchObject({ status: "reversed" });
+  });
+
   it("replays its first answer to its key, byte for byte, whatever has come of it", async () => {
     const who = await trader({ usd: "3000000" });
     const headers = { "Idempotency-Key": "k" };

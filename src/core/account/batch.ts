@@ -141,6 +141,11 @@ function keysOf({ item, bodyHash }: BatchEntry): OnceKey[] {
   return key === null ? [] : [{ scope: "client_order_id", key, bodyHash, requestId: null }];
 }
 
+/** The orders of a batch that are to be judged. */
+export function requestsOf({ items }: Batch): OrderRequest[] {
+  return items.flatMap((item) => (item.kind === "order" ? [item.request] : []));
+}
+
 /** The client_order_id of an order of a batch; null when it has none, or is none. */
 export function clientOrderIdOf(item: BatchItem): string | null {
   if (item.kind === "order") return item.request.clientOrderId;

@@ -7,6 +7,9 @@ import { type AccountTurn, turnTime } from "./decide.ts";
 import { isPending, type Transfer, type TransferDecision } from "./transfer-events.ts";
 import { dropTransfer, keepTransfer, settleTransfer, undoTransfer } from "./transfers.ts";
 
+/** Whoever may both approve and undo what they take out themselves needs nobody else. */
+const OWN: Refusal = { code: "own_withdrawal", detail: "Nobody approves or undoes their own withdrawal." };
+
 /** An operator's decision: who, by user id and by their own account, and why. */
 export interface TransferReview {
   verdict: TransferDecision["verdict"];
@@ -37,11 +40,12 @@ export function cancelTransfer(turn: AccountTurn, known: Transfer): Result<Trans
 /**
  * Does what an operator has decided. The last approval of {@link WITHDRAWAL_APPROVALS}, each of another operator, settles a
  * withdrawal, or hands it to its provider. Refuses `not_found` for an approval or rejection of what is no withdrawal,
- * `own_withdrawal`, `already_approved` by the same operator, `transfer_not_pending`, `account_frozen` for an approval, and as
+ * `own_withdrawal` but for a rejection, `already_approved` by the same operator, `transfer_not_pending`, `account_frozen` for an approval, and as
  * {@link undoTransfer}.
  */
 export function reviewTransfer(turn: AccountTurn, known: Transfer, review: TransferReview): Result<Transfer> {
   const { verdict } = review;
+  if (verdict !== "reject" && known.kind === "withdrawal" && review.account === turn.state.id) return refuse(OWN);
   if (verdict === "reverse") return undoTransfer(turn, decided(turn, known, review));
   const refusal = reviewRefusal(turn, known, review);
   if (refusal !== null) return refuse(refusal);
@@ -55,12 +59,9 @@ export function reviewTransfer(turn: AccountTurn, known: Transfer, review: Trans
   );
 }
 
-function reviewRefusal(turn: AccountTurn, known: Transfer, { verdict, by, account }: TransferReview): Refusal | null {
+function reviewRefusal(turn: AccountTurn, known: Transfer, { verdict, by }: TransferReview): Refusal | null {
   const { state } = turn;
   if (known.kind !== "withdrawal") return { code: "not_found" };
-  if (verdict === "approve" && account === state.id) {
-    return { code: "own_withdrawal", detail: "Nobody approves their own withdrawal." };
-  }
   if (verdict === "approve" && approvalsOf(known).some((one) => one.by === by)) {
     return { code: "already_approved", detail: "You have approved this; it needs another operator." };
   }

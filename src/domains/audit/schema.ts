@@ -26,6 +26,7 @@ export const auditOut = z
     ip: z.string(),
     request_id: z.string(),
     reason: z.string().nullable(),
+    request: z.string().nullable().openapi({ description: "What an operator asked for beside the reason, as JSON." }),
   })
   .openapi("AuditEvent");
 
@@ -44,6 +45,8 @@ export const auditMessage = z.object({
   ip: text,
   requestId: text,
   reason: text.nullable(),
+  /** The version before did not send it. */
+  request: text.nullable().default(null),
 });
 
 /** An event on its way to D1. */

@@ -51,7 +51,8 @@ function wireEvent({
   ip,
   requestId,
   reason,
+  request,
 }: typeof auditEvents.$inferSelect) {
   const who = { actor_kind: actorKind, actor: actor === "" ? null : actor };
-  return { id, at: wireTime(at), ...who, act, target, outcome, ip, request_id: requestId, reason };
+  return { id, at: wireTime(at), ...who, act, target, outcome, ip, request_id: requestId, reason, request };
 }

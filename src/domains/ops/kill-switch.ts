@@ -10,7 +10,8 @@ import { type DatabaseBinding, database, guardD1 } from "../../db/client.ts";
 import { killOrders } from "../../db/ops-tables.ts";
 import { log } from "../../log.ts";
 import type { MarketView, OperatorAct } from "../../objects/protocol.ts";
-import { accountStub, callObject, marketStub, type ObjectBindings } from "../../objects/stubs.ts";
+import { callObject, marketStub, type ObjectBindings } from "../../objects/stubs.ts";
+import { stopAccount, thawAccount } from "./accounts.ts";
 
 type Bindings = ObjectBindings & DatabaseBinding;
 
@@ -33,16 +34,17 @@ export interface KillOutcome {
   canceling: number;
 }
 
-/** Who pulls or releases the switch, when (ms), and who goes on with what is left once they are answered. */
+/** Who pulls or releases the switch, their own account, when (ms), and who goes on with what is left once they are answered. */
 export interface KillContext {
   act: OperatorAct;
+  ownAccountId: string;
   nowMs: number;
   later: (work: Promise<void>) => void;
 }
 
 /**
- * Stops an account (frozen, its orders canceled), a market, or all of them; or lets them go on. Refuses `unavailable` when the
- * account cannot be reached, or when neither the only market can be nor D1, which would keep that it is to be told.
+ * Stops an account (frozen, its orders canceled), a market, or all of them; or lets them go on. Refuses as
+ * {@link stopAccount} and {@link thawAccount} do; `unavailable` when the account cannot be reached, or when neither the only market can be nor D1, which would keep that it is to be told.
  */
 export async function throwSwitch(
   env: Bindings,
@@ -50,7 +52,7 @@ export async function throwSwitch(
   order: KillOrder,
   ctx: KillContext,
 ): Promise<Result<KillOutcome>> {
-  if (scope.scope === "account") return switchAccount(env, scope.accountId, order, ctx.act);
+  if (scope.scope === "account") return switchAccount(env, scope.accountId, order, ctx);
   const symbols = scope.scope === "market" ? [scope.symbol] : MARKETS.map(({ symbol }) => symbol);
   // Side by side: a D1 that is away must keep no market waiting.
   const [kept, views] = await Promise.all([
@@ -70,16 +72,14 @@ export async function throwSwitch(
 async function switchAccount(
   env: Bindings,
   accountId: string,
-  { act }: KillOrder,
-  operator: OperatorAct,
+  order: KillOrder,
+  { act, ownAccountId }: KillContext,
 ): Promise<Result<KillOutcome>> {
-  if (act === "release") {
-    const thawed = await callObject(() =>
-      accountStub(env, accountId).setStatus("active", operator.reason, operator.by),
-    );
+  if (order.act === "release") {
+    const thawed = await thawAccount(env, accountId, act, ownAccountId);
     return thawed.ok ? ok({ told: [accountId], untold: [], canceling: 0 }) : thawed;
   }
-  const stopped = await callObject(() => accountStub(env, accountId).stopTrading(operator));
+  const stopped = await stopAccount(env, accountId, act);
   return stopped.ok ? ok({ told: [accountId], untold: [], canceling: stopped.value.canceling }) : stopped;
 }
 

@@ -1,11 +1,12 @@
 // Markets, accounts and the kill switch in the hands of operators, over HTTP.
 import type { Context } from "hono";
 import { send, sendNothing } from "../../http/answer.ts";
-import { type AppEnv, later } from "../../http/context.ts";
+import { type AppEnv, callerOf, later } from "../../http/context.ts";
 import { answer, body, createRouter, operation, problems } from "../../http/openapi.ts";
 import { actOf, reasonBody } from "../../http/operator-act.ts";
+import { freezeAccount, thawAccount } from "./accounts.ts";
 import { type KillOrder, type KillScope, listKillOrders, throwSwitch } from "./kill-switch.ts";
-import { changeMarketRules, setAccountStatus, setMarketStatus, wireAdminMarket } from "./markets.ts";
+import { changeMarketRules, setMarketStatus, wireAdminMarket } from "./markets.ts";
 import { adminMarketOut, killIn, killOrders, killOut, releaseIn, rulesIn, statusIn } from "./markets-schema.ts";
 import { ACTING_CODES, accountPath, marketPath } from "./schema.ts";
 
@@ -74,7 +75,7 @@ const kill = operation({
   description:
     "An account is frozen and its open orders are canceled. A market is halted until the switch is released, and with `cancel_orders` its open orders are canceled, 1,000 in a turn. Those in `untold` cannot be reached, and are told again until they are.",
   request: { body: body(killIn) },
-  responses: { 200: answer(killOut, "Stopped"), ...problems(...ACTING_CODES) },
+  responses: { 200: answer(killOut, "Stopped"), ...acting },
 });
 const release = operation({
   method: "post",
@@ -84,7 +85,7 @@ const release = operation({
   tags,
   summary: "Release the kill switch: what it has stopped is as it was before",
   request: { body: body(releaseIn) },
-  responses: { 200: answer(killOut, "Released"), ...problems(...ACTING_CODES) },
+  responses: { 200: answer(killOut, "Released"), ...acting },
 });
 
 function momentOf(c: Context<AppEnv>) {
@@ -97,7 +98,9 @@ async function answerSwitch(c: Context<AppEnv>, sent: Sent, order: KillOrder) {
   const { scope, account_id: accountId = "", symbol = "", reason } = sent;
   const whom: KillScope =
     scope === "account" ? { scope, accountId } : scope === "market" ? { scope, symbol } : { scope };
-  const ctx = { act: actOf(c, reason), nowMs: Date.now(), later: (work: Promise<void>) => later(c, work) };
+  const act = actOf(c, reason);
+  const { accountId: ownAccountId } = callerOf(c);
+  const ctx = { act, ownAccountId, nowMs: Date.now(), later: (work: Promise<void>) => later(c, work) };
   return send(c, await throwSwitch(c.env, whom, order, ctx), (outcome) => outcome, 200);
 }
 
@@ -114,11 +117,12 @@ export const marketsAdminRouter = createRouter()
   })
   .openapi(freeze, async (c) => {
     const act = actOf(c, c.req.valid("json").reason);
-    return sendNothing(c, await setAccountStatus(c.env, c.req.valid("param").account_id, "frozen", act));
+    return sendNothing(c, await freezeAccount(c.env, c.req.valid("param").account_id, act));
   })
   .openapi(unfreeze, async (c) => {
     const act = actOf(c, c.req.valid("json").reason);
-    return sendNothing(c, await setAccountStatus(c.env, c.req.valid("param").account_id, "active", act));
+    const { accountId } = callerOf(c);
+    return sendNothing(c, await thawAccount(c.env, c.req.valid("param").account_id, act, accountId));
   })
   .openapi(list, async (c) => {
     return send(c, await listKillOrders(c.env), (data) => ({ data, next_cursor: null }), 200);

@@ -6,7 +6,7 @@ import { referencePrice } from "../../core/prices.ts";
 import { type FieldError, ok, type Result, refuse } from "../../core/result.ts";
 import { wireMarket } from "../../core/wire-market.ts";
 import type { MarketView, OperatorAct } from "../../objects/protocol.ts";
-import { accountStub, callObject, marketStub, type ObjectBindings } from "../../objects/stubs.ts";
+import { callObject, marketStub, type ObjectBindings } from "../../objects/stubs.ts";
 
 /** What of a market's rules an operator wants to be other, as it was sent: amounts as decimals. */
 export type RulesWish = Partial<
@@ -97,14 +97,4 @@ function rulesChangeOf(wish: RulesWish, { baseScale, quoteScale }: MarketRules):
 
 function wrong(name: string, code: string, detail: string): FieldError {
   return { pointer: `/${name}`, code, detail };
-}
-
-/** Freezes or thaws an account; doing it twice changes nothing. Refuses `unavailable`. */
-export function setAccountStatus(
-  env: ObjectBindings,
-  accountId: string,
-  status: "active" | "frozen",
-  { by, reason }: OperatorAct,
-): Promise<Result<null>> {
-  return callObject(() => accountStub(env, accountId).setStatus(status, reason, by));
 }

@@ -72,7 +72,13 @@ const reverse = operation({
   request: { headers, params: transferPath, body: body(reasonBody) },
   responses: {
     200: answer(reviewedOut, "Reversed"),
-    ...problems(...DECIDING_CODES, "transfer_not_settled", "insufficient_funds", "amount_out_of_range"),
+    ...problems(
+      ...DECIDING_CODES,
+      "own_withdrawal",
+      "transfer_not_settled",
+      "insufficient_funds",
+      "amount_out_of_range",
+    ),
   },
 });
 

@@ -1,5 +1,7 @@
 // The account object's class: wires the logic and the sockets to the platform and decides nothing.
+
 import type { OrderRequest } from "../../core/account/admission.ts";
+import { requestsOf } from "../../core/account/batch.ts";
 import { type GroupRequest, symbolOf } from "../../core/account/grouping.ts";
 import type { ReplaceWish } from "../../core/account/replace.ts";
 import type { Settings } from "../../core/account/settings.ts";
@@ -102,6 +104,7 @@ export class AccountShell extends ReadingShell implements AccountRpc {
 
   async placeBatch(caller: Caller, batch: Batch, idempotency: Idempotency | null) {
     return this.#meter.countedOnce(caller, async () => {
+      await this.#logic.rules.before(requestsOf(batch));
       const placed = this.#logic.placeBatch(caller, batch, idempotency);
       if ("result" in placed) return placed;
       await waitAtMost(placed.settled, SETTLE_WAIT_MS);
