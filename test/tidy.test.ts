@@ -192,9 +192,10 @@ describe("what may not be written", () => {
     expect(complaintsAbout(path, text)).toEqual([]);
   });
 
-  it("but 70 lines of a function, 300 of a file, and more in a test are fine", () => {
+  it("but 70 lines of a function, 300 of a file, and more in a test or in the list of limits are fine", () => {
     expect(complaintsAbout("src/http/a.ts", functionOf(70))).toEqual([]);
     expect(complaintsAbout("src/http/a.ts", "work();\n".repeat(300))).toEqual([]);
+    expect(complaintsAbout("src/core/limits.ts", "export const A_MAX = 1;\n".repeat(301))).toEqual([]);
     expect(complaintsAbout("test/a.test.ts", "work();\n".repeat(301))).toEqual([]);
   });
 });

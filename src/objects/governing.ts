@@ -39,4 +39,6 @@ export interface OperatedRpc {
   setStatus(status: AccountStatus, reason: string, by?: string): Promise<Result<null>>;
   /** Freezes the account and asks for a cancel of each of its open orders. Answers how many these are. */
   stopTrading(act: OperatorAct): Promise<Result<{ canceling: number }>>;
+  /** Thaws it where {@link stopTrading} has frozen it, and nobody else since. */
+  resumeTrading(act: OperatorAct): Promise<Result<null>>;
 }

@@ -160,6 +160,25 @@ describe("an account", () => {
   });
 });
 
+describe("an account that is frozen besides", () => {
+  it.each([
+    ["before it was stopped", ["freeze", "kill"]],
+    ["since it was stopped", ["kill", "freeze"]],
+  ])("%s stays frozen when the switch is released", async (_, acts) => {
+    const eve = await trader({ usd: "10000" });
+    await enroll(eve);
+    const freeze = (verb: string) =>
+      olivia.call("POST", `/v1/admin/accounts/${eve.accountId}/${verb}`, { json: because });
+    const scope = { scope: "account", account_id: eve.accountId };
+    for (const act of acts) expect((await (act === "kill" ? pull(scope) : freeze(act))).status).toBeLessThan(300);
+    expect((await pull(scope, "/release")).status).toBe(200);
+    const statusNow = async () => (await eve.get<{ status: string }>("/v1/account")).body.status;
+    expect(await statusNow()).toBe("frozen");
+    expect((await freeze("unfreeze")).status).toBe(204);
+    expect(await statusNow()).toBe("active");
+  });
+});
+
 describe("groups", () => {
   it.each(["account", "market"])("end with their %s: parents and exits, and nothing is held for them", async (what) => {
     const eve = await trader({ usd: "10000" });

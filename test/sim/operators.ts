@@ -67,7 +67,11 @@ function actOf(world: World, random: Random): () => "again" | undefined {
     looked.catch((error) => {
       if (!(error instanceof Crash)) world.alerts.push(String(error));
     });
-    return done(world, "operator_thaw", operations.setStatus("active", "a drill").ok);
+    return done(
+      world,
+      "operator_thaw",
+      operations.resumeTrading(ACT).ok && operations.setStatus("active", "a drill").ok,
+    );
   };
 }
 

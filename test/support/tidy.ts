@@ -6,6 +6,8 @@ import { importsOf, isNode, lineOf, nameOf, type Source, type SyntaxNode, walk }
 const FILE_LINES_MAX = 300;
 const FUNCTION_LINES_MAX = 70;
 const FOLDER_NOT_ALLOWED = /(^|\/)(utils?|helpers?|common|libs?)\//;
+/** A list to look things up in: nobody reads it from its beginning to its end. */
+const CATALOGUE = "src/core/limits.ts";
 /** What is called from elsewhere has no deadline, no breaker and no bulkhead. */
 const WAY_OUT = "src/adapters/outside.ts";
 const NOTE_TO_SELF = /\b(TODO|FIXME|XXX|HACK)\b/;
@@ -60,7 +62,10 @@ function typeHoles(source: Source): string[] {
 
 function sizes(source: Source): string[] {
   const lines = source.text.replace(/\n$/, "").split("\n").length;
-  const tooLong = lines > FILE_LINES_MAX ? [`${source.path}: ${lines} lines, at most ${FILE_LINES_MAX}`] : [];
+  const tooLong =
+    lines > FILE_LINES_MAX && source.path !== CATALOGUE
+      ? [`${source.path}: ${lines} lines, at most ${FILE_LINES_MAX}`]
+      : [];
   const functions = complaints(source, (node) => {
     if (!FUNCTIONS.includes(node.type)) return null;
     const length = lineOf(source, node.end) - lineOf(source, node.start) + 1;

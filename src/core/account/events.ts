@@ -12,6 +12,15 @@ import type { TransferEvent } from "./transfer-events.ts";
 /** A frozen account takes no new orders and no withdrawals; reports and cancels always work (protocol rule 14). */
 export type AccountStatus = "active" | "frozen";
 
+/** It was frozen or thawed, by which operator, and whether the kill switch has frozen it. */
+export interface StatusChanged {
+  kind: "status_changed";
+  status: AccountStatus;
+  reason: string;
+  by?: string;
+  cause?: "kill_switch";
+}
+
 /** One asset's money in units: what may be spent and what is held for open orders. */
 export interface Balance {
   asset: string;
@@ -104,7 +113,7 @@ export type AccountEvent =
       group?: Group;
     })
   /** `by`: the operator, by user id, where it was one. */
-  | (EventHead & { kind: "status_changed"; status: AccountStatus; reason: string; by?: string })
+  | (EventHead & StatusChanged)
   /** What the owner has chosen for orders that do not say. */
   | (EventHead & { kind: "settings_changed"; selfTradePrevention: SelfTradePrevention })
   /** What a market has said of its rules when it was asked. */

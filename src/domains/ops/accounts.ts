@@ -47,6 +47,21 @@ export async function stopAccount(
   return callObject(() => accountStub(env, accountId).stopTrading(act));
 }
 
+/**
+ * Lets an account go on that was stopped so; one that somebody has frozen besides stays frozen. Refuses as {@link thawAccount}
+ * does.
+ */
+export async function resumeAccount(
+  env: Bindings,
+  accountId: string,
+  act: OperatorAct,
+  ownAccountId: string,
+): Promise<Result<null>> {
+  if (accountId === ownAccountId) return refuse(OWN);
+  if (!(await mayBeThere(env, accountId))) return refuse(NO_ACCOUNT);
+  return callObject(() => accountStub(env, accountId).resumeTrading(act));
+}
+
 /** Whether somebody has signed up for an account. While D1 does not say, it is acted on: a stop cannot wait for the database. */
 async function mayBeThere(env: Bindings, accountId: string): Promise<boolean> {
   const query = database(env).select({ id: accounts.id }).from(accounts).where(eq(accounts.id, accountId));

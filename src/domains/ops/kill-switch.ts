@@ -11,7 +11,7 @@ import { killOrders } from "../../db/ops-tables.ts";
 import { log } from "../../log.ts";
 import type { MarketView, OperatorAct } from "../../objects/protocol.ts";
 import { callObject, marketStub, type ObjectBindings } from "../../objects/stubs.ts";
-import { stopAccount, thawAccount } from "./accounts.ts";
+import { resumeAccount, stopAccount } from "./accounts.ts";
 
 type Bindings = ObjectBindings & DatabaseBinding;
 
@@ -44,7 +44,7 @@ export interface KillContext {
 
 /**
  * Stops an account (frozen, its orders canceled), a market, or all of them; or lets them go on. Refuses as
- * {@link stopAccount} and {@link thawAccount} do; `unavailable` when the account cannot be reached, or when neither the only market can be nor D1, which would keep that it is to be told.
+ * {@link stopAccount} and {@link resumeAccount} do; `unavailable` when the account cannot be reached, or when neither the only market can be nor D1, which would keep that it is to be told.
  */
 export async function throwSwitch(
   env: Bindings,
@@ -76,7 +76,7 @@ async function switchAccount(
   { act, ownAccountId }: KillContext,
 ): Promise<Result<KillOutcome>> {
   if (order.act === "release") {
-    const thawed = await thawAccount(env, accountId, act, ownAccountId);
+    const thawed = await resumeAccount(env, accountId, act, ownAccountId);
     return thawed.ok ? ok({ told: [accountId], untold: [], canceling: 0 }) : thawed;
   }
   const stopped = await stopAccount(env, accountId, act);

@@ -33,6 +33,10 @@ export abstract class OperatedShell extends ObjectShell implements OperatedRpc {
     return this.operated.stopTrading(act);
   }
 
+  async resumeTrading(act: OperatorAct): Promise<Result<null>> {
+    return this.operated.resumeTrading(act);
+  }
+
   async restore(snapshot: Snapshot, act: OperatorAct): Promise<Result<null>> {
     return this.operated.restore(snapshot, act);
   }

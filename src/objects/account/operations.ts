@@ -1,6 +1,6 @@
 // What operators do with an account: freeze it, resume what is parked, restore it.
 import { emit, requestCancel } from "../../core/account/decide.ts";
-import type { AccountStatus } from "../../core/account/state.ts";
+import type { AccountStatus, StatusChanged } from "../../core/account/events.ts";
 import { isContainer } from "../../core/groups.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type { Outbox } from "../outbox.ts";
@@ -22,10 +22,24 @@ export class AccountOperations {
   /** Freezes or thaws the account, with the reason for it. */
   setStatus(status: AccountStatus, reason: string, by?: string): Result<null> {
     return this.#engine.act(() => {
-      if (status !== this.#engine.state.status)
+      // Frozen anew where the kill switch has done it: its release must leave frozen what somebody else wants so.
+      if (status !== this.#engine.state.status || (status === "frozen" && this.#isKilled()))
         this.#engine.commit((turn) => emit(turn, statusChanged(status, reason, by)));
       return ok(null);
     });
+  }
+
+  /** Thaws the account where {@link stopTrading} has frozen it, and nobody else since. */
+  resumeTrading({ by, reason }: OperatorAct): Result<null> {
+    return this.#engine.act(() => {
+      if (this.#isKilled()) this.#engine.commit((turn) => emit(turn, statusChanged("active", reason, by)));
+      return ok(null);
+    });
+  }
+
+  #isKilled(): boolean {
+    const change = this.#engine.store.lastStatusChange();
+    return change?.status === "frozen" && change.cause === "kill_switch";
   }
 
   /** Freezes the account and asks for a cancel of all its open orders, in one transaction. Answers how many there are. */
@@ -33,7 +47,8 @@ export class AccountOperations {
     if (this.#engine.stopped !== null) return HALTED;
     return this.#engine.act(() => {
       const asked = this.#engine.commit((turn) => {
-        if (turn.state.status !== "frozen") emit(turn, statusChanged("frozen", reason, by));
+        if (turn.state.status !== "frozen")
+          emit(turn, { ...statusChanged("frozen", reason, by), cause: "kill_switch" });
         // The parent of an oco ends with its legs.
         const open = [...turn.state.orders.values()].filter((order) => !isContainer(order));
         return open.map((order) => requestCancel(turn, order, "kill_switch"));
@@ -75,6 +90,6 @@ export class AccountOperations {
   }
 }
 
-function statusChanged(status: AccountStatus, reason: string, by: string | undefined) {
-  return { kind: "status_changed" as const, status, reason, ...(by === undefined ? {} : { by }) };
+function statusChanged(status: AccountStatus, reason: string, by: string | undefined): StatusChanged {
+  return { kind: "status_changed", status, reason, ...(by === undefined ? {} : { by }) };
 }

@@ -1,7 +1,7 @@
 // The account object's own tables: writes a turn's events and what they changed, reads the state back; reads.ts answers its
 // owner from them. The tables that all objects have, and the tickets, are in the files that they are named after.
 import type { BatchVerdict } from "../../core/account/batch.ts";
-import { commandOf, ordersOf, refOf } from "../../core/account/events.ts";
+import { commandOf, ordersOf, refOf, type StatusChanged } from "../../core/account/events.ts";
 import {
   type AccountEvent,
   type AccountState,
@@ -268,6 +268,14 @@ export class AccountStore extends OwnValues {
   findOrder(id: string): Order | undefined {
     const [row] = this.#sql<{ body: string }>("SELECT body FROM orders WHERE id = ?", id);
     return row === undefined ? undefined : decode<Order>(row.body);
+  }
+
+  /** The last time that the account was frozen or thawed. */
+  lastStatusChange(): StatusChanged | undefined {
+    const [row] = this.#sql<{ body: string }>(
+      "SELECT body FROM journal WHERE kind = 'status_changed' ORDER BY seq DESC LIMIT 1",
+    );
+    return row === undefined ? undefined : decode<StatusChanged>(row.body);
   }
 
   /** The reports of a market after a number, as they were applied, lowest first. */
