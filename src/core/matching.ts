@@ -22,9 +22,12 @@ export interface PlannedFill {
   notional: bigint;
 }
 
-/** A trade with oneself that does not happen: the maker is canceled, or both sides lose so many base units. */
+/**
+ * A trade with oneself that does not happen, of so many base units: the incoming order alone ends, the maker is canceled, or both
+ * sides lose that much.
+ */
 export interface Prevented {
-  prevents: "cancel" | "decrement";
+  prevents: "cancel_taker" | "cancel_maker" | "decrement";
   maker: RestingOrder;
   qty: bigint;
 }
@@ -143,8 +146,10 @@ function meet(
   // An order by notional is done when its money buys no further lot; one by qty has run out of hold.
   if (affordable === 0n) return taker.leaves === null && left.traded ? "complete" : "hold_exhausted";
   if (meetings.length === FILLS_PER_COMMAND_MAX) return "too_many_fills";
-  if (isPrevented(taker, maker))
-    return prevent(maker, taker.selfTradePrevention, left, meetings) ? "self_trade_prevention" : null;
+  if (isPrevented(taker, maker)) {
+    const ends = prevent(maker, taker.selfTradePrevention, left, { meetings, affordable });
+    return ends ? "self_trade_prevention" : null;
+  }
   if (tradable !== null && (price < tradable.low || price > tradable.high)) return "halted";
   const qty = smallest(shown, affordable, left.leaves);
   const notional = notionalOf(price, qty, rules.baseScale);
@@ -160,15 +165,20 @@ function isPrevented(taker: BookOrder, maker: RestingOrder): boolean {
 }
 
 /** Keeps an order from meeting its owner's, what that hides included; whether that is the end of it. One by notional has no quantity to lose. */
-function prevent(maker: RestingOrder, mode: SelfTradePrevention, left: Remainder, meetings: Meeting[]): boolean {
+function prevent(
+  maker: RestingOrder,
+  mode: SelfTradePrevention,
+  left: Remainder,
+  { meetings, affordable }: { meetings: Meeting[]; affordable: bigint },
+): boolean {
   if (mode === "decrement" && left.leaves !== null) {
     const qty = smallest(maker.leaves, left.leaves, null);
     meetings.push({ prevents: "decrement", maker, qty });
     left.leaves -= qty;
     return left.leaves === 0n;
   }
-  if (mode === "cancel_oldest" || mode === "cancel_both")
-    meetings.push({ prevents: "cancel", maker, qty: maker.leaves });
+  const prevents = mode === "cancel_oldest" || mode === "cancel_both" ? "cancel_maker" : "cancel_taker";
+  meetings.push({ prevents, maker, qty: smallest(maker.leaves, affordable, left.leaves) });
   return mode !== "cancel_oldest";
 }
 

@@ -129,6 +129,20 @@ export interface Fill {
 }
 
 /**
+ * A trade of an account with itself that has not happened, as `selfTradePrevention` asked: `qty` base units at the maker's `price`;
+ * `side` is the taker's.
+ */
+export interface PreventedMatch {
+  id: string;
+  takerOrderId: string;
+  makerOrderId: string;
+  side: Side;
+  price: bigint;
+  qty: bigint;
+  selfTradePrevention: SelfTradePrevention;
+}
+
+/**
  * One report of a market about one order of one account; `rseq` counts them from 1 for that pair.
  * `cancel_rejected`, `replace_rejected`: the order is as it was, or no longer open. `rules_changed`: not judged, admit it again under `rules`. `triggered` says at
  * which `triggerPrice`.
@@ -145,6 +159,11 @@ export interface Report {
   replaced?: Replaced;
   /** The rule that it broke, where it was refused for one; the version before leaves it out. */
   broken?: BrokenRule | undefined;
+  /**
+   * What cancels or reduces the order, on one report of each: the maker's, or the taker's where the maker is left alone. The version
+   * before leaves it out.
+   */
+  prevented?: PreventedMatch;
 }
 
 /**

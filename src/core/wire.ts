@@ -1,6 +1,6 @@
 // The faces of orders, fills and money on the wire: snake_case, decimal strings, RFC 3339 times. HTTP and sockets share them.
 
-import type { Balance, FillRecord, Transfer } from "./account/state.ts";
+import type { Balance, FillRecord, PreventedRecord, Transfer } from "./account/state.ts";
 import type { StreamData } from "./account/stream.ts";
 import { formatDecimal, formatRatio } from "./decimal.ts";
 import type { Membership } from "./groups.ts";
@@ -117,6 +117,22 @@ export function wireFill(fill: FillRecord) {
   };
 }
 
+/** A prevented match as the contract shows it. */
+export function wirePrevented(match: PreventedRecord) {
+  const rules = listedMarket(match.symbol);
+  return {
+    id: match.id,
+    symbol: match.symbol,
+    taker_order_id: match.takerOrderId,
+    maker_order_id: match.makerOrderId,
+    side: match.side,
+    price: wirePrice(match.price, rules),
+    qty: formatDecimal(match.qty, rules.baseScale),
+    self_trade_prevention: match.selfTradePrevention,
+    at: wireTime(match.at),
+  };
+}
+
 /** One asset's money. */
 export function wireBalance(balance: Balance) {
   const { asset, available, held } = balance;
@@ -175,6 +191,10 @@ export function wirePosition(position: Position, price: bigint) {
 
 /** A stream message's data. */
 export function wireStreamData(message: StreamData) {
-  if (message.channel === "orders") return { exec_type: message.execType, ...wireOrder(message.order) };
+  if (message.channel === "orders") {
+    const { execType, order, prevented } = message;
+    const told = prevented === undefined ? {} : { prevented_match: wirePrevented(prevented) };
+    return { exec_type: execType, ...wireOrder(order), ...told };
+  }
   return message.channel === "fills" ? wireFill(message.fill) : wireBalance(message.balance);
 }

@@ -115,6 +115,12 @@ export interface OrderQuery extends PageRequest {
   side: Side | null;
 }
 
+/** Which of the caller's executions, or prevented matches, are wanted; null filters nothing. */
+export interface ExecutionQuery extends PageRequest {
+  symbol: string | null;
+  orderId: string | null;
+}
+
 /** Which entries of the caller's ledger are wanted; null filters nothing. `from` and `to` in ms, `to` exclusive. */
 export interface LedgerQuery extends PageRequest {
   asset: string | null;

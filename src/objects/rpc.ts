@@ -6,7 +6,7 @@ import type { AccountPast } from "../core/account/history.ts";
 import type { Preview } from "../core/account/preview.ts";
 import type { ReplaceWish } from "../core/account/replace.ts";
 import type { Settings } from "../core/account/settings.ts";
-import type { Balance, FillRecord, Transfer } from "../core/account/state.ts";
+import type { Balance, FillRecord, PreventedRecord, Transfer } from "../core/account/state.ts";
 import type { AccountTransfers, TransferWish } from "../core/account/transfers.ts";
 import type { KeyOwner } from "../core/api-keys.ts";
 import type { AccountExamRpc, MarketExamRpc } from "../core/exam.ts";
@@ -36,6 +36,7 @@ import type {
   BookView,
   Caller,
   Counted,
+  ExecutionQuery,
   Idempotency,
   JournalHead,
   JournalSlice,
@@ -100,10 +101,8 @@ export interface AccountRpc
   volume(caller: Caller): Promise<Counted<bigint>>;
   order(caller: Caller, by: { id: string } | { clientOrderId: string }): Promise<Counted<Order>>;
   orders(caller: Caller, query: OrderQuery): Promise<Counted<Page<Order>>>;
-  fills(
-    caller: Caller,
-    query: PageRequest & { symbol: string | null; orderId: string | null },
-  ): Promise<Counted<Page<FillRecord>>>;
+  fills(caller: Caller, query: ExecutionQuery): Promise<Counted<Page<FillRecord>>>;
+  prevented(caller: Caller, query: ExecutionQuery): Promise<Counted<Page<PreventedRecord>>>;
   ledger(caller: Caller, query: LedgerQuery): Promise<Counted<Page<LedgerEntry>>>;
   transfers(caller: Caller, query: PageRequest & { kind: Transfer["kind"] }): Promise<Counted<Page<Transfer>>>;
   positions(

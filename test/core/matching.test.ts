@@ -255,6 +255,31 @@ describe("an order never meets its owner's", () => {
     expect(all.slice(3)).toEqual(said);
   });
 
+  it.each([
+    ["cancel_newest", "6", [["e2", "canceled", "2"]]],
+    ["cancel_oldest", "6", [["e1", "canceled", "2"]]],
+    ["cancel_both", "6", [["e1", "canceled", "2"]]],
+    ["cancel_both", "4", [["e1", "canceled", "1"]]],
+    ["decrement", "6", [["e1", "canceled", "2"]]],
+    ["decrement", "4", [["e1", "replaced", "1"]]],
+    ["none", "6", []],
+  ] as const)("%s: with %s wanted, what would have traded is recorded once: %j", (mode, qty, recorded) => {
+    const desk = deskWith(TWO_SIDES);
+    desk.send(`e2 buy ${qty} @ 180.2 stp:${mode}`);
+    const reports = desk.journal.flatMap((event) => (event.kind === "report" ? [event.report] : []));
+    const found = reports.filter(({ prevented }) => prevented !== undefined);
+    expect(found.map(({ orderId, execType, prevented }) => [orderId, execType, prevented])).toEqual(
+      recorded.map(([orderId, execType, lost]) => [
+        orderId,
+        execType,
+        {
+          ...{ id: expect.stringMatching(/^pvm_/), takerOrderId: "e2", makerOrderId: "e1", side: "buy" },
+          ...{ price: desk.price("180.1"), qty: desk.qty(lost), selfTradePrevention: mode },
+        },
+      ]),
+    );
+  });
+
   it("decrement: an order by notional has no quantity to lose, and is canceled", () => {
     const desk = deskWith(TWO_SIDES);
     expect(desk.send("e2 buy $2000 market stp:decrement").at(-1)).toBe("e2 canceled: self_trade_prevention");

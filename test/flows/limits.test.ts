@@ -123,6 +123,7 @@ describe("other calls", () => {
     ["GET", "/v1/account"],
     ["GET", "/v1/orders"],
     ["GET", "/v1/fills"],
+    ["GET", "/v1/prevented-matches"],
     ["GET", "/v1/positions"],
     ["GET", "/v1/portfolio"],
     ["POST", "/v1/stream/tickets"],

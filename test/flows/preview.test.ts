@@ -12,6 +12,7 @@ import {
   type WireFill,
   type WireOrder,
   type WirePage,
+  type WirePrevented,
 } from "../support/session.ts";
 
 const SYMBOL = "LINK-USD";
@@ -25,6 +26,7 @@ interface WirePreview {
   fee: string;
   hold: string;
   fills: Pick<WireFill, "qty" | "price" | "fee" | "liquidity">[];
+  prevented_matches: Pick<WirePrevented, "maker_order_id" | "price" | "qty">[];
   balances_after: WireBalance[];
   book_seq: number;
 }
@@ -79,7 +81,7 @@ describe("POST /v1/orders/preview", () => {
     expect(said.status).toBe(200);
     expect(said.headers.get("Cache-Control")).toBe("no-store");
     const placed = (await ada.place(order)).body;
-    const { avg_price, hold, fills, balances_after, book_seq, ...same } = said.body;
+    const { avg_price, hold, fills, prevented_matches, balances_after, book_seq, ...same } = said.body;
     expect(placed).toMatchObject(same);
     expect(avg_price).toBe(placed.filled_avg_price);
     const happened = (await ada.get<WirePage<WireFill>>(`/v1/fills?order_id=${placed.id}&limit=200`)).body.data;
@@ -88,6 +90,9 @@ describe("POST /v1/orders/preview", () => {
     const open = ["new", "held", "partially_filled"].includes(placed.status);
     expect(Number(hold) > 0).toBe(open);
     expect(book_seq).toBeGreaterThan(0);
+    const prevented = await ada.get<WirePage<WirePrevented>>("/v1/prevented-matches");
+    const told = prevented.body.data.map(({ maker_order_id, price, qty }) => ({ maker_order_id, price, qty }));
+    expect(prevented_matches).toEqual(told.reverse());
   });
 
   it("leaves no trace: no order, no hold, no number of the stream, no client_order_id", async () => {
@@ -109,7 +114,10 @@ describe("POST /v1/orders/preview", () => {
     const price = await priceAt(symbol, 1);
     const rests = await ada.place({ symbol, side: "sell", type: "limit", limit_price: price, qty: "5" });
     const buy = { symbol, side: "buy" as const, type: "limit", limit_price: price, qty: "5" };
-    expect((await preview(ada, buy)).body).toMatchObject({ status: "canceled", filled_qty: "0" });
+    expect((await preview(ada, buy)).body).toMatchObject({
+      ...{ status: "canceled", filled_qty: "0" },
+      prevented_matches: [{ maker_order_id: rests.body.id, price: rests.body.limit_price, qty: "5" }],
+    });
     expect((await preview(ada, { ...buy, self_trade_prevention: "cancel_oldest" })).body).toMatchObject({
       status: "new",
     });

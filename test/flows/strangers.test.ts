@@ -47,6 +47,7 @@ const signedIn = (): [method: string, path: string, json?: unknown][] => [
   ["DELETE", `/v1/orders/${openOrder}`],
   ["DELETE", "/v1/orders"],
   ["GET", "/v1/fills"],
+  ["GET", "/v1/prevented-matches"],
   ["GET", "/v1/account"],
   ["POST", "/v1/account/deposits", { asset: "USD", amount: "1" }],
   ["GET", "/v1/account/deposits"],
@@ -210,7 +211,14 @@ describe("an address", () => {
 });
 
 describe("a parameter", () => {
-  const LISTS = ["/v1/orders", "/v1/fills", "/v1/account/ledger", "/v1/account/deposits", "/v1/account/withdrawals"];
+  const LISTS = [
+    "/v1/orders",
+    "/v1/fills",
+    "/v1/prevented-matches",
+    "/v1/account/ledger",
+    "/v1/account/deposits",
+    "/v1/account/withdrawals",
+  ];
   const wrong: [string, string[]][] = [
     ["limit=0", LISTS],
     ["limit=201", LISTS],
@@ -230,12 +238,12 @@ describe("a parameter", () => {
     [`cursor=${"c".repeat(300)}`, LISTS],
     ["status=done", ["/v1/orders"]],
     ["side=BUY", ["/v1/orders"]],
-    ["symbol=BTC-USD&symbol=ETH-USD", ["/v1/orders", "/v1/fills"]],
-    [`symbol=${"x".repeat(33)}`, ["/v1/orders", "/v1/fills"]],
-    ["symbol=NOPE-USD", ["/v1/orders", "/v1/fills"]],
-    ["symbol=btc-usd", ["/v1/orders", "/v1/fills"]],
-    ["symbol=__proto__", ["/v1/orders", "/v1/fills"]],
-    ["symbol=", ["/v1/orders", "/v1/fills"]],
+    ["symbol=BTC-USD&symbol=ETH-USD", ["/v1/orders", "/v1/fills", "/v1/prevented-matches"]],
+    [`symbol=${"x".repeat(33)}`, ["/v1/orders", "/v1/fills", "/v1/prevented-matches"]],
+    ["symbol=NOPE-USD", ["/v1/orders", "/v1/fills", "/v1/prevented-matches"]],
+    ["symbol=btc-usd", ["/v1/orders", "/v1/fills", "/v1/prevented-matches"]],
+    ["symbol=__proto__", ["/v1/orders", "/v1/fills", "/v1/prevented-matches"]],
+    ["symbol=", ["/v1/orders", "/v1/fills", "/v1/prevented-matches"]],
     ["asset=NOPE", ["/v1/account/ledger"]],
     ["asset=usd", ["/v1/account/ledger"]],
     ["asset=", ["/v1/account/ledger"]],

@@ -20,6 +20,7 @@ const ACCOUNT_UNDONE: readonly (readonly string[])[] = [
     "UPDATE journal SET body = json_remove(body, '$.today', '$.transfer.worth') WHERE json_valid(body)",
   ],
   ["DROP TRIGGER journal_volumes", "DROP TABLE volumes"],
+  ["DROP TRIGGER journal_prevented", "DROP TABLE prevented"],
 ];
 
 /** What undoes all versions of a market's tables but the first. */

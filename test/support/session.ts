@@ -3,13 +3,21 @@ import { env, exports } from "cloudflare:workers";
 import { expect, vi } from "vitest";
 import { loadConfig } from "../../src/config.ts";
 import { findAsset, findMarket, type MarketRules } from "../../src/core/listings.ts";
-import type { wireBalance, wireFill, wireOrder, wirePosition, wireTransfer } from "../../src/core/wire.ts";
+import type {
+  wireBalance,
+  wireFill,
+  wireOrder,
+  wirePosition,
+  wirePrevented,
+  wireTransfer,
+} from "../../src/core/wire.ts";
 import type { Problem } from "../../src/http/problem.ts";
 import { signAccessToken } from "../../src/http/tokens.ts";
 import { makeId } from "../../src/objects/platform.ts";
 
 export type WireOrder = ReturnType<typeof wireOrder>;
 export type WireFill = ReturnType<typeof wireFill>;
+export type WirePrevented = ReturnType<typeof wirePrevented>;
 export type WireBalance = ReturnType<typeof wireBalance>;
 export type WireTransfer = ReturnType<typeof wireTransfer>;
 export type WirePosition = ReturnType<typeof wirePosition>;

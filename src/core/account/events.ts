@@ -2,7 +2,7 @@
 import type { Group } from "../groups.ts";
 import type { LedgerEntry } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
-import type { Command, Replaced, Report } from "../messages.ts";
+import type { Command, PreventedMatch, Replaced, Report } from "../messages.ts";
 import type { ExecType, Liquidity, Order, SelfTradePrevention, Side } from "../order.ts";
 import type { Position } from "../positions.ts";
 import type { Refusal } from "../result.ts";
@@ -54,6 +54,12 @@ export interface FillRecord {
   at: number;
 }
 
+/** A trade of the account with itself that its market has prevented. */
+export interface PreventedRecord extends PreventedMatch {
+  symbol: string;
+  at: number;
+}
+
 /** An act that must be done at most once for its key; `bodyHash` tells a repeat from a misuse. */
 export interface OnceKey {
   scope: "client_order_id" | "orders" | "deposits" | "withdrawals";
@@ -77,6 +83,8 @@ export interface ReportApplied extends EventHead {
   /** As the market has told it, and why: null, and left out by the version before, where its owner has asked for it. */
   replaced?: Replaced;
   replacedFor?: string | null;
+  /** What has canceled or reduced the order. */
+  prevented?: PreventedRecord;
   /** The order's group, as it is after it; over once it has no exit. */
   group?: Group;
 }

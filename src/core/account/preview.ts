@@ -9,12 +9,13 @@ import { type AccountTurn, placeOrder } from "./decide.ts";
 import { commandOf } from "./events.ts";
 import { type GroupRequest, isGroup, placeGroup, symbolOf } from "./grouping.ts";
 import { applyReports } from "./reports.ts";
-import { accountPeer, type Balance, type FillRecord } from "./state.ts";
+import { accountPeer, type Balance, type FillRecord, type PreventedRecord } from "./state.ts";
 
-/** An order as it would be, its fills, and the balances that would be other than now, as they would be. */
+/** An order as it would be, its fills, the matches that would be prevented, and the balances that would be other than now. */
 export interface Preview {
   order: Order;
   fills: FillRecord[];
+  prevented: PreventedRecord[];
   balances: Balance[];
 }
 
@@ -71,16 +72,19 @@ export function previewOutcome(
   applyReports(rehearsal, symbol, reports, () => undefined);
   const balances = new Map<string, Balance>();
   const fills: FillRecord[] = [];
+  const prevented: PreventedRecord[] = [];
   let order = placed.value;
   for (const event of rehearsal.events) {
     for (const balance of event.balances) balances.set(balance.asset, balance);
-    if (event.kind !== "report" || event.order.id !== id) continue;
+    if (event.kind !== "report") continue;
+    if (event.prevented?.takerOrderId === id) prevented.push(event.prevented);
+    if (event.order.id !== id) continue;
     order = event.order;
     if (event.fill !== null) fills.push(event.fill);
   }
   // What an exit holds is its group's.
   const shared = isExit(order) ? { hold: rehearsal.state.groups.get(order.group?.id ?? "")?.hold ?? 0n } : {};
-  return ok({ order: { ...order, ...shared }, fills, balances: [...balances.values()] });
+  return ok({ order: { ...order, ...shared }, fills, prevented, balances: [...balances.values()] });
 }
 
 function rehearse(turn: AccountTurn, request: OrderRequest | GroupRequest) {

@@ -2,7 +2,7 @@
 import type { BookOrder } from "../book.ts";
 import { type Group, isContainer } from "../groups.ts";
 import { findMarket } from "../listings.ts";
-import type { Command, Fill, Mark, Origin, Report, Told } from "../messages.ts";
+import type { Command, Fill, Mark, Origin, PreventedMatch, Report, Told } from "../messages.ts";
 import type { Order } from "../order.ts";
 import { invariant } from "../result.ts";
 import {
@@ -27,6 +27,7 @@ import {
   balanceOf,
   type FillRecord,
   type OnceKey,
+  type PreventedRecord,
   type ReportApplied,
   rulesOf,
 } from "./state.ts";
@@ -231,16 +232,22 @@ const REFUSED: ReadonlySet<Report["execType"]> = new Set(["rejected", "replace_r
 
 /** A report as this account tells it to a market that has forgotten it. */
 export function toldOf(account: string, applied: ReportApplied): Told {
-  const { rseq, execType, at, order, fill, rules, replaced, replacedFor } = applied;
+  const { rseq, execType, at, order, fill, rules, replaced, replacedFor, prevented } = applied;
   const report: Report = {
     // A group whose exits were prevented from trading has less to get out of than one whose owner wanted less.
-    ...{ rseq, execType, rules, orderId: order.id, reason: replacedFor ?? order.reason, at: fill?.at ?? at },
+    ...{ rseq, execType, rules, orderId: order.id, reason: replacedFor ?? order.reason },
+    at: fill?.at ?? prevented?.at ?? at,
     fill: fill === null ? null : executionOf(fill, order.status === "filled"),
     ...(replaced === undefined ? {} : { replaced }),
+    ...(prevented === undefined ? {} : { prevented: matchOf(prevented) }),
     ...(REFUSED.has(execType) && order.broken !== undefined ? { broken: order.broken } : {}),
     ...(execType === "triggered" && order.trigger !== undefined ? { triggerPrice: order.trigger.price } : {}),
   };
   return { report, order: bookOrderOf(account, order), origin: originOf(order) };
+}
+
+function matchOf({ symbol: _, at: __, ...match }: PreventedRecord): PreventedMatch {
+  return match;
 }
 
 function executionOf({ id, tradeId, price, qty, fee, liquidity }: FillRecord, done: boolean): Fill {

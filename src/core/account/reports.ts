@@ -76,7 +76,10 @@ export function applyReports(
     invariant(order !== undefined, `a report for ${report.orderId}, which this account never placed`);
     const { execType, rseq } = report;
     const effect = effectOf(turn, order, report, retold);
-    const told = report.replaced === undefined ? {} : { replaced: report.replaced, replacedFor: report.reason };
+    const told = {
+      ...(report.replaced === undefined ? {} : { replaced: report.replaced, replacedFor: report.reason }),
+      ...(report.prevented === undefined ? {} : { prevented: { ...report.prevented, symbol, at: report.at } }),
+    };
     const silent = SILENT.has(execType);
     const after = silent ? effect.order : { ...effect.order, seq: turn.state.seq + 1, updatedAt: turnTime(turn) };
     emit(turn, { kind: "report", symbol, rseq, execType, ...NO_EFFECT, ...effect, ...told, order: after });

@@ -16,6 +16,7 @@ export type {
   Balance,
   FillRecord,
   OnceKey,
+  PreventedRecord,
   ReportApplied,
 } from "./events.ts";
 export type { Transfer } from "./transfer-events.ts";

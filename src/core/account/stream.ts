@@ -1,14 +1,14 @@
 // The account stream: which messages an event makes. Each message has its own number, so a resume never loses one.
 import type { Report } from "../messages.ts";
 import type { ExecType, Order } from "../order.ts";
-import type { AccountEvent, Balance, FillRecord } from "./state.ts";
+import type { AccountEvent, Balance, FillRecord, PreventedRecord } from "./state.ts";
 
 /** What a stream can be subscribed to. */
 export type Channel = "orders" | "fills" | "balances";
 
 /** One message of the stream before it has its number. */
 export type StreamData =
-  | { channel: "orders"; execType: ExecType; order: Order }
+  | { channel: "orders"; execType: ExecType; order: Order; prevented?: PreventedRecord }
   | { channel: "fills"; fill: FillRecord }
   | { channel: "balances"; balance: Balance };
 
@@ -16,7 +16,8 @@ export type StreamData =
 export function streamMessages(event: AccountEvent): StreamData[] {
   const messages: StreamData[] = [];
   if (event.kind === "report" && isTold(event.execType)) {
-    messages.push({ channel: "orders", execType: event.execType, order: event.order });
+    const { execType, order, prevented } = event;
+    messages.push({ channel: "orders", execType, order, ...(prevented === undefined ? {} : { prevented }) });
     if (event.fill !== null) messages.push({ channel: "fills", fill: event.fill });
   }
   if (event.kind === "followed") messages.push({ channel: "orders", execType: event.execType, order: event.order });

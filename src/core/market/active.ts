@@ -3,6 +3,7 @@ import { type BookOrder, bestPrice, crosses, leftOf, opposite, type RestingOrder
 import { exitCost, isExit } from "../groups.ts";
 import type { MarketRules } from "../listings.ts";
 import { isFill, type MatchPlan, type Prevented, planMatch } from "../matching.ts";
+import type { PreventedMatch, Report } from "../messages.ts";
 import { bandOf, worstCost } from "../order.ts";
 import { isTrading, tradableAt, trip } from "./breaker.ts";
 import { comeToTrigger, takeOver } from "./ends.ts";
@@ -58,27 +59,38 @@ export function planNow(
 export function execute(turn: MarketTurn, order: BookOrder, plan: MatchPlan): void {
   const { id: orderId, account } = order;
   const last = plan.meetings.findLastIndex(isFill);
+  let told: Pick<Report, "prevented"> = {};
   plan.meetings.forEach((meeting, index) => {
     if (isFill(meeting)) fillTaker(turn, orderId, meeting, plan.complete && index === last);
-    else preventTrade(turn, orderId, meeting);
+    else if (meeting.prevents === "cancel_taker") told = { prevented: preventedMatch(turn, order, meeting) };
+    else preventTrade(turn, order, meeting);
   });
   const rests = mayRest(order) && (plan.end === null || plan.end === "halted");
   if (!plan.complete && !rests)
-    report(turn, account, { orderId, execType: "canceled", reason: plan.end ?? restReason(turn, order) });
+    report(turn, account, { orderId, execType: "canceled", reason: plan.end ?? restReason(turn, order), ...told });
   if (plan.end === "halted") trip(turn);
 }
 
-/** Cancels the maker, or takes what the two would have traded off both: the one that loses all of it is canceled. */
-function preventTrade(turn: MarketTurn, takerId: string, { prevents, maker, qty }: Prevented): void {
-  if (prevents === "cancel" || qty === maker.leaves)
-    report(turn, maker.account, { orderId: maker.id, execType: "canceled", reason: PREVENTED });
-  else reduce(turn, maker, qty);
-  const taker = turn.state.orders.get(takerId);
-  // One that has lost all of it ends with its plan.
-  if (prevents === "decrement" && taker !== undefined && taker.leaves !== qty) reduce(turn, taker, qty);
+function preventedMatch(turn: MarketTurn, taker: BookOrder, { maker, qty }: Prevented): PreventedMatch {
+  const id = turn.ctx.makeId("pvm", Math.max(turn.ctx.now, turn.state.at));
+  const { side, selfTradePrevention } = taker;
+  return { id, takerOrderId: taker.id, makerOrderId: maker.id, side, price: maker.price, qty, selfTradePrevention };
 }
 
-function reduce(turn: MarketTurn, order: BookOrder, qty: bigint): void {
+/** Cancels the maker, or takes what the two would have traded off both: the one that loses all of it is canceled. */
+function preventTrade(turn: MarketTurn, order: BookOrder, meeting: Prevented): void {
+  const { prevents, maker, qty } = meeting;
+  const told = { reason: PREVENTED, prevented: preventedMatch(turn, order, meeting) };
+  if (prevents === "cancel_maker" || qty === maker.leaves)
+    report(turn, maker.account, { orderId: maker.id, execType: "canceled", ...told });
+  else reduce(turn, maker, qty, told);
+  const taker = turn.state.orders.get(order.id);
+  // One that has lost all of it ends with its plan.
+  if (prevents === "decrement" && taker !== undefined && taker.leaves !== qty)
+    reduce(turn, taker, qty, { reason: PREVENTED });
+}
+
+function reduce(turn: MarketTurn, order: BookOrder, qty: bigint, told: Pick<Report, "reason" | "prevented">): void {
   const { id: orderId, account, price: limitPrice } = order;
   const leaves = leftOf(order) - qty;
   const { baseScale } = turn.state.rules;
@@ -87,7 +99,7 @@ function reduce(turn: MarketTurn, order: BookOrder, qty: bigint): void {
     : (worstCost(order, limitPrice, leaves, baseScale) ?? order.budget);
   const replaced = { qtyDelta: -qty, limitPrice, hold };
   const after = { ...order, leaves, budget: hold };
-  const facts = { orderId, execType: "replaced", reason: PREVENTED, replaced } as const;
+  const facts = { orderId, execType: "replaced", replaced, ...told } as const;
   report(turn, account, facts, { order: after, rests: turn.state.resting.has(orderId) });
 }
 

@@ -3,7 +3,7 @@
 import { z } from "@hono/zod-openapi";
 import { isReplacing } from "../../core/order.ts";
 import { PLAIN_ORDER_CODES } from "../../core/result.ts";
-import { wireFill, wireOrder, wireTime } from "../../core/wire.ts";
+import { wireFill, wireOrder, wirePrevented, wireTime } from "../../core/wire.ts";
 import { send } from "../../http/answer.ts";
 import { accessOf } from "../../http/context.ts";
 import { idempotencyOf, sendOnce } from "../../http/once.ts";
@@ -36,6 +36,7 @@ import {
   orderIn,
   orderPath,
   orderQuery,
+  preventedOut,
   previewOut,
   readOrder,
 } from "./schema.ts";
@@ -47,6 +48,7 @@ import {
   findOrder,
   listFills,
   listOrders,
+  listPrevented,
   placeBatch,
   placedStatus,
   placeOrder,
@@ -187,6 +189,17 @@ const fills = operation({
   responses: { 200: answer(pageOf(fillOut), "Executions"), ...listProblems },
 });
 
+const prevented = operation({
+  method: "get",
+  path: "/v1/prevented-matches",
+  ...reading,
+  tags,
+  summary: "Trades with yourself that self-trade prevention has kept from happening, newest first",
+  description: "`order_id` is the taker's or the maker's. `qty` is what would have traded, at the maker's `price`.",
+  request: { query: fillQuery },
+  responses: { 200: answer(pageOf(preventedOut), "Prevented matches"), ...listProblems },
+});
+
 export const ordersRouter = createRouter()
   .openapi(place, async (c) => {
     const answered = await placeOrder(accessOf(c), c.req.valid("json"), idempotencyOf(c));
@@ -239,4 +252,9 @@ export const ordersRouter = createRouter()
     const { limit, cursor: from, symbol = null, order_id: orderId = null } = c.req.valid("query");
     const page = await withCursor(from, (cursor) => listFills(accessOf(c), { limit, cursor, symbol, orderId }));
     return send(c, page, (found) => renderPage(found, wireFill), 200);
+  })
+  .openapi(prevented, async (c) => {
+    const { limit, cursor: from, symbol = null, order_id: orderId = null } = c.req.valid("query");
+    const page = await withCursor(from, (cursor) => listPrevented(accessOf(c), { limit, cursor, symbol, orderId }));
+    return send(c, page, (found) => renderPage(found, wirePrevented), 200);
   });

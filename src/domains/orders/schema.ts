@@ -159,6 +159,21 @@ export const fillOut = z
   })
   .openapi("Fill");
 
+/** A trade with oneself that did not happen; `side` is the taker's, `price` the maker's, `qty` what would have traded. */
+export const preventedOut = z
+  .object({
+    id: z.string(),
+    symbol: z.string(),
+    taker_order_id: z.string(),
+    maker_order_id: z.string(),
+    side: z.enum(["buy", "sell"]),
+    price: decimalOut,
+    qty: decimalOut,
+    self_trade_prevention: z.enum(SELF_TRADE_PREVENTIONS),
+    at: timestampOut,
+  })
+  .openapi("PreventedMatch");
+
 /** What an order would do if it were placed now; `hold` is what would still be held for it. */
 export const previewOut = z
   .object({
@@ -174,6 +189,7 @@ export const previewOut = z
     taker_fee_bps: z.int(),
     hold: decimalOut,
     fills: z.array(fillOut.pick({ qty: true, price: true, fee: true, liquidity: true })),
+    prevented_matches: z.array(preventedOut.pick({ maker_order_id: true, price: true, qty: true })),
     balances_after: z.array(
       z.object({ asset: z.string(), available: decimalOut, held: decimalOut, total: decimalOut }),
     ),
@@ -199,7 +215,7 @@ export const orderQuery = pageQuery.extend({
   ...orderFilter.shape,
   status: z.enum(["open", "closed", "all"]).default("all"),
 });
-/** Which executions are wanted. */
+/** Which executions or prevented matches are wanted; of the latter `order_id` is either order's. */
 export const fillQuery = pageQuery.extend({
   symbol: symbolFilter.optional(),
   order_id: z.string().max(64).optional(),

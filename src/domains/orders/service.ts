@@ -2,14 +2,14 @@
 import type { BatchItem } from "../../core/account/batch.ts";
 import { isGroup } from "../../core/account/grouping.ts";
 import type { Preview } from "../../core/account/preview.ts";
-import type { FillRecord } from "../../core/account/state.ts";
+import type { FillRecord, PreventedRecord } from "../../core/account/state.ts";
 import { canonical } from "../../core/codec.ts";
 import type { Order, Side } from "../../core/order.ts";
 import { ok, PLAIN_ORDER_CODES, type Refusal, type Result, refuse } from "../../core/result.ts";
-import { wireBalance, wireFill, wireHold, wireOrder } from "../../core/wire.ts";
+import { wireBalance, wireFill, wireHold, wireOrder, wirePrevented } from "../../core/wire.ts";
 import { mapOnce } from "../../http/once.ts";
 import { problemOf } from "../../http/problem.ts";
-import type { Answered, BatchOutcome, Idempotency, OrderQuery, Page, PageRequest } from "../../objects/protocol.ts";
+import type { Answered, BatchOutcome, ExecutionQuery, Idempotency, OrderQuery, Page } from "../../objects/protocol.ts";
 import { type AccountAccess, askAccount, askAccountOnce, goingOn } from "../../objects/stubs.ts";
 import { GROUP_IN_BATCH, wishOf } from "./group-request.ts";
 import { orderRequestOf, replaceWishOf } from "./request.ts";
@@ -143,7 +143,7 @@ function withoutOrder(refusal: Refusal): Refusal {
 type Previewed = Preview & { bookSeq: number };
 
 /** A preview as the contract shows it. */
-export function wirePreview({ order, fills, balances, bookSeq }: Previewed) {
+export function wirePreview({ order, fills, prevented, balances, bookSeq }: Previewed) {
   const { filled_qty, filled_notional, filled_avg_price, leaves_qty, fee, fee_asset, status, reason, ...others } =
     wireOrder(order);
   const { maker_fee_bps, taker_fee_bps } = others;
@@ -152,6 +152,9 @@ export function wirePreview({ order, fills, balances, bookSeq }: Previewed) {
     ...{ fee, fee_asset, maker_fee_bps, taker_fee_bps },
     hold: wireHold(order),
     fills: fills.map(wireFill).map(({ qty, price, fee: paid, liquidity }) => ({ qty, price, fee: paid, liquidity })),
+    prevented_matches: prevented
+      .map(wirePrevented)
+      .map(({ maker_order_id, price, qty }) => ({ maker_order_id, price, qty })),
     balances_after: balances.map(wireBalance),
     book_seq: bookSeq,
   };
@@ -222,9 +225,11 @@ export function listOrders(ctx: AccountAccess, query: OrderQuery): Promise<Resul
 }
 
 /** The caller's executions, newest first. */
-export function listFills(
-  ctx: AccountAccess,
-  query: PageRequest & { symbol: string | null; orderId: string | null },
-): Promise<Result<Page<FillRecord>>> {
+export function listFills(ctx: AccountAccess, query: ExecutionQuery): Promise<Result<Page<FillRecord>>> {
   return askAccount(ctx, async (account, caller) => account.fills(caller, query));
+}
+
+/** The trades of the caller with themselves that were prevented, newest first. */
+export function listPrevented(ctx: AccountAccess, query: ExecutionQuery): Promise<Result<Page<PreventedRecord>>> {
+  return askAccount(ctx, async (account, caller) => account.prevented(caller, query));
 }

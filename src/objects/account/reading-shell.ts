@@ -4,7 +4,7 @@ import type { Transfer } from "../../core/account/state.ts";
 import { volumeAt } from "../../core/fees.ts";
 import type { PerformanceWish } from "../../core/performance.ts";
 import { ok } from "../../core/result.ts";
-import type { Caller, Counted, LedgerQuery, OrderQuery, PageRequest } from "../protocol.ts";
+import type { Caller, Counted, ExecutionQuery, LedgerQuery, OrderQuery, PageRequest } from "../protocol.ts";
 import type { AccountLogic } from "./logic.ts";
 import type { Meter } from "./meter.ts";
 import { OperatedShell } from "./operated-shell.ts";
@@ -29,8 +29,12 @@ export abstract class ReadingShell extends OperatedShell {
     return this.read(caller, () => this.reading.logic.reads.orders(query));
   }
 
-  async fills(caller: Caller, query: PageRequest & { symbol: string | null; orderId: string | null }) {
+  async fills(caller: Caller, query: ExecutionQuery) {
     return this.read(caller, () => this.reading.logic.reads.fills(query));
+  }
+
+  async prevented(caller: Caller, query: ExecutionQuery) {
+    return this.read(caller, () => this.reading.logic.reads.prevented(query));
   }
 
   async ledger(caller: Caller, query: LedgerQuery) {

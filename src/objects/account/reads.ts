@@ -1,10 +1,10 @@
 // What an account's owner may read, straight from the object's own tables: it shows every answer already given.
-import type { AccountEvent, FillRecord } from "../../core/account/state.ts";
+import type { AccountEvent, FillRecord, PreventedRecord, ReportApplied } from "../../core/account/state.ts";
 import { decode } from "../../core/codec.ts";
 import type { LedgerEntry } from "../../core/ledger.ts";
 import type { Order } from "../../core/order.ts";
 import type { ObjectPorts, SqlValue } from "../ports.ts";
-import type { LedgerQuery, OrderQuery, Page, PageRequest } from "../protocol.ts";
+import type { ExecutionQuery, LedgerQuery, OrderQuery, Page, PageRequest } from "../protocol.ts";
 import { withLegs } from "./groups.ts";
 
 type Filter = [clause: string, value: SqlValue];
@@ -43,11 +43,32 @@ export class AccountReads {
   }
 
   /** The account's executions, newest first. */
-  fills(query: PageRequest & { symbol: string | null; orderId: string | null }): Page<FillRecord> {
+  fills(query: ExecutionQuery): Page<FillRecord> {
     const filters: Filter[] = [["entry_kind = ?", "fill"]];
     if (query.symbol !== null) filters.push(["symbol = ?", query.symbol]);
     if (query.orderId !== null) filters.push(["order_id = ?", query.orderId]);
     return this.#events(filters, query, "DESC", (event) => (event.kind === "report" ? event.fill : null));
+  }
+
+  /** The trades of the account with itself that were prevented, newest first; `orderId` is of either order. */
+  prevented(query: ExecutionQuery): Page<PreventedRecord> {
+    const filters: Filter[] = [];
+    if (query.symbol !== null) filters.push(["prevented.symbol = ?", query.symbol]);
+    if (query.orderId !== null) filters.push(["? IN (taker_order_id, maker_order_id)", query.orderId]);
+    if (query.cursor !== null) filters.push(["prevented.seq < ?", query.cursor]);
+    const rows = this.#sql<{ body: string; seq: number }>(
+      `SELECT journal.body, prevented.seq FROM prevented CROSS JOIN journal ON journal.seq = prevented.seq
+        ${where(filters)} ORDER BY prevented.seq DESC LIMIT ?`,
+      ...filters.map(([, value]) => value),
+      query.limit + 1,
+    );
+    const page = pageOf(
+      rows,
+      query.limit,
+      (row) => decode<ReportApplied>(row.body).prevented,
+      (row) => row.seq,
+    );
+    return { ...page, data: page.data.filter((match) => match !== undefined) };
   }
 
   /** The ledger's entries, oldest first. `from` and `to` bound their time in ms, `to` exclusive. */

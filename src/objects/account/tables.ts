@@ -90,6 +90,17 @@ const TRANSFERS = [
   END`,
 ];
 
+/** Where the journal has a prevented match, found by market and by either order; a trigger keeps it, as it keeps the others. */
+const PREVENTED = [
+  `CREATE TABLE prevented (seq INTEGER PRIMARY KEY, symbol TEXT NOT NULL, taker_order_id TEXT NOT NULL,
+    maker_order_id TEXT NOT NULL) STRICT`,
+  `CREATE TRIGGER journal_prevented AFTER INSERT ON journal
+    WHEN new.kind = 'report' AND new.body -> '$.prevented' IS NOT NULL BEGIN
+    INSERT INTO prevented (seq, symbol, taker_order_id, maker_order_id) VALUES (new.seq, new.symbol,
+      new.body ->> '$.prevented.takerOrderId', new.body ->> '$.prevented.makerOrderId');
+  END`,
+];
+
 /** The statements of every version, in order. */
 export const ACCOUNT_VERSIONS = [
   VERSION_1,
@@ -103,4 +114,5 @@ export const ACCOUNT_VERSIONS = [
   ACCOUNT_GROUPS_SCHEMA,
   TRANSFERS,
   VOLUMES_SCHEMA,
+  PREVENTED,
 ];

@@ -1,7 +1,7 @@
 // The naive market's book: who meets whom, at which price, and what becomes of both.
 import type { Side } from "../../../src/core/order.ts";
 import { affordable, charge, holdOf } from "./money.ts";
-import { emptyNaive, end, type Naive, say, takeOut, type Working } from "./terms.ts";
+import { emptyNaive, end, type Naive, type NaivePrevented, say, takeOut, type Working } from "./terms.ts";
 
 /** The orders of one side, best price first, first come first served. */
 export function queueOf({ resting }: Naive, side: Side): Working[] {
@@ -18,7 +18,7 @@ export function comeIn(market: Naive, order: Working, limit: bigint): void {
   if (stop === "done") return;
   const mayRest = order.price !== null && order.timeInForce !== "ioc" && order.timeInForce !== "fok";
   if (stop === "no_match" && mayRest) stand(market, order);
-  else end(market, order, stop === "no_match" ? whyNothingMore(market, order) : stop);
+  else end(market, order, stop === "no_match" ? whyNothingMore(market, order) : stop, "canceled", order.stopped);
 }
 
 /** Shows what it may, behind all who stand there. */
@@ -68,7 +68,7 @@ export function match(
     const most = affordable(market.rules, order, maker.price ?? 0n);
     if (most === 0n) return order.leaves === null && traded ? "done" : "hold_exhausted";
     if (maker.account === order.account && order.selfTradePrevention !== "none") {
-      if (prevent(market, order, maker)) return "self_trade_prevention";
+      if (prevent(market, order, maker, most)) return "self_trade_prevention";
       continue;
     }
     const wanted = [maker.shown, most, ...(order.leaves === null ? [] : [order.leaves])];
@@ -85,28 +85,35 @@ export function match(
 }
 
 /** Two of one owner do not trade; whether the one that comes in ends here. */
-function prevent(market: Naive, order: Working, maker: Working): boolean {
+function prevent(market: Naive, order: Working, maker: Working, most: bigint): boolean {
   const asked = order.selfTradePrevention;
   const mode = order.leaves === null && asked === "decrement" ? "cancel_newest" : asked;
-  if (mode === "cancel_newest") return true;
+  const least = [maker.leaves ?? 0n, order.leaves ?? most, most].reduce((a, b) => (a < b ? a : b));
+  const { id: taker, side } = order;
+  const prevented = { taker, maker: maker.id, side, price: maker.price ?? 0n, qty: least, mode: asked };
+  if (mode === "cancel_newest") {
+    order.stopped = prevented;
+    return true;
+  }
   if (mode !== "decrement") {
-    end(market, maker, "self_trade_prevention");
+    end(market, maker, "self_trade_prevention", "canceled", prevented);
     return mode === "cancel_both";
   }
   const [mine, theirs] = [order.leaves ?? 0n, maker.leaves ?? 0n];
   const both = mine < theirs ? mine : theirs;
-  if (theirs === both) end(market, maker, "self_trade_prevention");
-  else lose(market, maker, both);
+  const met = { ...prevented, qty: both };
+  if (theirs === both) end(market, maker, "self_trade_prevention", "canceled", met);
+  else lose(market, maker, both, met);
   if (mine === both) return true;
-  lose(market, order, both);
+  lose(market, order, both, null);
   return false;
 }
 
-function lose(market: Naive, order: Working, qty: bigint): void {
+function lose(market: Naive, order: Working, qty: bigint, prevented: NaivePrevented | null): void {
   shrink(market, order, (order.leaves ?? 0n) - qty);
   order.lost += qty;
   const change = { by: -qty, price: order.price, hold: order.budget, trigger: null };
-  say(market, order, "replaced", "self_trade_prevention", { change });
+  say(market, order, "replaced", "self_trade_prevention", { change, prevented });
 }
 
 function trade(market: Naive, taker: Working, maker: Working, qty: bigint, limit: bigint): void {

@@ -174,7 +174,7 @@ export class NaiveMarket {
     this.#came += 1;
     const fresh = { came: this.#came, basis: 0n, fee: 0n, shown: 0n, filled: 0n, lost: 0n, triggered: false };
     const trigger = asked.trigger === undefined ? undefined : { ...asked.trigger };
-    return { ...asked, ...fresh, trigger, ended: null };
+    return { ...asked, ...fresh, trigger, ended: null, stopped: null };
   }
 
   #refusalOf(order: Working): string | null {
@@ -189,7 +189,7 @@ export class NaiveMarket {
   }
 
   #refuse(account: string, orderId: string, what: NaiveEvent["what"], reason: string): void {
-    this.all.events.push({ account, orderId, what, reason, fill: null, change: null, at: null });
+    this.all.events.push({ account, orderId, what, reason, fill: null, change: null, at: null, prevented: null });
   }
 
   /** Ends what is due by `now`, the earliest first; what one does to its group may spare another its end. */

@@ -55,6 +55,8 @@ export type Working = NaiveOrder & {
   lost: bigint;
   triggered: boolean;
   ended: string | null;
+  /** The order of its owner that it ended at, itself alone. */
+  stopped: NaivePrevented | null;
 };
 
 /** Orders that belong together; `start` is what an oco is for, nothing where there is an entry. */
@@ -81,6 +83,16 @@ export interface NaiveChange {
   trigger: bigint | null;
 }
 
+/** Two orders of one owner that would have traded so much at the maker's price. */
+export interface NaivePrevented {
+  taker: string;
+  maker: string;
+  side: Side;
+  price: bigint;
+  qty: bigint;
+  mode: SelfTradePrevention;
+}
+
 export interface NaiveEvent {
   account: string;
   orderId: string;
@@ -99,6 +111,7 @@ export interface NaiveEvent {
   change: NaiveChange | null;
   /** Where a trigger stood that has come up. */
   at: bigint | null;
+  prevented: NaivePrevented | null;
 }
 
 /** Every open order is in one of three lists, each in the order of their coming: in the book, waiting for its trigger, or asleep. */
@@ -147,13 +160,19 @@ export function say(
   more: Partial<NaiveEvent> = {},
 ): void {
   if (account === HOUSE) return;
-  market.events.push({ account, orderId, what, reason, fill: null, change: null, at: null, ...more });
+  market.events.push({ account, orderId, what, reason, fill: null, change: null, at: null, prevented: null, ...more });
   const group = market.groups.find(({ id }) => id === place?.id);
   if (group !== undefined && !market.touched.includes(group)) market.touched.push(group);
 }
 
-export function end(market: Naive, order: Working, reason: string, what: "canceled" | "expired" = "canceled"): void {
+export function end(
+  market: Naive,
+  order: Working,
+  reason: string,
+  what: "canceled" | "expired" = "canceled",
+  prevented: NaivePrevented | null = null,
+): void {
   takeOut(market, order);
   order.ended = reason;
-  say(market, order, what, reason);
+  say(market, order, what, reason, { prevented });
 }

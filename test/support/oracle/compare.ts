@@ -20,10 +20,11 @@ export function saidBy(events: readonly MarketEvent[]): NaiveEvent[] {
   return events.flatMap((event) => (event.kind === "report" ? [wordsOf(event.account, event.report)] : []));
 }
 
-function wordsOf(account: string, { orderId, execType, reason, fill, replaced, triggerPrice }: Report): NaiveEvent {
+function wordsOf(account: string, report: Report): NaiveEvent {
+  const { orderId, execType, reason, fill, replaced, triggerPrice, prevented } = report;
   const what = KNOWN.find((known) => known === execType);
   if (what === undefined) throw new Error(`${execType} is not known here`);
-  const event: NaiveEvent = { account, orderId, what, reason, fill: null, change: null, at: null };
+  const event: NaiveEvent = { account, orderId, what, reason, fill: null, change: null, at: null, prevented: null };
   if (fill !== null) {
     const { price, qty, fee, liquidity, done } = fill;
     event.fill = { price, qty, fee, liquidity, done };
@@ -33,6 +34,10 @@ function wordsOf(account: string, { orderId, execType, reason, fill, replaced, t
     event.change = { by, price, hold, trigger: trigger?.price ?? null };
   }
   if (triggerPrice !== undefined) event.at = triggerPrice;
+  if (prevented !== undefined) {
+    const { takerOrderId: taker, makerOrderId: maker, side, price, qty, selfTradePrevention: mode } = prevented;
+    event.prevented = { taker, maker, side, price, qty, mode };
+  }
   return event;
 }
 
