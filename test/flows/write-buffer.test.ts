@@ -4,7 +4,9 @@ import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { createApp } from "../../src/app.ts";
+import { APPLIED_WRITES_KEPT_MS } from "../../src/core/limits.ts";
 import { applyTaskWrite } from "../../src/domains/tasks/writes.ts";
+import { forgetApplied } from "../../src/domains/writes/scheduled.ts";
 import { call as callApp } from "../support/client.ts";
 import { person } from "../support/people.ts";
 import { expectProblem, stopClock, type Trader, type WirePage } from "../support/session.ts";
@@ -286,6 +288,19 @@ describe("a write that cannot be done any more", () => {
     expectProblem(await dismiss(ada), 404, "not_found");
     const page = (await ada.get<WirePage<object>>("/v1/writes/conflicts?limit=1")).body;
     expect([page.data.length, page.next_cursor]).toEqual([1, null]);
+  });
+});
+
+describe("the marks of writes", () => {
+  it("are forgotten after thirty days", async () => {
+    const { id } = (await make(ada, "marked")).body;
+    await env.DB.exec("DELETE FROM applied_writes");
+    await patch(ada, id, "again", 1);
+    const marks = async () => (await env.DB.prepare("SELECT id FROM applied_writes").all()).results.length;
+    await forgetApplied(env, Date.now() + APPLIED_WRITES_KEPT_MS);
+    expect(await marks()).toBe(1);
+    await forgetApplied(env, Date.now() + APPLIED_WRITES_KEPT_MS + 1);
+    expect(await marks()).toBe(0);
   });
 });
 
