@@ -10,6 +10,7 @@ export default defineConfig({
     "./src/db/read-model.ts",
     "./src/db/books-tables.ts",
     "./src/db/tasks-tables.ts",
+    "./src/db/write-tables.ts",
   ],
   out: "./migrations",
 });

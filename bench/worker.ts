@@ -5,7 +5,7 @@ import { bearerToken } from "../src/http/auth.ts";
 import { verifyAccessToken } from "../src/http/tokens.ts";
 import worker from "../src/worker.ts";
 
-export { AccountObject, MarketObject, RateLimiter } from "../src/worker.ts";
+export { AccountObject, MarketObject, RateLimiter, WriteBuffer } from "../src/worker.ts";
 
 /** An object that does nothing: what one call to any object costs. */
 export class BenchObject extends DurableObject {

@@ -13,6 +13,8 @@ import { opsRouter } from "./domains/ops/routes.ts";
 import { ordersRouter } from "./domains/orders/routes.ts";
 import { portfolioRouter } from "./domains/portfolio/routes.ts";
 import { tasksRouter } from "./domains/tasks/routes.ts";
+import { writeBuffers } from "./domains/writes/gate.ts";
+import { writesRouter } from "./domains/writes/routes.ts";
 import { addressGate } from "./http/addresses.ts";
 import { sizeLimit } from "./http/body.ts";
 import { configuration, type Ports, requestContext } from "./http/context.ts";
@@ -29,6 +31,7 @@ const PORTS: Ports = {
   limits,
   addressGate: addresses,
   onceStore,
+  writeBuffers,
   audit: auditTrail,
   mail,
   emailVerified,
@@ -54,6 +57,7 @@ export function createApp(ports: Ports = PORTS) {
   app.route("/", marketsRouter);
   app.route("/", portfolioRouter);
   app.route("/", tasksRouter);
+  app.route("/", writesRouter);
   app.route("/", opsRouter);
   app.route("/", booksRouter);
   app.route("/", auditRouter);

@@ -7,11 +7,15 @@ import { checkBooks, sumLiabilities } from "./domains/books/scheduled.ts";
 import { forgetKeys } from "./domains/edge/scheduled.ts";
 import { consumeMail } from "./domains/identity/consumer.ts";
 import { forgetSignIns } from "./domains/identity/scheduled.ts";
+import { applyProfileWrite } from "./domains/identity/writes.ts";
 import { retell, sweep } from "./domains/ops/scheduled.ts";
 import { snapshotPortfolios } from "./domains/portfolio/scheduled.ts";
 import { remindOfTasks } from "./domains/tasks/scheduled.ts";
+import { applyTaskWrite } from "./domains/tasks/writes.ts";
+import { forgetApplied } from "./domains/writes/scheduled.ts";
 import { verifyAccessToken } from "./http/tokens.ts";
 import { AccountShell } from "./objects/account/shell.ts";
+import { WriteBufferShell } from "./objects/write-buffer/shell.ts";
 import { consumeJournal } from "./projections/consumer.ts";
 import { consumeDeadLetters } from "./projections/dead-letters.ts";
 
@@ -27,6 +31,15 @@ export class AccountObject extends AccountShell {
   }
 }
 
+/** The write buffer, told how what waits in it is done. */
+export class WriteBuffer extends WriteBufferShell {
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env, (write) =>
+      write.act.kind === "profile.change" ? applyProfileWrite(env, write) : applyTaskWrite(env, write),
+    );
+  }
+}
+
 const app = createApp();
 
 export default {
@@ -36,7 +49,7 @@ export default {
     const snapshots = snapshotPortfolios(env, nowMs, loadConfig(env).priceSeed);
     const swept = [retell(env, nowMs), sweep(env, nowMs)];
     const books = [checkBooks(env), sumLiabilities(env)];
-    const forgotten = [forgetKeys(env, nowMs), forgetSignIns(env, nowMs)];
+    const forgotten = [forgetKeys(env, nowMs), forgetSignIns(env, nowMs), forgetApplied(env, nowMs)];
     await Promise.all([...swept, snapshots, ...books, ...forgotten, remindOfTasks(env, nowMs)]);
   },
   queue: (batch, env) => {

@@ -46,6 +46,14 @@ export function typeId(prefix: string, atMs: number, random: Uint8Array): string
   );
 }
 
+/**
+ * An id that is made of a digest alone, of which it takes the first ten bytes: the same whenever it is made, and without a time of
+ * its own. For what must be the same thing however often it is asked for.
+ */
+export function derivedId(prefix: string, digest: Uint8Array): string {
+  return typeId(prefix, 0, digest.subarray(0, RANDOM_BYTES));
+}
+
 /** Whether a text has the form of an id with this prefix; it says nothing of whether such a thing exists. */
 export function isTypeId(prefix: string, text: string): boolean {
   return text.length === prefix.length + 27 && text.startsWith(`${prefix}_`) && SUFFIX.test(text.slice(-26));

@@ -301,3 +301,17 @@ export const TASK_REMIND_AHEAD_MS = 3_600_000;
 export const TASK_REMIND_LATE_MAX_MS = 86_400_000;
 /** Reminders of one run of the cron: the queue takes a hundred messages in one call, and the next run comes in a minute. */
 export const TASK_REMINDERS_PER_RUN = 1_000;
+/** How long a request waits for D1 to take a write that could wait in a buffer: longer ties up who asks, for no better answer. */
+export const BUFFER_D1_WAIT_MS = 2_000;
+/** Writes and conflicts that one user's buffer keeps: an hour of somebody busy; each read of theirs looks at all of them. */
+export const BUFFER_WRITES_MAX = 500;
+/** Bytes of them: they go to each request of their owner in one call. */
+export const BUFFER_BYTES_MAX = 1_000_000;
+/** How long a request waits for its user's buffer to empty itself: D1 takes a write within some milliseconds, or is away. */
+export const BUFFER_LOOK_WAIT_MS = 200;
+/** Writes that a buffer does in a row: then it lets others have a word, and its alarm goes on. */
+export const BUFFER_DRAIN_MAX = 100;
+/** Failures in a row after which a person should look at why a buffer does not empty: with its pauses, a quarter of an hour. */
+export const BUFFER_ALERT_FAILURES = 35;
+/** How long it is remembered which writes were done: longer than any write waits or is late. */
+export const APPLIED_WRITES_KEPT_MS = 30 * 86_400_000;

@@ -14,6 +14,43 @@ export interface TaskFilter {
   q?: string | undefined;
 }
 
+/** What a task without a due date is sorted by, either way: last. */
+export const NO_DUE_DATE = { due_at: 8_640_000_000_000_000, "-due_at": 0 } as const;
+
+/** Whether a task belongs in a list. */
+export function isWanted(task: Task, { status, dueAfter, dueBefore, q }: TaskFilter): boolean {
+  const { dueAt } = task;
+  if (status !== "all" && task.status !== status) return false;
+  if (dueAfter !== undefined && (dueAt === null || dueAt < dueAfter)) return false;
+  if (dueBefore !== undefined && (dueAt === null || dueAt >= dueBefore)) return false;
+  return q === undefined || searchedText(task).includes(folded(q));
+}
+
+/** The number that a task is sorted by. */
+export function sortKey({ createdAt, updatedAt, dueAt }: Task, order: TaskOrder): number {
+  switch (order) {
+    case "created_at":
+    case "-created_at":
+      return createdAt;
+    case "updated_at":
+    case "-updated_at":
+      return updatedAt;
+    case "due_at":
+    case "-due_at":
+      return dueAt ?? NO_DUE_DATE[order];
+  }
+}
+
+/** Below 0 where one place comes before another in an order, 0 for the same. */
+export function comparePlaces(
+  order: TaskOrder,
+  one: { key: number; id: string },
+  other: { key: number; id: string },
+): number {
+  const upwards = one.key - other.key || (one.id < other.id ? -1 : Number(one.id > other.id));
+  return order.startsWith("-") ? -upwards : upwards;
+}
+
 /** Text as it is searched: upper and lower case, and forms of a character that look alike, are the same. */
 export function folded(text: string): string {
   return text.normalize("NFKC").toLowerCase();

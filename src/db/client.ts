@@ -28,13 +28,13 @@ export function database(env: DatabaseBinding): Database {
 }
 
 /**
- * Waits for a D1 statement, at most `waitMs`. Any failure is `unavailable` (503), never "not found" or
+ * Waits for a D1 statement, at most `timeoutMs`. Any failure is `unavailable` (503), never "not found" or
  * "empty": D1's outages have several shapes. After a timeout a write may still have landed.
  */
-export async function guardD1<T>(statement: PromiseLike<T>, waitMs = D1_TIMEOUT_MS): Promise<Guarded<T>> {
+export async function guardD1<T>(statement: PromiseLike<T>, timeoutMs = D1_TIMEOUT_MS): Promise<Guarded<T>> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("D1 did not answer in time")), waitMs);
+    timer = setTimeout(() => reject(new Error("D1 did not answer in time")), timeoutMs);
   });
   try {
     return { ok: true, value: await Promise.race([statement, timeout]) };

@@ -12,6 +12,7 @@ import { audit } from "./audit.ts";
 import { type AppEnv, accessOf, callerOf, later, type Principal } from "./context.ts";
 import { problemResponse } from "./problem.ts";
 import { NOT_SIGNED_IN, verifyAccessToken } from "./tokens.ts";
+import { lookForWrites } from "./write-buffer.ts";
 
 /** Who may call a route: everybody, or who has a permission (core/permissions.ts). */
 export type Access = "public" | Permission;
@@ -48,6 +49,8 @@ export interface CallerDoor {
   tellsAccount: boolean;
   /** Only for who has given a password or a code within the last {@link STEP_UP_MS}: 403 `step_up_required` else. No key can. */
   stepUp: boolean;
+  /** The route's act reads or writes what may wait in the caller's write buffer, which is asked beside the account. */
+  buffers: boolean;
 }
 
 /** Whether KV may refuse the session of a route, and nothing is answered while the account cannot be asked. */
@@ -71,6 +74,7 @@ export function requireCaller(door: CallerDoor): MiddlewareHandler<AppEnv> {
     if (!verified.ok) return problemResponse(c, verified.refusal);
     c.set("principal", verified.value);
     c.set("spend", { policy: door.spends, count: 1 });
+    if (door.buffers) lookForWrites(c);
     if (isEdgeJudged(door) && (await isBlacklisted(c))) return problemResponse(c, SESSION_ENDED);
     const lacking = await lackOf(c, door, verified.value);
     if (lacking === null && door.asksAccount) {
@@ -111,6 +115,7 @@ async function enterByKey(c: Context<AppEnv>, next: Next, door: CallerDoor, text
     expiresAtMs: 0,
     authAtMs: null,
   });
+  if (door.buffers) lookForWrites(c);
   return next();
 }
 

@@ -6,6 +6,7 @@ import { type Config, loadConfig } from "../config.ts";
 import type { KeyOwner, PresentedKey } from "../core/api-keys.ts";
 import type { Rates, Spend, Standing } from "../core/policies.ts";
 import { InvariantError, type RefusalCode, type Result } from "../core/result.ts";
+import type { Write } from "../core/write-buffer.ts";
 import type { AddressGate } from "./addresses.ts";
 import type { KeyCaller } from "./api-keys.ts";
 import type { AuditTrail } from "./audit.ts";
@@ -13,6 +14,7 @@ import { tellOrigin } from "./cors.ts";
 import type { OnceStore } from "./idempotency.ts";
 import { hear, type Limits, tellLimits } from "./limits.ts";
 import { logRequest } from "./request-log.ts";
+import type { WriteBuffers } from "./write-buffer.ts";
 
 /** The parsed configuration, for domains: they read it from the request, never from the environment. */
 export type { Config };
@@ -64,6 +66,7 @@ export interface Ports {
   limits(env: Env, rates: Rates): Limits;
   addressGate(env: Env): AddressGate;
   onceStore(env: Env): OnceStore;
+  writeBuffers(env: Env): WriteBuffers;
   audit(env: Env): AuditTrail;
   mail(env: Env): (subject: MailSubject) => Promise<Result<null>>;
   /** Whether a user has a verified e-mail address by now: a token is up to ten minutes old. Refuses `unavailable`. */
@@ -84,6 +87,8 @@ export interface AppEnv {
     spend: Spend | undefined;
     /** What counting has left, by policy; undefined when nothing was counted. */
     standings: Standing[] | undefined;
+    /** What waits in the caller's write buffer, on routes that ask for it. */
+    waiting: Promise<Result<Write[]>> | undefined;
     /** The parsed body, once it was JSON. */
     json: unknown;
     /** Why an operator does this, once their act was read. */

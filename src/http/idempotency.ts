@@ -43,8 +43,11 @@ const NOT_AGAIN: Refusal = {
   detail: "This has been done already, and its secret was shown once; for another one use a new key.",
 };
 
-/** How a route's answers are kept: as they are, or only that there was one since it showed a secret. */
-export type OnceKind = "kept" | "secret";
+/**
+ * How a route's answers are kept: as they are; only that there was one, since it showed a secret; or as they are where they can be,
+ * since the act itself makes the same thing of the same key.
+ */
+export type OnceKind = "kept" | "secret" | "buffered";
 
 /** Answers that say nothing for good: asking again may get another one. */
 const NOT_KEPT: ReadonlySet<number> = new Set([400, 401, 403, 415, 429]);
@@ -60,6 +63,7 @@ export function onceByKey(kind: OnceKind, schema: z.ZodType): MiddlewareHandler<
     const wish = { scope: scopeOf(c), key, bodyHash: await bodyHashOf(c), requestId: c.get("requestId") };
     const store = c.get("ports").onceStore(c.env);
     const begun = await store.begin(wish);
+    if (!begun.ok && kind === "buffered" && begun.refusal.code === "unavailable") return next();
     if (!begun.ok) return problemResponse(c, begun.refusal);
     if (begun.value !== null) return kind === "secret" ? problemResponse(c, NOT_AGAIN) : replayed(c, begun.value);
     try {

@@ -38,13 +38,14 @@ interface Limited {
 
 /**
  * What else a route's door demands, or leaves to its act. Where the act neither `asksAccount` nor `tellsAccount`, KV and the
- * account judge the session before it (docs/adr/0016-sessions-at-the-edge.md).
+ * account judge the session before it (docs/adr/0016-sessions-at-the-edge.md). `buffers`: what it reads or writes may wait for D1.
  */
 interface Doored {
   verifiedEmail?: true;
   tellsAccount?: true;
   /** Only for who has lately given a password or a code (403 `step_up_required`). */
   stepUp?: true;
+  buffers?: true;
 }
 
 /** What an operator's act is called in the audit trail. Every one has a name: whatever operators change is told of there. */
@@ -54,7 +55,7 @@ interface Audited {
 
 /**
  * Whether an Idempotency-Key makes the act happen once, with its first answer `kept` for a day; an answer that shows a `secret`
- * is not, and the same request again is told that it has been done. Not for money: its keys are the account's, which keeps them for ever.
+ * is not, and the same request again is told so. `buffered`: as in {@link OnceKind}. Not for money: its keys are the account's, for ever.
  */
 interface Once {
   once?: OnceKind;
@@ -84,14 +85,14 @@ export const PERMISSION_FIELD = "x-permission";
  */
 export function operation<P extends string, R extends Declaration & { path: P }>(declaration: R): Operation<R> {
   const { access, audit, once, refreshCookie, ...others }: Declaration & { path: P } = declaration;
-  const { limits, spends, asksAccount, verifiedEmail, tellsAccount, stepUp, ...route } = others;
+  const { limits, spends, asksAccount, verifiedEmail, tellsAccount, stepUp, buffers, ...route } = others;
   if (access !== "public" && !isPermission(access)) {
     throw new InvariantError(`${route.method} ${route.path} does not declare who may call it`);
   }
   if (access !== "public" && isStaffs(access) && route.method !== "get" && audit === undefined) {
     throw new InvariantError(`${route.method} ${route.path} has no name in the audit trail`);
   }
-  const guards = guardsOf(access, { limits, spends, asksAccount, verifiedEmail, tellsAccount, stepUp });
+  const guards = guardsOf(access, { limits, spends, asksAccount, verifiedEmail, tellsAccount, stepUp, buffers });
   const trail = audit === undefined ? [] : [audited(audit)];
   const body = route.request?.body;
   const keyed = once === undefined || body === undefined ? [] : [onceByKey(once, schemaOf(body))];
@@ -135,7 +136,7 @@ function strictQuery(declared: Query): Query {
 type Whatever<T> = { [K in keyof T]: T[K] | undefined };
 
 function guardsOf(access: Access, declared: Whatever<Limited & Doored>): MiddlewareHandler<AppEnv>[] {
-  const { limits, spends, asksAccount, verifiedEmail, tellsAccount, stepUp } = declared;
+  const { limits, spends, asksAccount, verifiedEmail, tellsAccount, stepUp, buffers } = declared;
   const further = limits ?? (access === "public" ? (["public"] as const) : []);
   const counters = further.length === 0 ? [] : [limited(further)];
   if (access === "public") return counters;
@@ -146,6 +147,7 @@ function guardsOf(access: Access, declared: Whatever<Limited & Doored>): Middlew
     asksAccount: asksAccount === true,
     tellsAccount: tellsAccount === true,
     stepUp: stepUp === true,
+    buffers: buffers === true,
   };
   return [requireCaller(door), ...counters];
 }

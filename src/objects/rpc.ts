@@ -16,6 +16,7 @@ import type { PerformanceRecord, PerformanceWish } from "../core/performance.ts"
 import type { Position } from "../core/positions.ts";
 import type { Rate, Taken } from "../core/rate.ts";
 import type { Result } from "../core/result.ts";
+import type { Conflict, Write } from "../core/write-buffer.ts";
 import type {
   ExchangeAnswer,
   ExchangeCall,
@@ -149,6 +150,19 @@ export interface MarketRpc extends JournalRpc, GovernedRpc, MarketExamRpc {
   restoration(): Promise<RestoreView>;
   reopen(act: OperatorAct): Promise<Result<null>>;
   journal(query: PageRequest): Promise<Page<string>>;
+}
+
+/** The remote calls of a user's write buffer. */
+export interface WriteBufferRpc {
+  /** What waits, oldest first, after a try to do it all; while there is any, all of the user's writes go through the buffer. */
+  look(): Promise<Write[]>;
+  /** Takes writes behind those that wait, all or none, each id once; answers all that wait then. */
+  append(writes: Write[]): Promise<Result<Write[]>>;
+  conflicts(query: PageRequest): Promise<Page<Conflict>>;
+  /** Forgets a conflict by its write's id. Refuses `not_found`. */
+  dismiss(writeId: string): Promise<Result<null>>;
+  /** Forgets everything, for a user who has closed their account. */
+  forget(): Promise<Result<null>>;
 }
 
 /** A limiter's remote calls, for the one key that it is named after: an address, a person, a name that nobody has. */

@@ -8,7 +8,7 @@ import { type Answered, ok, type Result, refuse } from "../core/result.ts";
 import { log } from "../log.ts";
 import type { MarketView } from "./governing.ts";
 import type { Caller, Counted, JournalPull } from "./protocol.ts";
-import type { AccountRpc, JournalRpc, LimiterRpc, MarketRpc } from "./rpc.ts";
+import type { AccountRpc, JournalRpc, LimiterRpc, MarketRpc, WriteBufferRpc } from "./rpc.ts";
 
 /** The platform takes no more messages in one call. */
 const SEND_BATCH_MAX = 100;
@@ -18,6 +18,7 @@ export interface ObjectBindings {
   ACCOUNT: DurableObjectNamespace<AccountRpc & DurableObject>;
   MARKET: DurableObjectNamespace<MarketRpc & DurableObject>;
   LIMITER: DurableObjectNamespace<LimiterRpc & DurableObject>;
+  WRITE_BUFFER: DurableObjectNamespace<WriteBufferRpc & DurableObject>;
   JOURNAL: Queue;
   VENUE: string;
 }
@@ -35,6 +36,11 @@ export function marketStub(env: ObjectBindings, symbol: string) {
 /** A fresh stub of the limiter that counts for one key. The text must be bounded: any name makes an object. */
 export function limiterStub(env: Pick<ObjectBindings, "LIMITER">, key: string) {
   return env.LIMITER.getByName(key);
+}
+
+/** A fresh stub of a user's write buffer. */
+export function writeBufferStub(env: Pick<ObjectBindings, "WRITE_BUFFER">, userId: string) {
+  return env.WRITE_BUFFER.getByName(userId);
 }
 
 /** A market's rules of now. Refuses `unavailable`. `symbol` must be listed. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isTypeId, typeId } from "../../src/core/ids.ts";
+import { derivedId, isTypeId, typeId } from "../../src/core/ids.ts";
 
 const MS_MAX = 2 ** 48 - 1;
 const times = fc.integer({ min: 0, max: MS_MAX });
@@ -85,5 +85,15 @@ describe("a text is known as an id with prefix ord", () => {
     ["", false],
   ])("%j: %s", (text, known) => {
     expect(isTypeId("ord", text)).toBe(known);
+  });
+});
+
+describe("an id that is made of a digest", () => {
+  it("is the same for the same digest, another for another, and has no time", () => {
+    const digest = Uint8Array.from({ length: 32 }, (_, at) => at);
+    const id = derivedId("tsk", digest);
+    expect(isTypeId("tsk", id)).toBe(true);
+    expect(id).toBe(typeId("tsk", 0, digest.subarray(0, 10)));
+    expect(derivedId("tsk", digest.slice(1))).not.toBe(id);
   });
 });

@@ -204,7 +204,11 @@ describe("DELETE /v1/me", () => {
     const ada = await newcomer("forgotten");
     await mailOf("forgotten@example.com", "verify_email");
     expect((await post("/v1/tasks", { title: "forgotten soon" }, ada.token)).status).toBe(201);
+    const act = { kind: "profile.change", change: { locale: "x-forgotten" } } as const;
+    const buffer = env.WRITE_BUFFER.getByName(ada.id);
+    await buffer.append([{ id: "wrt_1", userId: ada.id, at: Date.now(), act }]);
     expect((await close(ada.token)).status).toBe(204);
+    expect(await buffer.look()).toEqual([]);
     const tables = ["users", "sessions", "mail_tokens", "mfa_factors", "mails", "tasks"];
     const rows = await Promise.all(
       tables.map((table) =>

@@ -9,8 +9,25 @@ const MIGRATIONS = readdirSync(FOLDER)
   .sort()
   .map((name) => readFileSync(join(FOLDER, name), "utf8"));
 
-/** What becomes of one call: it answers, fails before anything happened, or fails although everything did. */
-export type D1Fate = "answers" | "fails" | "answer_lost";
+/** What becomes of one call: it answers, fails before anything happened, or fails although everything did, or will happen late. */
+export type D1Fate = "answers" | "fails" | "answer_lost" | "lands_late";
+
+/** What a run may add: when what is late happens, and statements of which no answer has a row. */
+interface D1World {
+  later: (work: () => void) => void;
+  hides?: (query: string) => boolean;
+}
+
+/** What every change of a task or a locale was, in the order in which they were made. */
+const LOGS = `
+  CREATE TABLE task_log (seq INTEGER PRIMARY KEY, id TEXT, version INTEGER, title TEXT, is_new INTEGER);
+  CREATE TRIGGER task_made AFTER INSERT ON tasks BEGIN
+    INSERT INTO task_log (id, version, title, is_new) VALUES (NEW.id, NEW.version, NEW.title, 1); END;
+  CREATE TRIGGER task_changed AFTER UPDATE ON tasks BEGIN
+    INSERT INTO task_log (id, version, title, is_new) VALUES (NEW.id, NEW.version, NEW.title, NEW.title <> OLD.title); END;
+  CREATE TABLE locale_log (locale TEXT);
+  CREATE TRIGGER locale_chosen AFTER UPDATE ON users WHEN NEW.locale <> OLD.locale BEGIN
+    INSERT INTO locale_log (locale) VALUES (NEW.locale); END;`;
 
 type Row = Record<string, SQLInputValue>;
 
@@ -29,9 +46,11 @@ export class SimulatedD1 {
   readonly #db = new DatabaseSync(":memory:");
   readonly #prepared = new Map<string, StatementSync>();
   readonly #fate: () => D1Fate;
+  readonly #world: D1World;
 
-  constructor(fate: () => D1Fate = () => "answers") {
+  constructor(fate: () => D1Fate = () => "answers", world: D1World = { later: () => undefined }) {
     this.#fate = fate;
+    this.#world = world;
     for (const migration of MIGRATIONS) this.#db.exec(migration.replaceAll("--> statement-breakpoint", ""));
   }
 
@@ -45,6 +64,11 @@ export class SimulatedD1 {
         .run(id);
       this.#db.prepare("INSERT INTO accounts (id, user_id, created_at) VALUES (?1, ?1, 0)").run(id);
     }
+  }
+
+  /** Writes down from now on what is done to tasks and locales. */
+  log(): void {
+    this.#db.exec(LOGS);
   }
 
   /** The binding as the product's code gets it. */
@@ -88,12 +112,17 @@ export class SimulatedD1 {
       prepared = this.#db.prepare(query);
       this.#prepared.set(query, prepared);
     }
-    return prepared.all(...bindings) as Row[];
+    const rows = prepared.all(...bindings) as Row[];
+    return this.#world.hides?.(query) === true ? [] : rows;
   }
 
   async #call<T>(work: () => T): Promise<T> {
     const fate = this.#fate();
     if (fate === "fails") throw new Error("D1_ERROR: Network connection lost.");
+    if (fate === "lands_late") {
+      this.#world.later(() => void work());
+      throw new Error("D1 did not answer in time");
+    }
     const value = work();
     if (fate === "answer_lost") throw new Error("D1_ERROR: Failed to parse body as JSON");
     return value;

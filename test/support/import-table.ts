@@ -10,6 +10,7 @@ const DOMAINS = [
   "edge",
   "audit",
   "tasks",
+  "writes",
   "contact",
   "content",
   "assistant",
@@ -105,6 +106,8 @@ const TABLE: readonly Row[] = [
       "projections/**",
       "domains/*/scheduled.ts",
       "domains/*/consumer.ts",
+      // How a buffered write is done (docs/adr/0030-write-buffer.md).
+      "domains/*/writes.ts",
       "adapters/**",
     ],
   ],

@@ -141,6 +141,8 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   "delete /v1/tasks/{id}": { params: nobody("tsk"), answers: 404 },
   "post /v1/tasks/bulk": { body: ({ task }) => ({ action: "complete", ids: [task] }), answers: 207 },
 
+  "delete /v1/writes/conflicts/{id}": { params: nobody("wrt"), answers: 404 },
+
   "post /v1/api-keys": { body: () => ({ name: "another", scopes: ["read"] }), answers: 201 },
   "delete /v1/api-keys/{id}": { params: ({ key }) => ({ id: key }), answers: 204, others: 404 },
 

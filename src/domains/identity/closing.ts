@@ -31,6 +31,7 @@ export async function closeAccount(
   access: AccountAccess,
   caller: Principal,
   password: string | undefined,
+  forgetWrites: () => Promise<Result<null>>,
 ): Promise<Result<null>> {
   const shown = await mayClose(ctx, caller, password);
   if (!shown.ok) {
@@ -41,7 +42,9 @@ export async function closeAccount(
   const frozen = await freezeEmpty(access);
   if (!frozen.ok) return frozen;
   const ended = await endAccess(ctx, caller);
-  const closed = ended.ok ? await forget(ctx, caller) : ended;
+  // What waits for the database would come back after it.
+  const emptied = ended.ok ? await forgetWrites() : ended;
+  const closed = emptied.ok ? await forget(ctx, caller) : emptied;
   const { id: userId, email, username } = shown.value;
   if (closed.ok) ctx.later(ctx.mail({ kind: "account_closed", userId, email, username }));
   // An account that is not closed after all must not stay locked.

@@ -1,13 +1,15 @@
 // One's own profile over HTTP.
 
+import { ok } from "../../core/result.ts";
 import { wireTime } from "../../core/wire.ts";
 import { send, sendNothing } from "../../http/answer.ts";
 import { accessOf, callerOf } from "../../http/context.ts";
 import { answer, BODY_CODES, body, createRouter, operation, problems, TOKEN_CODES } from "../../http/openapi.ts";
 import { dropToken } from "../../http/refresh-cookie.ts";
+import { ownBuffer } from "../../http/write-buffer.ts";
 import { closeAccount } from "./closing.ts";
 import { changeProfile, readProfile } from "./profile.ts";
-import { closeBody, profileBody } from "./profile-schema.ts";
+import { bufferedUser, closeBody, profileBody } from "./profile-schema.ts";
 import { contextOf } from "./request.ts";
 import { userAnswer } from "./schema.ts";
 import type { User } from "./user.ts";
@@ -20,6 +22,7 @@ const meRoute = operation({
   tags,
   summary: "Read one's own profile",
   access: "profile:read",
+  buffers: true,
   responses: { 200: answer(userAnswer, "The caller"), ...problems(...TOKEN_CODES) },
 });
 
@@ -31,11 +34,13 @@ const changeRoute = operation({
   description:
     "What is left out stays. Another `email` needs a password or code of the last ten minutes. It is `pending_email` until " +
     "the token that is sent there has been given to `/v1/auth/email/verify`; the present address stays in force so long, and " +
-    "given again it withdraws the other. E-mails of security cannot be turned off, but for those of new devices.",
+    "given again it withdraws the other. It cannot wait while the database is away, as the rest can. E-mails of security cannot be turned off, but for those of new devices.",
   access: "profile:manage",
+  buffers: true,
   request: { body: body(profileBody) },
   responses: {
     200: answer(userAnswer, "The caller"),
+    202: answer(bufferedUser, "Accepted while the database is away: what is known of the caller"),
     ...problems(...TOKEN_CODES, ...BODY_CODES, "step_up_required"),
   },
 });
@@ -58,12 +63,18 @@ const closeRoute = operation({
 });
 
 export const profileRoutes = createRouter()
-  .openapi(meRoute, async (c) => send(c, await readProfile(contextOf(c), callerOf(c)), renderUser, 200))
+  .openapi(meRoute, async (c) => send(c, await readProfile(contextOf(c), ownBuffer(c), callerOf(c)), renderUser, 200))
   .openapi(changeRoute, async (c) => {
-    return send(c, await changeProfile(contextOf(c), callerOf(c), c.req.valid("json")), renderUser, 200);
+    const changed = await changeProfile(contextOf(c), ownBuffer(c), callerOf(c), c.req.valid("json"));
+    if (!changed.ok) return send(c, changed, renderUser, 200);
+    const { value } = changed;
+    if (value.kind === "done") return send(c, ok(value.user), renderUser, 200);
+    const known = value.user === null ? {} : renderUser(value.user);
+    return send(c, ok(known), (answer) => ({ ...answer, buffered: true as const }), 202);
   })
   .openapi(closeRoute, async (c) => {
-    const closed = await closeAccount(contextOf(c), accessOf(c), callerOf(c), c.req.valid("json").password);
+    const { password } = c.req.valid("json");
+    const closed = await closeAccount(contextOf(c), accessOf(c), callerOf(c), password, ownBuffer(c).forget);
     if (closed.ok) dropToken(c);
     return sendNothing(c, closed);
   });

@@ -1,7 +1,7 @@
 // What the profile's routes take.
 
 import { z } from "@hono/zod-openapi";
-import { emailIn } from "./schema.ts";
+import { emailIn, userAnswer } from "./schema.ts";
 
 /** Longest language tag that BCP 47 tells programs to expect. */
 const LOCALE_CHARS_MAX = 35;
@@ -28,6 +28,9 @@ export const profileBody = z.strictObject({
     .optional(),
   email: emailIn.optional(),
 });
+
+/** What is known of a profile while a change of it waits for the database. */
+export const bufferedUser = userAnswer.partial().extend({ buffered: z.literal(true) });
 
 export const closeBody = z.strictObject({
   password: z.string().min(1).max(128).optional().openapi({ description: "Required of who has one" }),

@@ -1,9 +1,10 @@
 // Tasks over HTTP.
 import { z } from "@hono/zod-openapi";
-import type { Result } from "../../core/result.ts";
+import { ok, type Result } from "../../core/result.ts";
 import type { Task } from "../../core/tasks.ts";
 import { send, sendNothing } from "../../http/answer.ts";
 import { callerOf, type RequestContext } from "../../http/context.ts";
+import { idempotencyOf } from "../../http/once.ts";
 import {
   answer,
   BODY_CODES,
@@ -17,7 +18,9 @@ import {
   TOKEN_CODES,
 } from "../../http/openapi.ts";
 import { etagOf, expectedVersion } from "../../http/precondition.ts";
+import { ownBuffer } from "../../http/write-buffer.ts";
 import {
+  bufferedOut,
   bulkIn,
   bulkItemOut,
   changeOf,
@@ -37,26 +40,30 @@ import {
   moveTask,
   moveTasks,
   readTask,
+  type TaskAnswer,
   type TasksContext,
+  wireKnown,
   wireTask,
 } from "./service.ts";
 
 const tags = ["Tasks"];
-const reading = { access: "tasks:read", tags } as const;
-const managing = { access: "tasks:manage", tags } as const;
+const reading = { access: "tasks:read", buffers: true, tags } as const;
+const managing = { access: "tasks:manage", buffers: true, tags } as const;
 const ONE = [...TOKEN_CODES, "not_found"] as const;
+const waits = answer(bufferedOut, "Accepted while the database is away: what is known of the task");
 
 const create = operation({
   method: "post",
   path: "/v1/tasks",
   ...managing,
-  once: "kept",
+  once: "buffered",
   summary: "Make a task",
   description:
     "Its owner gets an e-mail an hour before `due_at`, once, if the task is still open and the address verified.",
   request: { headers: idempotencyHeaders, body: body(taskIn) },
   responses: {
     201: answer(taskOut, "The task"),
+    202: waits,
     ...problems(...TOKEN_CODES, ...BODY_CODES, ...KEY_CODES, "too_many_tasks"),
   },
 });
@@ -86,6 +93,7 @@ const change = operation({
   request: { params: taskPath, headers: ifMatchHeader, body: body(taskChange) },
   responses: {
     200: answer(taskOut, "The task under its next version"),
+    202: waits,
     ...problems(...ONE, ...BODY_CODES, "precondition_required", "precondition_failed"),
   },
 });
@@ -95,7 +103,7 @@ const complete = operation({
   ...managing,
   summary: "Complete a task; one that is done stays so",
   request: { params: taskPath },
-  responses: { 200: answer(taskOut, "The task"), ...problems(...ONE) },
+  responses: { 200: answer(taskOut, "The task"), 202: waits, ...problems(...ONE) },
 });
 const reopen = operation({
   method: "post",
@@ -103,7 +111,7 @@ const reopen = operation({
   ...managing,
   summary: "Reopen a task; one that is open stays so",
   request: { params: taskPath },
-  responses: { 200: answer(taskOut, "The task"), ...problems(...ONE) },
+  responses: { 200: answer(taskOut, "The task"), 202: waits, ...problems(...ONE) },
 });
 const remove = operation({
   method: "delete",
@@ -111,7 +119,7 @@ const remove = operation({
   ...managing,
   summary: "Delete a task",
   request: { params: taskPath },
-  responses: { 204: { description: "It is deleted" }, ...problems(...ONE) },
+  responses: { 204: { description: "It is deleted" }, 202: waits, ...problems(...ONE) },
 });
 const bulk = operation({
   method: "post",
@@ -126,7 +134,10 @@ const bulk = operation({
 });
 
 export const tasksRouter = createRouter()
-  .openapi(create, async (c) => sendTask(c, await createTask(tasksOf(c), wishOf(c.req.valid("json"))), 201))
+  .openapi(create, async (c) => {
+    const key = idempotencyOf(c)?.key;
+    return sendWritten(c, await createTask(tasksOf(c), wishOf(c.req.valid("json")), key), 201);
+  })
   .openapi(list, async (c) => {
     const { limit, cursor, sort, status, due_after: dueAfter, due_before: dueBefore, q } = c.req.valid("query");
     const filter = { status, dueAfter, dueBefore, q };
@@ -142,17 +153,28 @@ export const tasksRouter = createRouter()
   .openapi(change, async (c) => {
     const expected = expectedVersion(c.req.valid("header")["if-match"]);
     const wish = changeOf(c.req.valid("json"));
-    return sendTask(c, await changeTask(tasksOf(c), c.req.valid("param").id, expected, wish), 200);
+    return sendWritten(c, await changeTask(tasksOf(c), c.req.valid("param").id, expected, wish), 200);
   })
-  .openapi(complete, async (c) => sendTask(c, await moveTask(tasksOf(c), c.req.valid("param").id, "done"), 200))
-  .openapi(reopen, async (c) => sendTask(c, await moveTask(tasksOf(c), c.req.valid("param").id, "open"), 200))
-  .openapi(remove, async (c) => sendNothing(c, await moveTask(tasksOf(c), c.req.valid("param").id, "deleted")));
+  .openapi(complete, async (c) => sendWritten(c, await moveTask(tasksOf(c), c.req.valid("param").id, "done"), 200))
+  .openapi(reopen, async (c) => sendWritten(c, await moveTask(tasksOf(c), c.req.valid("param").id, "open"), 200))
+  .openapi(remove, async (c) => {
+    const removed = await moveTask(tasksOf(c), c.req.valid("param").id, "deleted");
+    if (!removed.ok || removed.value.kind === "done") return sendNothing(c, removed);
+    return send(c, ok(removed.value.known), wireKnown, 202);
+  });
 
 function tasksOf(c: RequestContext): TasksContext {
-  return { env: c.env, userId: callerOf(c).userId, nowMs: Date.now() };
+  return { env: c.env, buffer: ownBuffer(c), userId: callerOf(c).userId, nowMs: Date.now() };
 }
 
 function sendTask<S extends 200 | 201>(c: RequestContext, result: Result<Task>, status: S) {
   if (result.ok) c.header("ETag", etagOf(result.value.version));
   return send(c, result, wireTask, status);
+}
+
+/** A write that is done, or 202 for one that waits. */
+function sendWritten<S extends 200 | 201>(c: RequestContext, written: Result<TaskAnswer>, status: S) {
+  if (!written.ok) return sendTask(c, written, status);
+  const { value } = written;
+  return value.kind === "done" ? sendTask(c, ok(value.task), status) : send(c, ok(value.known), wireKnown, 202);
 }

@@ -53,6 +53,12 @@ export const taskOut = z
   })
   .openapi("Task");
 
+/** What is known of a task while a write of it waits for the database. */
+export const bufferedOut = taskOut
+  .partial()
+  .extend({ id: z.string(), buffered: z.literal(true) })
+  .openapi("BufferedTask");
+
 const id = z.string().min(1).max(64);
 
 export const taskPath = z.object({ id });
@@ -99,6 +105,6 @@ export const bulkIn = z
 export const bulkItemOut = z.object({
   id: z.string(),
   status_code: z.int(),
-  task: taskOut.optional(),
+  task: z.union([taskOut, bufferedOut]).optional(),
   problem: problemSchema.optional(),
 });

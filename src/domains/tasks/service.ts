@@ -1,46 +1,79 @@
-// What a user does with their tasks. Somebody else's are not found.
-import { typeId } from "../../core/ids.ts";
-import { TASK_WRITE_TRIES } from "../../core/limits.ts";
+// What a user does with their tasks. Somebody else's are not found. While the database is away writes wait in the user's buffer.
+import { derivedId, typeId } from "../../core/ids.ts";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
-import type { TaskFilter, TaskOrder } from "../../core/task-lists.ts";
-import {
-  changeTask as changed,
-  isThere,
-  moveTask as moved,
-  newTask,
-  type Task,
-  type TaskChange,
-  type TaskMove,
-  type TaskWish,
-} from "../../core/tasks.ts";
+import { comparePlaces, isWanted, sortKey, type TaskFilter, type TaskOrder } from "../../core/task-lists.ts";
+import { isThere, newTask, type Task, type TaskChange, type TaskMove, type TaskWish } from "../../core/tasks.ts";
 import { wireTime } from "../../core/wire.ts";
+import { foreseenFields, foreseenTask, taskIdOf, type Write, type WriteAct } from "../../core/write-buffer.ts";
 import { type DatabaseBinding, database } from "../../db/client.ts";
-import { type PageWish, pageBy, placeCursor, placeText, type WirePage } from "../../http/page.ts";
+import { type PageWish, type Place, pageBy, placeCursor, placeText, type WirePage } from "../../http/page.ts";
 import { problemOf } from "../../http/problem.ts";
-import { insertTask, readTasks, selectTasks, writeVersions } from "./store.ts";
+import { type OwnBuffer, writeOrKeep } from "../../http/write-buffer.ts";
+import { readTask as readRow, readWithMarks, type SortedTask, selectTasks } from "./store.ts";
+import { insertTask, writeTasks } from "./writes.ts";
 
-/** Whose tasks, where they are, and the time. */
+/** Whose tasks, where they are, where their writes wait, and the time. */
 export interface TasksContext {
   env: DatabaseBinding;
+  buffer: OwnBuffer;
   userId: string;
   nowMs: number;
 }
 
-const BUSY: Refusal = { code: "unavailable", detail: "Others keep changing this task." };
+/** What a write has come to: the task as it is, or what is known of it while the write waits. */
+export type TaskAnswer = { kind: "done"; task: Task } | { kind: "buffered"; known: Partial<Task> & { id: string } };
 
-/** Makes a task. Refuses a due date years away, `too_many_tasks`, and `unavailable`. */
-export async function createTask({ env, userId, nowMs }: TasksContext, wish: TaskWish): Promise<Result<Task>> {
-  const id = typeId("tsk", nowMs, crypto.getRandomValues(new Uint8Array(10)));
-  const made = newTask({ id, userId }, wish, nowMs);
-  return made.ok ? insertTask(database(env), made.value) : made;
+const NOT_FOUND: Refusal = { code: "not_found", detail: "There is no such task." };
+const encoder = new TextEncoder();
+
+/**
+ * Makes a task; by an idempotency key always the same one, also while nobody can look the key up. Refuses a due date years away,
+ * `too_many_tasks`, and `unavailable`.
+ */
+export async function createTask(
+  { env, buffer, userId, nowMs }: TasksContext,
+  wish: TaskWish,
+  key: string | undefined,
+): Promise<Result<TaskAnswer>> {
+  const made = newTask({ id: await idOf("tsk", userId, key, nowMs), userId }, wish, nowMs);
+  if (!made.ok) return made;
+  const { id } = made.value;
+  const act: WriteAct = { kind: "task.create", taskId: id, wish };
+  const write = { id: await idOf("wrt", userId, key, nowMs), userId, at: nowMs, act };
+  const written = await writeOrKeep(buffer, [write], () => insertTask(database(env), made.value));
+  if (!written.ok) return written;
+  if ("done" in written.value) return ok({ kind: "done", task: written.value.done });
+  return ok({ kind: "buffered", known: foreseenFields(id, written.value.waiting) });
 }
 
-/** One of the user's tasks. Refuses `not_found`, and `unavailable`. */
-export async function readTask({ env, userId }: TasksContext, id: string): Promise<Result<Task>> {
-  const found = await readTasks(database(env), userId, [id]);
-  if (!found.ok) return found;
-  const task = found.value.get(id);
-  return isThere(task) ? ok(task) : refuse({ code: "not_found", detail: "There is no such task." });
+async function idOf(prefix: string, userId: string, key: string | undefined, nowMs: number): Promise<string> {
+  if (key === undefined) return typeId(prefix, nowMs, crypto.getRandomValues(new Uint8Array(10)));
+  const digest = await crypto.subtle.digest("SHA-256", encoder.encode(`${userId} POST /v1/tasks ${key}`));
+  return derivedId(prefix, new Uint8Array(digest));
+}
+
+/** One of the user's tasks, with what waits. Refuses `not_found`, and `unavailable` where too little is known without the database. */
+export async function readTask({ env, buffer, userId }: TasksContext, id: string): Promise<Result<Task>> {
+  const waiting = await buffer.waiting();
+  if (!waiting.ok) return waiting;
+  const own = waiting.value.filter((write) => taskIdOf(write) === id);
+  if (own.length === 0) {
+    const found = await readRow(database(env), userId, id);
+    return found.ok ? shown(found.value) : found;
+  }
+  const found = await readWithMarks(database(env), own);
+  if (found.ok) return shown(foreseenTask(found.value.rows.get(id), notMarked(own, found.value.marks)));
+  // What was made meanwhile is known whole.
+  const isMade = own.some(({ act }) => act.kind === "task.create");
+  return isMade ? shown(foreseenTask(undefined, own)) : found;
+}
+
+function shown(task: Task | undefined): Result<Task> {
+  return isThere(task) ? ok(task) : refuse(NOT_FOUND);
+}
+
+function notMarked(writes: readonly Write[], marks: ReadonlySet<string>): Write[] {
+  return writes.filter(({ id }) => !marks.has(id));
 }
 
 /** How a list is asked for: which tasks, in which order, from where on. */
@@ -49,77 +82,115 @@ export interface TaskListWish extends PageWish {
   sort: TaskOrder;
 }
 
-/** The user's tasks. Refuses a wrong cursor, also one of another order, and `unavailable`. */
+/** The user's tasks, with what waits. Refuses a wrong cursor, also one of another order, and `unavailable`. */
 export async function listTasks(
-  { env, userId }: TasksContext,
-  { filter, sort, limit, cursor }: TaskListWish,
+  { env, buffer, userId }: TasksContext,
+  wish: TaskListWish,
 ): Promise<Result<WirePage<ReturnType<typeof wireTask>>>> {
-  const after = placeCursor(sort, "tsk", cursor);
+  const { filter, sort, limit } = wish;
+  const after = placeCursor(sort, "tsk", wish.cursor);
   if (!after.ok) return after;
-  const found = await selectTasks(database(env), userId, { filter, sort, after: after.value, limit: limit + 1 });
+  const waiting = await buffer.waiting();
+  if (!waiting.ok) return waiting;
+  const db = database(env);
+  const writes = waiting.value.filter((write) => taskIdOf(write) !== null);
+  const without = [...new Set(writes.flatMap((write) => taskIdOf(write) ?? []))];
+  const found = await selectTasks(db, userId, { filter, sort, after: after.value, limit: limit + 1, without });
   if (!found.ok) return found;
-  const place = ({ task: { id }, key }: (typeof found.value)[number]) => placeText(sort, { key, id });
-  return ok(pageBy(found.value, limit, place, ({ task }) => wireTask(task)));
+  const foreseen = writes.length === 0 ? ok([]) : await foreseenTasks(db, writes, without);
+  if (!foreseen.ok) return foreseen;
+  const changed = foreseen.value.flatMap((task) => placed(task, wish, after.value));
+  const rows = [...found.value, ...changed].sort((one, other) => comparePlaces(sort, placeOf(one), placeOf(other)));
+  return ok(
+    pageBy(
+      rows,
+      limit,
+      (row) => placeText(sort, placeOf(row)),
+      ({ task }) => wireTask(task),
+    ),
+  );
 }
 
-/** Changes a task from its `expected` version to the next. Refuses as {@link changed} does, and `unavailable`. */
+/** The tasks that writes are about, as they will be. */
+async function foreseenTasks(
+  db: ReturnType<typeof database>,
+  writes: readonly Write[],
+  ids: readonly string[],
+): Promise<Result<Task[]>> {
+  const found = await readWithMarks(db, writes);
+  if (!found.ok) return found;
+  const left = notMarked(writes, found.value.marks);
+  const tasks = ids.map((id) =>
+    foreseenTask(
+      found.value.rows.get(id),
+      left.filter((write) => taskIdOf(write) === id),
+    ),
+  );
+  return ok(tasks.filter(isThere));
+}
+
+/** A task in its place in a list; nowhere when it does not belong there, or comes before the page. */
+function placed(task: Task, { filter, sort }: TaskListWish, after: Place | null): SortedTask[] {
+  const row = { task, key: sortKey(task, sort) };
+  const isBefore = after !== null && comparePlaces(sort, placeOf(row), after) <= 0;
+  return isBefore || !isWanted(task, filter) ? [] : [row];
+}
+
+function placeOf({ task: { id }, key }: SortedTask): Place {
+  return { key, id };
+}
+
+/** Changes a task from its `expected` version to the next. Refuses as core does, and `unavailable`. */
 export async function changeTask(
   ctx: TasksContext,
   id: string,
   expected: Result<number>,
   change: TaskChange,
-): Promise<Result<Task>> {
+): Promise<Result<TaskAnswer>> {
   if (!expected.ok) return expected;
-  const version = expected.value;
-  return only(await writeTasks(ctx, [id], (task) => changed(task, version, change, ctx.nowMs)));
+  return only(await doWrites(ctx, [{ kind: "task.change", taskId: id, expected: expected.value, change }]));
 }
 
 /** Completes, reopens or deletes a task; one that is there already stays as it is. Refuses `not_found`, and `unavailable`. */
-export async function moveTask(ctx: TasksContext, id: string, to: TaskMove): Promise<Result<Task>> {
+export async function moveTask(ctx: TasksContext, id: string, to: TaskMove): Promise<Result<TaskAnswer>> {
   return only(await moveTasks(ctx, [id], to));
 }
 
 /** As {@link moveTask}, many at once; what became of each, in the order given. Refuses `unavailable`, when some may have been moved. */
 export function moveTasks(ctx: TasksContext, ids: readonly string[], to: TaskMove): Promise<Result<TaskOutcome[]>> {
-  return writeTasks(ctx, ids, (task) => moved(task, to, ctx.nowMs));
+  return doWrites(
+    ctx,
+    ids.map((taskId) => ({ kind: "task.move", taskId, to })),
+  );
 }
 
 /** What became of one of many tasks. */
 export interface TaskOutcome {
   id: string;
-  result: Result<Task>;
+  result: Result<TaskAnswer>;
 }
 
-function only(outcomes: Result<TaskOutcome[]>): Result<Task> {
-  if (!outcomes.ok) return outcomes;
-  const [outcome] = outcomes.value;
-  return outcome === undefined ? refuse({ code: "not_found" }) : outcome.result;
+function only(outcomes: Result<TaskOutcome[]>): Result<TaskAnswer> {
+  return outcomes.ok ? (outcomes.value[0]?.result ?? refuse(NOT_FOUND)) : outcomes;
 }
 
-/**
- * Reads tasks, has `decide` make the next version of each, and writes those over the versions read. Where another change came
- * between, it is decided again: who asked for a version is refused then, who did not gets theirs on top.
- */
-async function writeTasks(
-  { env, userId }: TasksContext,
-  ids: readonly string[],
-  decide: (task: Task | undefined) => Result<Task>,
-): Promise<Result<TaskOutcome[]>> {
-  const db = database(env);
-  const results = new Map<string, Result<Task>>();
-  for (let tries = 0; tries < TASK_WRITE_TRIES; tries += 1) {
-    const open = ids.filter((id) => !results.has(id));
-    if (open.length === 0) break;
-    const found = await readTasks(db, userId, open);
-    if (!found.ok) return found;
-    const decided = open.map((id) => ({ id, before: found.value.get(id), result: decide(found.value.get(id)) }));
-    const next = decided.flatMap(({ before, result }) => (result.ok && result.value !== before ? [result.value] : []));
-    const written = await writeVersions(db, next);
-    if (!written.ok) return written;
-    for (const { id, before, result } of decided)
-      if (!result.ok || result.value === before || written.value.has(id)) results.set(id, result);
-  }
-  return ok(ids.map((id) => ({ id, result: results.get(id) ?? refuse(BUSY) })));
+type TaskAct = Exclude<WriteAct, { kind: "profile.change" | "task.create" }>;
+
+async function doWrites(ctx: TasksContext, acts: readonly TaskAct[]): Promise<Result<TaskOutcome[]>> {
+  const { env, buffer, userId, nowMs } = ctx;
+  const newId = () => typeId("wrt", nowMs, crypto.getRandomValues(new Uint8Array(10)));
+  const writes = acts.map((act) => ({ id: newId(), userId, at: nowMs, act }));
+  const written = await writeOrKeep(buffer, writes, () => writeTasks(database(env), writes, nowMs));
+  if (!written.ok) return written;
+  const { value } = written;
+  return ok(
+    writes.map(({ id, act: { taskId } }) => {
+      if ("waiting" in value)
+        return { id: taskId, result: ok({ kind: "buffered", known: foreseenFields(taskId, value.waiting) }) };
+      const result = value.done.get(id) ?? refuse(NOT_FOUND);
+      return { id: taskId, result: result.ok ? ok({ kind: "done", task: result.value }) : result };
+    }),
+  );
 }
 
 /** A task as answers show it. */
@@ -128,12 +199,38 @@ export function wireTask({ id, title, notes, status, dueAt, version, createdAt, 
   return { id, title, notes, status, due_at: dueAt === null ? null : wireTime(dueAt), version, ...times };
 }
 
+/** What is known of a task while a write of it waits: what is not known is left out. */
+export function wireKnown({
+  id,
+  title,
+  notes,
+  status,
+  dueAt,
+  version,
+  createdAt,
+  updatedAt,
+}: Partial<Task> & { id: string }) {
+  return {
+    id,
+    ...(title === undefined ? {} : { title }),
+    ...(notes === undefined ? {} : { notes }),
+    ...(status === undefined ? {} : { status }),
+    ...(dueAt === undefined ? {} : { due_at: dueAt === null ? null : wireTime(dueAt) }),
+    ...(version === undefined ? {} : { version }),
+    ...(createdAt === undefined ? {} : { created_at: wireTime(createdAt) }),
+    ...(updatedAt === undefined ? {} : { updated_at: wireTime(updatedAt) }),
+    buffered: true as const,
+  };
+}
+
 /** One task's answer in a bulk's: what the call for it alone would have answered. */
 export function bulkAnswer({ id, result }: TaskOutcome, request: { path: string; id: string }) {
   if (!result.ok) {
     const problem = problemOf(result.refusal, request.path, request.id);
     return { id, status_code: problem.status, problem };
   }
-  if (!isThere(result.value)) return { id, status_code: 204 };
-  return { id, status_code: 200, task: wireTask(result.value) };
+  const { value } = result;
+  if (value.kind === "buffered") return { id, status_code: 202, task: wireKnown(value.known) };
+  if (!isThere(value.task)) return { id, status_code: 204 };
+  return { id, status_code: 200, task: wireTask(value.task) };
 }

@@ -1,11 +1,13 @@
-// Tasks in D1, row by row: what is read there, and how a version is written over the one before.
-import { and, asc, desc, eq, gte, isNull, lt, type SQL, sql } from "drizzle-orm";
-import { TASKS_PER_USER_MAX } from "../../core/limits.ts";
+// Tasks as they are read from D1.
+import { and, asc, desc, eq, gte, isNull, lt, not, type SQL, sql } from "drizzle-orm";
+import { BUFFER_D1_WAIT_MS } from "../../core/limits.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
-import { folded, searchedText, type TaskFilter, type TaskOrder } from "../../core/task-lists.ts";
+import { folded, NO_DUE_DATE, type TaskFilter, type TaskOrder } from "../../core/task-lists.ts";
 import type { Task } from "../../core/tasks.ts";
+import { taskIdOf, type Write } from "../../core/write-buffer.ts";
 import { type Database, guardD1 } from "../../db/client.ts";
 import { tasks } from "../../db/tasks-tables.ts";
+import { appliedWrites } from "../../db/write-tables.ts";
 import type { Place } from "../../http/page.ts";
 
 /** What a list may be sorted by, as a number that is never negative; no due date comes last. */
@@ -14,8 +16,8 @@ const KEYS: Readonly<Record<TaskOrder, SQL<number>>> = {
   created_at: sql<number>`${tasks.createdAt}`,
   "-updated_at": sql<number>`${tasks.updatedAt}`,
   updated_at: sql<number>`${tasks.updatedAt}`,
-  due_at: sql<number>`coalesce(${tasks.dueAt}, 8640000000000000)`,
-  "-due_at": sql<number>`coalesce(${tasks.dueAt}, 0)`,
+  due_at: sql<number>`coalesce(${tasks.dueAt}, ${NO_DUE_DATE.due_at})`,
+  "-due_at": sql<number>`coalesce(${tasks.dueAt}, ${NO_DUE_DATE["-due_at"]})`,
 };
 
 /** A task with the number that its list is sorted by. */
@@ -24,21 +26,22 @@ export interface SortedTask {
   key: number;
 }
 
-/** Tasks of a user that are wanted, in an order, after a place in it. Refuses `unavailable`. */
+/** Tasks of a user that are wanted, but for some, in an order, after a place in it. Refuses `unavailable`. */
 export async function selectTasks(
   db: Database,
   userId: string,
-  wish: { filter: TaskFilter; sort: TaskOrder; after: Place | null; limit: number },
+  wish: { filter: TaskFilter; sort: TaskOrder; after: Place | null; limit: number; without: readonly string[] },
 ): Promise<Result<SortedTask[]>> {
-  const { filter, sort, after, limit } = wish;
+  const { filter, sort, after, limit, without } = wish;
   const key = KEYS[sort];
   const [direction, beyond] = sort.startsWith("-") ? [desc, sql`<`] : [asc, sql`>`];
   const rest = after === null ? undefined : sql`(${key}, ${tasks.id}) ${beyond} (${after.key}, ${after.id})`;
+  const others = without.length === 0 ? undefined : not(named(tasks.id, without));
   const found = await guardD1(
     db
       .select({ task: tasks, key })
       .from(tasks)
-      .where(and(eq(tasks.userId, userId), isNull(tasks.deletedAt), fits(filter), rest))
+      .where(and(eq(tasks.userId, userId), isNull(tasks.deletedAt), fits(filter), rest, others))
       .orderBy(direction(key), direction(tasks.id))
       .limit(limit),
   );
@@ -55,55 +58,61 @@ function fits({ status, dueAfter, dueBefore, q }: TaskFilter): SQL | undefined {
   );
 }
 
-/** Tasks of a user by their ids, deleted ones too. Refuses `unavailable`. */
-export async function readTasks(
-  db: Database,
-  userId: string,
-  ids: readonly string[],
-): Promise<Result<Map<string, Task>>> {
-  // One JSON value: D1 takes 100 values in a statement.
-  const named = sql`${tasks.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`;
-  const found = await guardD1(
-    db
-      .select()
-      .from(tasks)
-      .where(and(eq(tasks.userId, userId), named)),
-  );
-  return found.ok ? ok(new Map(found.value.map((row) => [row.id, taskOf(row)]))) : refuse(found.refusal);
-}
-
-/** Writes a new task. Refuses `too_many_tasks`, and `unavailable`. */
-export async function insertTask(db: Database, task: Task): Promise<Result<Task>> {
-  const mine = and(eq(tasks.userId, task.userId), isNull(tasks.deletedAt));
-  const { id, userId, title, notes, status, dueAt, version, createdAt, updatedAt } = task;
-  const values = sql`${id}, ${userId}, ${title}, ${notes}, ${status}, ${dueAt}, ${version}, ${createdAt}, ${updatedAt}, ${searchedText(task)}`;
-  const columns = sql`id, user_id, title, notes, status, due_at, version, created_at, updated_at, searched`;
-  const room = sql`(SELECT count(*) FROM ${tasks} WHERE ${mine}) < ${TASKS_PER_USER_MAX}`;
-  // One statement: of two at once only one gets the last place.
-  const insert = sql`INSERT INTO ${tasks} (${columns}) SELECT ${values} WHERE ${room} RETURNING id`;
-  const written = await guardD1(db.all<{ id: string }>(insert));
-  if (!written.ok) return refuse(written.refusal);
-  if (written.value.length > 0) return ok(task);
-  return refuse({ code: "too_many_tasks", detail: `There are ${TASKS_PER_USER_MAX} tasks already.` });
+/** A task of a user by its id, also a deleted one; undefined for none. Refuses `unavailable`. */
+export async function readTask(db: Database, userId: string, id: string): Promise<Result<Task | undefined>> {
+  const own = and(eq(tasks.userId, userId), eq(tasks.id, id));
+  const found = await guardD1(db.select().from(tasks).where(own), BUFFER_D1_WAIT_MS);
+  if (!found.ok) return refuse(found.refusal);
+  const [row] = found.value;
+  return ok(row === undefined ? undefined : taskOf(row));
 }
 
 /**
- * Writes versions of tasks, each over the one before it, all in one transaction. Answers the ids of those that were written: over
- * another version nothing is. Refuses `unavailable`.
+ * The tasks that writes of one user are about, by their ids, deleted ones too; and which of those writes have left their mark. As
+ * of one moment. Refuses `unavailable`.
  */
-export async function writeVersions(db: Database, versions: readonly Task[]): Promise<Result<Set<string>>> {
-  const [first, ...others] = versions.map((task) => versionStatement(db, task));
-  if (first === undefined) return ok(new Set());
-  const written = await guardD1(db.batch([first, ...others]));
-  return written.ok ? ok(new Set(written.value.flat().map(({ id }) => id))) : refuse(written.refusal);
+export async function readWithMarks(
+  db: Database,
+  writes: readonly Write[],
+): Promise<Result<{ rows: Map<string, Task>; marks: Set<string> }>> {
+  const own = eq(tasks.userId, writes[0]?.userId ?? "");
+  const found = await guardD1(
+    db.batch([
+      db
+        .select()
+        .from(tasks)
+        .where(
+          and(
+            own,
+            named(
+              tasks.id,
+              writes.flatMap((write) => taskIdOf(write) ?? []),
+            ),
+          ),
+        ),
+      db
+        .select({ id: appliedWrites.id })
+        .from(appliedWrites)
+        .where(
+          named(
+            appliedWrites.id,
+            writes.map(({ id }) => id),
+          ),
+        ),
+    ]),
+    BUFFER_D1_WAIT_MS,
+  );
+  if (!found.ok) return refuse(found.refusal);
+  const [rows, marks] = found.value;
+  return ok({
+    rows: new Map(rows.map((row) => [row.id, taskOf(row)])),
+    marks: new Set(marks.map(({ id }) => id)),
+  });
 }
 
-function versionStatement(db: Database, { id, userId, version, createdAt: _, ...task }: Task) {
-  return db
-    .update(tasks)
-    .set({ ...task, version, searched: searchedText(task) })
-    .where(and(eq(tasks.id, id), eq(tasks.userId, userId), eq(tasks.version, version - 1)))
-    .returning({ id: tasks.id });
+/** Whether a column has one of these values, given as one of JSON: D1 takes 100 values in a statement. */
+function named(column: typeof tasks.id | typeof appliedWrites.id, values: readonly string[]): SQL {
+  return sql`${column} IN (SELECT value FROM json_each(${JSON.stringify(values)}))`;
 }
 
 function taskOf({ searched: _, remindedOf: __, ...task }: typeof tasks.$inferSelect): Task {

@@ -1,0 +1,64 @@
+// Writes that can wait: what stands between a verb and the database while that is away. A request learns from its user's buffer
+// object, beside its admission, whether writes wait there already; then its own go behind them.
+import { ok, type Result, refuse } from "../core/result.ts";
+import type { Write } from "../core/write-buffer.ts";
+import { callerOf, type RequestContext } from "./context.ts";
+
+/** The buffers, one a user. */
+export interface WriteBuffers {
+  /** What waits, oldest first. Refuses `unavailable`: nobody could say in which order writes are done. */
+  look(userId: string): Promise<Result<Write[]>>;
+  /** Takes writes, all or none, and answers all that wait then. Refuses what the buffer refuses, and `unavailable`. */
+  append(userId: string, writes: Write[]): Promise<Result<Write[]>>;
+  /** Forgets all of a user who is no more. Refuses `unavailable`. */
+  forget(userId: string): Promise<Result<null>>;
+}
+
+/** The caller's own buffer, in one request. */
+export interface OwnBuffer {
+  waiting: () => Promise<Result<Write[]>>;
+  append: (writes: Write[]) => Promise<Result<Write[]>>;
+  forget: () => Promise<Result<null>>;
+}
+
+/** Asks what waits, as soon as it is known who calls: nobody waits longer for it than for their account. */
+export function lookForWrites(c: RequestContext): void {
+  const waiting = c.get("ports").writeBuffers(c.env).look(callerOf(c).userId);
+  // Who is refused meanwhile never hears of it; who does hear, hears of a bug too.
+  waiting.catch(() => undefined);
+  c.set("waiting", waiting);
+}
+
+/** The caller's buffer; on a route that does not say that it `buffers`, it is asked only now. */
+export function ownBuffer(c: RequestContext): OwnBuffer {
+  const { userId } = callerOf(c);
+  const buffers = c.get("ports").writeBuffers(c.env);
+  return {
+    waiting: () => c.get("waiting") ?? buffers.look(userId),
+    append: (writes) => buffers.append(userId, writes),
+    forget: () => buffers.forget(userId),
+  };
+}
+
+/** What came of writes: done, with what doing them answered; or kept, with all that waits now. */
+export type Written<T> = { done: T } | { waiting: Write[] };
+
+/**
+ * Has `doNow` do writes in the database, or keeps them: behind those that wait, or when the database does not take them. It may have
+ * taken them all the same, so they are kept under the ids under which they were tried.
+ */
+export async function writeOrKeep<T>(
+  buffer: OwnBuffer,
+  writes: Write[],
+  doNow: () => Promise<Result<T>>,
+): Promise<Result<Written<T>>> {
+  const before = await buffer.waiting();
+  if (!before.ok) return before;
+  if (before.value.length === 0) {
+    const done = await doNow();
+    if (done.ok) return ok({ done: done.value });
+    if (done.refusal.code !== "unavailable") return done;
+  }
+  const kept = await buffer.append(writes);
+  return kept.ok ? ok({ waiting: kept.value }) : refuse(kept.refusal);
+}
