@@ -75,9 +75,25 @@ describe("a preview", () => {
         }
         const filled = said.value.fills.reduce((sum, fill) => sum + fill.qty, 0n);
         expect(filled).toBe(promised.filledQty);
+        const prevented = world
+          .accountEvents(id)
+          .flatMap((event) => (event.kind === "report" && event.prevented !== undefined ? [event.prevented] : []))
+          .filter(({ takerOrderId }) => takerOrderId === placed.value.id);
+        const met = (one: (typeof prevented)[number]) => [one.makerOrderId, one.side, one.price, one.qty];
+        expect(said.value.prevented.map(met)).toEqual(prevented.map(met));
+        if (prevented.length > 0) seen.set("prevented", (seen.get("prevented") ?? 0) + 1);
         seen.set(promised.status, (seen.get(promised.status) ?? 0) + 1);
       }
-      for (const status of ["refused", "new", "held", "filled", "canceled", "partially_filled", "rejected"])
+      for (const status of [
+        "refused",
+        "new",
+        "held",
+        "filled",
+        "canceled",
+        "partially_filled",
+        "rejected",
+        "prevented",
+      ])
         expect(seen.get(status) ?? 0, status).toBeGreaterThan(0);
     },
   );
