@@ -2,6 +2,7 @@
 // house does not quote here, so what trades is what the two have sent.
 import { describe, expect, it } from "vitest";
 import type { GroupRequest } from "../../src/core/account/grouping.ts";
+import type { ReplaceWish } from "../../src/core/account/replace.ts";
 import { decode } from "../../src/core/codec.ts";
 import { fireTriggers } from "../../src/core/market/active.ts";
 import { settleGroups } from "../../src/core/market/exits.ts";
@@ -421,11 +422,16 @@ describe("terms of a group's orders", () => {
     expect(asked.ok ? "asked" : asked.refusal.code).toBe(code);
   });
 
-  it("of the parent of an oco are its legs'", () => {
+  it.each<[string, ReplaceWish]>([
+    ["/limit_price", { limitPrice: usd("182") }],
+    ["/stop_price", { stopPrice: usd("171") }],
+    ["/trail_percent", { trail: { amount: usd("1") } }],
+    ["/qty", { qty: sol("4") }],
+  ])("of the parent of an oco are its legs': %s", (pointer, wish) => {
     const world = pair();
     const group = grouped(world, "ann", OCO);
-    const asked = world.replace("ann", now(world, "ann", group[0] as Order), { limitPrice: usd("182") });
-    expect(asked.ok ? "asked" : asked.refusal.code).toBe("validation_failed");
+    const asked = world.replace("ann", now(world, "ann", group[0] as Order), wish);
+    expect(asked).toMatchObject({ refusal: { code: "validation_failed", errors: [{ pointer }] } });
   });
 });
 

@@ -97,4 +97,22 @@ describe("a preview", () => {
         expect(seen.get(status) ?? 0, status).toBeGreaterThan(0);
     },
   );
+
+  it("says why a rest would be canceled: there is more, but beyond the band", () => {
+    const world = new CoreWorld(NAMES, [RULES]);
+    world.transfer("ann", "deposit", "SOL", units("10000", 8));
+    world.transfer("bob", "deposit", "USD", units("1000", 6));
+    const low = (referencePrice(RULES, SEED, world.now) / RULES.tickSize / 100n) * 95n * RULES.tickSize;
+    world.place("bob", { qty: units("1", 8), limitPrice: low });
+    world.settle();
+    world.changeRules(symbol, { priceBandBps: 100 });
+    // More than the house buys.
+    const wish = { side: "sell", type: "market", timeInForce: "ioc", qty: units("10000", 8) } as const;
+    const said = world.preview("ann", wish);
+    const placed = world.place("ann", wish);
+    world.settle();
+    const id = placed.ok ? placed.value.id : "";
+    expect(world.customer("ann").orders.get(id)).toMatchObject({ status: "canceled", reason: "price_band" });
+    expect(said).toMatchObject({ value: { order: { status: "canceled", reason: "price_band" } } });
+  });
 });

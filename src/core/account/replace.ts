@@ -83,7 +83,7 @@ export function ruleBrokenBy(turn: AccountTurn, order: Order, wish: ReplaceWish)
 function misfitOf(order: Order, wish: ReplaceWish): FieldError | null {
   const waits = order.status === "held" && order.trigger !== undefined;
   const misfit = (name: string, detail: string, code = "not_allowed") => ({ pointer: `/${name}`, code, detail });
-  if (isContainer(order)) return misfit("limit_price", "It has none of its own: change its legs.");
+  if (isContainer(order)) return misfit(nameOf(wish), "It has none of its own: change its legs.");
   if (wish.qty !== undefined && order.qty === null) return misfit("qty", "This order is by notional.");
   if (wish.qty !== undefined && wish.qty <= order.filledQty)
     return misfit("qty", "So much is filled already: cancel the order for its rest.", "too_small");
@@ -93,6 +93,13 @@ function misfitOf(order: Order, wish: ReplaceWish): FieldError | null {
   if (wish.trail !== undefined && (!waits || order.trigger?.trail === null))
     return misfit("trail_percent", "It does not wait for a price that trails.");
   return null;
+}
+
+/** What is asked for first, as the wire calls it. */
+function nameOf({ qty, limitPrice, stopPrice }: ReplaceWish): string {
+  if (qty !== undefined) return "qty";
+  if (limitPrice !== undefined) return "limit_price";
+  return stopPrice === undefined ? "trail_percent" : "stop_price";
 }
 
 function termsAfter(order: Order, wish: ReplaceWish, rules: MarketRules, reference: bigint): OrderTerms {

@@ -41,11 +41,11 @@ export function rehearsalOf(turn: MarketTurn, orders: readonly SubmitOrder[]): M
   return { state: { ...state, ...copies }, ctx: turn.ctx, events: [] };
 }
 
-/** Copies what orders of a side with these limits would meet. */
+/** Copies what orders of a side with these limits would meet, and the level behind: that there is more is told of a rest. */
 function copyAccepted(from: Book, to: Book, side: Side, limits: readonly bigint[]): void {
   const other = from[opposite(side)];
   for (const price of other.prices) {
-    if (!limits.some((limit) => accepts(side, limit, price))) return;
     for (const order of levelAt(other, price).orders.values()) addToBook(to, { ...order });
+    if (!limits.some((limit) => accepts(side, limit, price))) return;
   }
 }
