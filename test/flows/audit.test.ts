@@ -17,6 +17,7 @@ interface WireEvent {
   ip: string;
   request_id: string;
   reason: string | null;
+  request: string | null;
 }
 
 const olivia: Trader = await trader({ roles: ["customer", "operator"] });
@@ -200,14 +201,14 @@ describe("what is written down", () => {
 describe("the trail", () => {
   it("is changed and shortened by nobody", async () => {
     const id = typeId("aud", Date.now(), new Uint8Array(10));
-    await env.DB.prepare("INSERT INTO audit_events VALUES (?, 1, 'user', 'usr_1', 'x', '', 'ok', '', '', NULL)")
+    await env.DB.prepare("INSERT INTO audit_events VALUES (?, 1, 'user', 'usr_1', 'x', '', 'ok', '', '', NULL, NULL)")
       .bind(id)
       .run();
     for (const statement of ["UPDATE audit_events SET actor = ''", "DELETE FROM audit_events"]) {
       const tried = env.DB.prepare(statement).run();
       await expect(Promise.resolve(tried), statement).rejects.toThrow("append-only");
     }
-    const columns = "id, at, actor_kind, 'changed', act, target, outcome, ip, request_id, reason";
+    const columns = "id, at, actor_kind, 'changed', act, target, outcome, ip, request_id, reason, request";
     await env.DB.prepare(`REPLACE INTO audit_events SELECT ${columns} FROM audit_events`).run();
     expect(await trail("actor=usr_1")).toHaveLength(1);
   });
@@ -216,7 +217,7 @@ describe("the trail", () => {
     const at = Date.parse("2027-01-01T00:00:00Z");
     for (let index = 0; index < 5; index += 1) {
       const id = typeId("aud", at + index, crypto.getRandomValues(new Uint8Array(10)));
-      await env.DB.prepare("INSERT INTO audit_events VALUES (?, ?, 'user', 'usr_2', 'x', ?, 'ok', '', '', NULL)")
+      await env.DB.prepare("INSERT INTO audit_events VALUES (?, ?, 'user', 'usr_2', 'x', ?, 'ok', '', '', NULL, NULL)")
         .bind(id, at + index, String(index))
         .run();
     }

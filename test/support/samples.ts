@@ -223,9 +223,9 @@ export async function makeThings(): Promise<Things> {
     .bind(session, owner.userId, owner.accountId, at, at + 1_000_000)
     .run();
   const key = (await newKey(owner)).id;
-  const user = (await person()).userId;
+  const { userId: user, accountId: account } = await person();
   const task = (await owner.call<{ id: string }>("POST", "/v1/tasks", { json: { title: "of the matrix" } })).body.id;
-  return { owner, order: placed.body.id, clientOrderId, session, key, user, account: makeId("acc", at), task };
+  return { owner, order: placed.body.id, clientOrderId, session, key, user, account, task };
 }
 
 /** The request of a route; throws for a route that has no sample, or one that no longer fits its schema. */
