@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { typeId } from "../core/ids.ts";
 import { CALL_TIMEOUT_MS, SLICE_DELAY_MS } from "../core/limits.ts";
 import { log } from "../log.ts";
-import type { ObjectPorts, SqlValue } from "./ports.ts";
+import type { ObjectPorts, Sql, SqlValue } from "./ports.ts";
 
 /** SHA-256 in lower-case hex, synchronously. */
 export function sha256(text: string): string {
@@ -20,6 +20,12 @@ export function newSecret(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(20))).toString("hex");
 }
 
+/** Statements over an object's own storage. */
+export function storageSql({ sql }: DurableObjectStorage): Sql {
+  return <Row extends Record<string, SqlValue>>(query: string, ...bindings: SqlValue[]) =>
+    sql.exec<Row>(query, ...bindings).toArray();
+}
+
 /** The ports that every object has, over its own storage. `flush` sends its journal; a failure is left to the next try. */
 export function platformPorts(
   ctx: DurableObjectState,
@@ -31,8 +37,7 @@ export function platformPorts(
   const alert = (message: string) => log("error", "object_alert", { object: name, message });
   return {
     name,
-    sql: <Row extends Record<string, SqlValue>>(query: string, ...bindings: SqlValue[]) =>
-      ctx.storage.sql.exec<Row>(query, ...bindings).toArray(),
+    sql: storageSql(ctx.storage),
     tx: (work) => ctx.storage.transactionSync(work),
     now: () => Date.now(),
     makeId,

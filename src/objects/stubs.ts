@@ -85,12 +85,16 @@ export type Journalled = Pick<JournalPull, "object" | "name">;
 
 /**
  * What an object answers to those who look after all of them; null, with a line in the log, when it has no answer within
- * {@link JOURNAL_CALL_TIMEOUT_MS}, or throws. The name must be an object's own, since asking makes one.
+ * `timeoutMs`, or throws. The name must be an object's own, since asking makes one.
  */
-export async function answerOf<T>({ object, name }: Journalled, asked: () => Promise<T>): Promise<T | null> {
+export async function answerOf<T>(
+  { object, name }: Journalled,
+  asked: () => Promise<T>,
+  timeoutMs: number = JOURNAL_CALL_TIMEOUT_MS,
+): Promise<T | null> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("no answer in time")), JOURNAL_CALL_TIMEOUT_MS);
+    timer = setTimeout(() => reject(new Error("no answer in time")), timeoutMs);
   });
   try {
     return await Promise.race([asked(), timeout]);

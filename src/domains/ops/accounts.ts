@@ -9,17 +9,11 @@ import { accountStub, callObject, type ObjectBindings } from "../../objects/stub
 
 type Bindings = ObjectBindings & DatabaseBinding;
 
-const NO_ACCOUNT: Refusal = { code: "not_found", detail: "There is no such account." };
 const OWN: Refusal = { code: "forbidden", detail: "Nobody thaws their own account." };
 
 /** Freezes an account; doing it twice changes nothing. Refuses `not_found`, and `unavailable`. */
-export async function freezeAccount(
-  env: Bindings,
-  accountId: string,
-  { by, reason }: OperatorAct,
-): Promise<Result<null>> {
-  if (!(await mayBeThere(env, accountId))) return refuse(NO_ACCOUNT);
-  return callObject(() => accountStub(env, accountId).setStatus("frozen", reason, by));
+export function freezeAccount(env: Bindings, accountId: string, { by, reason }: OperatorAct): Promise<Result<null>> {
+  return askKnown(env, accountId, (account) => account.setStatus("frozen", reason, by));
 }
 
 /** Thaws an account; doing it twice changes nothing. Refuses `forbidden` for the operator's own, `not_found`, and `unavailable`. */
@@ -30,21 +24,19 @@ export async function thawAccount(
   ownAccountId: string,
 ): Promise<Result<null>> {
   if (accountId === ownAccountId) return refuse(OWN);
-  if (!(await mayBeThere(env, accountId))) return refuse(NO_ACCOUNT);
-  return callObject(() => accountStub(env, accountId).setStatus("active", reason, by));
+  return askKnown(env, accountId, (account) => account.setStatus("active", reason, by));
 }
 
 /**
  * Freezes an account and asks for the cancel of its open orders. Answers how many those are. Refuses `not_found`, and
  * `unavailable` when it cannot be reached.
  */
-export async function stopAccount(
+export function stopAccount(
   env: Bindings,
   accountId: string,
   act: OperatorAct,
 ): Promise<Result<{ canceling: number }>> {
-  if (!(await mayBeThere(env, accountId))) return refuse(NO_ACCOUNT);
-  return callObject(() => accountStub(env, accountId).stopTrading(act));
+  return askKnown(env, accountId, (account) => account.stopTrading(act));
 }
 
 /**
@@ -58,13 +50,17 @@ export async function resumeAccount(
   ownAccountId: string,
 ): Promise<Result<null>> {
   if (accountId === ownAccountId) return refuse(OWN);
-  if (!(await mayBeThere(env, accountId))) return refuse(NO_ACCOUNT);
-  return callObject(() => accountStub(env, accountId).resumeTrading(act));
+  return askKnown(env, accountId, (account) => account.resumeTrading(act));
 }
 
-/** Whether somebody has signed up for an account. While D1 does not say, it is acted on: a stop cannot wait for the database. */
-async function mayBeThere(env: Bindings, accountId: string): Promise<boolean> {
+/** Asks an account that somebody has signed up for. While D1 does not say, it is asked: a stop cannot wait for the database. */
+async function askKnown<T>(
+  env: Bindings,
+  accountId: string,
+  ask: (account: ReturnType<typeof accountStub>) => Promise<Result<T>>,
+): Promise<Result<T>> {
   const query = database(env).select({ id: accounts.id }).from(accounts).where(eq(accounts.id, accountId));
   const found = await guardD1(query, KILL_CALL_TIMEOUT_MS);
-  return !found.ok || found.value.length > 0;
+  if (found.ok && found.value.length === 0) return refuse({ code: "not_found", detail: "There is no such account." });
+  return callObject(() => ask(accountStub(env, accountId)));
 }

@@ -4,13 +4,13 @@
 import { and, asc, eq, isNull, sql } from "drizzle-orm";
 import { KILL_CALL_TIMEOUT_MS, KILL_RETRY_MS, KILL_RETRY_TRIES } from "../../core/limits.ts";
 import { MARKETS } from "../../core/listings.ts";
-import { ok, type Result } from "../../core/result.ts";
+import { ok, type Result, refuse } from "../../core/result.ts";
 import { wireTime } from "../../core/wire.ts";
 import { type DatabaseBinding, database, guardD1 } from "../../db/client.ts";
 import { killOrders } from "../../db/ops-tables.ts";
 import { log } from "../../log.ts";
 import type { MarketView, OperatorAct } from "../../objects/protocol.ts";
-import { callObject, marketStub, type ObjectBindings } from "../../objects/stubs.ts";
+import { answerOf, marketStub, type ObjectBindings } from "../../objects/stubs.ts";
 import { resumeAccount, stopAccount } from "./accounts.ts";
 
 type Bindings = ObjectBindings & DatabaseBinding;
@@ -85,17 +85,12 @@ async function switchAccount(
 
 /** Tells one market, and waits for it no longer than anybody who stops trading may wait. */
 async function tell(env: Bindings, symbol: string, order: KillOrder, act: OperatorAct): Promise<Result<MarketView>> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<Result<MarketView>>((resolve) => {
-    timer = setTimeout(() => resolve({ ok: false, refusal: { code: "unavailable" } }), KILL_CALL_TIMEOUT_MS);
-  });
-  const call = callObject(() => {
+  const ask = async () => {
     const market = marketStub(env, symbol);
     return order.act === "kill" ? market.kill(order.cancelOrders, act) : market.release(act);
-  }).catch((): Result<MarketView> => ({ ok: false, refusal: { code: "unavailable" } }));
-  const answered = await Promise.race([call, late]);
-  clearTimeout(timer);
-  return answered;
+  };
+  const named = { object: "market" as const, name: `${env.VENUE}/${symbol}` };
+  return (await answerOf(named, ask, KILL_CALL_TIMEOUT_MS)) ?? refuse({ code: "unavailable" });
 }
 
 function keepOrders(env: Bindings, symbols: readonly string[], order: KillOrder, { act, nowMs }: KillContext) {

@@ -1,4 +1,4 @@
-// Operators' acts on one market or account: each is one call to the object, which journals who did it and why.
+// Operators' acts on one market: each is one call to the object, which journals who did it and why.
 import { parseDecimal } from "../../core/decimal.ts";
 import { findMarket, type MarketRules, type MarketStatus } from "../../core/listings.ts";
 import type { RulesChange } from "../../core/market/rules.ts";

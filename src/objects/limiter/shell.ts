@@ -1,7 +1,7 @@
 // The limiter object's class: wires the logic to the platform and decides nothing.
 import { DurableObject } from "cloudflare:workers";
 import type { Rate } from "../../core/rate.ts";
-import type { SqlValue } from "../ports.ts";
+import { storageSql } from "../platform.ts";
 import type { LimiterRpc } from "../rpc.ts";
 import { LimiterLogic } from "./logic.ts";
 
@@ -12,8 +12,7 @@ export class RateLimiter extends DurableObject<Env> implements LimiterRpc {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#logic = new LimiterLogic({
-      sql: <Row extends Record<string, SqlValue>>(query: string, ...bindings: SqlValue[]) =>
-        ctx.storage.sql.exec<Row>(query, ...bindings).toArray(),
+      sql: storageSql(ctx.storage),
       now: () => Date.now(),
       forget: { at: (ms) => void ctx.storage.setAlarm(ms), all: () => void ctx.storage.deleteAll() },
     });

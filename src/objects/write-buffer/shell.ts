@@ -3,8 +3,7 @@ import { DurableObject } from "cloudflare:workers";
 import { BUFFER_LOOK_WAIT_MS } from "../../core/limits.ts";
 import type { Outcome, Write } from "../../core/write-buffer.ts";
 import { log } from "../../log.ts";
-import { waitAtMost } from "../platform.ts";
-import type { SqlValue } from "../ports.ts";
+import { storageSql, waitAtMost } from "../platform.ts";
 import type { PageRequest } from "../protocol.ts";
 import type { WriteBufferRpc } from "../rpc.ts";
 import { WriteBufferLogic } from "./logic.ts";
@@ -16,8 +15,7 @@ export class WriteBufferShell extends DurableObject<Env> implements WriteBufferR
   constructor(ctx: DurableObjectState, env: Env, apply: (write: Write) => Promise<Outcome>) {
     super(ctx, env);
     this.#logic = new WriteBufferLogic({
-      sql: <Row extends Record<string, SqlValue>>(query: string, ...bindings: SqlValue[]) =>
-        ctx.storage.sql.exec<Row>(query, ...bindings).toArray(),
+      sql: storageSql(ctx.storage),
       tx: (work) => ctx.storage.transactionSync(work),
       now: () => Date.now(),
       alarm: { set: (atMs) => void ctx.storage.setAlarm(atMs) },
