@@ -1,7 +1,20 @@
-// A market as answers show it; what the public and operators read alike. The same names as core/wire-market.ts writes.
+// A market as requests name it and answers show it; what the public and operators read alike. The same names as
+// core/wire-market.ts writes.
 import { z } from "@hono/zod-openapi";
-import { MARKET_STATUSES } from "../core/listings.ts";
+import { findMarket, MARKET_STATUSES } from "../core/listings.ts";
 import { decimalOut, timestampOut } from "./openapi.ts";
+
+/** A market, or an asset, as a path names it. */
+export const symbolPath = z.object({ symbol: z.string().max(32) });
+
+/** `?symbol=` of a list or a bulk act: a listed market, for none at all would look like one where nothing is. */
+export const symbolFilter = z
+  .string()
+  .refine((text) => findMarket(text) !== undefined, {
+    message: "No market has this symbol.",
+    params: { code: "unknown_symbol" },
+  })
+  .openapi({ example: "BTC-USD" });
 
 /**
  * A market's rules: prices in the quote asset, quantities in the base, band, breaker and fees in hundredths of a percent. `halt`

@@ -5,7 +5,7 @@ import { createRoute, OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi
 import type { MiddlewareHandler } from "hono";
 import { every } from "hono/combine";
 import { PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX } from "../core/limits.ts";
-import { findAsset, findMarket } from "../core/listings.ts";
+import { findAsset } from "../core/listings.ts";
 import { isPermission, isStaffs, PERMISSIONS, type Scope } from "../core/permissions.ts";
 import type { PolicyName } from "../core/policies.ts";
 import { InvariantError, type RefusalCode } from "../core/result.ts";
@@ -267,15 +267,6 @@ export const pageQuery = z.object({
     .regex(/^[A-Za-z0-9_-]{1,200}$/)
     .optional(),
 });
-
-/** `?symbol=` of a list or a bulk act: a listed market, for none at all would look like one where nothing is. */
-export const symbolFilter = z
-  .string()
-  .refine((text) => findMarket(text) !== undefined, {
-    message: "No market has this symbol.",
-    params: { code: "unknown_symbol" },
-  })
-  .openapi({ example: "BTC-USD" });
 
 /** `?asset=` of a list: a listed asset. */
 export const assetFilter = z

@@ -84,6 +84,8 @@ export interface AccountRpc
   placeGroup(caller: Caller, request: GroupRequest, idempotency: Idempotency | null): Promise<Answered<Order>>;
   refuseOrder(caller: Caller, unread: UnreadOrder, idempotency: Idempotency | null): Promise<Answered<Order>>;
   placeBatch(caller: Caller, batch: Batch, idempotency: Idempotency | null): Promise<Answered<BatchOutcome[]>>;
+  /** Sells a position at the market. Refuses `not_found` where there is none. */
+  closePosition(caller: Caller, symbol: string): Promise<Answered<Order>>;
   cancelOrder(caller: Caller, orderId: string): Promise<Counted<Order>>;
   previewOrder(caller: Caller, request: OrderRequest): Promise<Counted<Preview & { bookSeq: number }>>;
   previewGroup(caller: Caller, request: GroupRequest): Promise<Counted<Preview & { bookSeq: number }>>;

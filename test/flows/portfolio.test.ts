@@ -276,3 +276,31 @@ describe("the books", () => {
     );
   });
 });
+
+describe("closing a position", () => {
+  const close = (who: Trader, symbol: string) => who.call<WireOrder>("DELETE", `/v1/positions/${symbol}`);
+
+  it("sells all of it at the market, once however often it is asked for", async () => {
+    const ada = await trader({ usd: "5000" });
+    const bought = await trade(ada, "SOL-USD", "buy", { notional: "1000" });
+    const [first, ...others] = await Promise.all([1, 2, 3].map(() => close(ada, "SOL-USD")));
+    const sold = [first, ...others].filter((one) => one?.status === 201);
+    expect(sold).toHaveLength(1);
+    expect(sold[0]?.body).toMatchObject({ side: "sell", type: "market", status: "filled", qty: bought.filled_qty });
+    expect((await ada.get<WirePosition>("/v1/positions/SOL-USD")).body).toMatchObject({ qty: "0", cost_basis: "0" });
+    expectProblem(await close(ada, "SOL-USD"), 404, "not_found");
+    expect((await ada.get<WirePage<WireOrder>>("/v1/orders?side=sell")).body.data).toHaveLength(1);
+  });
+
+  it("is refused where open orders hold a part of it, and where there is none", async () => {
+    const ada = await trader({ usd: "5000" });
+    await trade(ada, "SOL-USD", "buy", { notional: "1000" });
+    const resting = await rest(ada, "SOL-USD", "sell");
+    expectProblem(await close(ada, "SOL-USD"), 422, "insufficient_funds");
+    expect((await ada.balance("SOL")).held).toBe(resting.leaves_qty);
+    await ada.cancel(resting.id);
+    expect((await close(ada, "SOL-USD")).body.status).toBe("filled");
+    expectProblem(await close(ada, "ETH-USD"), 404, "not_found");
+    expectProblem(await close(ada, "NO-SUCH"), 404, "not_found");
+  });
+});

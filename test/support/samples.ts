@@ -122,6 +122,8 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   "delete /v1/account/withdrawals/{id}": { params: nobody("wdr"), answers: 404 },
   "post /v1/stream/tickets": { answers: 201 },
   "get /v1/positions/{symbol}": { params: symbol, answers: 200 },
+  // Whoever has bought before has something to sell.
+  "delete /v1/positions/{symbol}": { params: symbol, answers: [201, 404] },
   "get /v1/positions/{symbol}/explain": { params: symbol, answers: 200 },
   "get /v1/positions/{symbol}/lots": { params: symbol, answers: 200 },
   "get /v1/account/balances/{asset}/explain": { params: () => ({ asset: "USD" }), answers: 200 },

@@ -4,9 +4,9 @@ import { ok } from "../../core/result.ts";
 import { wireMarket } from "../../core/wire-market.ts";
 import { sendPublic } from "../../http/answer.ts";
 import type { AppEnv } from "../../http/context.ts";
-import { marketOut } from "../../http/market-shape.ts";
+import { marketOut, symbolPath } from "../../http/market-shape.ts";
 import { answer, createRouter, operation, problems } from "../../http/openapi.ts";
-import { assetList, assetOut, bookOut, depthQuery, marketList, symbolPath } from "./schema.ts";
+import { assetList, assetOut, bookOut, depthQuery, marketList } from "./schema.ts";
 import { listAssets, listMarkets, type PriceContext, readAsset, readBook, readMarket, wireBook } from "./service.ts";
 
 const tags = ["Markets"];

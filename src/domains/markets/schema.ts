@@ -21,8 +21,6 @@ export const bookOut = z
   .object({ symbol: z.string(), seq: z.int(), bids: z.array(level), asks: z.array(level) })
   .openapi("Book");
 
-/** What is not listed is found to be so by the verb: 404. */
-export const symbolPath = z.object({ symbol: z.string().max(32) });
 /** How many levels of each side are wanted. */
 export const depthQuery = z.object({
   depth: countIn(BOOK_DEPTH_MAX, BOOK_DEPTH_DEFAULT),

@@ -2,7 +2,8 @@
 import { z } from "@hono/zod-openapi";
 import { isTypeId } from "../../core/ids.ts";
 import { findMarket } from "../../core/listings.ts";
-import { BODY_CODES, pageOf, pageQuery, symbolFilter, TOKEN_CODES, timestampOut } from "../../http/openapi.ts";
+import { symbolFilter } from "../../http/market-shape.ts";
+import { BODY_CODES, pageOf, pageQuery, TOKEN_CODES, timestampOut } from "../../http/openapi.ts";
 import { reasonIn } from "../../http/operator-act.ts";
 import { orderOut } from "../../http/order-shape.ts";
 

@@ -6,6 +6,7 @@ import { PLAIN_ORDER_CODES } from "../../core/result.ts";
 import { wireFill, wireOrder, wirePrevented, wireTime } from "../../core/wire.ts";
 import { send } from "../../http/answer.ts";
 import { accessOf } from "../../http/context.ts";
+import { symbolPath } from "../../http/market-shape.ts";
 import { idempotencyOf, sendOnce } from "../../http/once.ts";
 import {
   answer,
@@ -45,6 +46,7 @@ import {
   cancelAll,
   cancelAllAfter,
   cancelOrder,
+  closePosition,
   findOrder,
   listFills,
   listOrders,
@@ -179,6 +181,23 @@ const cancelAfter = operation({
     ...problems(...TOKEN_CODES, ...BODY_CODES),
   },
 });
+const close = operation({
+  method: "delete",
+  path: "/v1/positions/{symbol}",
+  ...trading,
+  spends: "orders",
+  tags,
+  summary: "Close a position: sell all of it at the market",
+  description:
+    "The order sells all whole lots that you have. What your open orders hold cannot be sold by another one: cancel them first. " +
+    "Asked again, it never sells twice: while the order is under way there is nothing available, and after it no position.",
+  request: { params: symbolPath },
+  responses: {
+    201: answer(orderOut, "The order that closes it, answered by its market"),
+    202: answer(orderOut, "Held and sent; its market has not answered yet"),
+    ...problems(...REFUSALS, ...READ),
+  },
+});
 const fills = operation({
   method: "get",
   path: "/v1/fills",
@@ -241,6 +260,10 @@ export const ordersRouter = createRouter()
   .openapi(cancelEvery, async (c) => {
     const request = { path: c.req.path, id: c.get("requestId") };
     return send(c, await cancelAll(accessOf(c), c.req.valid("query"), request), (data) => ({ data }), 207);
+  })
+  .openapi(close, async (c) => {
+    const order = await closePosition(accessOf(c), c.req.valid("param").symbol);
+    return send(c, order, wireOrder, order.ok && order.value.status === "pending_new" ? 202 : 201);
   })
   .openapi(cancelAfter, async (c) => {
     const { timeout_ms } = c.req.valid("json");

@@ -4,6 +4,7 @@ import { isGroup } from "../../core/account/grouping.ts";
 import type { Preview } from "../../core/account/preview.ts";
 import type { FillRecord, PreventedRecord } from "../../core/account/state.ts";
 import { canonical } from "../../core/codec.ts";
+import { findMarket } from "../../core/listings.ts";
 import type { Order, Side } from "../../core/order.ts";
 import { ok, PLAIN_ORDER_CODES, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { wireBalance, wireFill, wireHold, wireOrder, wirePrevented } from "../../core/wire.ts";
@@ -117,6 +118,16 @@ function marketRefusal(order: Order): Refusal | null {
     ...(order.broken === undefined ? {} : { broken: order.broken }),
     detail: `The market's rules refused it: ${order.reason}.`,
   };
+}
+
+/**
+ * Sells a position at the market. Refuses `not_found` where there is none or no such market, and as {@link placeOrder}: what
+ * open orders hold is `insufficient_funds`. Asked again, it sells nothing twice: that is held or gone.
+ */
+export async function closePosition(ctx: AccountAccess, symbol: string): Promise<Result<Order>> {
+  if (findMarket(symbol) === undefined) return refuse({ code: "not_found" });
+  const answered = await askAccountOnce(ctx, async (account, caller) => account.closePosition(caller, symbol));
+  return mapOnce(answered, marketRefusal).result;
 }
 
 /** What placing an order now would do; nothing of it is kept. Refuses as {@link placeOrder}. */

@@ -5,6 +5,7 @@ import { wirePositionExplained, wirePositionLots } from "../../core/wire-history
 import { send } from "../../http/answer.ts";
 import { asOfQuery } from "../../http/as-of.ts";
 import { type AppEnv, accessOf } from "../../http/context.ts";
+import { symbolPath } from "../../http/market-shape.ts";
 import { answer, createRouter, operation, pageOf, pageQuery, problems, TOKEN_CODES } from "../../http/openapi.ts";
 import { cursorText, withCursor } from "../../http/page.ts";
 import { readPerformance, wirePerformance } from "./performance.ts";
@@ -17,7 +18,6 @@ import {
   positionLots,
   positionOut,
   snapshotOut,
-  symbolPath,
 } from "./schema.ts";
 import {
   explainPosition,

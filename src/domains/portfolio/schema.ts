@@ -144,6 +144,3 @@ export const snapshotOut = z
     time_weighted_return: decimalOut.nullable(),
   })
   .openapi("PortfolioSnapshot");
-
-/** What is not listed is found to be so by the verb: 404. */
-export const symbolPath = z.object({ symbol: z.string().max(32) });

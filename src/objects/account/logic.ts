@@ -123,6 +123,12 @@ export class AccountLogic {
     return done.ok ? done.value : { result: done, replay: null };
   }
 
+  /** Sells a position: see {@link Placing.close}. */
+  close(caller: Caller, symbol: string): Answered<Order> | Placed {
+    const done = this.#command(caller, () => ok(this.#placing.close(symbol)));
+    return done.ok ? done.value : { result: done, replay: null };
+  }
+
   /** What placing an order now would do: see {@link Previews.preview}. */
   async preview(caller: Caller, request: OrderRequest | GroupRequest) {
     const begun = this.#command(caller, () => ok(this.#previews.preview(request)));

@@ -1,5 +1,6 @@
 // Orders that happen once: looked up under their keys before they are judged, and remembered under them whatever they get.
 import { bodyOf, type OrderRequest } from "../../core/account/admission.ts";
+import { closingOrder } from "../../core/account/closing.ts";
 import { type AccountTurn, emit, placeOrder, refuseOnce } from "../../core/account/decide.ts";
 import { type GroupRequest, isGroup, placeGroup, symbolOf } from "../../core/account/grouping.ts";
 import type { OnceKey } from "../../core/account/state.ts";
@@ -64,6 +65,12 @@ export class Placing {
       isGroup(request) ? placeGroup(turn, request, bodyHash, once) : placeOrder(turn, request, bodyHash, once);
     const body = isGroup(request) ? { ...request, lead: bodyOf(request.lead) } : bodyOf(request);
     return this.#once({ clientOrderId, body: canonical(body), market, judge }, idempotency);
+  }
+
+  /** Places the order that closes a position. Refuses as {@link closingOrder} and {@link place} do. */
+  close(symbol: string): Answered<Order> | Placed {
+    const request = closingOrder(this.#engine.state, symbol);
+    return request.ok ? this.place(request.value, null) : { result: request, replay: null };
   }
 
   /**

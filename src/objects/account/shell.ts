@@ -102,6 +102,13 @@ export class AccountShell extends ReadingShell implements AccountRpc {
     return this.#placed(caller, idempotency, () => this.#logic.refuse(caller, unread, idempotency));
   }
 
+  async closePosition(caller: Caller, symbol: string) {
+    return this.#placed(caller, null, async () => {
+      await this.#logic.rules.refresh(symbol);
+      return this.#logic.close(caller, symbol);
+    });
+  }
+
   async placeBatch(caller: Caller, batch: Batch, idempotency: Idempotency | null) {
     return this.#meter.countedOnce(caller, async () => {
       await this.#logic.rules.before(requestsOf(batch));
@@ -115,12 +122,12 @@ export class AccountShell extends ReadingShell implements AccountRpc {
   #placed(
     caller: Caller,
     idempotency: Idempotency | null,
-    place: () => ReturnType<AccountLogic["place"]>,
+    place: () => ReturnType<AccountLogic["place"]> | Promise<ReturnType<AccountLogic["place"]>>,
     request?: OrderRequest | GroupRequest,
   ) {
     return this.#meter.countedOnce(caller, async () => {
       if (request !== undefined) await this.#logic.rules.before([request]);
-      const placed = place();
+      const placed = await place();
       if ("result" in placed) return placed;
       await waitAtMost(placed.settled, SETTLE_WAIT_MS);
       return this.#logic.answer(placed, idempotency);
