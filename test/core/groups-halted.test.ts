@@ -282,7 +282,7 @@ describe("a group in a market that is", () => {
       limitPrice: usd("181"),
       selfTradePrevention: "decrement",
     });
-    expect(shown(world, group)).toEqual(["container new 0/3", "take_profit new 0/2", "stop_loss held 0/2"]);
+    expect(shown(world, group)).toEqual(["container new 0/2", "take_profit new 0/2", "stop_loss held 0/2"]);
     restoreMarket(world, SYMBOL, 0);
     recover(world);
     expect(shown(world, group).slice(1)).toEqual(["take_profit new 0/2", "stop_loss held 0/2"]);

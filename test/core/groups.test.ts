@@ -440,7 +440,13 @@ describe("two exits that meet their owner's orders", () => {
     const world = pair();
     const group = grouped(world, "ann", OCO);
     placed(world, "ann", { side: "buy", qty: sol("1"), limitPrice: usd("181"), selfTradePrevention: "decrement" });
-    expect(shown(world, "ann", group)).toEqual(["container new 0/3", "take_profit new 0/2", "stop_loss held 0/2"]);
+    expect(shown(world, "ann", group)).toEqual(["container new 0/2", "take_profit new 0/2", "stop_loss held 0/2"]);
     expect(money(world, "ann", "SOL")).toBe("SOL 8 + 2");
+    placed(world, "bob", { side: "buy", qty: sol("2"), limitPrice: usd("181") });
+    expect(shown(world, "ann", group)).toEqual([
+      "container filled 2/2",
+      "take_profit filled 2/2",
+      "stop_loss canceled: oco 0/2",
+    ]);
   });
 });

@@ -1,17 +1,18 @@
 // The parent of an oco: it stands for two exits, never trades itself, and follows what becomes of them.
 import { isContainer } from "../groups.ts";
-import type { ExecType, Order } from "../order.ts";
-import { isOpen } from "../order.ts";
+import { type ExecType, isOpen, leavesOf, type Order } from "../order.ts";
 
 /** What its legs have come to, and what a message of it is called; null when nothing of it is other than before. */
 export function followLegs(container: Order, legs: readonly Order[]): { order: Order; execType: ExecType } | null {
   if (!isContainer(container)) return null;
   const sum = (of: (leg: Order) => bigint) => legs.reduce((total, leg) => total + of(leg), 0n);
   const filledQty = sum((leg) => leg.filledQty);
-  const status = statusOf(container, legs, filledQty);
+  const qty = qtyOf(container, legs, filledQty);
+  const status = statusOf({ ...container, qty }, legs, filledQty);
   const ended = legs.find((leg) => leg.status === status && leg.reason !== "oco" && leg.reason !== "entry");
   const order: Order = {
     ...container,
+    qty,
     status,
     reason: isOpen(status) || status === "filled" ? null : (ended?.reason ?? null),
     filledQty,
@@ -19,8 +20,15 @@ export function followLegs(container: Order, legs: readonly Order[]): { order: O
     feeNumerator: sum((leg) => leg.feeNumerator),
     fee: sum((leg) => leg.fee),
   };
-  if (order.status === container.status && order.filledQty === container.filledQty) return null;
+  const same = order.status === container.status && order.filledQty === container.filledQty && qty === container.qty;
+  if (same) return null;
   return { order, execType: execTypeOf(order, container) };
+}
+
+/** What has been got out of and what is left to: an exit that has met its owner's order leaves less. The other hears of it later. */
+function qtyOf({ qty }: Order, legs: readonly Order[], filledQty: bigint): Order["qty"] {
+  const left = legs.filter(({ status }) => isOpen(status)).map((leg) => filledQty + leavesOf(leg));
+  return left.reduce((least, one) => (least === null || one < least ? one : least), qty);
 }
 
 function statusOf(container: Order, legs: readonly Order[], filledQty: bigint): Order["status"] {
@@ -34,5 +42,6 @@ function statusOf(container: Order, legs: readonly Order[], filledQty: bigint): 
 function execTypeOf(order: Order, before: Order): ExecType {
   if (order.filledQty > before.filledQty) return "fill";
   if (order.status === "canceled" || order.status === "expired" || order.status === "rejected") return order.status;
+  if (order.qty !== before.qty) return "replaced";
   return order.status === "filled" ? "fill" : "new";
 }
