@@ -10,6 +10,7 @@ import { NO_LIMITS } from "./limits.mjs";
 import { closedLoop, openLoop, request, sleep } from "./load.mjs";
 import { BATCH_ORDERS, newToken, orders } from "./orders.mjs";
 import { profiled } from "./profile.mjs";
+import { TASK_KINDS, whileD1TakesNoWrites } from "./tasks.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const FOLDERS = { tmpfs: `/dev/shm/tradepost-bench-${process.pid}`, disk: join(ROOT, ".bench", "disk") };
@@ -45,6 +46,7 @@ const { values: options } = parseArgs({
     seconds: { type: "string", default: "5" },
     only: { type: "string", default: "resting,filling,cancel,replace,batch" },
     accounts: { type: "string", default: "1,32" },
+    tasks: { type: "string", default: "create,list,buffered" },
     profile: { type: "boolean", default: false },
     "no-read-model": { type: "boolean", default: false },
   },
@@ -52,6 +54,8 @@ const { values: options } = parseArgs({
 const seconds = Number(options.seconds);
 let bad = false;
 const said = [];
+/** A line a request, and what is said of the D1 that takes no writes while buffered ones are measured. */
+const expectedLines = ['"event":"request"', "SQLITE_BUSY"];
 let rest = "";
 
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
@@ -66,6 +70,7 @@ for (const storage of options.storage.split(",")) {
   try {
     await server.start();
     await measureAll(server, storage);
+    await measureTasks(server, storage);
   } finally {
     await server.end();
   }
@@ -76,11 +81,11 @@ for (const storage of options.storage.split(",")) {
 }
 process.exit(bad ? 1 : 0);
 
-/** Keeps what the server writes, but for its line a request: that one is part of what is measured, and says nothing here. */
+/** Keeps what the server writes, but for what is part of what is measured, and says nothing here. */
 function heard(text) {
   const lines = (rest + text).split("\n");
   rest = lines.pop() ?? "";
-  said.push(...lines.filter((line) => line !== "" && !line.includes('"event":"request"')));
+  said.push(...lines.filter((line) => line !== "" && !expectedLines.some((part) => line.includes(part))));
 }
 
 /** One table: the two yardsticks, then each kind of order over each number of accounts, the object call again at the end. */
@@ -96,7 +101,7 @@ async function measureAll(server, storage) {
   await plain("no-op route with a token", "/bench/token", await newToken(config));
   const objectRows = [await plain("no-op object call", "/bench/object")];
   for (const accounts of options.accounts.split(",").map(Number)) {
-    for (const kind of options.only.split(",")) {
+    for (const kind of listed(options.only)) {
       const { row } = await measure(server, {
         name: NAMES[kind],
         kind,
@@ -121,8 +126,24 @@ async function measureAll(server, storage) {
   );
 }
 
+/** The table of tasks, each kind beside a D1 read of nothing. */
+async function measureTasks(server, storage) {
+  const kinds = listed(options.tasks);
+  if (kinds.length === 0) return;
+  const read = constant(request("GET", "/bench/d1"));
+  const { row: noOp } = await measure(server, { name: "no-op D1 read", next: () => read, expected: "HTTP/1.1 200" });
+  const rows = [noOp];
+  for (const kind of kinds) {
+    const { name, expected, users, next, withoutWrites } = TASK_KINDS[kind];
+    const work = () =>
+      measure(server, { name, kind, accounts: users, next: () => next(server.port, config, users), expected });
+    rows.push((await (withoutWrites ? whileD1TakesNoWrites(server.databaseFile, work) : work())).row);
+  }
+  print(storage, rows, noOp.rate, noOp.cpu);
+}
+
 /** Warm-up, closed loop for the rate, a pause until the server is idle, open loop at half of that rate for the latency. */
-async function measure(server, { name, kind, accounts, next, expected }) {
+async function measure(server, { name, kind, accounts = "", next, expected }) {
   const { port } = server;
   const load = await next();
   await untilIdle(server);
@@ -162,6 +183,10 @@ async function untilIdle(server) {
     if (server.cpuMs() - before <= step * IDLE_SHARE) break;
   }
   return Math.max(0, performance.now() - started - step);
+}
+
+function listed(names) {
+  return names.split(",").filter((name) => name !== "");
 }
 
 function constant(bytes) {

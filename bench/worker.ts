@@ -1,4 +1,4 @@
-// The built Worker with three more routes to measure against. Never deployed.
+// The built Worker with four more routes to measure against. Never deployed.
 import { DurableObject } from "cloudflare:workers";
 import { loadConfig } from "../src/config.ts";
 import { bearerToken } from "../src/http/auth.ts";
@@ -30,6 +30,7 @@ export default {
     if (path === "/bench/route") return new Response("ok");
     if (path === "/bench/token") return verified(request, env);
     if (path === "/bench/object") return new Response(await env.BENCH.getByName("one").nothing());
+    if (path === "/bench/d1") return Response.json(await env.DB.prepare("SELECT 1").first());
     return worker.fetch(request, env, ctx);
   },
 } satisfies ExportedHandler<BenchEnv>;
