@@ -124,7 +124,8 @@ function endsRight(statement: Statement, last: ChainHead, running: Running, head
     }
     for (const [key, units] of told) must(units === (running.get(key) ?? 0n), `${key} comes from no entry`);
   });
-  must(end.hash === last.hash && end.seq === last.seq, `the ledger ends at entry ${last.seq}, and it says ${end.seq}`);
+  must(end.seq === last.seq, `the ledger ends at entry ${last.seq}, and it says ${end.seq}`);
+  must(end.hash === last.hash, `the ledger ends with ${last.hash}, and it says ${end.hash}`);
   must(head === null || end.hash === head, `the ledger ends with ${end.hash}, and not with ${head}`);
 }
 

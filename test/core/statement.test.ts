@@ -134,7 +134,7 @@ describe.each(STATEMENT_FORMATS)("a statement in %s", (format) => {
     for (const part of [0.1, 0.5, 0.9, 0.99]) {
       const judge = () => checkStatement(readStatement(text.slice(0, Math.floor(text.length * part))), null).wrong;
       // Cut off inside the very last hash it can be read, and ends wrongly.
-      if (format === "csv" && part === 0.99) expect(judge()).toContain("the ledger ends at");
+      if (format === "csv" && part === 0.99) expect(judge()).toContain("the ledger ends with");
       else expect(judge).toThrow(FileError);
     }
   });
@@ -272,7 +272,7 @@ describe("the verifier", () => {
     ["a closing of another's", (s) => void s.closing.push({ account: "fees", asset: "X", balance: "0" }), /none of/],
     ["a closing below zero", (s) => void s.closing.push({ account: "held", asset: "X", balance: "-1" }), /is -1/],
     ["another hash before", (s) => (s.before.hash = "f".repeat(64)), /number 1 .*its hash/],
-    ["another head", (s) => (s.head.hash = "f".repeat(64)), /the ledger ends at/],
+    ["another head", (s) => (s.head.hash = "f".repeat(64)), /the ledger ends with/],
     ["another number of the head", (s) => (s.head.seq += 1), /the ledger ends at/],
     ["no decimal", (s) => (posting(s, 4).balance = "1e3"), /number 5 .*no decimal/],
   ];

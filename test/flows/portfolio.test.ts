@@ -110,6 +110,8 @@ describe("a list", () => {
     const kinds = ledger.rows.map((entry) => entry.kind);
     expect(kinds.filter((kind) => kind === "deposit")).toHaveLength(5);
     expect((await ada.all<Entry>("/v1/account/ledger?kind=fill", 3)).rows).toHaveLength(4);
+    const backwards = "from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z";
+    expectProblem(await ada.get(`/v1/account/ledger?${backwards}`), 422, "validation_failed");
     const ofXrp = (await ada.all<Entry>("/v1/account/ledger?asset=XRP", 2)).rows;
     expect(ofXrp).toEqual(ledger.rows.filter((entry) => entry.postings.some((posting) => posting.asset === "XRP")));
   });

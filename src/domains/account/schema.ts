@@ -8,6 +8,7 @@ import { STATEMENT_FORMATS } from "../../core/statement.ts";
 import { blockIn } from "../../http/ip-block.ts";
 import { lineIn } from "../../http/line.ts";
 import { assetFilter, decimalOut, pageQuery, timestampIn, timestampOut } from "../../http/openapi.ts";
+import { forwards, PERIOD_FIELDS } from "../../http/period.ts";
 
 /** What the account has of one asset; `total` is available and held. */
 export const balanceOut = z
@@ -70,11 +71,9 @@ export const balanceExplained = z
   .openapi("ExplainedBalance");
 
 /** Which period a statement is of: `from` included, `to` not. Left out, it goes from the beginning, or up to now. */
-export const statementQuery = z.object({
-  from: timestampIn.optional(),
-  to: timestampIn.optional(),
-  format: z.enum(STATEMENT_FORMATS).default("json"),
-});
+export const statementQuery = z
+  .object({ ...PERIOD_FIELDS, format: z.enum(STATEMENT_FORMATS).default("json") })
+  .superRefine(forwards);
 
 const bookedPosting = z.object({ account: z.string(), asset: z.string(), amount: decimalOut, balance: decimalOut });
 
@@ -94,12 +93,13 @@ export const statementOut = z
   .openapi("Statement");
 
 /** Which entries are wanted; of `from` and `to` only `from` is included. */
-export const ledgerQuery = pageQuery.extend({
-  asset: assetFilter.optional(),
-  kind: z.enum(["deposit", "withdrawal", "reversal", "hold", "release", "fill"]).optional(),
-  from: timestampIn.optional(),
-  to: timestampIn.optional(),
-});
+export const ledgerQuery = pageQuery
+  .extend({
+    asset: assetFilter.optional(),
+    kind: z.enum(["deposit", "withdrawal", "reversal", "hold", "release", "fill"]).optional(),
+    ...PERIOD_FIELDS,
+  })
+  .superRefine(forwards);
 
 /** An API key that is to be made; whoever leaves `ip_allow` out may call from anywhere, and without `expires_at` for ever. */
 export const keyIn = z

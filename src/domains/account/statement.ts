@@ -2,21 +2,17 @@
 import type { Period, StatementFrame } from "../../core/account/history.ts";
 import type { LedgerEntry } from "../../core/ledger.ts";
 import { STATEMENT_PAGE_ROWS, STATEMENT_PAGE_TRIES, STATEMENT_RETRY_MS } from "../../core/limits.ts";
-import { type Result, refuse } from "../../core/result.ts";
+import type { Result } from "../../core/result.ts";
 import type { StatementWriter } from "../../core/statement.ts";
 import { log } from "../../log.ts";
 import type { Page } from "../../objects/protocol.ts";
 import { type AccountAccess, askAccount, goingOn } from "../../objects/stubs.ts";
 
 /**
- * What stands around a period's entries. Refuses `validation_failed` for a period without a length, one that has not begun,
- * and one with too many entries for one statement.
+ * What stands around a period's entries. Refuses `validation_failed` for a period that has not begun, and one with too many
+ * entries for one statement.
  */
 export async function openStatement(ctx: AccountAccess, period: Period): Promise<Result<StatementFrame>> {
-  if (period.from !== null && period.to !== null && period.from >= period.to) {
-    const errors = [{ pointer: "/to", code: "not_after_from", detail: "must be after from" }];
-    return refuse({ code: "validation_failed", errors });
-  }
   return askAccount(ctx, async (account, caller) => account.statement(caller, period));
 }
 

@@ -1,17 +1,14 @@
 // The audit trail on the wire, and an event on its way to D1.
 import { z } from "@hono/zod-openapi";
-import { pageQuery, timestampIn, timestampOut } from "../../http/openapi.ts";
+import { pageQuery, timestampOut } from "../../http/openapi.ts";
+import { forwards, PERIOD_FIELDS } from "../../http/period.ts";
 
 const name = z.string().min(1).max(500);
 
 /** Which acts are wanted; of `from` and `to` only `from` is included. */
-export const auditQuery = pageQuery.extend({
-  actor: name.optional(),
-  act: name.optional(),
-  target: name.optional(),
-  from: timestampIn.optional(),
-  to: timestampIn.optional(),
-});
+export const auditQuery = pageQuery
+  .extend({ actor: name.optional(), act: name.optional(), target: name.optional(), ...PERIOD_FIELDS })
+  .superRefine(forwards);
 
 /** An act of security or money: `outcome` is ok, or the code that it was refused with; `actor` is null for a stranger. */
 export const auditOut = z

@@ -84,6 +84,9 @@ const release = operation({
   audit: "kill_switch.release",
   tags,
   summary: "Release the kill switch: what it has stopped is as it was before",
+  description:
+    "A market has one switch: releasing `everything` releases also what was killed by itself. What somebody has halted or frozen apart " +
+    "from the switch stays so.",
   request: { body: body(releaseIn) },
   responses: { 200: answer(killOut, "Released"), ...acting },
 });

@@ -34,9 +34,21 @@ const orderFields = z.strictObject({
     .openapi({ description: "Left out: what the account has chosen, at first cancel_newest" }),
 });
 
+const TRAILS = ["trail_percent", "trail_amount"] as const;
+type Trail = (typeof TRAILS)[number];
+
 type OrderType = "market" | "limit" | "stop" | "stop_limit" | "take_profit" | "trailing_stop";
 const HAS_LIMIT: ReadonlySet<OrderType> = new Set(["limit", "stop_limit"]);
 const HAS_STOP: ReadonlySet<OrderType> = new Set(["stop", "stop_limit", "take_profit"]);
+
+const ONE_TRAIL = "A trailing_stop has one of trail_percent and trail_amount; no other type has.";
+
+function trailMisfits({ type, ...order }: Pick<z.output<typeof orderFields>, "type" | Trail>): Misfit[] {
+  const given = TRAILS.filter((trail) => order[trail] !== undefined);
+  if (type !== "trailing_stop") return given.map((path) => ({ path, code: "trailing_stop_only", detail: ONE_TRAIL }));
+  if (given.length === 0) return [{ path: "trail_percent", code: "required", detail: ONE_TRAIL }];
+  return given.slice(1).map((path) => ({ path, code: "not_allowed", detail: ONE_TRAIL }));
+}
 
 /** Which fields of an order do not go together. Exits without an entry have their prices in themselves. */
 function misfits(order: Omit<z.output<typeof orderFields>, "symbol">): Misfit[] {
@@ -51,13 +63,7 @@ function misfits(order: Omit<z.output<typeof orderFields>, "symbol">): Misfit[] 
     wrong("qty", "exactly_one_of_qty_and_notional", "Give exactly one of qty and notional.");
   if (orderClass !== "oco") belongs("limit_price", HAS_LIMIT);
   belongs("stop_price", HAS_STOP);
-  const trails = [order.trail_percent, order.trail_amount].filter((trail) => trail !== undefined).length;
-  if (trails !== (type === "trailing_stop" ? 1 : 0))
-    wrong(
-      "trail_percent",
-      "trailing_stop_only",
-      "A trailing_stop has one of trail_percent and trail_amount; no other type has.",
-    );
+  for (const wrongTrail of trailMisfits(order)) found.push(wrongTrail);
   const immediate = timeInForce === "ioc" || timeInForce === "fok";
   if (order.post_only && (type !== "limit" || immediate))
     wrong("post_only", "not_allowed", "Only a limit order that may rest can be post_only.");
