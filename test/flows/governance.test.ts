@@ -164,6 +164,12 @@ describe("a market's rules", () => {
     await status(symbol, "open");
     passTime(1_000);
     expect(await batch(newcomer, true)).toEqual([201, 201]);
+    // What is atomic and comes under older rules the market refuses: within a second of their change.
+    await rules(symbol, { maker_fee_bps: 9 });
+    expect(await batch(newcomer, true)).toEqual([424, 424]);
+    await rules(symbol, { maker_fee_bps: 10 });
+    passTime(1_000);
+    expect(await batch(newcomer, true)).toEqual([201, 201]);
   });
 
   it("charge new orders other fees", async () => {

@@ -107,6 +107,10 @@ export function placedStatus(order: Order, repeated: boolean): 200 | 201 | 202 {
   return repeated ? 200 : order.status === "pending_new" ? 202 : 201;
 }
 
+/** Where all of a batch have this, no order is at fault: the rules are other ones since a moment ago. */
+const ABORTED =
+  "Another order of this atomic batch was refused, or the market's rules have just changed: then send it again.";
+
 /** The refusal of an order that its market rejected; it exists, so it is named. */
 function marketRefusal(order: Order): Refusal | null {
   if (order.status !== "rejected") return null;
@@ -116,7 +120,7 @@ function marketRefusal(order: Order): Refusal | null {
     code: code ?? "market_not_open",
     orderId: order.id,
     ...(order.broken === undefined ? {} : { broken: order.broken }),
-    detail: `The market's rules refused it: ${order.reason}.`,
+    detail: code === "batch_aborted" ? ABORTED : `The market's rules refused it: ${order.reason}.`,
   };
 }
 

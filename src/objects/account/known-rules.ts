@@ -23,13 +23,15 @@ export class KnownRules {
 
   /**
    * To be awaited before orders are placed: their markets are asked when they have not been for {@link RULES_FRESH_MS}, and where
-   * one would be refused for a rule, when they have not been for {@link RULES_ASK_MS}. A market that does not answer leaves what
-   * is known; what storage throws is thrown.
+   * one would be refused for a rule, or all are `atomic`, when they have not been for {@link RULES_ASK_MS}: a market refuses what
+   * is atomic and comes under older rules, and the account does not send it again. A market that does not answer leaves what is
+   * known; what storage throws is thrown.
    */
-  async before(requests: readonly (OrderRequest | GroupRequest)[]): Promise<void> {
+  async before(requests: readonly (OrderRequest | GroupRequest)[], atomic = false): Promise<void> {
+    const freshMs = atomic ? RULES_ASK_MS : RULES_FRESH_MS;
     const doubted = requests.filter((one) => {
       const age = this.#ageOf(symbolOf(one));
-      return age >= RULES_FRESH_MS || (age >= RULES_ASK_MS && this.#would((turn) => breaksRule(turn, one)));
+      return age >= freshMs || (age >= RULES_ASK_MS && this.#would((turn) => breaksRule(turn, one)));
     });
     if (doubted.length > 0) await this.#ask(doubted.map(symbolOf));
   }

@@ -111,7 +111,7 @@ export class AccountShell extends ReadingShell implements AccountRpc {
 
   async placeBatch(caller: Caller, batch: Batch, idempotency: Idempotency | null) {
     return this.#meter.countedOnce(caller, async () => {
-      await this.#logic.rules.before(requestsOf(batch));
+      await this.#logic.rules.before(requestsOf(batch), batch.atomic);
       const placed = this.#logic.placeBatch(caller, batch, idempotency);
       if ("result" in placed) return placed;
       await waitAtMost(placed.settled, SETTLE_WAIT_MS);
