@@ -64,8 +64,8 @@ export function exitsMisplaced(rules: Scales, bound: bigint, price: bigint): Rul
 }
 
 /** A post-only order whose limit meets the best price of the other side. */
-export function wouldCross(rules: Scales, best: bigint | null, limit: bigint): RuleRefusal {
-  return refusal("post_only_would_cross", "post_only", priceText(rules, best ?? limit), priceText(rules, limit));
+export function wouldCross(rules: Scales, best: bigint, limit: bigint): RuleRefusal {
+  return refusal("post_only_would_cross", "post_only", priceText(rules, best), priceText(rules, limit));
 }
 
 /** An iceberg that shows too little or too much of itself at a time; `bound` is the nearest quantity that it may show. */

@@ -8,6 +8,7 @@ import type { OrderRequest } from "./admission.ts";
 import { type AccountTurn, placeOrder } from "./decide.ts";
 import { commandOf } from "./events.ts";
 import { type GroupRequest, isGroup, placeGroup, symbolOf } from "./grouping.ts";
+import { groupOf } from "./groups.ts";
 import { applyReports } from "./reports.ts";
 import { accountPeer, type Balance, type FillRecord, type PreventedRecord } from "./state.ts";
 
@@ -48,9 +49,10 @@ export function previewSubmission(turn: AccountTurn, request: OrderRequest | Gro
   return placed.ok ? ok(submissionIn(rehearsal)) : placed;
 }
 
-function submissionIn({ events: [accepted] }: AccountTurn): Submission {
-  const command = accepted === undefined ? null : commandOf(accepted);
-  const sent = command === null ? undefined : "orders" in command ? command.orders[0] : command;
+function submissionIn({ events }: AccountTurn): Submission {
+  const [command] = events.map(commandOf);
+  invariant(command != null, "what is placed is sent to its market");
+  const sent = "orders" in command ? command.orders[0] : command;
   invariant(sent !== undefined && "order" in sent, "a placed order is sent to its market");
   return { order: sent.order, notAfter: sent.notAfter };
 }
@@ -83,7 +85,7 @@ export function previewOutcome(
     if (event.fill !== null) fills.push(event.fill);
   }
   // What an exit holds is its group's.
-  const shared = isExit(order) ? { hold: rehearsal.state.groups.get(order.group?.id ?? "")?.hold ?? 0n } : {};
+  const shared = isExit(order) ? { hold: groupOf(rehearsal.state, order).hold } : {};
   return ok({ order: { ...order, ...shared }, fills, prevented, balances: [...balances.values()] });
 }
 

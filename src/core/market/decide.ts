@@ -1,5 +1,5 @@
 // What a market does with commands. Every decision is an event; there is no other state.
-import { type BookOrder, bestPrice, crosses, opposite } from "../book.ts";
+import { type BookOrder, crossedPrice } from "../book.ts";
 import { notFillable, notTaken, type RuleRefusal, tooLate, wouldCross } from "../broken-rules.ts";
 import { isFill, type MatchPlan } from "../matching.ts";
 import type { Command, Report, Submission } from "../messages.ts";
@@ -92,8 +92,8 @@ function refusalOf(
   const { rules, book } = turn.state;
   const closed = notTaken(takes(turn.state), postOnly);
   if (closed !== null) return closed;
-  if (postOnly && crosses(book, order.side, limit))
-    return wouldCross(rules, bestPrice(book[opposite(order.side)]), limit);
+  const crossed = postOnly ? crossedPrice(book, order.side, limit) : null;
+  if (crossed !== null) return wouldCross(rules, crossed, limit);
   if (order.timeInForce !== "fok" || plan.complete) return null;
   const fillable = plan.meetings.filter(isFill).reduce((sum, { qty }) => sum + qty, 0n);
   return notFillable(rules, fillable, order.leaves ?? 0n);
