@@ -3,7 +3,7 @@
 import { isExit } from "../groups.ts";
 import type { Report, Submission } from "../messages.ts";
 import type { Order } from "../order.ts";
-import { invariant, ok, type Result } from "../result.ts";
+import { invariant, ok, onBreak, type Refusal, type Result, refuse } from "../result.ts";
 import type { OrderRequest } from "./admission.ts";
 import { type AccountTurn, placeOrder } from "./decide.ts";
 import { commandOf } from "./events.ts";
@@ -57,9 +57,13 @@ function submissionIn({ events }: AccountTurn): Submission {
   return { order: sent.order, notAfter: sent.notAfter };
 }
 
+/** The account is no longer what the market has answered for, or not yet: one of its orders has gone, or is not known to rest. */
+const OVERTAKEN: Refusal = { code: "unavailable", detail: "Something else has happened meanwhile: ask again." };
+
 /**
  * What would be once the market has said what it would say, `reports` numbered from 1. Of a group: the order that may trade at
- * once, what its exits would do after it left out. Refuses as {@link previewSubmission}.
+ * once, what its exits would do after it left out. Refuses as {@link previewSubmission}, and `unavailable` where the account's
+ * other orders are not those that the market has met.
  */
 export function previewOutcome(
   turn: AccountTurn,
@@ -71,7 +75,9 @@ export function previewOutcome(
   const symbol = symbolOf(request);
   const { id } = submissionIn(rehearsal).order;
   accountPeer(rehearsal.state, symbol).rseq = 0;
-  applyReports(rehearsal, symbol, reports, () => undefined);
+  const apply = () => ok(applyReports(rehearsal, symbol, reports, () => undefined));
+  const applied = onBreak<Result<number>>(apply, () => refuse(OVERTAKEN));
+  if (!applied.ok) return applied;
   const balances = new Map<string, Balance>();
   const fills: FillRecord[] = [];
   const prevented: PreventedRecord[] = [];
