@@ -78,6 +78,11 @@ export function notFillable(rules: Scales, fillable: bigint, wanted: bigint): Ru
   return refusal("fok_not_fillable", "fok", qtyText(rules, fillable), qtyText(rules, wanted));
 }
 
+/** One by notional, of which only `spendable` quote units could be spent, fee included. */
+export function notSpendable(rules: Scales, spendable: bigint, wanted: bigint): RuleRefusal {
+  return refusal("fok_not_fillable", "fok", priceText(rules, spendable), priceText(rules, wanted));
+}
+
 /** More units of an asset with so many digits than any amount may have. */
 export function outOfRange(scale: number, units: bigint): RuleRefusal {
   return refusal("amount_out_of_range", "amount", formatDecimal(UNITS_MAX, scale), formatDecimal(units, scale));
