@@ -3,13 +3,13 @@
 import { createHash } from "node:crypto";
 import { OrderBook } from "nodejs-order-book";
 import { addToBook, type BookOrder, emptyBook, fillInBook, type RestingOrder, reduceInBook } from "../src/core/book.ts";
+import { listedMarket } from "../src/core/listings.ts";
 import { applyCommands } from "../src/core/market/decide.ts";
 import { emptyMarket, peerOf } from "../src/core/market/state.ts";
 import type { MarketTurn } from "../src/core/market/turn.ts";
 import { isFill, planMatch } from "../src/core/matching.ts";
 import type { Command, SubmitOrder } from "../src/core/messages.ts";
 import { limitBuyReserve, type Side } from "../src/core/order.ts";
-import { listedMarket } from "../src/core/wire.ts";
 import { randomOf } from "../test/support/random.ts";
 
 const RULES = listedMarket("SOL-USD");

@@ -191,10 +191,15 @@ export function bestPrice(side: BookSide, exceptHouse = false): bigint | null {
   return null;
 }
 
+/** The first price at which an order of `side` with this limit would trade with what rests on the other side; null for none. */
+export function crossedPrice(book: Book, side: Side, limit: bigint): bigint | null {
+  const best = bestPrice(book[opposite(side)]);
+  return best !== null && accepts(side, limit, best) ? best : null;
+}
+
 /** Whether an order of `side` with this limit would trade with what rests on the other side. */
 export function crosses(book: Book, side: Side, limit: bigint): boolean {
-  const best = bestPrice(book[opposite(side)]);
-  return best !== null && accepts(side, limit, best);
+  return crossedPrice(book, side, limit) !== null;
 }
 
 /** Throws InvariantError when someone would buy for more than someone else would sell for: matching has failed. */

@@ -64,8 +64,8 @@ export function exitsMisplaced(rules: Scales, bound: bigint, price: bigint): Rul
 }
 
 /** A post-only order whose limit meets the best price of the other side. */
-export function wouldCross(rules: Scales, best: bigint | null, limit: bigint): RuleRefusal {
-  return refusal("post_only_would_cross", "post_only", priceText(rules, best ?? limit), priceText(rules, limit));
+export function wouldCross(rules: Scales, best: bigint, limit: bigint): RuleRefusal {
+  return refusal("post_only_would_cross", "post_only", priceText(rules, best), priceText(rules, limit));
 }
 
 /** An iceberg that shows too little or too much of itself at a time; `bound` is the nearest quantity that it may show. */
@@ -76,6 +76,11 @@ export function displayOutOfRange(rules: Scales, bound: bigint, shown: bigint): 
 /** An order for at once and whole, of which only `fillable` base units could be had. */
 export function notFillable(rules: Scales, fillable: bigint, wanted: bigint): RuleRefusal {
   return refusal("fok_not_fillable", "fok", qtyText(rules, fillable), qtyText(rules, wanted));
+}
+
+/** One by notional, of which only `spendable` quote units could be spent, fee included. */
+export function notSpendable(rules: Scales, spendable: bigint, wanted: bigint): RuleRefusal {
+  return refusal("fok_not_fillable", "fok", priceText(rules, spendable), priceText(rules, wanted));
 }
 
 /** More units of an asset with so many digits than any amount may have. */

@@ -28,7 +28,7 @@ export const FEE_TIERS = [
 
 /** The tier of a volume. */
 export function tierOf(volume: bigint): FeeTier {
-  return FEE_TIERS.findLast((tier) => tier.volume <= volume) ?? FEE_TIERS[0];
+  return FEE_TIERS.reduce((best, tier) => (tier.volume <= volume ? tier : best));
 }
 
 /** The tier after that of a volume; null at the last. */

@@ -1,5 +1,6 @@
 // Orders that belong together: an entry and its exits, or two exits of which one is to trade. What both ends reckon by.
 import { limitBuyReserve, type Order, type Side } from "./order.ts";
+import { invariant } from "./result.ts";
 
 /** An entry with two exits; an entry with one of them; two exits without an entry. */
 export type GroupKind = "bracket" | "oto" | "oco";
@@ -21,14 +22,19 @@ export interface Membership {
   cap?: bigint;
 }
 
+/** Something of a group, such as an order. */
+type Grouped = { group?: Membership | undefined };
+/** What is known of a thing once its group is known to be there. */
+export type InGroup<T extends Grouped> = T & { group: NonNullable<T["group"]> };
+
 /** Whether an order is an exit: it shares what it holds, and its quantity is what there is to get out of. */
-export function isExit(order: { group?: Membership | undefined }): boolean {
+export function isExit<T extends Grouped>(order: T): order is InGroup<T> {
   const role = order.group?.role;
   return role === "take_profit" || role === "stop_loss";
 }
 
 /** Whether an order is a parent that never trades itself. */
-export function isContainer(order: { group?: Membership | undefined }): boolean {
+export function isContainer<T extends Grouped>(order: T): order is InGroup<T> {
   return order.group?.role === "container";
 }
 
@@ -43,7 +49,9 @@ export type CostlyExit = Pick<Order, "side" | "makerFeeBps" | "takerFeeBps" | "f
  */
 export function exitCost(exit: CostlyExit, limitPrice: bigint | null, leaves: bigint, baseScale: number): bigint {
   if (exit.side === "sell") return leaves;
-  return limitBuyReserve(exit, limitPrice ?? exit.group?.cap ?? 0n, leaves, baseScale);
+  const dearest = limitPrice ?? exit.group?.cap;
+  invariant(dearest !== undefined, "an exit that buys has a limit or a cap");
+  return limitBuyReserve(exit, dearest, leaves, baseScale);
 }
 
 /**

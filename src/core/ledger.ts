@@ -1,6 +1,6 @@
 // Double entry with a hash chain. An object's ledger balances by itself; every posting carries its running balance.
 import { formatDecimal } from "./decimal.ts";
-import { findAsset } from "./listings.ts";
+import { listedAsset } from "./listings.ts";
 import { UNITS_MAX } from "./money.ts";
 import { invariant } from "./result.ts";
 
@@ -89,9 +89,7 @@ export function entryText(previousHash: string, entry: Omit<LedgerEntry, "hash">
 
 /** Units of an asset as a signed decimal string in shortest form. Throws for an asset that is not listed. */
 export function formatUnits(units: bigint, asset: string): string {
-  const listed = findAsset(asset);
-  invariant(listed !== undefined, `asset ${asset} is not listed`);
-  return formatDecimal(units, listed.scale);
+  return formatDecimal(units, listedAsset(asset).scale);
 }
 
 /**

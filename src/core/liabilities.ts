@@ -56,9 +56,9 @@ export function joinedSums(left: readonly Amount[], right: readonly Amount[]): A
 
 async function foldOnce(nodes: readonly TreeNode[], digest: Digest): Promise<TreeNode[]> {
   const above: TreeNode[] = [];
-  for (let at = 0; at < nodes.length; at += 2) {
-    const [left, right] = nodes.slice(at, at + 2);
-    if (left === undefined) break;
+  for (const [at, left] of nodes.entries()) {
+    if (at % 2 === 1) continue;
+    const right = nodes[at + 1];
     // The last of an odd number goes up as it is: it is never counted twice.
     if (right === undefined) above.push(left);
     else {

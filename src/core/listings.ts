@@ -2,6 +2,7 @@
 // from then on and counts their versions; this file only says how they begin.
 import { unitsOf } from "./decimal.ts";
 import { BREAKER_BPS, BREAKER_HALT_MS, BREAKER_WINDOW_MS, MARKET_OPEN_ORDERS_MAX } from "./limits.ts";
+import { invariant } from "./result.ts";
 
 /** What an asset is. */
 export type AssetClass = "crypto" | "equity" | "fiat";
@@ -137,7 +138,21 @@ export function findAsset(symbol: string): Asset | undefined {
   return ASSET_BY_SYMBOL.get(symbol);
 }
 
+/** The asset with a symbol that must be listed. Throws InvariantError for one that is not. */
+export function listedAsset(symbol: string): Asset {
+  const asset = findAsset(symbol);
+  invariant(asset !== undefined, `asset ${symbol} is not listed`);
+  return asset;
+}
+
 /** The opening rules of the market with this symbol (`BTC-USD`), or undefined when none is listed. */
 export function findMarket(symbol: string): MarketRules | undefined {
   return MARKET_BY_SYMBOL.get(symbol);
+}
+
+/** The opening rules of a market that must be listed. Throws InvariantError for one that is not. */
+export function listedMarket(symbol: string): MarketRules {
+  const rules = findMarket(symbol);
+  invariant(rules !== undefined, `market ${symbol} is not listed`);
+  return rules;
 }

@@ -9,9 +9,9 @@ import type {
 } from "./account/history.ts";
 import { formatDecimal } from "./decimal.ts";
 import { formatUnits, type LedgerEntry } from "./ledger.ts";
-import type { MarketRules } from "./listings.ts";
+import { listedMarket, type MarketRules } from "./listings.ts";
 import { notionalOf } from "./order.ts";
-import { listedMarket, wireAverage, wireBalance, wireEntry, wirePosting, wirePrice, wireTime } from "./wire.ts";
+import { wireAverage, wireBalance, wireEntry, wirePosting, wirePrice, wireTime } from "./wire.ts";
 
 /** An entry of the ledger, and what each account that it posts to has after it. */
 export function wireBookedEntry(entry: LedgerEntry) {

@@ -5,21 +5,13 @@ import type { StreamData } from "./account/stream.ts";
 import { formatDecimal, formatRatio } from "./decimal.ts";
 import type { Membership } from "./groups.ts";
 import { formatUnits, type LedgerEntry, type Posting } from "./ledger.ts";
-import { findMarket, type MarketRules } from "./listings.ts";
+import { listedMarket, type MarketRules } from "./listings.ts";
 import { isReplacing, leavesOf, notionalOf, type Order, type Trigger } from "./order.ts";
 import type { Position } from "./positions.ts";
-import { invariant } from "./result.ts";
 
 /** A moment in ms as RFC 3339 UTC with milliseconds. */
 export function wireTime(ms: number): string {
   return new Date(ms).toISOString();
-}
-
-/** The opening rules of a market that must be listed. Throws InvariantError for one that is not. */
-export function listedMarket(symbol: string): MarketRules {
-  const rules = findMarket(symbol);
-  invariant(rules !== undefined, `market ${symbol} is not listed`);
-  return rules;
 }
 
 /** A price in quote units per whole base unit as a decimal string. */

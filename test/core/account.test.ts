@@ -368,6 +368,19 @@ describe("a market whose rules have changed", () => {
     expect(now(world, "ann", order)).toMatchObject({ status: "new" });
   });
 
+  it("rejects it for what its account has become meanwhile, and names no rule for that", () => {
+    const world = pair();
+    world.changeRules("SOL-USD", { takerFeeBps: 50 });
+    const order = value(world.place("ann", { qty: sol("1"), limitPrice: usd("180") }));
+    world.happen("ann", { kind: "status_changed", status: "frozen", reason: "a drill" });
+    world.settle();
+    const rejected = now(world, "ann", order);
+    expect(rejected).toMatchObject({ status: "rejected", reason: "account_frozen", hold: 0n });
+    expect(rejected).not.toHaveProperty("broken");
+    expect(money(world, "ann", "USD")).toBe("USD 10000 + 0");
+    expect(world.breaks(true)).toEqual([]);
+  });
+
   it("does not lose a cancel that was sent before it had judged the order", () => {
     const world = pair();
     world.changeRules("SOL-USD", { takerFeeBps: 50 });

@@ -1,6 +1,6 @@
 // Many orders in one turn: what an account takes of them, and what a market takes all or none of.
 import { describe, expect, it } from "vitest";
-import { type BatchEntry, placeBatch } from "../../src/core/account/batch.ts";
+import { type BatchEntry, type BatchItem, placeBatch, requestsOf } from "../../src/core/account/batch.ts";
 import { meetMarket } from "../../src/core/account/reimport.ts";
 import { accountStateHash } from "../../src/core/account/state-hash.ts";
 import { wholeTrades } from "../../src/core/market/reimport.ts";
@@ -58,6 +58,17 @@ describe("at the account", () => {
     const accepted = world.accountEvents("ann").filter((event) => event.kind === "order_accepted");
     expect(accepted.map(({ command }) => command === null)).toEqual([true, true, false]);
     expect(outcomes(world, many)).toEqual(["new", "new", "new"]);
+  });
+
+  it("those that could not be read are not judged: their rules need not be known", () => {
+    const request = { ...PLAIN_ORDER, ...BID };
+    const refusal: Refusal = { code: "validation_failed", errors: [] };
+    const items: BatchItem[] = [
+      { kind: "invalid", body: "{}", refusal },
+      { kind: "order", request },
+      { kind: "unread", clientOrderId: "one", body: "{}", refusal },
+    ];
+    expect(requestsOf({ items, atomic: false })).toEqual([request]);
   });
 
   it("a single one needs no batch", () => {

@@ -5,7 +5,7 @@ import { breaksRule, learnRules, replacementBreaksRule } from "../../src/core/ac
 import type { MarketRules } from "../../src/core/listings.ts";
 import { UNITS_MAX } from "../../src/core/money.ts";
 import { referencePrice } from "../../src/core/prices.ts";
-import { listed, NOON, SEED } from "../support/book.ts";
+import { deskWith, listed, NOON, SEED } from "../support/book.ts";
 import { CoreWorld, PLAIN_ORDER } from "../support/core-world.ts";
 import { sol, usd } from "../support/pair.ts";
 
@@ -94,6 +94,13 @@ describe("a market's refusal is kept with the order", () => {
     const order = placed.ok ? made.customer("ann").orders.get(placed.value.id) : undefined;
     expect(order).toMatchObject({ status: "rejected", reason: code, broken: { rule, limit, value } });
     made.expectReplays();
+  });
+
+  it("fok_not_fillable, in money where the order is by notional: what could be spent, fee included, and what was to be", () => {
+    const desk = deskWith("| 180 | c1:0.5");
+    expect(desk.send("x1 buy $180 market fok")).toEqual(["x1 rejected: fok_not_fillable"]);
+    const [told] = desk.journal.slice(-1);
+    expect(told).toMatchObject({ report: { broken: { rule: "fok", limit: "90.18", value: "180" } } });
   });
 
   it("submitted_too_late", () => {

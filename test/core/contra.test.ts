@@ -121,6 +121,19 @@ describe("a market and its accounts", () => {
   });
 });
 
+describe("a market that is being restored from before any trade", () => {
+  it("owes all that its accounts have booked: it is on its way", () => {
+    const cut = cutOf("BTC-USD", { ...NONE, restoring: true, money: [] });
+    const sums: Sums = {};
+    addMoney(sums, "account", ACCOUNT);
+    addNow(cut, ACCOUNT);
+    addBooked(cut, BOOKED, []);
+    const settled = settledSums(sums, [cut]);
+    expect(settled["USD"]).toMatchObject({ clearing: 0n, in_flight: 101n });
+    expect(settled["BTC"]).toMatchObject({ clearing: 0n, in_flight: -2n });
+  });
+});
+
 describe("sums", () => {
   it("have a line for every ledger account, and tell when they are not nothing", () => {
     const sums: Sums = {};

@@ -6,10 +6,12 @@ import type { ReplaceWish } from "../../src/core/account/replace.ts";
 import { decode } from "../../src/core/codec.ts";
 import { fireTriggers } from "../../src/core/market/active.ts";
 import { settleGroups } from "../../src/core/market/exits.ts";
+import { Groups } from "../../src/core/market/groups.ts";
 import type { MarketEvent } from "../../src/core/market/state.ts";
 import type { Order } from "../../src/core/order.ts";
 import type { CoreWorld } from "../support/core-world.ts";
 import { AT_MARKET, money, now, pair, placed, sol, usd, value } from "../support/pair.ts";
+import { recover, restoreAccount } from "../support/restore.ts";
 
 type Wish = Parameters<CoreWorld["placeGroup"]>[1];
 
@@ -329,6 +331,25 @@ describe("an oco", () => {
     }
   });
 
+  it("restored from before its parent followed its legs has nothing to cancel any more", () => {
+    const world = pair();
+    const group = grouped(world, "ann", OCO);
+    world.cancel("ann", group[1] as Order);
+    world.settle();
+    const followed = world.accountEvents("ann").findLastIndex(({ kind }) => kind === "followed");
+    restoreAccount(world, "ann", followed);
+    expect(shown(world, "ann", group)).toEqual([
+      "container new 0/3",
+      "take_profit canceled: user 0/3",
+      "stop_loss canceled: oco 0/3",
+    ]);
+    const parent = now(world, "ann", group[0] as Order);
+    expect(world.cancel("ann", parent)).toBe(parent);
+    expect(world.accountEvents("ann").at(-1)).toMatchObject({ kind: "restored" });
+    recover(world);
+    expect(shown(world, "ann", group)[0]).toBe("container canceled: user 0/3");
+  });
+
   it("that buys back holds the dearer of its exits", () => {
     const world = pair();
     const lead = { side: "buy", type: "limit", limitPrice: usd("175"), qty: sol("1") } as const;
@@ -448,5 +469,32 @@ describe("two exits that meet their owner's orders", () => {
       "take_profit filled 2/2",
       "stop_loss canceled: oco 0/2",
     ]);
+  });
+});
+
+describe("a market's groups", () => {
+  it("may come from a version that says nothing of their origin", () => {
+    const world = pair();
+    value(world.placeGroup("ann", BRACKET));
+    for (const command of world.customer("ann").state.peers.get("SOL-USD")?.pending ?? [])
+      if (command.kind === "submit_group") for (const { order } of command.orders) delete order.origin;
+    world.sendCommands("ann", "SOL-USD");
+    const reports = world.marketEvents("SOL-USD").filter(({ kind }) => kind === "report");
+    expect(reports.map((event) => ("origin" in event ? event.origin : "left out"))).toEqual([null, null, null]);
+  });
+
+  it("are copied whole: what happens to the copy touches none of them", () => {
+    const world = pair();
+    grouped(world, "ann", BRACKET);
+    const { groups } = world.venue("SOL-USD").state;
+    const before = structuredClone([...groups.all]);
+    const copy = Groups.of(groups.all.values());
+    expect([...copy.all]).toEqual(before);
+    expect([copy.touched.size, copy.unsettled.size]).toEqual([0, 0]);
+    for (const group of copy.all.values()) {
+      group.open += 1n;
+      group.exits.pop();
+    }
+    expect([...groups.all]).toEqual(before);
   });
 });

@@ -117,6 +117,14 @@ describe("a checker that never speaks proves nothing:", () => {
     ["an expiry that it forgot", /expires at another time/, (_, o) => (o.expiresAt = 1)],
     ["a ledger that leaves something", /the ledger leaves 1 of USD/, (w) => bump(w, "fees|USD", 1n)],
     ["a gap in what it reports", /unacknowledged report 0 for ann/, unacknowledged],
+    ["an order that hides what it may show", /shows 1 of \d+, where it may show all/, (_, o) => (o.shownQty = 1n)],
+    ["an iceberg that shows nothing", /shows 0 of \d+, where it may show 5/, (_, o) => iceberg(o, 5n, 0n)],
+    ["an iceberg that shows more than it may", /shows 6 of \d+, where it may show 5/, (_, o) => iceberg(o, 5n, 6n)],
+    [
+      "an iceberg that shows more than it has",
+      /shows \d+ of \d+, where it may show \d+$/m,
+      (_, o) => iceberg(o, o.leaves + 1n, o.leaves + 1n),
+    ],
     ["a house order of a customer's name", /has the house's order/, (_, o) => (o.account = HOUSE)],
   ])("a market with %s", (_what, sentence, spoil) => {
     const world = quiet();
@@ -220,4 +228,8 @@ function unacknowledged(world: CoreWorld): void {
 function miscount(world: CoreWorld): void {
   const peer = world.venue("SOL-USD").state.peers.get("bob");
   if (peer !== undefined) peer.cseq += 1;
+}
+
+function iceberg(order: RestingOrder, displayQty: bigint, shownQty: bigint): void {
+  Object.assign(order, { displayQty, shownQty });
 }

@@ -6,8 +6,9 @@ import { marketStateHash } from "../../src/core/market/state.ts";
 import { SELF_TRADE_PREVENTIONS } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
 import { listed, SEED, sha256, units } from "../support/book.ts";
-import { CoreWorld } from "../support/core-world.ts";
+import { CoreWorld, type GroupWish } from "../support/core-world.ts";
 import { randomTrigger } from "../support/orders.ts";
+import { money, pair, placed, sol, usd, value } from "../support/pair.ts";
 import { type Random, randomOf } from "../support/random.ts";
 
 const RULES = listed("SOL-USD");
@@ -114,5 +115,98 @@ describe("a preview", () => {
     const id = placed.ok ? placed.value.id : "";
     expect(world.customer("ann").orders.get(id)).toMatchObject({ status: "canceled", reason: "price_band" });
     expect(said).toMatchObject({ value: { order: { status: "canceled", reason: "price_band" } } });
+  });
+});
+
+describe("a preview of a group", () => {
+  const stopLoss = { price: usd("170"), trail: null, limitPrice: null };
+  const takeProfit = { limitPrice: usd("181") };
+  const BRACKET: GroupWish = {
+    ...{ kind: "bracket", takeProfit, stopLoss },
+    lead: { side: "buy", type: "limit", limitPrice: usd("180"), qty: sol("3") },
+  };
+  const OCO: GroupWish = {
+    ...{ kind: "oco", takeProfit, stopLoss },
+    lead: { side: "sell", type: "limit", limitPrice: usd("181"), qty: sol("3") },
+  };
+
+  it.each<[string, GroupWish, string | null, object, string[]]>([
+    ["an entry that rests", BRACKET, null, { status: "new", hold: usd("541.08") }, ["USD 9458.92 + 541.08"]],
+    [
+      "an entry that fills: what it brings in is held for its exits",
+      ...[BRACKET, "bob sells 3 @ 179", { status: "filled", filledQty: sol("3"), hold: 0n }],
+      ["USD 9461.926 + 0", "SOL 10 + 3"],
+    ],
+    ["exits alone, which hold once", OCO, null, { status: "new", hold: sol("3") }, ["SOL 7 + 3"]],
+    [
+      "exits of which one trades in part: the rest is held",
+      ...[OCO, "bob buys 1 @ 182", { status: "partially_filled", filledQty: sol("1"), hold: sol("2") }],
+      ["USD 10181.636 + 0", "SOL 7 + 2"],
+    ],
+    [
+      "exits of which one trades whole: nothing is held any more",
+      ...[OCO, "bob buys 3 @ 182", { status: "filled", filledQty: sol("3"), hold: 0n }],
+      ["USD 10544.908 + 0", "SOL 7 + 0"],
+    ],
+  ] as [string, GroupWish, string | null, object, string[]][])("tells of %s", (_, wish, other, order, balances) => {
+    const world = pair();
+    const [, act, qty = "", , price = ""] = other?.split(" ") ?? [];
+    if (act !== undefined)
+      placed(world, "bob", { side: act === "sells" ? "sell" : "buy", qty: sol(qty), limitPrice: usd(price) });
+    const before = accountStateHash(world.customer("ann").state, sha256);
+    const said = value(world.previewGroup("ann", wish));
+    expect(accountStateHash(world.customer("ann").state, sha256)).toBe(before);
+    expect(said.order).toMatchObject(order);
+    const scaleOf = (asset: string) => (asset === "USD" ? 1e6 : 1e8);
+    const told = said.balances.map(
+      ({ asset, available, held }) =>
+        `${asset} ${Number(available) / scaleOf(asset)} + ${Number(held) / scaleOf(asset)}`,
+    );
+    expect(told.sort()).toEqual(balances.sort());
+    value(world.placeGroup("ann", wish));
+    world.settle();
+    const happened = [money(world, "ann", "USD"), money(world, "ann", "SOL")];
+    expect(happened).toEqual(expect.arrayContaining(balances));
+  });
+
+  it("refuses what placing it would refuse", () => {
+    const misplaced = { ...BRACKET, takeProfit: { limitPrice: usd("179") } };
+    expect(pair().previewGroup("ann", misplaced)).toMatchObject({ refusal: { code: "exits_misplaced" } });
+  });
+});
+
+describe("what happens while the market is asked", () => {
+  const BUY = { qty: sol("1"), limitPrice: usd("180") };
+
+  it("counts: an account that is frozen by then is told so", () => {
+    const world = pair();
+    const frozen = { kind: "status_changed", status: "frozen", reason: "a drill" } as const;
+    const said = world.preview("ann", BUY, () => world.happen("ann", frozen));
+    expect(said).toMatchObject({ refusal: { code: "account_frozen" } });
+  });
+
+  it.each([["cancel_oldest"], ["decrement"]] as const)(
+    "may take away what the market has met, and then it is to be asked again: %s",
+    (selfTradePrevention) => {
+      const world = pair();
+      const own = placed(world, "ann", { side: "sell", qty: sol("2"), limitPrice: usd("179") });
+      const said = world.preview("ann", { ...BUY, selfTradePrevention }, () => {
+        world.cancel("ann", own);
+        world.settle();
+      });
+      expect(said).toMatchObject({ ok: false, refusal: { code: "unavailable" } });
+      expect(world.preview("ann", { ...BUY, selfTradePrevention })).toMatchObject({ ok: true });
+      expect(money(world, "ann", "SOL")).toBe("SOL 10 + 0");
+    },
+  );
+
+  it("may be what the account has not heard of: an order that its market has taken", () => {
+    const world = pair();
+    value(world.place("ann", { side: "sell", qty: sol("2"), limitPrice: usd("179") }));
+    world.sendCommands("ann", "SOL-USD");
+    const wish = { ...BUY, selfTradePrevention: "cancel_oldest" } as const;
+    expect(world.preview("ann", wish)).toMatchObject({ ok: false, refusal: { code: "unavailable" } });
+    world.settle();
+    expect(world.preview("ann", wish)).toMatchObject({ ok: true });
   });
 });

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { meetMarket, owedToSuspense, reimport, repaySuspense } from "../../src/core/account/reimport.ts";
 import { type AccountEvent, accountPeer, applyAccountEvent, balanceOf } from "../../src/core/account/state.ts";
 import { accountStateHash } from "../../src/core/account/state-hash.ts";
+import type { RestingOrder } from "../../src/core/book.ts";
 import { accountBreaks } from "../../src/core/invariants.ts";
 import { STREAM_RESTART_GAP } from "../../src/core/limits.ts";
 import { marketStateHash } from "../../src/core/market/state.ts";
@@ -135,6 +136,53 @@ describe("an order that its account has forgotten", () => {
     expect(money(world, "ann", "USD")).toBe("USD 9458.92 + 541.08");
   });
 
+  it("and hides a part comes back with what it may show, to its account and to its market", () => {
+    const world = pair();
+    const order = placed(world, "ann", { qty: sol("3"), displayQty: sol("1") });
+    expect(order.displayQty).toBe(sol("1"));
+    const kept = world.marketEvents("SOL-USD").findIndex(({ kind }) => kind === "report");
+    const shownAt = () => {
+      const { orders } = world.venue("SOL-USD").state;
+      const { displayQty, shownQty } = orders.get(order.id) as RestingOrder;
+      return [displayQty, shownQty];
+    };
+    expect(shownAt()).toEqual([sol("1"), sol("1")]);
+    restoreAccount(world, "ann", DEPOSITS);
+    recover(world);
+    expect(onlyOrder(world)).toMatchObject({ id: order.id, qty: sol("3"), displayQty: sol("1"), status: "new" });
+    restoreMarket(world, "SOL-USD", kept);
+    expect(world.venue("SOL-USD").state.orders.size).toBe(0);
+    recover(world);
+    expect(shownAt()).toEqual([sol("1"), sol("1")]);
+    expect(world.breaks(true)).toEqual([]);
+  });
+
+  it("is told why a change of it was not made, though the wish is forgotten: no money moves", () => {
+    const world = pair();
+    const order = placed(world, "ann", { qty: sol("2") });
+    value(world.replace("ann", order, { qty: sol("3") }));
+    world.changeRules("SOL-USD", { status: "halted" });
+    world.settle();
+    const wished = world.accountEvents("ann").findIndex(({ kind }) => kind === "replace_requested");
+    restoreAccount(world, "ann", wished);
+    expect(onlyOrder(world)).not.toHaveProperty("replacing");
+    const [told] = tell(world, toldByMarket(world, "SOL-USD", "ann"));
+    expect(told).toMatchObject({ kind: "report", execType: "replace_rejected", entry: null });
+    expect(onlyOrder(world)).toMatchObject({ qty: sol("2"), replacing: null, replaceRefused: "market_not_open" });
+    expect(money(world, "ann", "USD")).toBe("USD 9639.28 + 360.72");
+  });
+
+  it("that was sent as an iceberg and not heard of is sent as one again", () => {
+    const world = pair();
+    value(world.place("ann", { qty: sol("3"), limitPrice: usd("180"), displayQty: sol("1") }));
+    const { pending: before } = accountPeer(world.customer("ann").state, "SOL-USD");
+    expect(before).toMatchObject([{ kind: "submit_iceberg", order: { displayQty: sol("1") } }]);
+    restoreAccount(world, "ann", DEPOSITS + 1);
+    expect(shake(world, "ann", "SOL-USD")).toBeNull();
+    const { pending: again } = accountPeer(world.customer("ann").state, "SOL-USD");
+    expect(again).toMatchObject([{ kind: "submit_iceberg", cseq: 2, order: { displayQty: sol("1") } }]);
+  });
+
   it("whose market keeps it as the version before sent it, comes back without what the account alone knew", () => {
     const world = pair();
     placed(world, "ann", { ...AT_MARKET, notional: usd("50"), clientOrderId: "spend" });
@@ -240,6 +288,20 @@ describe("money that is missing for a forgotten order", () => {
     expect(balanceOf(world.customer("ann").state, "suspense", "USD")).toBe(-usd("460.88"));
   });
 
+  it("comes out of suspense for what an order was changed to, too", () => {
+    const world = pair();
+    const order = placed(world, "ann", { qty: sol("50"), limitPrice: usd("180") });
+    const kept = world.customer("ann").journal.length;
+    world.transfer("ann", "deposit", "USD", usd("500"));
+    value(world.replace("ann", order, { qty: sol("58") }));
+    world.settle();
+    restoreAccount(world, "ann", kept);
+    const [moved, replaced] = tell(world, toldByMarket(world, "SOL-USD", "ann"));
+    expect(moved).toMatchObject({ kind: "suspense", asset: "USD", amount: usd("460.88") });
+    expect(replaced).toMatchObject({ kind: "report", execType: "replaced", order: { qty: sol("58") } });
+    expect(money(world, "ann", "USD")).toBe("USD 0 + 10460.88");
+  });
+
   it("keeps the account from opening until it has been booked again, and is paid back as far as money is there", () => {
     const world = pair();
     world.transfer("ann", "deposit", "USD", usd("500"));
@@ -329,6 +391,26 @@ describe("when hands are shaken", () => {
     world.settle();
     const ends = [heard, unheard, both].map((order) => now(world, "ann", order).status);
     expect(ends).toEqual(["canceled", "new", "canceled"]);
+    expect(world.breaks(true)).toEqual([]);
+  });
+
+  it("a change is asked for anew as it was, and a group goes as one again", () => {
+    const world = pair();
+    const order = placed(world, "ann", { qty: sol("1"), limitPrice: usd("171") });
+    value(world.replace("ann", order, { qty: sol("2") }));
+    const lead = { side: "buy", type: "limit", limitPrice: usd("172"), qty: sol("1") } as const;
+    const parent = value(
+      world.placeGroup("ann", { kind: "oto", lead, takeProfit: { limitPrice: usd("190") }, stopLoss: null }),
+    );
+    const kept = world.customer("ann").journal.length;
+    restoreAccount(world, "ann", kept);
+    expect(shake(world, "ann", "SOL-USD")).toBeNull();
+    const ids = [parent.id, ...(parent.group?.legs ?? [])];
+    expect(pending(world)).toEqual([`4 replace ${order.id}`, `5 submit_group ${ids}`]);
+    open(world);
+    world.settle();
+    expect(now(world, "ann", order)).toMatchObject({ qty: sol("2"), replacing: null, replaceRefused: null });
+    expect(ids.map((id) => now(world, "ann", { ...parent, id }).status)).toEqual(["new", "held"]);
     expect(world.breaks(true)).toEqual([]);
   });
 

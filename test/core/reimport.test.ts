@@ -2,9 +2,22 @@
 import { describe, expect, it } from "vitest";
 import { accountBreaks, marketBreaks } from "../../src/core/invariants.ts";
 import { NOON } from "../support/book.ts";
-import type { CoreWorld } from "../support/core-world.ts";
+import type { CoreWorld, GroupWish } from "../support/core-world.ts";
 import { AT_MARKET, pair, placed, sol, usd, value } from "../support/pair.ts";
 import { promisedBy, recover, restoreAccount, restoreMarket } from "../support/restore.ts";
+
+const RISES = { when: "rises", trail: null } as const;
+const STOP = { type: "stop", qty: sol("1"), limitPrice: null } as const;
+const BID = { side: "buy", type: "limit", limitPrice: usd("179"), qty: sol("3") } as const;
+const EXITS = {
+  takeProfit: { limitPrice: usd("181") },
+  stopLoss: { price: usd("170"), trail: null, limitPrice: null },
+};
+
+function grouped(world: CoreWorld, wish: GroupWish): void {
+  value(world.placeGroup("ann", wish));
+  world.settle();
+}
 
 /** What happened after the snapshot; ann is who is restored, or her market. */
 const STORIES: [string, (world: CoreWorld) => void][] = [
@@ -112,6 +125,63 @@ const STORIES: [string, (world: CoreWorld) => void][] = [
       world.cancel("ann", value(world.place("ann", { qty: sol("3"), limitPrice: usd("180") })));
       world.settle();
       placed(world, "ann", { qty: sol("2"), clientOrderId: "under new rules" });
+    },
+  ],
+  [
+    "a change that needs more money, and one that its market refused",
+    (world) => {
+      const order = placed(world, "ann", { qty: sol("2") });
+      value(world.replace("ann", order, { qty: sol("40") }));
+      world.settle();
+      value(world.replace("ann", order, { limitPrice: usd("179") }));
+      world.settle();
+      placed(world, "bob", { side: "sell", qty: sol("1"), limitPrice: usd("179") });
+    },
+  ],
+  [
+    "an iceberg of which a part has traded",
+    (world) => {
+      placed(world, "ann", { qty: sol("3"), displayQty: sol("1") });
+      placed(world, "bob", { side: "sell", qty: sol("1.5") });
+    },
+  ],
+  [
+    "a stop that came up, and one that waits",
+    (world) => {
+      placed(world, "bob", { side: "sell", qty: sol("1") });
+      for (const price of ["179", "185"]) placed(world, "ann", { ...STOP, trigger: { ...RISES, price: usd(price) } });
+    },
+  ],
+  [
+    "a bracket of which the entry is filled in part, and one that nobody has met",
+    (world) => {
+      grouped(world, { kind: "bracket", lead: BID, ...EXITS });
+      placed(world, "bob", { side: "sell", qty: sol("1"), limitPrice: usd("179") });
+      grouped(world, { kind: "bracket", lead: { ...BID, limitPrice: usd("178") }, ...EXITS });
+    },
+  ],
+  [
+    "a bracket of which an exit has traded",
+    (world) => {
+      grouped(world, { kind: "bracket", lead: BID, ...EXITS });
+      placed(world, "bob", { side: "sell", qty: sol("2"), limitPrice: usd("179") });
+      placed(world, "bob", { qty: sol("1"), limitPrice: usd("181") });
+    },
+  ],
+  [
+    "an entry that sells, with an exit that buys back",
+    (world) => {
+      const lead = { side: "sell", type: "limit", limitPrice: usd("181"), qty: sol("2") } as const;
+      grouped(world, { kind: "oto", lead, takeProfit: null, stopLoss: { ...EXITS.stopLoss, price: usd("190") } });
+      placed(world, "bob", { qty: sol("1"), limitPrice: usd("181") });
+    },
+  ],
+  [
+    "exits alone, of which one has traded",
+    (world) => {
+      const lead = { side: "sell", type: "limit", limitPrice: usd("181"), qty: sol("3") } as const;
+      grouped(world, { kind: "oco", lead, ...EXITS });
+      placed(world, "bob", { qty: sol("1"), limitPrice: usd("181") });
     },
   ],
 ];

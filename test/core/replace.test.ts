@@ -1,6 +1,10 @@
 // Other terms for an open order: what its market makes of them, and what its owner holds meanwhile.
 import { describe, expect, it } from "vitest";
 import { replaceRefusal } from "../../src/core/account/replace.ts";
+import { applyReports } from "../../src/core/account/reports.ts";
+import { fireTriggers } from "../../src/core/market/active.ts";
+import { peerOf } from "../../src/core/market/state.ts";
+import { UNITS_MAX } from "../../src/core/money.ts";
 import { Desk, deskWith, expectBook } from "../support/book.ts";
 import { money, now, pair, placed, sol, usd, value } from "../support/pair.ts";
 
@@ -178,6 +182,81 @@ describe("its owner", () => {
     expect([now(world, "ann", order), money(world, "ann", "USD")]).toEqual(before);
   });
 
+  it.each([
+    ["a quantity, of one by notional", { qty: sol("1") }, "/qty"],
+    ["a limit, of one without", { limitPrice: usd("190") }, "/limit_price"],
+  ] as const)("is refused %s, while it waits", (_, wish, pointer) => {
+    const world = pair();
+    const trigger = { when: "rises" as const, price: usd("185"), trail: null };
+    const order = placed(world, "ann", { type: "stop", limitPrice: null, trigger, notional: usd("90") });
+    const before = [now(world, "ann", order), money(world, "ann", "USD")];
+    const refusal = { code: "validation_failed", errors: [{ pointer, code: "not_allowed" }] };
+    expect(world.replace("ann", order, wish)).toMatchObject({ ok: false, refusal });
+    expect([now(world, "ann", order), money(world, "ann", "USD")]).toEqual(before);
+  });
+
+  it("is refused terms that could carry a balance past its bound", () => {
+    const world = pair();
+    const order = placed(world, "ann", { qty: sol("2") });
+    world.depositInParts("ann", "SOL", UNITS_MAX - sol("12.5"), sol("50000"));
+    const refusal = { code: "amount_out_of_range", detail: "SOL could pass its bound." };
+    expect(world.replace("ann", order, { qty: sol("3") })).toMatchObject({ ok: false, refusal });
+    value(world.replace("ann", order, { qty: sol("2.5") }));
+  });
+
+  it("may want less than an iceberg has shown at a time, though no new one may be such", () => {
+    const world = pair();
+    const order = placed(world, "ann", { qty: sol("3"), displayQty: sol("2") });
+    value(world.replace("ann", order, { qty: sol("1") }));
+    world.settle();
+    expect(now(world, "ann", order)).toMatchObject({ qty: sol("1"), displayQty: sol("2"), status: "new" });
+    expect(world.place("ann", { qty: sol("1"), limitPrice: usd("180"), displayQty: sol("2") })).toMatchObject({
+      refusal: { code: "display_qty_out_of_range" },
+    });
+    expect(world.breaks(true)).toEqual([]);
+  });
+
+  it("gets back what its stop was held more for when the market makes no change", () => {
+    const world = pair();
+    const trigger = { when: "rises" as const, price: usd("185"), trail: null };
+    const order = placed(world, "ann", { type: "stop", limitPrice: null, trigger, qty: sol("1") });
+    const before = money(world, "ann", "USD");
+    value(world.replace("ann", order, { stopPrice: usd("190") }));
+    expect(money(world, "ann", "USD")).not.toBe(before);
+    world.changeRules("SOL-USD", { status: "halted" });
+    world.settle();
+    expect(money(world, "ann", "USD")).toBe(before);
+    expect(now(world, "ann", order)).toMatchObject({
+      ...{ status: "held", trigger, replacing: null, hold: order.hold, credit: order.credit },
+      replaceRefused: "market_not_open",
+    });
+    expect(world.breaks(true)).toEqual([]);
+  });
+
+  it("keeps what is held for both while a stop that has come up loses a part to its owner's own order", () => {
+    const world = pair();
+    placed(world, "ann", { side: "sell", qty: sol("1"), limitPrice: usd("180") });
+    placed(world, "bob", { side: "sell", qty: sol("1"), limitPrice: usd("181") });
+    const trigger = { when: "rises" as const, price: usd("185"), trail: null };
+    const wish = { type: "stop", limitPrice: null, trigger, qty: sol("3"), selfTradePrevention: "decrement" } as const;
+    const order = placed(world, "ann", wish);
+    const asked = value(world.replace("ann", order, { qty: sol("4") }));
+    world.atMarket("SOL-USD", (turn) => fireTriggers(turn, usd("185")));
+    const { unacknowledged } = peerOf(world.venue("SOL-USD").state, "ann");
+    const taken = unacknowledged.findIndex(({ orderId, execType }) => orderId === order.id && execType === "replaced");
+    world.atAccount("ann", (turn) =>
+      applyReports(turn, "SOL-USD", unacknowledged.slice(0, taken + 1), (id) => world.customer("ann").orders.get(id)),
+    );
+    expect(now(world, "ann", order)).toMatchObject({
+      ...{ status: "new", qty: sol("2"), hold: asked.hold },
+      replacing: { qty: sol("3") },
+    });
+    world.settle();
+    expect(now(world, "ann", order)).toMatchObject({ status: "canceled", filledQty: sol("1"), hold: 0n });
+    expect(money(world, "ann", "USD")).toMatch(/ \+ 0$/);
+    expect(world.breaks(true)).toEqual([]);
+  });
+
   it("is refused everything while the account is frozen; cancel works", () => {
     const world = pair();
     const order = placed(world, "ann", { qty: sol("2") });
@@ -220,7 +299,12 @@ describe("its owner", () => {
   });
 
   it("is told of a market's reason by its code, and of any other as an order that is gone", () => {
-    expect(replaceRefusal("market_not_open")).toMatchObject({ code: "market_not_open" });
+    expect(replaceRefusal("market_not_open")).toEqual({
+      code: "market_not_open",
+      detail: "The market's rules refused it: market_not_open.",
+    });
+    const broken = { rule: "tick_size", limit: "0.01", value: "180.001" };
+    expect(replaceRefusal("off_tick", broken)).toMatchObject({ code: "off_tick", broken });
     expect(replaceRefusal("order_not_open")).toEqual({ code: "order_not_open" });
   });
 

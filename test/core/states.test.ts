@@ -76,6 +76,7 @@ describe("the hash of an account's state", () => {
     ["the rules of a market", (state) => (first(state.rules.values()).version += 1)],
     ["a session that has ended", (state) => state.revokedSessions.delete("phone")],
     ["what its orders may bring in", (state) => state.credits.set("SOL", 1n)],
+    ["what it has chosen for its own orders that meet", (state) => (state.selfTradePrevention = "decrement")],
   ])("tells apart %s", (_part, change) => {
     const { state } = busy().customer("ann");
     const before = hash(state);

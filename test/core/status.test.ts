@@ -358,6 +358,26 @@ describe("the breaker, by the reference price", () => {
     expectReplays(desk);
   });
 
+  it("halts in the second in which that was, however much later it is asked: nothing of what follows has happened", () => {
+    const path = pricePath(RULES, SEED);
+    const first = NOON / STEP_MS;
+    const risen = Array.from({ length: 600 }, (_, s) => s).find((s) => path(first + s) >= path(first) + 20) ?? 0;
+    const desk = new Desk();
+    desk.advance();
+    desk.send(`x1 buy 1 market rises:${path(first + risen) / 100}`);
+    change(desk, { breakerBps: 5, breakerWindowMs: 600_000, breakerHaltMs: 120_000 });
+    const before = desk.journal.length;
+    desk.now = NOON + 600_000;
+    expect(desk.advance()).toEqual([]);
+    const told = desk.journal
+      .slice(before)
+      .map((event) => (event.kind === "requote" ? event.step - first : event.kind));
+    expect(told).toEqual(["rules", risen, 600]);
+    expect(desk.rules).toMatchObject({ status: "halted", halt: { reason: "circuit_breaker" } });
+    expect(desk.state.waiting.has("x1")).toBe(true);
+    expectReplays(desk);
+  });
+
   it("looks no farther back than the last opening", () => {
     const desk = new Desk();
     change(desk, { breakerBps: 3 });

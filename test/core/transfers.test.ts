@@ -417,6 +417,20 @@ describe("what follows what", () => {
   });
 });
 
+describe("a row that the version before has journalled", () => {
+  it("says nothing of what its day has used, and takes nothing from what is known of it", () => {
+    const w = world(PAPER_POLICY);
+    deposit(w, "5");
+    const row = w.accountEvents("ann").at(-1);
+    if (row?.kind !== "transfer") throw new Error("nothing was journalled of the deposit");
+    const { today, ...older } = row;
+    const used = { ...stateOf(w).movedToday };
+    expect(today).toEqual(used);
+    applyTransfer(stateOf(w), { ...older, transfer: { ...older.transfer, id: "dep_before" } });
+    expect(stateOf(w).movedToday).toEqual(used);
+  });
+});
+
 describe("the checker and the hash", () => {
   it.each<[string, RegExp, (state: AccountState, one: Transfer) => void]>([
     ["a hold that is forgotten", /held, what it is held for comes to 0/, ({ transfers }) => transfers.clear()],

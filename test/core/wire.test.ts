@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { FillRecord } from "../../src/core/account/state.ts";
+import type { FillRecord, PreventedRecord } from "../../src/core/account/state.ts";
 import type { StreamData } from "../../src/core/account/stream.ts";
 import type { Order } from "../../src/core/order.ts";
 import {
@@ -9,6 +9,7 @@ import {
   wireFill,
   wireOrder,
   wirePosition,
+  wirePrevented,
   wirePrice,
   wireStreamData,
   wireTime,
@@ -61,6 +62,18 @@ const FILL: FillRecord = {
   price: usd("180.07"),
   fee: usd("0.270105"),
   liquidity: "maker",
+  at: NOON,
+};
+
+const PREVENTED: PreventedRecord = {
+  id: "pvm_1",
+  symbol: "SOL-USD",
+  takerOrderId: "ord_1",
+  makerOrderId: "ord_2",
+  side: "buy",
+  price: usd("180.07"),
+  qty: sol("1.5"),
+  selfTradePrevention: "cancel_both",
   at: NOON,
 };
 
@@ -248,10 +261,29 @@ describe("a stream message says the same as a GET does", () => {
       { channel: "orders", execType: "fill", order: LIMIT_BUY },
       { exec_type: "fill", ...wireOrder(LIMIT_BUY) },
     ],
+    [
+      "orders",
+      { channel: "orders", execType: "canceled", order: LIMIT_BUY, prevented: PREVENTED },
+      { exec_type: "canceled", ...wireOrder(LIMIT_BUY), prevented_match: wirePrevented(PREVENTED) },
+    ],
     ["fills", { channel: "fills", fill: FILL }, wireFill(FILL)],
     ["balances", { channel: "balances", balance }, wireBalance(balance)],
   ])("on %s", (_channel, message, face) => {
     expect(wireStreamData(message)).toEqual(face);
+  });
+
+  it("and a prevented match names both orders, the price and quantity at which they met, and why they did not trade", () => {
+    expect(wirePrevented(PREVENTED)).toEqual({
+      id: "pvm_1",
+      symbol: "SOL-USD",
+      taker_order_id: "ord_1",
+      maker_order_id: "ord_2",
+      side: "buy",
+      price: "180.07",
+      qty: "1.5",
+      self_trade_prevention: "cancel_both",
+      at: "2026-11-21T12:00:00.000Z",
+    });
   });
 
   it("and a fill is the owner's own side of a trade: the trade's number stays inside", () => {

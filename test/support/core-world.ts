@@ -5,7 +5,7 @@ import type { OrderRequest } from "../../src/core/account/admission.ts";
 import { placeBatch } from "../../src/core/account/batch.ts";
 import { type AccountTurn, emit, placeOrder, requestCancel } from "../../src/core/account/decide.ts";
 import { ordersOf } from "../../src/core/account/events.ts";
-import { type GroupRequest, placeGroup } from "../../src/core/account/grouping.ts";
+import { type GroupRequest, placeGroup, symbolOf } from "../../src/core/account/grouping.ts";
 import { type Preview, previewOutcome, previewSubmission } from "../../src/core/account/preview.ts";
 import { type ReplaceWish, requestReplace } from "../../src/core/account/replace.ts";
 import { applyReports } from "../../src/core/account/reports.ts";
@@ -74,6 +74,9 @@ export const PLAIN_ORDER: OrderRequest = {
 
 const BODY_HASH = "body";
 
+/** A group as a test asks for it. */
+export type GroupWish = Omit<GroupRequest, "lead" | "clientOrderId"> & { lead: Partial<OrderRequest> };
+
 export class CoreWorld {
   readonly customers = new Map<string, Customer>();
   readonly venues = new Map<string, Venue>();
@@ -116,7 +119,7 @@ export class CoreWorld {
   }
 
   /** Places a group; what its lead has not been given is as in {@link PLAIN_ORDER}. */
-  placeGroup(id: string, wish: Omit<GroupRequest, "lead" | "clientOrderId"> & { lead: Partial<OrderRequest> }) {
+  placeGroup(id: string, wish: GroupWish) {
     const request = { ...wish, clientOrderId: null, lead: { ...PLAIN_ORDER, ...wish.lead } };
     return this.atAccount(id, (turn) => placeGroup(turn, request, BODY_HASH, []));
   }
@@ -134,16 +137,25 @@ export class CoreWorld {
     });
   }
 
-  /** What placing would do, asked of both sides when nothing is under way between them. */
-  preview(id: string, wish: Partial<OrderRequest>): Result<Preview> {
-    const request = { ...PLAIN_ORDER, ...wish };
+  /** What placing would do, asked of both sides; `meanwhile` happens between what the market says and what that makes. */
+  preview(id: string, wish: Partial<OrderRequest>, meanwhile?: () => void): Result<Preview> {
+    return this.#previewed(id, { ...PLAIN_ORDER, ...wish }, meanwhile);
+  }
+
+  /** As {@link preview}, of a group. */
+  previewGroup(id: string, wish: GroupWish): Result<Preview> {
+    return this.#previewed(id, { ...wish, clientOrderId: null, lead: { ...PLAIN_ORDER, ...wish.lead } });
+  }
+
+  #previewed(id: string, request: OrderRequest | GroupRequest, meanwhile = () => {}): Result<Preview> {
     const sent = this.atAccount(id, (turn) => previewSubmission(turn, request));
     if (!sent.ok) return sent;
     let reports: Report[] = [];
-    this.atMarket(request.symbol, (turn) => {
+    this.atMarket(symbolOf(request), (turn) => {
       advance(turn);
       reports = previewSubmit(turn, id, sent.value);
     });
+    meanwhile();
     return this.atAccount(id, (turn) => previewOutcome(turn, request, reports));
   }
 

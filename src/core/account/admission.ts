@@ -15,7 +15,7 @@ import {
 import { feesAt, tierOf, volumeAt } from "../fees.ts";
 import { formatUnits } from "../ledger.ts";
 import { EXPIRES_AHEAD_MIN_MS, ICEBERG_PARTS_MAX, OPEN_ORDERS_MAX } from "../limits.ts";
-import { findAsset, type MarketRules } from "../listings.ts";
+import { listedAsset, type MarketRules } from "../listings.ts";
 import { ceilDiv, UNITS_MAX } from "../money.ts";
 import {
   bandOf,
@@ -108,8 +108,7 @@ export function bodyOf({ preventionGiven: _, ...request }: OrderRequest): Omit<O
 export function creditRefusal(state: AccountState, asset: string, credit: bigint): Refusal | null {
   const room = balanceOf(state, "available", asset) + balanceOf(state, "held", asset) + creditOf(state, asset);
   if (room + credit <= UNITS_MAX) return null;
-  const scale = findAsset(asset)?.scale ?? 0;
-  return { ...outOfRange(scale, room + credit), detail: `${asset} could pass its bound.` };
+  return { ...outOfRange(listedAsset(asset).scale, room + credit), detail: `${asset} could pass its bound.` };
 }
 
 /** Whether so many orders more may be open: in the account, and in this market. Null when they may. */
@@ -130,8 +129,8 @@ function termsOf(request: OrderRequest, rules: MarketRules, reference: bigint, f
   return withQty(terms, rules, reference);
 }
 
-/** Where a trigger that trails begins. One without a trail has its price. */
-function firstPrice({ when, trail }: TriggerWish, rules: MarketRules, reference: bigint): bigint {
+/** Where a trigger that trails begins, by the price that it trails. One without a trail has its price. */
+export function firstPrice({ when, trail }: Omit<TriggerWish, "price">, rules: MarketRules, reference: bigint): bigint {
   invariant(trail !== null, "a trigger has a price or a trail");
   return trailFrom(when, trail, reference, rules.tickSize);
 }
@@ -204,7 +203,7 @@ function displayRefusal(terms: OrderTerms, price: bigint, rules: MarketRules, fr
   if (displayQty === undefined || qty === null) return null;
   if (displayQty > qty) return fresh ? displayOutOfRange(rules, qty, displayQty) : null;
   const byParts = ceilDiv(qty, ICEBERG_PARTS_MAX);
-  const byWorth = price > 0n ? ceilDiv(rules.minNotional * 10n ** BigInt(rules.baseScale), price) : 0n;
+  const byWorth = ceilDiv(rules.minNotional * 10n ** BigInt(rules.baseScale), price);
   const least = ceilDiv(byParts > byWorth ? byParts : byWorth, rules.lotSize) * rules.lotSize;
   return displayQty < least ? displayOutOfRange(rules, least, displayQty) : null;
 }

@@ -101,7 +101,7 @@ export type AccountEvent =
       legs: Order[];
       group: Group;
       command: Command;
-      entry: LedgerEntry | null;
+      entry: LedgerEntry;
       once: OnceKey[];
     })
   /** The parent of an oco, as its legs have made it. */

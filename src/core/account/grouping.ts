@@ -3,9 +3,17 @@ import { type Group, type GroupKind, isContainer } from "../groups.ts";
 import { formatUnits, type Movement } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
 import type { Command } from "../messages.ts";
-import { type Order, type OrderTerms, type Side, type Trail, type Trigger, trailFrom } from "../order.ts";
-import { ok, type Refusal, type Result, refuse } from "../result.ts";
-import { type Admitted, admit, creditRefusal, crowdedness, type OrderRequest, stakeOf } from "./admission.ts";
+import { leavesOf, type Order, type OrderTerms, type Side, type Trail, type Trigger } from "../order.ts";
+import { invariant, ok, type Refusal, type Result, refuse } from "../result.ts";
+import {
+  type Admitted,
+  admit,
+  creditRefusal,
+  crowdedness,
+  firstPrice,
+  type OrderRequest,
+  stakeOf,
+} from "./admission.ts";
 import {
   type AccountTurn,
   dated,
@@ -81,6 +89,7 @@ export function placeGroup(turn: AccountTurn, request: GroupRequest, bodyHash: s
   const { group, movements } = funded.value;
   const [order, ...legs] = made;
   const entry = entryFor(turn, "hold", order.id, movements);
+  invariant(entry !== null, `group ${order.id} holds nothing`);
   const command = submitGroupCommand(turn, made, rules);
   emit(turn, { kind: "group_accepted", order, legs, group, command, entry, once });
   return ok(order);
@@ -128,7 +137,7 @@ function exitsOf(
   };
   const exits: Exit[] = [];
   const add = (role: Exit["role"], exit: OrderTerms, cap: bigint | null) => {
-    const credit = creditOf(exit, kind === "oco" ? terms.qty : (terms.qty ?? admitted.credit), rules, reference);
+    const credit = creditOf(exit, terms.qty ?? admitted.credit, rules, reference);
     exits.push({ role, terms: exit, credit, ...(cap === null ? {} : { cap }) });
   };
   if (takeProfit !== null)
@@ -151,9 +160,9 @@ function exitSide(kind: GroupKind, side: Side): Side {
   return (side === "buy") === (kind === "oco") ? "buy" : "sell";
 }
 
-function creditOf(exit: OrderTerms, qty: bigint | null, rules: MarketRules, reference: bigint): bigint {
+function creditOf(exit: OrderTerms, qty: bigint, rules: MarketRules, reference: bigint): bigint {
   const dearest = exit.limitPrice !== null && exit.limitPrice > reference ? exit.limitPrice : reference;
-  return stakeOf({ ...exit, qty: qty ?? 0n }, rules, dearest).credit;
+  return stakeOf({ ...exit, qty }, rules, dearest).credit;
 }
 
 /** Where an entry is expected to trade; an oco has none, and its exits go by the reference price. */
@@ -171,7 +180,7 @@ function triggerOf(
   const when = side === "buy" ? "rises" : "falls";
   // Held at the dearest that it can begin at: it begins to trail only as its entry fills.
   const from = side === "buy" && reference > entry ? reference : entry;
-  return { when, price: price ?? trailFrom(when, trail ?? { amount: 0n }, from, rules.tickSize), trail };
+  return { when, price: price ?? firstPrice({ when, trail }, rules, from), trail };
 }
 
 function exitsRefusal(
@@ -211,7 +220,8 @@ function ordersOf(
 ): [Order, ...Order[]] {
   const makeId = () => turn.ctx.makeId("ord", turnTime(turn));
   const id = makeId();
-  const legs = exits.map(makeId);
+  const named = exits.map((exit) => ({ ...exit, id: makeId() }));
+  const legs = named.map((exit) => exit.id);
   const key = { clientOrderId, bodyHash };
   const isOco = kind === "oco";
   const role = isOco ? ("container" as const) : ("entry" as const);
@@ -220,8 +230,8 @@ function ordersOf(
     ...(isOco ? { limitPrice: null } : {}),
     group: { id, kind, role, legs },
   };
-  const made = exits.map(({ role: leg, terms: its, credit: most, cap }, index): Order => {
-    const order = newOrder(turn, its, { id: legs[index] ?? "", clientOrderId: null, bodyHash, hold: 0n, credit: most });
+  const made = named.map(({ id: its, role: leg, terms: of, credit: most, cap }, index): Order => {
+    const order = newOrder(turn, of, { id: its, clientOrderId: null, bodyHash, hold: 0n, credit: most });
     const group = { id, kind, role: leg, legs, ...(cap === undefined ? {} : { cap }), ...(isOco ? { key } : {}) };
     return { ...order, seq: order.seq + 1 + index, group };
   });
@@ -238,7 +248,7 @@ function fund(
   const side = exitSide(kind, lead.side);
   const exits = legs.map((leg) => leg.id);
   const entry = kind === "oco" ? null : parent.id;
-  const open = kind === "oco" ? (parent.qty ?? 0n) : 0n;
+  const open = kind === "oco" ? leavesOf(parent) : 0n;
   const group: Group = { id: parent.id, symbol: rules.symbol, side, entry, exits, open, hold: 0n };
   const orders = new Map([parent, ...legs].map((order) => [order.id, order]));
   group.hold = groupNeed({ ...turn.state, orders }, group);

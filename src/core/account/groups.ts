@@ -1,8 +1,8 @@
 // What an account keeps of its groups: what their exits share, and what each report makes of that.
-import { exitCost, type Group, isExit } from "../groups.ts";
+import { exitCost, type Group, type InGroup, isExit } from "../groups.ts";
 import type { Movement } from "../ledger.ts";
-import type { Replaced, Report } from "../messages.ts";
 import { isOpen, leavesOf, type Order } from "../order.ts";
+import { invariant } from "../result.ts";
 import { type AccountState, assetsOf, rulesOf } from "./state.ts";
 
 /** A group before and after something has happened to one of its orders. */
@@ -11,26 +11,24 @@ export interface GroupChange {
   after: Group;
 }
 
-/** What a report says that the order itself does not show. */
-interface Said {
-  reason?: string | null;
-  replaced?: Pick<Replaced, "qtyDelta">;
+/** The group that an order is in. Throws InvariantError for one that is over. */
+export function groupOf({ groups }: Pick<AccountState, "groups">, { group: { id } }: InGroup<Order>): Group {
+  const group = groups.get(id);
+  invariant(group !== undefined, `group ${id} is over`);
+  return group;
 }
-
-/** Why an exit loses a quantity that nobody gets: its owner's orders have met. */
-const PREVENTED: Report["reason"] = "self_trade_prevention";
 
 /**
  * What becomes of an order's group as the order becomes `after`: what there is to get out of, who is still in it, and what is
- * held for the exits. Null for an order of none, and once no exit is open: what an entry brings in then is its owner's.
+ * held for the exits. `lost`: base units that an exit has lost to nobody. Null for an order of none, and once no exit is open:
+ * what an entry brings in then is its owner's.
  */
-export function groupChange(state: AccountState, order: Order, after: Order, said: Said = {}): GroupChange | null {
+export function groupChange(state: AccountState, order: Order, after: Order, lost = 0n): GroupChange | null {
   const before = order.group === undefined ? undefined : state.groups.get(order.group.id);
   if (before === undefined) return null;
   const got = after.filledQty - order.filledQty;
-  const lost = said.reason === PREVENTED ? (said.replaced?.qtyDelta ?? 0n) : 0n;
   const stays = isOpen(after.status);
-  const group = { ...before, open: before.open + (isExit(order) ? lost - got : got) };
+  const group = { ...before, open: before.open + (isExit(order) ? -got - lost : got) };
   if (!stays && group.entry === order.id) group.entry = null;
   if (!stays) group.exits = group.exits.filter((id) => id !== order.id);
   group.hold = groupNeed(state, group, after);
@@ -60,11 +58,8 @@ function exitCosts(exit: Order, leaves: bigint, baseScale: number): bigint[] {
   const now = exitCost(exit, exit.limitPrice, leaves, baseScale);
   const to = exit.replacing ?? null;
   if (to === null) return [now];
-  const then = {
-    ...exit,
-    ...(exit.group === undefined ? {} : { group: { ...exit.group, cap: to.cap ?? exit.group.cap } }),
-  };
-  return [now, exitCost(then as Order, to.limitPrice, leaves, baseScale)];
+  const { limitPrice, cap = null } = to;
+  return [now, exitCost(exit, limitPrice ?? cap, leaves, baseScale)];
 }
 
 /** What a change of a group moves between what is held and what is not; nothing where there is none. */
@@ -96,7 +91,7 @@ export function accountGroupBreaks(state: AccountState): string[] {
       if (state.orders.get(member)?.group?.id !== id) breaks.push(`group ${id} has lost its order ${member}`);
   }
   for (const order of state.orders.values())
-    if (isExit(order) && !state.groups.get(order.group?.id ?? "")?.exits.includes(order.id))
+    if (isExit(order) && !state.groups.get(order.group.id)?.exits.includes(order.id))
       breaks.push(`exit ${order.id} is open, its group is not`);
   return breaks;
 }

@@ -32,11 +32,11 @@ export function heldParts(state: Readonly<AccountState>): HeldPart[] {
  */
 export function holdOf(order: Order, baseScale: number): bigint | null {
   if (isExit(order) || isContainer(order)) return 0n;
-  const now = worstCost(order, order.limitPrice, leavesOf(order), baseScale);
-  const to = order.replacing ?? null;
-  if (now === null || to === null) return now;
-  const then = worstCost(order, to.limitPrice, (to.qty ?? 0n) - order.filledQty, baseScale) ?? 0n;
-  return then > now ? then : now;
+  const { filledQty, status } = order;
+  const costs = [order, order.replacing ?? order].map(({ qty, limitPrice }) =>
+    worstCost(order, limitPrice, leavesOf({ qty, filledQty, status }), baseScale),
+  );
+  return costs.reduce((most, cost) => (most === null || cost === null ? null : cost > most ? cost : most));
 }
 
 /** What its market has as the budget of an order: without what is held for a change that is still asked for. */

@@ -3,11 +3,12 @@
 import { isExit } from "../groups.ts";
 import type { Report, Submission } from "../messages.ts";
 import type { Order } from "../order.ts";
-import { invariant, ok, type Result } from "../result.ts";
+import { invariant, ok, onBreak, type Refusal, type Result, refuse } from "../result.ts";
 import type { OrderRequest } from "./admission.ts";
 import { type AccountTurn, placeOrder } from "./decide.ts";
 import { commandOf } from "./events.ts";
 import { type GroupRequest, isGroup, placeGroup, symbolOf } from "./grouping.ts";
+import { groupOf } from "./groups.ts";
 import { applyReports } from "./reports.ts";
 import { accountPeer, type Balance, type FillRecord, type PreventedRecord } from "./state.ts";
 
@@ -48,16 +49,21 @@ export function previewSubmission(turn: AccountTurn, request: OrderRequest | Gro
   return placed.ok ? ok(submissionIn(rehearsal)) : placed;
 }
 
-function submissionIn({ events: [accepted] }: AccountTurn): Submission {
-  const command = accepted === undefined ? null : commandOf(accepted);
-  const sent = command === null ? undefined : "orders" in command ? command.orders[0] : command;
+function submissionIn({ events }: AccountTurn): Submission {
+  const [command] = events.map(commandOf);
+  invariant(command != null, "what is placed is sent to its market");
+  const sent = "orders" in command ? command.orders[0] : command;
   invariant(sent !== undefined && "order" in sent, "a placed order is sent to its market");
   return { order: sent.order, notAfter: sent.notAfter };
 }
 
+/** The account is no longer what the market has answered for, or not yet: one of its orders has gone, or is not known to rest. */
+const OVERTAKEN: Refusal = { code: "unavailable", detail: "Something else has happened meanwhile: ask again." };
+
 /**
  * What would be once the market has said what it would say, `reports` numbered from 1. Of a group: the order that may trade at
- * once, what its exits would do after it left out. Refuses as {@link previewSubmission}.
+ * once, what its exits would do after it left out. Refuses as {@link previewSubmission}, and `unavailable` where the account's
+ * other orders are not those that the market has met.
  */
 export function previewOutcome(
   turn: AccountTurn,
@@ -69,7 +75,9 @@ export function previewOutcome(
   const symbol = symbolOf(request);
   const { id } = submissionIn(rehearsal).order;
   accountPeer(rehearsal.state, symbol).rseq = 0;
-  applyReports(rehearsal, symbol, reports, () => undefined);
+  const apply = () => ok(applyReports(rehearsal, symbol, reports, () => undefined));
+  const applied = onBreak<Result<number>>(apply, () => refuse(OVERTAKEN));
+  if (!applied.ok) return applied;
   const balances = new Map<string, Balance>();
   const fills: FillRecord[] = [];
   const prevented: PreventedRecord[] = [];
@@ -83,7 +91,7 @@ export function previewOutcome(
     if (event.fill !== null) fills.push(event.fill);
   }
   // What an exit holds is its group's.
-  const shared = isExit(order) ? { hold: rehearsal.state.groups.get(order.group?.id ?? "")?.hold ?? 0n } : {};
+  const shared = isExit(order) ? { hold: groupOf(rehearsal.state, order).hold } : {};
   return ok({ order: { ...order, ...shared }, fills, prevented, balances: [...balances.values()] });
 }
 

@@ -1,9 +1,9 @@
 // A restored account, or one whose market was restored, takes back what only the market still knows (protocol rule 15).
 import type { BookOrder } from "../book.ts";
 import { type Group, isContainer } from "../groups.ts";
-import { findMarket } from "../listings.ts";
+import { listedMarket } from "../listings.ts";
 import type { Command, Fill, Mark, Origin, PreventedMatch, Report, Told } from "../messages.ts";
-import type { Order } from "../order.ts";
+import { leavesOf, type Order } from "../order.ts";
 import { invariant } from "../result.ts";
 import {
   type AccountTurn,
@@ -52,8 +52,7 @@ export function reimport(turn: AccountTurn, symbol: string, told: readonly Told[
     applyReports(turn, symbol, [report], known.closed, true);
   }
   // A snapshot may end between a leg's report and what that made of its parent.
-  for (const { group } of [...turn.state.orders.values()].filter((order) => isContainer(order)))
-    if (group !== undefined) follow(turn, group, known.closed);
+  for (const { group } of [...turn.state.orders.values()].filter(isContainer)) follow(turn, group, known.closed);
 }
 
 function isUnknown(turn: AccountTurn, id: string, known: KnownOrders): boolean {
@@ -144,7 +143,7 @@ function groupWith({ state }: AccountTurn, order: Order): Group | null {
     hold: 0n,
   };
   const group: Group = isEntry ? { ...known, entry: order.id } : { ...known };
-  if (kind === "oco") group.open = order.qty ?? 0n;
+  if (kind === "oco") group.open = leavesOf(order);
   const orders = new Map(state.orders).set(order.id, order);
   return { ...group, hold: groupNeed({ ...state, orders }, group) };
 }
@@ -255,7 +254,7 @@ function executionOf({ id, tradeId, price, qty, fee, liquidity }: FillRecord, do
 }
 
 function bookOrderOf(account: string, order: Order): BookOrder {
-  const baseScale = findMarket(order.symbol)?.baseScale ?? 0;
+  const { baseScale } = listedMarket(order.symbol);
   const { id, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt, feeNumerator, fee } = order;
   return {
     ...{ id, account, side, timeInForce, selfTradePrevention, makerFeeBps, takerFeeBps, expiresAt, feeNumerator, fee },

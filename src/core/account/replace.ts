@@ -1,5 +1,5 @@
 // A change of an open order's terms: what is asked for, what is held for it meanwhile, and what becomes of it.
-import { isContainer, isExit } from "../groups.ts";
+import { type InGroup, isContainer, isExit } from "../groups.ts";
 import { formatUnits } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
 import type { Command, Replaced, Report } from "../messages.ts";
@@ -17,7 +17,7 @@ import {
 import { brokenRule, creditRefusal, stakeOf } from "./admission.ts";
 import { type AccountTurn, emit, entryFor, moveHold, referenceFor, turnTime } from "./decide.ts";
 import { brokenExitRule, capOf, misplacement } from "./exit-rules.ts";
-import { groupChange, groupMoves, groupTold } from "./groups.ts";
+import { groupChange, groupMoves, groupOf, groupTold } from "./groups.ts";
 import { holdOf } from "./holds.ts";
 import { type AccountState, accountPeer, assetsOf, balanceOf, type ReportApplied, rulesOf } from "./state.ts";
 
@@ -62,9 +62,9 @@ function isQtyFixed({ groups }: AccountState, order: Order): boolean {
 }
 
 /** Refuses an exit's other terms where they would be on the wrong side of the other exit's. */
-function misplacedBy({ orders, groups }: AccountState, order: Order, to: OrderTerms, rules: MarketRules) {
-  const exits = groups.get(order.group?.id ?? "")?.exits ?? [];
-  const terms = exits.map((id) => (id === order.id ? { ...to, group: order.group } : orders.get(id)));
+function misplacedBy(state: AccountState, order: InGroup<Order>, to: OrderTerms, rules: MarketRules) {
+  const { exits } = groupOf(state, order);
+  const terms = exits.map((id) => (id === order.id ? { ...to, group: order.group } : state.orders.get(id)));
   const [profit, loss] = (["take_profit", "stop_loss"] as const).map((role) =>
     terms.find((one) => one?.group?.role === role),
   );
@@ -192,6 +192,9 @@ export function replaceCommand(
 
 type Effect = Pick<ReportApplied, "order" | "entry" | "group">;
 
+/** Why an exit loses a quantity that nobody gets: its owner's orders have met. */
+const PREVENTED: Report["reason"] = "self_trade_prevention";
+
 /**
  * The market has replaced it: the order has its other terms, and what it no longer needs is released. With a reason it has
  * done so by itself, and a change that is asked for goes on from there. An exit awakes with its first quantity.
@@ -201,7 +204,7 @@ export function replacedEffect(turn: AccountTurn, order: Order, report: Report):
   invariant(replaced !== undefined, "a replaced report comes with what is other");
   const { qtyDelta, limitPrice, trigger, cap, credit = order.credit } = replaced;
   const hold = isExit(order) ? 0n : replaced.hold;
-  const qty = order.qty === null ? null : order.qty + qtyDelta;
+  const qty = withMore(order.qty, qtyDelta);
   const notional = notionalAfter(order);
   const after: Order = { ...order, qty, notional, limitPrice, hold, credit, replacing: null };
   if (trigger !== undefined) after.trigger = trigger;
@@ -209,10 +212,15 @@ export function replacedEffect(turn: AccountTurn, order: Order, report: Report):
   if (order.qty === 0n && qtyDelta > 0n && order.trigger === undefined) after.status = "new";
   const { replacing = null } = order;
   if (reason !== null && replacing !== null) {
-    after.replacing = { ...replacing, qty: replacing.qty === null ? null : replacing.qty + qtyDelta };
+    after.replacing = { ...replacing, qty: withMore(replacing.qty, qtyDelta) };
     after.hold = holdOf(after, rulesOf(turn.state, order.symbol).baseScale) ?? order.hold;
   }
-  return releaseEffect(turn, order, after, report);
+  return releaseEffect(turn, order, after, reason === PREVENTED ? -qtyDelta : 0n);
+}
+
+/** So much more of a quantity; of an order by notional there is none. */
+function withMore(qty: bigint | null, delta: bigint): bigint | null {
+  return qty === null ? null : qty + delta;
 }
 
 /** The market has not: the order is as it was. One that has closed meanwhile is told why, too. */
@@ -227,9 +235,9 @@ export function replaceRejectedEffect(turn: AccountTurn, order: Order, { reason,
   return releaseEffect(turn, order, after);
 }
 
-function releaseEffect(turn: AccountTurn, before: Order, after: Order, report?: Report): Effect {
+function releaseEffect(turn: AccountTurn, before: Order, after: Order, lost?: bigint): Effect {
   const { held } = assetsOf(rulesOf(turn.state, before.symbol), before.side);
-  const change = groupChange(turn.state, before, after, report);
+  const change = groupChange(turn.state, before, after, lost);
   const movements = [...moveHold(held, after.hold - before.hold), ...groupMoves(turn.state, change)];
   return { order: after, entry: entryFor(turn, "release", before.id, movements), ...groupTold(change) };
 }

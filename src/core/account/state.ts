@@ -2,7 +2,7 @@
 import { countVolume } from "../fees.ts";
 import type { Group } from "../groups.ts";
 import { applyEntry, type Balances, balanceKey, GENESIS_HASH, type LedgerEntry } from "../ledger.ts";
-import { findMarket, type MarketRules } from "../listings.ts";
+import { listedMarket, type MarketRules } from "../listings.ts";
 import type { Command, Report } from "../messages.ts";
 import { canTransition, isOpen, type Order, type SelfTradePrevention, type Side } from "../order.ts";
 import type { Position } from "../positions.ts";
@@ -109,9 +109,7 @@ export function creditOf(state: AccountState, asset: string): bigint {
 
 /** The rules that the account admits under: the last that the market told it, else those of the listing. */
 export function rulesOf(state: AccountState, symbol: string): MarketRules {
-  const rules = state.rules.get(symbol) ?? findMarket(symbol);
-  invariant(rules !== undefined, `market ${symbol} is not listed`);
-  return rules;
+  return state.rules.get(symbol) ?? listedMarket(symbol);
 }
 
 /** The asset that an order's hold is in, and the one that it brings in. */
@@ -146,7 +144,7 @@ export function applyAccountEvent(state: AccountState, event: AccountEvent): voi
     case "group_accepted":
       for (const order of [event.order, ...event.legs]) replaceOrder(state, order);
       sendCommand(state, event.order.symbol, event.command);
-      if (event.entry !== null) applyLedger(state, event.entry);
+      applyLedger(state, event.entry);
       break;
     case "followed":
       replaceOrder(state, event.order);

@@ -50,7 +50,6 @@ function resumeBy(turn: MarketTurn, walk: Walk, at: number): void {
   const { halt } = turn.state.rules;
   if (halt === null || halt.until === null || halt.until > at) return;
   resume(turn, halt.before);
-  if (walk.step === 0) return;
   walk.step = Math.max(walk.step, Math.floor(halt.until / STEP_MS));
   const reference = referenceAt(turn, walk.step * STEP_MS);
   walk.range = { low: reference, high: reference };

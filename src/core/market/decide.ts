@@ -1,8 +1,10 @@
 // What a market does with commands. Every decision is an event; there is no other state.
-import { type BookOrder, bestPrice, crosses, opposite } from "../book.ts";
-import { notFillable, notTaken, type RuleRefusal, tooLate, wouldCross } from "../broken-rules.ts";
-import { isFill, type MatchPlan } from "../matching.ts";
+import { type BookOrder, crossedPrice } from "../book.ts";
+import { notFillable, notSpendable, notTaken, type RuleRefusal, tooLate, wouldCross } from "../broken-rules.ts";
+import type { MarketRules } from "../listings.ts";
+import { isFill, type MatchPlan, type PlannedFill } from "../matching.ts";
 import type { Command, Report, Submission } from "../messages.ts";
+import { feeOf } from "../order.ts";
 import { execute, fireTriggers, limitOf, mayRest, NO_PLAN, planNow } from "./active.ts";
 import { submitAll } from "./batch.ts";
 import { takes } from "./breaker.ts";
@@ -92,9 +94,18 @@ function refusalOf(
   const { rules, book } = turn.state;
   const closed = notTaken(takes(turn.state), postOnly);
   if (closed !== null) return closed;
-  if (postOnly && crosses(book, order.side, limit))
-    return wouldCross(rules, bestPrice(book[opposite(order.side)]), limit);
-  if (order.timeInForce !== "fok" || plan.complete) return null;
-  const fillable = plan.meetings.filter(isFill).reduce((sum, { qty }) => sum + qty, 0n);
-  return notFillable(rules, fillable, order.leaves ?? 0n);
+  const crossed = postOnly ? crossedPrice(book, order.side, limit) : null;
+  if (crossed !== null) return wouldCross(rules, crossed, limit);
+  return order.timeInForce !== "fok" || plan.complete ? null : unfillable(rules, order, plan.meetings.filter(isFill));
+}
+
+function unfillable(rules: MarketRules, order: BookOrder, fills: readonly PlannedFill[]): RuleRefusal {
+  const { leaves, budget, takerFeeBps } = order;
+  if (leaves !== null) return notFillable(rules, sumOf(fills, "qty"), leaves);
+  const notional = sumOf(fills, "notional");
+  return notSpendable(rules, notional + feeOf(notional * BigInt(takerFeeBps)), budget);
+}
+
+function sumOf(fills: readonly PlannedFill[], part: "qty" | "notional"): bigint {
+  return fills.reduce((sum, fill) => sum + fill[part], 0n);
 }

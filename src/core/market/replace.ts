@@ -1,5 +1,5 @@
 // A change of an open order's terms, judged by its market: all of it is made, or none.
-import { type BookOrder, bestPrice, crosses, leftOf, opposite } from "../book.ts";
+import { type BookOrder, crossedPrice, leftOf } from "../book.ts";
 import { notTaken, offLot, offTick, type RuleRefusal, wouldCross } from "../broken-rules.ts";
 import { isExit } from "../groups.ts";
 import type { MarketRules } from "../listings.ts";
@@ -75,7 +75,7 @@ function refusalOf(turn: MarketTurn, before: BookOrder, after: BookOrder, postOn
   if (isWaiting(after) && !isWaiting(before)) return NOT_OPEN;
   if (after.price !== null && after.price % rules.tickSize !== 0n) return offTick(rules, after.price);
   if (after.leaves !== null && after.leaves % rules.lotSize !== 0n) return offLot(rules, after.leaves);
-  if (postOnly && after.price !== null && crosses(book, after.side, after.price))
-    return wouldCross(rules, bestPrice(book[opposite(after.side)]), after.price);
-  return null;
+  if (!postOnly || after.price === null) return null;
+  const crossed = crossedPrice(book, after.side, after.price);
+  return crossed === null ? null : wouldCross(rules, crossed, after.price);
 }
