@@ -8,8 +8,8 @@ export function followLegs(container: Order, legs: readonly Order[]): { order: O
   const sum = (of: (leg: Order) => bigint) => legs.reduce((total, leg) => total + of(leg), 0n);
   const filledQty = sum((leg) => leg.filledQty);
   const qty = qtyOf(container, legs, filledQty);
-  const status = statusOf({ ...container, qty }, legs, filledQty);
-  const ended = legs.find((leg) => leg.status === status && leg.reason !== "oco" && leg.reason !== "entry");
+  const ended = legs.find(({ status, reason }) => !isOpen(status) && reason !== "oco" && reason !== "entry");
+  const status = statusOf(container, legs, ended, filledQty);
   const order: Order = {
     ...container,
     qty,
@@ -25,18 +25,21 @@ export function followLegs(container: Order, legs: readonly Order[]): { order: O
   return { order, execType: execTypeOf(order, container) };
 }
 
-/** What has been got out of and what is left to: an exit that has met its owner's order leaves less. The other hears of it later. */
+/**
+ * What has been got out of and what is left to: an exit that has met its owner's order leaves less, and one that is filled nothing. The
+ * other hears of it later.
+ */
 function qtyOf({ qty }: Order, legs: readonly Order[], filledQty: bigint): Order["qty"] {
-  const left = legs.filter(({ status }) => isOpen(status)).map((leg) => filledQty + leavesOf(leg));
+  const telling = legs.filter(({ status }) => isOpen(status) || status === "filled");
+  const left = telling.map((leg) => filledQty + leavesOf(leg));
   return left.reduce((least, one) => (least === null || one < least ? one : least), qty);
 }
 
-function statusOf(container: Order, legs: readonly Order[], filledQty: bigint): Order["status"] {
+/** `ended`: the leg that has ended the other, by a fill or otherwise. A restored account may not know of it. */
+function statusOf(container: Order, legs: readonly Order[], ended: Order | undefined, filledQty: bigint) {
   if (legs.some((leg) => leg.status === "pending_new")) return container.status;
   if (legs.some((leg) => isOpen(leg.status))) return filledQty > 0n ? "partially_filled" : "new";
-  if (filledQty === container.qty) return "filled";
-  const first = legs.find((leg) => leg.status !== "filled" && leg.reason !== "oco" && leg.reason !== "entry");
-  return first?.status ?? "canceled";
+  return ended?.status ?? "canceled";
 }
 
 function execTypeOf(order: Order, before: Order): ExecType {
