@@ -17,6 +17,7 @@ const DOMAINS = [
   "notifications",
   "ops",
   "books",
+  "backups",
 ];
 
 const HONO = ["hono", "hono/**"];
