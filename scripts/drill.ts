@@ -71,7 +71,9 @@ async function signIn(url: string, login: string): Promise<Ask> {
 async function leaveAnOrder(url: string): Promise<void> {
   const ask = await signIn(url, "alice");
   const { bids } = (await ask("GET", `/v1/markets/${SYMBOL}/book`)) as { bids: [price: string, qty: string][] };
-  const limit_price = String(Math.floor(Number(bids[0]?.[0]) * 0.98));
+  const { tick_size } = await ask("GET", `/v1/markets/${SYMBOL}`);
+  const tick = Number(tick_size);
+  const limit_price = String(Math.floor((Number(bids[0]?.[0]) * 0.98) / tick) * tick);
   const order = { symbol: SYMBOL, side: "buy", type: "limit", qty: "0.01", limit_price };
   const { status } = await ask("POST", "/v1/orders", order);
   if (status !== "new") throw new Error(`the order that was to stay open is ${status}`);
