@@ -18,6 +18,7 @@ const DOMAINS = [
   "notifications",
   "ops",
   "books",
+  "backups",
 ];
 
 const HONO = ["hono", "hono/**"];

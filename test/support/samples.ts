@@ -166,6 +166,7 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
     body: ({ owner }) => ({ object: "account", name: owner.accountId, ...REASON }),
     answers: 202,
   },
+  "post /v1/admin/backups": { body: because, answers: 202 },
   "post /v1/admin/projections/rebuild": { body: because, answers: 202 },
   "post /v1/admin/breaks/{id}/acknowledge": { params: nobody("brk"), body: because, answers: 404 },
   "get /v1/account/liabilities/{round}": { params: () => ({ round: "2026-11-21T19Z" }), answers: 404 },

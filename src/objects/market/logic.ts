@@ -98,7 +98,7 @@ export class MarketLogic {
       acknowledge: (account, rseq) => this.#acknowledge(account, rseq),
     });
     const memory = { stopped: () => this.#memory.stopped, readable: () => this.#memory.readable?.state ?? null };
-    this.exam = new MarketExam({ sql: ports.sql, ...memory });
+    this.exam = new MarketExam({ sql: ports.sql, sha256: ports.sha256, ...memory });
     this.looks = new MarketLooks({
       ...ports,
       comeToNow: () => this.#comeToNow(),
