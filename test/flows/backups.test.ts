@@ -10,9 +10,11 @@ import { type BackupManifest, type BackupPart, manifestKey } from "../../src/cor
 import { decode } from "../../src/core/codec.ts";
 import { findMarket, MARKETS } from "../../src/core/listings.ts";
 import { applyMarketEvent, emptyMarket, marketStateHash } from "../../src/core/market/state.ts";
+import { database } from "../../src/db/client.ts";
 import { type Reader, readManifest, readParts } from "../../src/domains/backups/parts.ts";
 import { takeBackups } from "../../src/domains/backups/scheduled.ts";
 import { backupKeyOf, SealError, seal, unseal } from "../../src/domains/backups/sealing.ts";
+import { LEFT_OUT, tablesOf } from "../../src/domains/backups/tables.ts";
 import { sha256 } from "../../src/objects/platform.ts";
 import { person } from "../support/people.ts";
 import { TEST_SECRETS } from "../support/secrets.ts";
@@ -87,6 +89,17 @@ describe("a backup", () => {
     for (const table of ["sessions", "orders", "idempotency_keys"])
       expect(rows.map((one) => one.table)).not.toContain(table);
     expect(rows.reduce((sum, one) => sum + one.rows.length, 0)).toBe(manifest.counts.rows);
+  });
+
+  it("has each table of D1 but those that are named, and none is named that is not there", async () => {
+    const { results } = await env.DB.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all<{
+      name: string;
+    }>();
+    const copied = await tablesOf(database(env));
+    if (!copied.ok) throw new Error("no tables");
+    const ours = results.map(({ name }) => name).filter((name) => !/^(?:sqlite_|_cf_|d1_)/.test(name));
+    expect([...copied.value, ...LEFT_OUT].sort()).toEqual(ours.sort());
+    expect(copied.value).toEqual(expect.arrayContaining(["users", "tasks", "mfa_factors", "audit_events"]));
   });
 
   it("is nothing without its key, and nothing in another place", async () => {

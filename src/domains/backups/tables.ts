@@ -11,6 +11,8 @@ export const LEFT_OUT: ReadonlySet<string> = new Set([
   ...["orders", "executions", "ledger_entries", "balances", "transfers", "trades"],
   // Whoever was signed in signs in again: a session that has ended since must not come back.
   ...["sessions", "mail_tokens", "mfa_challenges", "oauth_used_states", "idempotency_keys"],
+  // Marks of writes that are done, for those that are under way: copied beside the rows at another moment they could be wrong.
+  "applied_writes",
   // What checks and backups have come to is about this instance.
   ...["checks", "breaks", "check_marks", "liability_nodes", "backups"],
 ]);
