@@ -15,10 +15,11 @@ export interface Journal {
   events: string[];
 }
 
-/** What a replay gives: the hash of the state, its number, and what it has of each asset by ledger account. */
+/** What a replay gives: the hash of the state, its number, what it has of each asset by ledger account, and where an account has dealt. */
 export interface Replayed {
   hash: string;
   seq: number;
+  markets: string[];
   balances: ReadonlyMap<string, bigint>;
 }
 
@@ -37,18 +38,50 @@ export function assembled(parts: readonly BackupPart[]): { journals: Journal[]; 
   return { journals: [...journals.values()], tables: parts.flatMap(({ tables }) => tables) };
 }
 
+/**
+ * By market, whoever has dealt there as their own copies say: a market that was copied before they came must not open before they have
+ * told it, and with an empty D1 nobody else is left to name them.
+ */
+export function dealers(journals: readonly Journal[]): ReadonlyMap<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const one of journals.filter(({ object }) => object === "account"))
+    for (const symbol of replay(one, one.events).markets) found.set(symbol, [...(found.get(symbol) ?? []), one.name]);
+  return found;
+}
+
+/** A journal in parts whose JSON has at most `bytesMax` bytes, unless one event alone has more; `after` counts the events before. */
+export function* snapshotParts(
+  journal: readonly string[],
+  bytesMax: number,
+): Generator<{ after: number; journal: readonly string[] }> {
+  let after = 0;
+  let bytes = 0;
+  for (const [at, body] of journal.entries()) {
+    const size = Buffer.byteLength(JSON.stringify(body)) + 1;
+    if (at > after && bytes + size > bytesMax) {
+      yield { after, journal: journal.slice(after, at) };
+      after = at;
+      bytes = 0;
+    }
+    bytes += size;
+  }
+  yield { after, journal: journal.slice(after) };
+}
+
 /** Replays events from the beginning. Throws when they are none of such an object. */
 export function replay({ object, name }: Pick<Journal, "object" | "name">, events: readonly string[]): Replayed {
   if (object === "account") {
     const state = emptyAccount(name, 1);
     for (const body of events) applyAccountEvent(state, decode(body));
-    return { hash: accountStateHash(state, sha256), seq: state.seq, balances: state.balances };
+    const dealt = [...state.peers].filter(([, { cseq, rseq }]) => cseq > 0 || rseq > 0);
+    const markets = dealt.map(([symbol]) => symbol);
+    return { hash: accountStateHash(state, sha256), seq: state.seq, markets, balances: state.balances };
   }
-  const rules = findMarket(name.slice(name.indexOf("/") + 1));
+  const rules = findMarket(symbolOf(name));
   if (rules === undefined) throw new Error(`no market is listed as ${name}`);
   const state = emptyMarket(rules, 1);
   for (const body of events) applyMarketEvent(state, decode(body));
-  return { hash: marketStateHash(state, sha256), seq: state.seq, balances: state.balances };
+  return { hash: marketStateHash(state, sha256), seq: state.seq, markets: [], balances: state.balances };
 }
 
 /** Which balances differ, one sentence each. */
@@ -57,4 +90,9 @@ export function balanceDifferences(name: string, before: Replayed["balances"], a
     const [was, is] = [before.get(key) ?? 0n, after.get(key) ?? 0n];
     return was === is ? [] : [`${name}: ${key} was ${was} and is ${is}`];
   });
+}
+
+/** The symbol of a market, which is called `<venue>/<symbol>`. */
+export function symbolOf(name: string): string {
+  return name.slice(name.indexOf("/") + 1);
 }

@@ -2,28 +2,34 @@
 // is there then against what was backed up: every event, every object's state hash, every balance. Exits with 1 on any
 // difference. FOLDER is a state folder of a local instance, or a copy of a bucket; docs/operations.md has the whole procedure.
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { getPlatformProxy, unstable_readConfig as readConfig } from "wrangler";
 import type { BackupManifest, BackupPart } from "../src/core/backups.ts";
 import { typeId } from "../src/core/ids.ts";
 import { SNAPSHOT_BYTES_MAX } from "../src/core/limits.ts";
 import { type Reader, readManifest, readParts } from "../src/domains/backups/parts.ts";
 import { backupKeyOf } from "../src/domains/backups/sealing.ts";
 import { hashPassword } from "../src/domains/identity/password.ts";
+import { bindings, placeOf } from "./backup-place.ts";
 import { type LocalServer, localSecrets, makeTables, serve } from "./local-server.ts";
-import { assembled, balanceDifferences, type Journal, replay } from "./restore-journals.ts";
+import {
+  assembled,
+  balanceDifferences,
+  dealers,
+  type Journal,
+  replay,
+  snapshotParts,
+  symbolOf,
+} from "./restore-journals.ts";
 
-const CONFIG_PATH = join(import.meta.dirname, "..", "wrangler.toml");
 const OPEN_LIMIT_MS = 120_000;
 const PAGE_ROWS = 200;
 const BATCH_ROWS = 50;
+/** Leaves room for what else is in such a request. */
+const PART_BYTES = SNAPSHOT_BYTES_MAX / 2;
 const REASON = "restored from a backup";
 
-const scratch = mkdtempSync(join(tmpdir(), "tradepost-restore-"));
-process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
 const { values } = parseArgs({
   options: { from: { type: "string" }, to: { type: "string" }, backup: { type: "string" } },
 });
@@ -52,7 +58,8 @@ async function main(from: string, to: string, wanted: string | undefined): Promi
   const operator = await fillTables(to, tables, secrets);
   await withServer(to, { OBJECTS_APART: "1" }, async (server) => {
     const call = await signedIn(server, operator);
-    for (const one of journals) await restoreObject(call, one);
+    const expected = dealers(journals);
+    for (const one of journals) await restoreObject(call, one, expected.get(symbolOf(one.name)) ?? []);
   });
   step("D1 is filled, and every object has its journal");
   await withServer(to, {}, async (server) => {
@@ -98,43 +105,6 @@ async function allParts(reader: Reader, manifest: BackupManifest): Promise<Backu
   const parts: BackupPart[] = [];
   for await (const part of readParts(reader, manifest)) parts.unshift(part);
   return parts;
-}
-
-interface Place {
-  get: Reader["get"];
-  ids: () => Promise<string[]>;
-  dispose: () => Promise<void>;
-}
-
-async function placeOf(from: string): Promise<Place> {
-  const copied = join(from, "backups");
-  if (existsSync(copied)) {
-    const get = async (key: string) =>
-      existsSync(join(from, key)) ? new Uint8Array(readFileSync(join(from, key))) : null;
-    return { get, ids: async () => readdirSync(copied), dispose: async () => {} };
-  }
-  const { env, dispose } = await bindings(from);
-  const get = async (key: string) => {
-    const found = await env.BACKUPS.get(key);
-    return found === null ? null : new Uint8Array(await found.arrayBuffer());
-  };
-  const ids = async () => {
-    const { delimitedPrefixes } = await env.BACKUPS.list({ prefix: "backups/", delimiter: "/" });
-    return delimitedPrefixes.map((prefix) => prefix.split("/")[1] ?? "");
-  };
-  return { get, ids, dispose };
-}
-
-/** The bindings of a state folder, without a server: of the whole configuration D1 and R2 alone. */
-function bindings(state: string) {
-  const { name, compatibility_date, d1_databases, r2_buckets } = readConfig(
-    { config: CONFIG_PATH },
-    { hideWarnings: true },
-  );
-  const configPath = join(scratch, "wrangler.json");
-  writeFileSync(configPath, JSON.stringify({ name, compatibility_date, d1_databases, r2_buckets }));
-  const persist = { path: join(state, "v3") };
-  return getPlatformProxy<{ BACKUPS: R2Bucket; DB: D1Database }>({ configPath, persist, envFiles: [] });
 }
 
 function badJournal({ events, of, ...one }: Journal): string[] {
@@ -243,15 +213,16 @@ async function signedIn({ url }: LocalServer, { login, password }: Operator): Pr
 }
 
 function pathOf({ object, name }: Journal): string {
-  return object === "account" ? `/v1/admin/accounts/${name}` : `/v1/admin/markets/${name.slice(name.indexOf("/") + 1)}`;
+  return object === "account" ? `/v1/admin/accounts/${name}` : `/v1/admin/markets/${symbolOf(name)}`;
 }
 
-async function restoreObject(call: Call, one: Journal): Promise<void> {
-  const chars = one.events.reduce((sum, body) => sum + body.length, 0);
-  if (chars > SNAPSHOT_BYTES_MAX)
-    throw new Error(`the journal of ${one.name} has ${chars} bytes, which is too long to restore`);
-  const snapshot = { epoch: one.of.epoch + 1, journal: one.events, reason: REASON };
-  await call("POST", `${pathOf(one)}/restoration`, snapshot);
+async function restoreObject(call: Call, one: Journal, expected: readonly string[]): Promise<void> {
+  const path = `${pathOf(one)}/restoration`;
+  const snapshot = { epoch: one.of.epoch + 1, reason: REASON };
+  const parts = [...snapshotParts(one.events, PART_BYTES)];
+  for (const part of parts.slice(0, -1)) await call("POST", `${path}/journal`, { ...snapshot, ...part });
+  const market = one.object === "market" ? { expected } : {};
+  await call("POST", path, { ...snapshot, ...market, ...parts.at(-1) });
 }
 
 interface Restoration {

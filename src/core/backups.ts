@@ -1,5 +1,5 @@
 // What a backup consists of, and which backups are kept.
-import { BACKUP_DAYS_KEPT, BACKUP_WEEKS_KEPT, BACKUPS_LATEST_KEPT } from "./backup-limits.ts";
+import { BACKUP_DAYS_KEPT, BACKUP_WEEKS_KEPT, BACKUPS_LATEST_KEPT } from "./limits.ts";
 
 /** An object as of its last event: what a replay of its journal must give again. `head` is its ledger's last entry. */
 export interface Fingerprint {

@@ -4,7 +4,17 @@ import type { Fingerprint } from "../core/backups.ts";
 import type { Amount, Exam, Question } from "../core/exam.ts";
 import type { Result } from "../core/result.ts";
 import type { Outbox } from "./outbox.ts";
-import type { JournalHead, JournalSlice, OperatorAct, Page, PageRequest, ParkedView, RestoreView } from "./protocol.ts";
+import type {
+  JournalHead,
+  JournalSlice,
+  OperatorAct,
+  Page,
+  PageRequest,
+  ParkedView,
+  RestoreView,
+  SnapshotPart,
+} from "./protocol.ts";
+import type { SnapshotParts } from "./snapshot-parts.ts";
 
 /** What its logic does of it. */
 export interface Operated {
@@ -14,6 +24,7 @@ export interface Operated {
     fingerprint(): Fingerprint | null;
     owedAt?(atMs: number): Amount[] | null;
   };
+  readonly restoring: { readonly parts: SnapshotParts };
   parked(query: PageRequest): ParkedView;
   unpark(peer: string, act: OperatorAct): Result<null>;
   restoration(): RestoreView;
@@ -30,6 +41,10 @@ export abstract class ObjectShell extends DurableObject<Env> {
 
   async unpark(peer: string, act: OperatorAct): Promise<Result<null>> {
     return this.operated.unpark(peer, act);
+  }
+
+  async keepPart(part: SnapshotPart): Promise<Result<number>> {
+    return this.operated.restoring.parts.keep(part);
   }
 
   async restoration(): Promise<RestoreView> {

@@ -1,7 +1,7 @@
 // Which backups are kept.
 import { describe, expect, it } from "vitest";
-import { BACKUP_DAYS_KEPT, BACKUP_WEEKS_KEPT, BACKUPS_LATEST_KEPT } from "../../src/core/backup-limits.ts";
 import { backupPrefix, keptBackups, manifestKey, referringFirst } from "../../src/core/backups.ts";
+import { BACKUP_DAYS_KEPT, BACKUP_WEEKS_KEPT, BACKUPS_LATEST_KEPT } from "../../src/core/limits.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;

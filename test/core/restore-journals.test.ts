@@ -1,6 +1,6 @@
 // What `npm run restore` makes of a backup's parts before it believes them.
 import { describe, expect, it } from "vitest";
-import { assembled, balanceDifferences, replay } from "../../scripts/restore-journals.ts";
+import { assembled, balanceDifferences, replay, snapshotParts } from "../../scripts/restore-journals.ts";
 import type { BackupPart, JournalPart } from "../../src/core/backups.ts";
 
 const OF = { epoch: 1, seq: 2, hash: "h", head: "" };
@@ -24,6 +24,33 @@ describe("the parts of a backup", () => {
 
   it("are not believed when an object's last one is missing", () => {
     expect(() => assembled([part(piece(["a"], false))])).toThrow("the journal of acc_1 is cut off");
+  });
+});
+
+describe("a journal that is handed in", () => {
+  const events = ['{"a":1}', '{"b":2}', '{"c":3}'];
+  const size = (journal: readonly string[]) => JSON.stringify(journal).length;
+
+  it("is one part where it fits, also an empty one", () => {
+    expect([...snapshotParts(events, 1_000)]).toEqual([{ after: 0, journal: events }]);
+    expect([...snapshotParts([], 1_000)]).toEqual([{ after: 0, journal: [] }]);
+  });
+
+  it("comes in parts that are no longer than they may be, each behind those before", () => {
+    const parts = [...snapshotParts(events, 26)];
+    expect(parts).toEqual([
+      { after: 0, journal: events.slice(0, 2) },
+      { after: 2, journal: events.slice(2) },
+    ]);
+    for (const { journal } of parts) expect(size(journal)).toBeLessThanOrEqual(27);
+  });
+
+  it("has an event that is too long in a part of its own", () => {
+    expect([...snapshotParts(events, 1)].map(({ after, journal }) => [after, journal.length])).toEqual([
+      [0, 1],
+      [1, 1],
+      [2, 1],
+    ]);
   });
 });
 

@@ -40,6 +40,7 @@ const OBJECT_PIECES = [
   "objects/balances.ts",
   "objects/memory.ts",
   "objects/stored.ts",
+  "objects/snapshot-parts.ts",
   "objects/exam.ts",
 ];
 const PLATFORM = ["cloudflare:workers", "node:crypto"];

@@ -1,8 +1,8 @@
 // What goes into a part of objects: their journals, up to the event that each was at when its backup began.
 
-import { BACKUP_PAGE_BYTES, BACKUP_PART_CHARS } from "../../core/backup-limits.ts";
 import type { Fingerprint, JournalPart } from "../../core/backups.ts";
 import { decode } from "../../core/codec.ts";
+import { BACKUP_PAGE_BYTES, BACKUP_PART_CHARS } from "../../core/limits.ts";
 import { askJournal, type Journalled, type ObjectBindings } from "../../objects/stubs.ts";
 
 /** An object whose journal does not fit into one part: where the next one goes on. */

@@ -2,8 +2,8 @@
 // not kept any more.
 import { and, desc, isNotNull, isNull, sql } from "drizzle-orm";
 import { type BackupsBinding, backupBucket } from "../../bindings/backups.ts";
-import { BACKUP_EVERY_MS, BACKUP_MS_MAX, BACKUP_SLICES_MAX, BACKUPS_FORGOTTEN_MAX } from "../../core/backup-limits.ts";
 import { backupPrefix, keptBackups } from "../../core/backups.ts";
+import { BACKUP_EVERY_MS, BACKUP_MS_MAX, BACKUP_SLICES_MAX, BACKUPS_FORGOTTEN_MAX } from "../../core/limits.ts";
 import { backups } from "../../db/backup-tables.ts";
 import { type Database, database, guardD1 } from "../../db/client.ts";
 import { log } from "../../log.ts";

@@ -1,7 +1,7 @@
 // What of D1 goes into a backup: every table but those that are made again from the journals, or that end with a restore.
 import { type SQL, sql } from "drizzle-orm";
-import { BACKUP_ROWS_MAX } from "../../core/backup-limits.ts";
 import { referringFirst, type TablePart } from "../../core/backups.ts";
+import { BACKUP_ROWS_MAX } from "../../core/limits.ts";
 import { type Database, type Guarded, guardD1 } from "../../db/client.ts";
 
 /** Tables that a restore does without. A new table is in a backup unless it is named here. */

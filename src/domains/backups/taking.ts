@@ -1,14 +1,9 @@
 // A backup is made in slices, each a stored part and one statement to D1, so that any run of the cron goes on where the last one
 // ended. A slice that two have made counts once: the other's part belongs to nothing.
 import { and, desc, eq, isNull, sql } from "drizzle-orm";
-import {
-  BACKUP_ACCOUNTS_MAX,
-  BACKUP_GIVEN_UP_MS,
-  BACKUP_MISSING_MAX,
-  BACKUP_PART_CHARS,
-} from "../../core/backup-limits.ts";
 import type { BackupCounts, BackupPart, JournalPart, PartRef, TablePart } from "../../core/backups.ts";
 import { typeId } from "../../core/ids.ts";
+import { BACKUP_ACCOUNTS_MAX, BACKUP_GIVEN_UP_MS, BACKUP_MISSING_MAX, BACKUP_PART_CHARS } from "../../core/limits.ts";
 import { MARKETS } from "../../core/listings.ts";
 import { backups } from "../../db/backup-tables.ts";
 import { type Database, type DatabaseBinding, type Guarded, guardD1 } from "../../db/client.ts";
