@@ -9,6 +9,7 @@ export default defineConfig({
     "./src/db/portfolio-tables.ts",
     "./src/db/read-model.ts",
     "./src/db/books-tables.ts",
+    "./src/db/backup-tables.ts",
     "./src/db/tasks-tables.ts",
     "./src/db/write-tables.ts",
   ],

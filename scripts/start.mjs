@@ -96,6 +96,7 @@ function localSecrets() {
   if (!found.REFRESH_SECRET) made.REFRESH_SECRET = randomBytes(32).toString("base64url");
   if (!found.API_KEY_SECRET) made.API_KEY_SECRET = randomBytes(32).toString("base64url");
   if (!found.MFA_SECRET) made.MFA_SECRET = randomBytes(32).toString("base64url");
+  if (!found.BACKUP_KEY) made.BACKUP_KEY = randomBytes(32).toString("base64url");
   if (!found.PASSWORD_PEPPER) made.PASSWORD_PEPPER = randomBytes(32).toString("base64url");
   const lines = Object.entries(made).map(([name, value]) => `${name}='${value}'\n`);
   if (lines.length > 0) {

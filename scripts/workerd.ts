@@ -13,7 +13,7 @@ const ROOT = dirname(import.meta.dirname);
 const WORKERD = join(ROOT, "node_modules", "@cloudflare", "workerd-linux-64", "bin", "workerd");
 const WRANGLER = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
 const START_LIMIT_MS = 20_000;
-/** Open sockets keep a server that was asked to end alive: after this it is ended anyway. */
+/** Open sockets keep a server that was asked to end alive: then it is ended anyway. */
 const TERM_LIMIT_MS = 1_000;
 /** `process.cpuUsage` knows only this process; Linux counts the server's time in hundredths of a second. */
 const CLOCK_TICK_MS = 10;
@@ -122,13 +122,9 @@ function configFor(objects: Readonly<Record<string, string>>, changed: Readonly<
 
 function makeSecrets() {
   const { kty, crv, x, d } = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
-  return {
-    JWT_PRIVATE_JWK: JSON.stringify({ kty, crv, kid: "local", x, d }),
-    REFRESH_SECRET: randomBytes(32).toString("base64url"),
-    API_KEY_SECRET: randomBytes(32).toString("base64url"),
-    MFA_SECRET: randomBytes(32).toString("base64url"),
-    PASSWORD_PEPPER: randomBytes(32).toString("base64url"),
-  };
+  const names = ["REFRESH_SECRET", "API_KEY_SECRET", "MFA_SECRET", "BACKUP_KEY", "PASSWORD_PEPPER"];
+  const secrets = names.map((name) => [name, randomBytes(32).toString("base64url")]);
+  return { JWT_PRIVATE_JWK: JSON.stringify({ kty, crv, kid: "local", x, d }), ...Object.fromEntries(secrets) };
 }
 
 /**

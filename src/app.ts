@@ -3,6 +3,7 @@
 import { accountRouter } from "./domains/account/routes.ts";
 import { auditTrail } from "./domains/audit/gate.ts";
 import { auditRouter } from "./domains/audit/routes.ts";
+import { backupsRouter } from "./domains/backups/routes.ts";
 import { booksRouter } from "./domains/books/routes.ts";
 import { addressGate as addresses, limits, onceStore } from "./domains/edge/gate.ts";
 import { edgeRouter } from "./domains/edge/routes.ts";
@@ -60,6 +61,7 @@ export function createApp(ports: Ports = PORTS) {
   app.route("/", writesRouter);
   app.route("/", opsRouter);
   app.route("/", booksRouter);
+  app.route("/", backupsRouter);
   app.route("/", auditRouter);
   app.route("/", edgeRouter);
 

@@ -105,6 +105,7 @@ const schema = z.object({
   MFA_SECRET: base64url32,
   PASSWORD_PEPPER: base64url32,
   PASSWORD_PEPPER_PREVIOUS: base64url32.optional(),
+  BACKUP_KEY: base64url32,
   PUBLIC_URL: url,
   API_URL: url.optional(),
   MAIL_PROVIDER: z.enum(["mailbox", "resend"]),
@@ -125,6 +126,7 @@ const schema = z.object({
   RATE_LIMITS: changedRates.default({}),
   TRANSFER_LIMITS: changedLimits.default({}),
   ALLOWED_ORIGINS: origins.default([]),
+  OBJECTS_APART: z.enum(["0", "1"]).default("0"),
   LOG_LEVEL: z.enum(["info", "warn", "error"]).default("info"),
 });
 
@@ -195,6 +197,8 @@ export interface Config {
   mfaSecret: string;
   /** The pepper that new hashes get, and the one before it while hashes under that are still about. */
   passwordPeppers: { current: string; previous: string | null };
+  /** What backups are sealed under. */
+  backupKey: string;
   /** Where the links in e-mails lead, without a slash at its end. */
   publicUrl: string;
   /** Where this API is reached from outside: providers send browsers back there. */
@@ -235,6 +239,7 @@ export function parseConfig(source: object): Config {
     apiKeySecret: vars.API_KEY_SECRET,
     mfaSecret: vars.MFA_SECRET,
     passwordPeppers: { current: vars.PASSWORD_PEPPER, previous: vars.PASSWORD_PEPPER_PREVIOUS ?? null },
+    backupKey: vars.BACKUP_KEY,
     publicUrl: vars.PUBLIC_URL,
     apiUrl: vars.API_URL ?? vars.PUBLIC_URL,
     oauth: oauthConfig(vars),

@@ -3,6 +3,7 @@ import { deskOf } from "./adapters/payments/choice.ts";
 import { createApp } from "./app.ts";
 import { loadConfig } from "./config.ts";
 import { consumeAudit } from "./domains/audit/consumer.ts";
+import { takeBackups } from "./domains/backups/scheduled.ts";
 import { checkBooks, sumLiabilities } from "./domains/books/scheduled.ts";
 import { forgetKeys } from "./domains/edge/scheduled.ts";
 import { consumeMail } from "./domains/identity/consumer.ts";
@@ -48,7 +49,7 @@ export default {
     const nowMs = controller.scheduledTime;
     const snapshots = snapshotPortfolios(env, nowMs, loadConfig(env).priceSeed);
     const swept = [retell(env, nowMs), sweep(env, nowMs)];
-    const books = [checkBooks(env), sumLiabilities(env)];
+    const books = [checkBooks(env), sumLiabilities(env), takeBackups(env, loadConfig(env).backupKey)];
     const forgotten = [forgetKeys(env, nowMs), forgetSignIns(env, nowMs), forgetApplied(env, nowMs)];
     await Promise.all([...swept, snapshots, ...books, ...forgotten, remindOfTasks(env, nowMs)]);
   },

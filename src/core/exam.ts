@@ -1,5 +1,6 @@
 // What a check asks of an object, and the figures that it answers: bounded in cost, and whole as of one event.
 import type { Balance } from "./account/events.ts";
+import type { Fingerprint } from "./backups.ts";
 import type { ChainHead } from "./ledger.ts";
 import type { Order } from "./order.ts";
 
@@ -105,9 +106,11 @@ export interface Owed {
   amounts: Amount[];
 }
 
-/** What a check may ask of any object. */
+/** What a check or a backup may ask of any object. */
 export interface ExamRpc {
   inspect(question: Question): Promise<Exam>;
+  /** The object as of its last event; null while what is stored cannot be read. */
+  fingerprint(): Promise<Fingerprint | null>;
 }
 
 /** Of an account also what it owed its customer at a time in ms; null: not yet, or not to be read. */

@@ -67,6 +67,8 @@ export const SLICE_BYTES_MAX = 100_000;
 export const BODY_BYTES_MAX = 65_536;
 /** A snapshot in a request: it goes to its object in one call, of which the platform takes 32 MiB, and is held there twice. */
 export const SNAPSHOT_BYTES_MAX = 8 * 1_048_576;
+/** Events of a snapshot that are replayed and written at once: a journal of any length must fit into an object's memory of 128 MB. */
+export const SNAPSHOT_READ_ROWS = 100;
 /** Rows of the ledger whose hashes are recomputed when an object starts: a few ms, and what is written last is read most. */
 export const LEDGER_TAIL_ROWS = 50;
 /** Journal rows read at once for a slice: about as many as fit into one, since what does not is read in vain. */
@@ -315,3 +317,26 @@ export const BUFFER_DRAIN_MAX = 100;
 export const BUFFER_ALERT_FAILURES = 35;
 /** How long it is remembered which writes were done: longer than any write waits or is late. */
 export const APPLIED_WRITES_KEPT_MS = 30 * 86_400_000;
+/** Pause between the beginnings of two backups: what a loss of everything would cost at most, with the time that one takes. */
+export const BACKUP_EVERY_MS = 3_600_000;
+/** Time for a backup in one run of the cron, and its slices: each is one stored part and one statement to D1. */
+export const BACKUP_MS_MAX = 20_000;
+export const BACKUP_SLICES_MAX = 20;
+/** Age of a backup that has not ended from which on it is left, and another one begins. */
+export const BACKUP_GIVEN_UP_MS = 21_600_000;
+/** Accounts that one slice asks; most have a few KB. */
+export const BACKUP_ACCOUNTS_MAX = 50;
+/** Journal text in one part: it is held a few times in a memory of 128 MB, as text, packed, sealed, and read back. */
+export const BACKUP_PART_CHARS = 4_000_000;
+/** Journal text asked of an object at once: some ms of its time. */
+export const BACKUP_PAGE_BYTES = 500_000;
+/** Rows of one table in a slice. */
+export const BACKUP_ROWS_MAX = 500;
+/** Objects without an answer that a backup asks once more and names; with more than that it is given up. */
+export const BACKUP_MISSING_MAX = 500;
+/** Finished backups that are kept whatever their age, and of how many days and weeks the last one is. */
+export const BACKUPS_LATEST_KEPT = 6;
+export const BACKUP_DAYS_KEPT = 7;
+export const BACKUP_WEEKS_KEPT = 5;
+/** Backups that are forgotten in one run of the cron: each may have a thousand parts. */
+export const BACKUPS_FORGOTTEN_MAX = 2;

@@ -33,3 +33,15 @@ export function keepPlace(db: Database, name: string, position: string, at: numb
       .onConflictDoUpdate({ target: walks.name, set }),
   );
 }
+
+/** What {@link knownAccounts} asks. */
+export function knownAccountsQuery(after: string, most: number): SQL {
+  return sql`SELECT id AS name FROM accounts WHERE id > ${after}
+    UNION SELECT name FROM projection_heads WHERE object = 'account' AND name > ${after} ORDER BY 1 LIMIT ${most}`;
+}
+
+/** Whoever D1 knows, by sign-up or by a journal, after a name. Refuses `unavailable`. */
+export async function knownAccounts(db: Database, after: string, most: number): Promise<Guarded<string[]>> {
+  const found = await guardD1(db.all<{ name: string }>(knownAccountsQuery(after, most)));
+  return found.ok ? { ok: true, value: found.value.map(({ name }) => name) } : found;
+}

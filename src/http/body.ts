@@ -10,7 +10,7 @@ import { problemResponse } from "./problem.ts";
 
 /** Where a body may be longer than {@link BODY_BYTES_MAX}: paths that only operators have business with. */
 const LARGER_BODIES: readonly [path: RegExp, bytesMax: number][] = [
-  [/^\/v1\/admin\/(accounts|markets)\/[^/]+\/restoration$/, SNAPSHOT_BYTES_MAX],
+  [/^\/v1\/admin\/(accounts|markets)\/[^/]+\/restoration(\/journal)?$/, SNAPSHOT_BYTES_MAX],
 ];
 
 const NOT_JSON: Refusal = { code: "unsupported_media_type", detail: "Send application/json in UTF-8." };

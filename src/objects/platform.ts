@@ -82,6 +82,19 @@ export async function withTimeout<T>(call: Promise<T>, ms: number = CALL_TIMEOUT
   }
 }
 
+/**
+ * A call of one object to another, as {@link withTimeout}. While a deployment is being restored (`OBJECTS_APART`) none is made:
+ * an object that is not there yet would answer for the one that it is to become.
+ */
+export async function toPeer<T>(
+  { OBJECTS_APART }: { OBJECTS_APART?: string },
+  call: () => Promise<T>,
+  ms: number = CALL_TIMEOUT_MS,
+): Promise<T> {
+  if (OBJECTS_APART === "1") throw new Error("objects are kept apart");
+  return withTimeout(call(), ms);
+}
+
 /** Waits for a promise, but no longer than `ms`. */
 export async function waitAtMost(promise: Promise<unknown>, ms: number): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;

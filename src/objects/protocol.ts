@@ -39,13 +39,19 @@ export interface ParkedView extends Page<ParkedPair> {
   stopped: string | null;
 }
 
-/**
- * What an object is restored from: the first events of its journal, as stored, and the epoch of its next life. `replace`:
- * what it has stored is thrown away for them; the version before leaves it out.
- */
-export interface Snapshot {
+/** Events of a snapshot that is too long for one call, as stored, behind the first `after` that were handed in for the same epoch. */
+export interface SnapshotPart {
   epoch: number;
-  journal: string[];
+  after: number;
+  journal: readonly string[];
+}
+
+/**
+ * What an object is restored from: the first events of its journal, as stored, and the epoch of its next life. `after`: how many
+ * of them have been handed in as parts. `replace`: what it has stored is thrown away for them. The version before leaves out both.
+ */
+export interface Snapshot extends Omit<SnapshotPart, "after"> {
+  after?: number;
   replace?: boolean;
 }
 

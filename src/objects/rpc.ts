@@ -51,6 +51,7 @@ import type {
   ProviderFact,
   RestoreView,
   Snapshot,
+  SnapshotPart,
   StreamCaller,
   TransferReview,
   UnreadOrder,
@@ -124,6 +125,8 @@ export interface AccountRpc
   parked(query: PageRequest): Promise<ParkedView>;
   /** Sends a parked market what waits for it. Refuses `not_found` when it is not parked. */
   unpark(symbol: string, act: OperatorAct): Promise<Result<null>>;
+  /** Keeps a part of a snapshot apart for {@link AccountRpc.restore}; answers how many events are kept. */
+  keepPart(part: SnapshotPart): Promise<Result<number>>;
   /**
    * Begins the next life of an object without a journal, of one whose storage was brought back (`journal` empty), or of one
    * that is to forget what it has stored (`replace`).
@@ -147,6 +150,7 @@ export interface MarketRpc extends JournalRpc, GovernedRpc, MarketExamRpc {
   parked(query: PageRequest): Promise<ParkedView>;
   /** Pushes to a parked account what waits for it. Refuses `not_found` when it is not parked. */
   unpark(account: string, act: OperatorAct): Promise<Result<null>>;
+  keepPart(part: SnapshotPart): Promise<Result<number>>;
   /** As an account's; `expected` are accounts that may have traded here since the snapshot. */
   restore(snapshot: Snapshot, expected: string[], act: OperatorAct): Promise<Result<null>>;
   restoration(): Promise<RestoreView>;

@@ -18,13 +18,17 @@ export function migrate(
   });
 }
 
+/** Events that wait for the restore that they are for; it is there only between the first of them and that. */
+export const SNAPSHOT_PARTS_TABLE = "snapshot_parts";
+
 /**
- * Empties every table but the list of versions, whatever is in them. Belongs in the transaction that writes them anew.
+ * Empties every table but the list of versions and the snapshot that is to come, whatever is in them. Belongs in the transaction that writes them anew.
  * Without a condition no row is looked at, so that a body that SQLite itself cannot read is in nobody's way.
  */
 export function emptyTables(sql: Sql): void {
   const tables = sql<{ name: string }>(
-    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB 'sqlite_*' AND name NOT GLOB '_cf_*' AND name <> 'schema_version'",
+    `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB 'sqlite_*' AND name NOT GLOB '_cf_*'
+      AND name NOT IN ('schema_version', '${SNAPSHOT_PARTS_TABLE}')`,
   );
   for (const { name } of tables) sql(`DELETE FROM "${name}"`);
 }

@@ -1,14 +1,30 @@
 // What every object with a journal answers to operators and to those who look after the read model.
 import { DurableObject } from "cloudflare:workers";
+import type { Fingerprint } from "../core/backups.ts";
 import type { Amount, Exam, Question } from "../core/exam.ts";
 import type { Result } from "../core/result.ts";
 import type { Outbox } from "./outbox.ts";
-import type { JournalHead, JournalSlice, OperatorAct, Page, PageRequest, ParkedView, RestoreView } from "./protocol.ts";
+import type {
+  JournalHead,
+  JournalSlice,
+  OperatorAct,
+  Page,
+  PageRequest,
+  ParkedView,
+  RestoreView,
+  SnapshotPart,
+} from "./protocol.ts";
+import type { SnapshotParts } from "./snapshot-parts.ts";
 
 /** What its logic does of it. */
 export interface Operated {
   readonly journal: Outbox;
-  readonly exam: { inspect(question: Question): Exam; owedAt?(atMs: number): Amount[] | null };
+  readonly exam: {
+    inspect(question: Question): Exam;
+    fingerprint(): Fingerprint | null;
+    owedAt?(atMs: number): Amount[] | null;
+  };
+  readonly restoring: { readonly parts: SnapshotParts };
   parked(query: PageRequest): ParkedView;
   unpark(peer: string, act: OperatorAct): Result<null>;
   restoration(): RestoreView;
@@ -27,6 +43,10 @@ export abstract class ObjectShell extends DurableObject<Env> {
     return this.operated.unpark(peer, act);
   }
 
+  async keepPart(part: SnapshotPart): Promise<Result<number>> {
+    return this.operated.restoring.parts.keep(part);
+  }
+
   async restoration(): Promise<RestoreView> {
     return this.operated.restoration();
   }
@@ -37,6 +57,10 @@ export abstract class ObjectShell extends DurableObject<Env> {
 
   async inspect(question: Question): Promise<Exam> {
     return this.operated.exam.inspect(question);
+  }
+
+  async fingerprint(): Promise<Fingerprint | null> {
+    return this.operated.exam.fingerprint();
   }
 
   /** What an account owed its customer at a time in ms; a market owes nobody, and has nothing to say. */

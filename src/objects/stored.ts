@@ -2,7 +2,7 @@
 import { decode } from "../core/codec.ts";
 import { entriesBreak, GENESIS_HASH, type LedgerEntry } from "../core/ledger.ts";
 import { LEDGER_TAIL_ROWS } from "../core/limits.ts";
-import { InvariantError, invariant, type Result, refuse } from "../core/result.ts";
+import { InvariantError, invariant, ok, type Result, refuse } from "../core/result.ts";
 import { sentSeq } from "./outbox.ts";
 import type { ObjectPorts } from "./ports.ts";
 
@@ -72,29 +72,82 @@ function entriesOf({ entry }: AnyEvent): LedgerEntry[] {
   return entry === undefined || entry === null ? [] : [entry];
 }
 
-/**
- * The events of a snapshot, once they have been replayed into `state`, which is empty. Refuses `validation_failed` for what
- * does not decode, does not follow what is before it, or is not what its ledger's hashes cover; the pointer says where.
- */
-export function readSnapshot<Event extends { kind: string }, State extends Books>(
-  journal: readonly string[],
-  state: State,
-  apply: (state: State, event: Event) => void,
-  sha256: ObjectPorts["sha256"],
-): Result<Event[]> {
-  const events: Event[] = [];
-  for (const [index, body] of journal.entries()) {
-    try {
-      const event = decode<Event>(body);
-      apply(state, event);
-      events.push(event);
-    } catch (error) {
-      return invalid(`/journal/${index}`, error instanceof InvariantError ? error.message : "is no event");
-    }
+/** What a snapshot is replayed into, and how. */
+export interface Replay<Event, State> {
+  /** Empty. */
+  state: State;
+  apply: (state: State, event: Event) => void;
+  /** Writes the events that have just been replayed. */
+  keep: (events: readonly Event[]) => void;
+  /** The epoch that begins. */
+  epoch: number;
+  /** The first of these events that can stand without those that follow. */
+  whole: (events: readonly Event[]) => readonly Event[];
+  sha256: ObjectPorts["sha256"];
+}
+
+/** A snapshot that cannot be a journal of this object; the pointer says where. */
+class SnapshotError extends Error {
+  readonly pointer: string;
+  constructor(pointer: string, detail: string) {
+    super(detail);
+    this.pointer = pointer;
   }
-  const entries = events.flatMap((event) => entriesOf(event as Event & AnyEvent));
-  const broken = entriesBreak(GENESIS_HASH, entries, state.balances, sha256);
-  return broken === undefined ? { ok: true, value: events } : invalid("/journal", broken);
+}
+
+/**
+ * Does a restore, which is a transaction with {@link replaySnapshot} in it, and turns what that finds wrong, after which nothing is
+ * changed, into `validation_failed`.
+ */
+export function orInvalid(restore: () => void): Result<null> {
+  try {
+    restore();
+    return ok(null);
+  } catch (error) {
+    if (error instanceof SnapshotError) return invalid(error.pointer, error.message);
+    throw error;
+  }
+}
+
+/**
+ * Replays a snapshot, page by page. Belongs in {@link orInvalid}: throws for what does not decode, does not follow what is before it,
+ * is not what its ledger's hashes cover, or has begun this epoch before. Events at its end that cannot stand alone are left out.
+ */
+export function replaySnapshot<Event extends { kind: string }, State extends Books>(
+  pages: Iterable<readonly string[]>,
+  { state, apply, keep, epoch, whole, sha256 }: Replay<Event, State>,
+): void {
+  let at = 0;
+  let head = GENESIS_HASH;
+  let held: Event[] = [];
+  for (const page of pages) {
+    const first = at;
+    const read = page.map((body, index) => atEvent(first + index, () => decode<Event>(body)));
+    const known = [...held, ...read];
+    const events = whole(known);
+    at += page.length;
+    const start = at - known.length;
+    for (const [index, event] of events.entries()) atEvent(start + index, () => apply(state, event));
+    if (events.some((event) => begins(event, epoch))) throw new SnapshotError("/epoch", "the journal has it already");
+    const entries = events.flatMap((event) => entriesOf(event as Event & AnyEvent));
+    const broken = entriesBreak(head, entries, state.balances, sha256);
+    if (broken !== undefined) throw new SnapshotError("/journal", broken);
+    head = entries.at(-1)?.hash ?? head;
+    held = known.slice(events.length);
+    keep(events);
+  }
+}
+
+function begins(event: { kind: string; epoch?: number }, epoch: number): boolean {
+  return event.kind === "restored" && (event.epoch ?? 0) >= epoch;
+}
+
+function atEvent<T>(index: number, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw new SnapshotError(`/journal/${index}`, error instanceof InvariantError ? error.message : "is no event");
+  }
 }
 
 /** Refuses a wish for one field of it. */

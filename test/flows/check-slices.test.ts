@@ -10,7 +10,8 @@ import {
   CHECK_ROWS_MAX,
 } from "../../src/core/limits.ts";
 import { database } from "../../src/db/client.ts";
-import { accountsQuery, type CheckRow } from "../../src/domains/books/checks.ts";
+import { knownAccountsQuery } from "../../src/db/walks.ts";
+import type { CheckRow } from "../../src/domains/books/checks.ts";
 import { checkBooks } from "../../src/domains/books/scheduled.ts";
 import { faultyD1 } from "../projections/queue.ts";
 import { applied, breaksBy, invariants, wholeCheck } from "../support/books.ts";
@@ -121,7 +122,7 @@ describe("a check", () => {
 
 describe("whom a check comes to", () => {
   it("is found by index, whoever D1 knows by either way", async () => {
-    const { sql, params } = database(env).all(accountsQuery("acc_0", 20)).getQuery();
+    const { sql, params } = database(env).all(knownAccountsQuery("acc_0", 20)).getQuery();
     const plan = (await d1(`EXPLAIN QUERY PLAN ${sql}`, ...(params as string[]))).results.map((row) =>
       String(row["detail"]),
     );

@@ -47,11 +47,17 @@ function loseAndRestore(world: World, kind: "account" | "market", key: string, p
 }
 
 /** Restores an object, which must not be refused. */
-export function restoreWith(world: World, kind: "account" | "market", key: string, snapshot: Snapshot): void {
+export function restoreWith(
+  world: World,
+  kind: "account" | "market",
+  key: string,
+  snapshot: Snapshot,
+  expected: string[] = ACCOUNT_IDS,
+): void {
   const done =
     kind === "account"
       ? world.account(key).operations.restore(snapshot, ACT)
-      : world.market(key).restore(snapshot, ACCOUNT_IDS, ACT);
+      : world.market(key).restore(snapshot, expected, ACT);
   if (!done.ok) world.alerts.push(`${key} is not restored: ${JSON.stringify(done.refusal)}`);
 }
 

@@ -187,7 +187,7 @@ export function heardOf(
   if (before === undefined) {
     clients.orders.set(key, { account, clientOrderId, orderId, code });
     world.count(orderId === null ? `refused_${code}` : "accepted");
-  } else if (clients.forgotten.has(key) && before.orderId !== orderId) {
+  } else if (clients.forgotten.has(key) && (before.orderId !== orderId || before.code !== code)) {
     clients.orders.set(key, { account, clientOrderId, orderId, code });
     world.count("placed_anew");
   } else {

@@ -295,6 +295,10 @@ export class World extends Timeline implements Platform {
         reach(object instanceof MarketLogic ? "a market" : "an account");
         return object instanceof MarketLogic ? object.exam.inspect(question) : object.operations.exam.inspect(question);
       },
+      fingerprint: async () => {
+        const object = logic();
+        return object instanceof MarketLogic ? object.exam.fingerprint() : object.operations.exam.fingerprint();
+      },
       head: async () => logic().journal.head(),
       journalFrom: async (fromSeq, bytesMax) => {
         const slice = logic().journal.sliceFrom(fromSeq, Math.min(bytesMax, PAGE_BYTES_MAX));

@@ -18,6 +18,7 @@ const DOMAINS = [
   "notifications",
   "ops",
   "books",
+  "backups",
 ];
 
 const HONO = ["hono", "hono/**"];
@@ -39,6 +40,7 @@ const OBJECT_PIECES = [
   "objects/balances.ts",
   "objects/memory.ts",
   "objects/stored.ts",
+  "objects/snapshot-parts.ts",
   "objects/exam.ts",
 ];
 const PLATFORM = ["cloudflare:workers", "node:crypto"];

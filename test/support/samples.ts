@@ -47,6 +47,7 @@ const governed = () => ({ symbol: "DOGE-USD" });
 const task = ({ task }: Things) => ({ id: task });
 const nobody = (prefix: string) => () => ({ id: makeId(prefix, 0) });
 const restoration = () => ({ epoch: 2, ...REASON });
+const handedIn = () => ({ epoch: 2, journal: ["{}"], ...REASON });
 const usd = () => ({ asset: "USD", amount: "1" });
 
 /** By method and path as the document writes them. What has neither parameters nor a body is asked for as it is: 200. */
@@ -168,6 +169,7 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
     body: ({ owner }) => ({ object: "account", name: owner.accountId, ...REASON }),
     answers: 202,
   },
+  "post /v1/admin/backups": { body: because, answers: 202 },
   "post /v1/admin/projections/rebuild": { body: because, answers: 202 },
   "post /v1/admin/breaks/{id}/acknowledge": { params: nobody("brk"), body: because, answers: 404 },
   "get /v1/account/liabilities/{round}": { params: () => ({ round: "2026-11-21T19Z" }), answers: 404 },
@@ -203,6 +205,8 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   // Who comes second finds the epoch taken.
   "post /v1/admin/accounts/{account_id}/restoration": { params: account, body: restoration, answers: [204, 422] },
   "post /v1/admin/markets/{symbol}/restoration": { params: restored, body: restoration, answers: [204, 422] },
+  "post /v1/admin/accounts/{account_id}/restoration/journal": { params: account, body: handedIn, answers: 200 },
+  "post /v1/admin/markets/{symbol}/restoration/journal": { params: restored, body: handedIn, answers: 200 },
   "post /v1/admin/accounts/{account_id}/restoration/open": { params: account, body: because, answers: [204, 404] },
   "post /v1/admin/markets/{symbol}/restoration/open": { params: restored, body: because, answers: [204, 404] },
 };

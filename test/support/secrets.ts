@@ -11,5 +11,6 @@ export const TEST_SECRETS = {
   REFRESH_SECRET: "2RT9meaZTUpxI8Qbaf70oZ7TDbCjWRMrI2dN5PkDUcM",
   API_KEY_SECRET: "fE2zl0rPEjWnGsgkyT6eyUOC6d4wxhdZxaUkqEvrCyo",
   MFA_SECRET: "nQ8m1Zr0Xl5mVYb7cT2sJk4hUe9wGa3oPd6fRi1xKtE",
+  BACKUP_KEY: "kX2v7Qm1Zr0Xl5mVYb7cT2sJk4hUe9wGa3oPd6fRi1w",
   PASSWORD_PEPPER: "tlunnppMTSH31OJ5qm39_chdmmgR7fncbmw_LDWvQ4w",
 };

@@ -21,6 +21,7 @@ import { CHECK_ACCOUNTS_MAX, CHECK_EVERY_MS, CHECK_GIVEN_UP_MS, CHECK_UNREACHED_
 import { MARKETS } from "../../core/listings.ts";
 import { checkMarks, checks } from "../../db/books-tables.ts";
 import { type Database, database, type Guarded, guardD1 } from "../../db/client.ts";
+import { knownAccounts } from "../../db/walks.ts";
 import { closeBreaks, type Found, keepFound, mended, openBreaksOf } from "./breaks.ts";
 import { type BooksBindings, type Examined, examineAccounts, examineMarkets } from "./examine.ts";
 
@@ -159,7 +160,7 @@ async function accountsStep(
   state: State,
   now: number,
 ): Promise<Guarded<Step>> {
-  const names = await accountsAfter(db, row.position, CHECK_ACCOUNTS_MAX);
+  const names = await knownAccounts(db, row.position, CHECK_ACCOUNTS_MAX);
   if (!names.ok) return names;
   const last = names.value.at(-1);
   if (last === undefined) return { ok: true, value: { row: { phase: "again" }, state, examined: NOTHING } };
@@ -171,18 +172,6 @@ async function accountsStep(
   if (beyond > 0) unjudgeAll(state, "too many accounts could not be asked");
   const counted = countAccounts(row, state, examined.value.figures);
   return { ok: true, value: { row: { ...counted, position: last }, state, examined: examined.value } };
-}
-
-/** What {@link accountsAfter} asks. */
-export function accountsQuery(after: string, most: number): SQL {
-  return sql`SELECT id AS name FROM accounts WHERE id > ${after}
-    UNION SELECT name FROM projection_heads WHERE object = 'account' AND name > ${after} ORDER BY 1 LIMIT ${most}`;
-}
-
-/** Whoever D1 knows, by sign-up or by a journal, after a name. */
-export async function accountsAfter(db: Database, after: string, most: number): Promise<Guarded<string[]>> {
-  const found = await guardD1(db.all<{ name: string }>(accountsQuery(after, most)));
-  return found.ok ? { ok: true, value: found.value.map(({ name }) => name) } : found;
 }
 
 function countAccounts(row: CheckRow, state: State, figures: ReadonlyMap<string, Figures>): Partial<CheckRow> {

@@ -16,7 +16,7 @@ import {
 import { ok, type Result, refuse } from "../../core/result.ts";
 import { liabilityNodes, liabilityRounds } from "../../db/books-tables.ts";
 import { type Database, database, type Guarded, guardD1 } from "../../db/client.ts";
-import { accountsAfter } from "./checks.ts";
+import { knownAccounts } from "../../db/walks.ts";
 import { askOwed, type BooksBindings, hexOf, sha256Hex } from "./examine.ts";
 
 /** A round as it is stored. */
@@ -80,7 +80,7 @@ function keepNodes(db: Database, { round, version }: RoundRow, nodes: readonly N
 }
 
 async function leavesStep(env: BooksBindings, db: Database, row: RoundRow, now: number): Promise<Guarded<Step | null>> {
-  const names = await accountsAfter(db, row.position, LIABILITY_ACCOUNTS_MAX);
+  const names = await knownAccounts(db, row.position, LIABILITY_ACCOUNTS_MAX);
   if (!names.ok) return names;
   const position = names.value.at(-1);
   const asked = position === undefined ? row.missing.slice(0, LIABILITY_ACCOUNTS_MAX) : names.value;

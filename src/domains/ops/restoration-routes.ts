@@ -6,8 +6,18 @@ import type { AppEnv } from "../../http/context.ts";
 import { answer, body, createRouter, operation, pageOf, pageQuery, problems, TOKEN_CODES } from "../../http/openapi.ts";
 import { actOf, reasonBody } from "../../http/operator-act.ts";
 import { type PageWish, renderPage, withCursor } from "../../http/page.ts";
-import { listJournal, type Restored, reopen, restoration, restore } from "./restoration.ts";
-import { ACTING_CODES, accountPath, journalEventOut, marketPath, restorationOut, restoreIn } from "./schema.ts";
+import { keepPart, listJournal, type Restored, reopen, restoration, restore } from "./restoration.ts";
+import {
+  ACTING_CODES,
+  accountPath,
+  journalEventOut,
+  marketPath,
+  restorationOut,
+  restoreIn,
+  restoreMarketIn,
+  snapshotPartIn,
+  snapshotPartOut,
+} from "./schema.ts";
 
 const tags = ["Operations"];
 const ofAccount = "/v1/admin/accounts/{account_id}";
@@ -37,7 +47,7 @@ const restorationOf = <P extends string, S extends Params>(path: P, params: S) =
     request: { params },
     responses: { 200: answer(restorationOut, "Restoration"), ...problems(...TOKEN_CODES, "not_found") },
   });
-const restoreOf = <P extends string, S extends Params>(path: P, params: S) =>
+const restoreOf = <P extends string, S extends Params, B extends typeof restoreIn>(path: P, params: S, wish: B) =>
   operation({
     method: "post",
     path: `${path}/restoration` as const,
@@ -45,9 +55,22 @@ const restoreOf = <P extends string, S extends Params>(path: P, params: S) =>
     audit: "object.restore",
     tags,
     summary: "Begin an object's next life from a snapshot of its journal",
-    description: `Cancel-only until hands are shaken. An object that has a journal keeps it: then leave \`journal\` out; or, with \`replace\`, all that it has stored is thrown away for the snapshot, also when it cannot be read any more. At most ${SNAPSHOT_BYTES_MAX} bytes.`,
-    request: { params, body: body(restoreIn) },
+    description: `Cancel-only until hands are shaken. An object that has a journal keeps it: then leave \`journal\` out; or, with \`replace\`, all that it has stored is thrown away for the snapshot, also when it cannot be read any more. At most ${SNAPSHOT_BYTES_MAX} bytes: what is longer is handed in before, at \`restoration/journal\`, and \`after\` says how many events that were.`,
+    request: { params, body: body(wish) },
     responses: { 204: { description: "Begun" }, ...problems(...ACTING_CODES, "not_found") },
+  });
+const partOf = <P extends string, S extends Params>(path: P, params: S) =>
+  operation({
+    method: "post",
+    path: `${path}/restoration/journal` as const,
+    access: "ops:act",
+    audit: "journal.hand_in",
+    tags,
+    summary: "Hand in a part of a snapshot that is too long for one request",
+    description:
+      "The object keeps it, and goes on as it is, until its restore names how many were handed in. Parts come in their order, for one epoch; one that is handed in again is there once, and what was behind it is forgotten.",
+    request: { params, body: body(snapshotPartIn) },
+    responses: { 200: answer(snapshotPartOut, "What is kept"), ...problems(...ACTING_CODES, "not_found") },
   });
 const reopenOf = <P extends string, S extends Params>(path: P, params: S) =>
   operation({
@@ -86,15 +109,23 @@ export const restorationRouter = createRouter()
   .openapi(restorationOf(ofMarket, marketPath), async (c) => {
     return send(c, await restoration(c.env, { market: c.req.valid("param").symbol }), asItIs, 200);
   })
-  .openapi(restoreOf(ofAccount, accountPath), async (c) => {
+  .openapi(restoreOf(ofAccount, accountPath, restoreIn), async (c) => {
     const { reason, ...snapshot } = c.req.valid("json");
     const which = { account: c.req.valid("param").account_id };
     return sendNothing(c, await restore(c.env, which, snapshot, actOf(c, reason)));
   })
-  .openapi(restoreOf(ofMarket, marketPath), async (c) => {
+  .openapi(restoreOf(ofMarket, marketPath, restoreMarketIn), async (c) => {
     const { reason, ...snapshot } = c.req.valid("json");
     const which = { market: c.req.valid("param").symbol };
     return sendNothing(c, await restore(c.env, which, snapshot, actOf(c, reason)));
+  })
+  .openapi(partOf(ofAccount, accountPath), async (c) => {
+    const { reason: _, ...part } = c.req.valid("json");
+    return send(c, await keepPart(c.env, { account: c.req.valid("param").account_id }, part), asItIs, 200);
+  })
+  .openapi(partOf(ofMarket, marketPath), async (c) => {
+    const { reason: _, ...part } = c.req.valid("json");
+    return send(c, await keepPart(c.env, { market: c.req.valid("param").symbol }, part), asItIs, 200);
   })
   .openapi(reopenOf(ofAccount, accountPath), async (c) => {
     const which = { account: c.req.valid("param").account_id };

@@ -3,7 +3,7 @@ import { eq } from "drizzle-orm";
 import { ok, type Result } from "../../core/result.ts";
 import { type DatabaseBinding, database, guardD1 } from "../../db/client.ts";
 import { orders } from "../../db/read-model.ts";
-import type { OperatorAct, Page, PageRequest, RestoreView, Snapshot } from "../../objects/protocol.ts";
+import type { OperatorAct, Page, PageRequest, RestoreView, Snapshot, SnapshotPart } from "../../objects/protocol.ts";
 import { accountStub, callObject, marketStub, type ObjectBindings } from "../../objects/stubs.ts";
 
 /** The object that is restored: an account by its id, or a market by its symbol, which must be listed. */
@@ -24,13 +24,28 @@ export function listJournal(env: ObjectBindings, which: Restored, query: PageReq
 }
 
 /**
- * Begins an object's next life; a market then waits for every account that the read model has an order of there. Refuses
+ * Has an object keep a part of a snapshot that is too long for one request; answers how many events it keeps. Refuses
+ * `validation_failed` where a part before is missing, and `unavailable`.
+ */
+export function keepPart(
+  env: ObjectBindings,
+  which: Restored,
+  part: SnapshotPart,
+): Promise<Result<{ events: number }>> {
+  return callObject(async () => {
+    const kept = await stubOf(env, which).keepPart(part);
+    return kept.ok ? ok({ events: kept.value }) : kept;
+  });
+}
+
+/**
+ * Begins an object's next life; a market then waits for every account that is `expected`, or that the read model has an order of there. Refuses
  * `validation_failed` for an epoch or a journal that does not fit, and `unavailable`, a market's also while D1 is away.
  */
 export async function restore(
   env: ObjectBindings & DatabaseBinding,
   which: Restored,
-  snapshot: Snapshot,
+  { expected = [], ...snapshot }: Snapshot & { expected?: string[] },
   act: OperatorAct,
 ): Promise<Result<null>> {
   if ("account" in which) return callObject(() => accountStub(env, which.account).restore(snapshot, act));
@@ -39,8 +54,8 @@ export async function restore(
     db.selectDistinct({ account: orders.accountId }).from(orders).where(eq(orders.symbol, which.market)),
   );
   if (!traded.ok) return traded;
-  const expected = traded.value.map(({ account }) => account);
-  return callObject(() => marketStub(env, which.market).restore(snapshot, expected, act));
+  const all = new Set([...expected, ...traded.value.map(({ account }) => account)]);
+  return callObject(() => marketStub(env, which.market).restore(snapshot, [...all], act));
 }
 
 /** Opens a restored object though it still waits. Refuses `not_found` when it is not restoring, and `unavailable`. */

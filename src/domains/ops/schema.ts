@@ -71,18 +71,34 @@ export const restorationOut = z
 /** One event of an object's journal, as it is stored. */
 export const journalEventOut = z.string().openapi("JournalEvent");
 
+const snapshotIn = {
+  epoch: z.int().min(2),
+  after: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+  journal: z.array(z.string().min(1)).default([]),
+};
+
+/** `journal`: events as stored, behind the first `after` of those that the object keeps for this epoch. */
+export const snapshotPartIn = z.strictObject({ ...snapshotIn, reason: reasonIn }).openapi("SnapshotPartIn");
+
+/** How many events are kept. */
+export const snapshotPartOut = z.object({ events: z.int() }).openapi("SnapshotPart");
+
 /**
- * `journal`: the snapshot's events as stored; left out, the object's own storage was brought back. `replace`: what the object
- * has stored is thrown away for them.
+ * `journal`: the snapshot's events as stored, behind the first `after` of those that were handed in before; without any, the object's
+ * own storage was brought back. `replace`: what the object has stored is thrown away for them.
  */
 export const restoreIn = z
   .strictObject({
-    epoch: z.int().min(2),
-    journal: z.array(z.string().min(1)).default([]),
+    ...snapshotIn,
     replace: z.boolean().default(false),
     reason: reasonIn,
   })
   .openapi("RestoreIn");
+
+/** `expected`: accounts that may know more of this market than its snapshot, besides those of which the read model has an order there. */
+export const restoreMarketIn = restoreIn
+  .extend({ expected: z.array(accountPath.shape.account_id).default([]) })
+  .openapi("RestoreMarketIn");
 
 /** Whose journal: an account by its id, a market as `<venue>/<symbol>`. */
 export const replayIn = z

@@ -170,21 +170,17 @@ export class AccountEngine {
   }
 
   /**
-   * One act: decide, write state and journal together, then tell. A broken invariant writes nothing and stops the object.
-   * `anew`: all that is stored is thrown away first.
+   * One act: decide, write state and journal together, then tell. A broken invariant writes nothing and stops the object. `write`
+   * stores what there is so far, of which nobody is told: history is too long to be held. `anew`: all that is stored goes first.
    */
-  commit<T>(work: (turn: AccountTurn) => T, anew = false): T {
+  commit<T>(work: (turn: AccountTurn, write: () => void) => T, anew = false): T {
     const { now, makeId, sha256, priceSeed } = this.#ports;
     const events: AccountEvent[] = [];
     const value = this.#memory.tx(() => {
       if (anew) this.#memory.forget();
       const turn: AccountTurn = { state: this.state, ctx: { now: now(), makeId, sha256, priceSeed }, events };
-      const answer = work(turn);
-      this.store.write(turn.state, events);
-      for (const event of events) {
-        if ("command" in event && event.command !== null) this.#links.arm(event.order.symbol);
-        if ("transfer" in event) this.#payouts.arm(event.transfer);
-      }
+      const answer = work(turn, () => this.#write(turn.state, events.splice(0)));
+      this.#write(turn.state, events);
       return answer;
     });
     if (events.length > 0) {
@@ -192,6 +188,14 @@ export class AccountEngine {
       this.#ports.queue.wake();
     }
     return value;
+  }
+
+  #write(state: AccountState, events: readonly AccountEvent[]): void {
+    this.store.write(state, events);
+    for (const event of events) {
+      if ("command" in event && event.command !== null) this.#links.arm(event.order.symbol);
+      if ("transfer" in event) this.#payouts.arm(event.transfer);
+    }
   }
 
   /** Does one act. One that breaks an invariant stops this object, and is refused like all that will follow it. */
@@ -282,9 +286,8 @@ export class AccountEngine {
     if (timer.kind !== TOKEN_TIMER) return this.#links.ring(timer.ref);
     const next = this.#ports.sockets.closeExpired();
     this.#memory.tx(() => {
-      const { timers } = this.#memory;
-      if (next === null) timers.clear(TOKEN_TIMER, "");
-      else timers.arm(TOKEN_TIMER, "", next);
+      if (next === null) this.#memory.timers.clear(TOKEN_TIMER, "");
+      else this.#memory.timers.arm(TOKEN_TIMER, "", next);
     });
   }
 

@@ -2,6 +2,8 @@
 
 import type { AccountEvent } from "../../core/account/events.ts";
 import { type AccountState, rulesOf } from "../../core/account/state.ts";
+import { accountStateHash } from "../../core/account/state-hash.ts";
+import type { Fingerprint } from "../../core/backups.ts";
 import { decode } from "../../core/codec.ts";
 import type { Amount, AsApplied, Booked, Exam, Figures, Question, Window } from "../../core/exam.ts";
 import { accountBreaks } from "../../core/invariants.ts";
@@ -19,11 +21,14 @@ const FILLS = `FROM moves CROSS JOIN journal ON journal.seq = moves.seq
 
 /** Looks at an account; changes nothing. */
 export class AccountExam {
-  readonly #ports: Pick<ObjectPorts, "sql" | "now" | "name">;
+  readonly #ports: Pick<ObjectPorts, "sql" | "now" | "name" | "sha256">;
   readonly #engine: Pick<AccountEngine, "readable" | "stopped">;
   readonly #marks: LedgerMarks;
 
-  constructor(ports: Pick<ObjectPorts, "sql" | "now" | "name">, engine: Pick<AccountEngine, "readable" | "stopped">) {
+  constructor(
+    ports: Pick<ObjectPorts, "sql" | "now" | "name" | "sha256">,
+    engine: Pick<AccountEngine, "readable" | "stopped">,
+  ) {
     this.#ports = ports;
     this.#engine = engine;
     this.#marks = new LedgerMarks(ports.sql, "entry_kind IS NOT NULL", "first");
@@ -33,6 +38,14 @@ export class AccountExam {
   inspect(question: Question): Exam {
     const { readable, stopped } = this.#engine;
     return examined(stopped, () => (readable === null ? null : this.#figures(readable, question)));
+  }
+
+  /** The account as of its last event. */
+  fingerprint(): Fingerprint | null {
+    const { readable: state } = this.#engine;
+    if (state === null) return null;
+    const { epoch, seq, ledgerHead: head } = state;
+    return { epoch, seq, hash: accountStateHash(state, this.#ports.sha256), head };
   }
 
   /**

@@ -1,6 +1,6 @@
 // How an account's calls reach its markets, for the account's shell.
 import { RULES_WAIT_MS } from "../../core/limits.ts";
-import { withTimeout } from "../platform.ts";
+import { toPeer } from "../platform.ts";
 import { marketStub } from "../stubs.ts";
 import type { AccountPorts } from "./engine.ts";
 
@@ -8,9 +8,9 @@ import type { AccountPorts } from "./engine.ts";
 export function marketCalls(env: Env): AccountPorts["send"] {
   const market = (symbol: string) => marketStub(env, symbol);
   return {
-    exchange: (symbol, call) => withTimeout(Promise.resolve(market(symbol).exchange(call))),
-    preview: (symbol, call) => withTimeout(Promise.resolve(market(symbol).preview(call))),
-    rules: (symbol) => withTimeout(Promise.resolve(market(symbol).rules()), RULES_WAIT_MS),
-    shake: (symbol, call) => withTimeout(Promise.resolve(market(symbol).shake(call))),
+    exchange: (symbol, call) => toPeer(env, async () => market(symbol).exchange(call)),
+    preview: (symbol, call) => toPeer(env, async () => market(symbol).preview(call)),
+    rules: (symbol) => toPeer(env, async () => market(symbol).rules(), RULES_WAIT_MS),
+    shake: (symbol, call) => toPeer(env, async () => market(symbol).shake(call)),
   };
 }

@@ -7,6 +7,7 @@ import type { Outbox } from "../outbox.ts";
 import type { OperatorAct, PageRequest, ParkedView, RestoreView, Snapshot } from "../protocol.ts";
 import { type AccountEngine, type AccountPorts, HALTED } from "./engine.ts";
 import { AccountExam } from "./exam.ts";
+import type { AccountRestoring } from "./restoring.ts";
 
 /** The acts of operators on one account. */
 export class AccountOperations {
@@ -72,6 +73,11 @@ export class AccountOperations {
   unpark(symbol: string, act: OperatorAct): Result<null> {
     if (this.#engine.readable === null) return HALTED;
     return this.#engine.unpark(symbol, act) ? ok(null) : refuse({ code: "not_found", detail: "This is not parked." });
+  }
+
+  /** Its restores, and the handshakes after them. */
+  get restoring(): AccountRestoring {
+    return this.#engine.restoring;
   }
 
   /** Begins this account's next life, from a snapshot. Refuses `validation_failed` for one that does not fit. */

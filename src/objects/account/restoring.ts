@@ -2,8 +2,7 @@
 import type { AccountTurn } from "../../core/account/decide.ts";
 import { emit } from "../../core/account/decide.ts";
 import { markOf, meetMarket, owedToSuspense, reimport, repaySuspense, toldOf } from "../../core/account/reimport.ts";
-import { type AccountEvent, accountPeer, applyAccountEvent, emptyAccount } from "../../core/account/state.ts";
-import { FIRST_EPOCH } from "../../core/epochs.ts";
+import { type AccountEvent, accountPeer, applyAccountEvent } from "../../core/account/state.ts";
 import { formatUnits } from "../../core/ledger.ts";
 import { REPORTS_PER_CALL_MAX } from "../../core/limits.ts";
 import { MARKETS } from "../../core/listings.ts";
@@ -12,7 +11,8 @@ import { ConflictError, ok, orConflict, type Result, refuse } from "../../core/r
 import type { HandshakeAnswer, HandshakeCall } from "../calls.ts";
 import type { ObjectPorts } from "../ports.ts";
 import type { OperatorAct, RestoreView, Snapshot } from "../protocol.ts";
-import { invalid, readSnapshot } from "../stored.ts";
+import { SnapshotParts } from "../snapshot-parts.ts";
+import { invalid, orInvalid, replaySnapshot } from "../stored.ts";
 import type { AccountEngine } from "./engine.ts";
 
 /** What came of one call of a handshake. `again`: the next call is of use now; `met`: hands are shaken. */
@@ -30,11 +30,14 @@ export class AccountRestoring {
   readonly #engine: AccountEngine;
   readonly #progress = new Map<string, Progress>();
 
-  readonly #ports: Pick<ObjectPorts, "name" | "sha256">;
+  readonly #sha256: ObjectPorts["sha256"];
+  /** What is kept of a snapshot that comes in parts. */
+  readonly parts: SnapshotParts;
 
-  constructor(engine: AccountEngine, ports: Pick<ObjectPorts, "name" | "sha256">) {
+  constructor(engine: AccountEngine, ports: Pick<ObjectPorts, "sql" | "tx" | "sha256">) {
     this.#engine = engine;
-    this.#ports = ports;
+    this.#sha256 = ports.sha256;
+    this.parts = new SnapshotParts(ports);
   }
 
   /** Holds a pair until hands are shaken: the market has said that it lives anew. Belongs to no transaction. */
@@ -120,31 +123,37 @@ export class AccountRestoring {
    * second time with the same epoch changes nothing. `replace`: what is stored, readable or not, is thrown away. Refuses
    * `validation_failed` for an epoch that is not higher, for a journal that is none, and for one where there is one already.
    */
-  restore({ epoch, journal, replace = false }: Snapshot, act: OperatorAct): Result<null> {
+  restore({ epoch, journal, after = 0, replace = false }: Snapshot, act: OperatorAct): Result<null> {
     const engine = this.#engine;
     const stored = replace ? engine.readable : engine.state;
     const known = stored?.epoch ?? engine.store.epoch();
     if (epoch === known && stored?.restoring === true) return ok(null);
     if (epoch <= known) return invalid("/epoch", `must be higher than ${known}`);
-    if (!replace && journal.length > 0 && engine.state.seq > 0) return invalid("/journal", "this object has a journal");
-    const empty = emptyAccount(this.#ports.name, FIRST_EPOCH);
-    const read = readSnapshot<AccountEvent, typeof empty>(journal, empty, applyAccountEvent, this.#ports.sha256);
-    if (!read.ok) return read;
-    const events = read.value;
-    if (events.some((event) => event.kind === "restored" && event.epoch >= epoch))
-      return invalid("/epoch", "the journal has it already");
-    engine.commit((turn) => {
-      for (const event of events) {
-        applyAccountEvent(turn.state, event);
-        turn.events.push(event);
-      }
-      emit(turn, { kind: "restored", epoch, ...act });
-      for (const { symbol } of MARKETS) this.#hold(symbol);
-      this.#engine.journal.restart();
-    }, replace);
+    if (!replace && after + journal.length > 0 && engine.state.seq > 0)
+      return invalid("/journal", "this object has a journal");
+    const pages = this.parts.pages({ epoch, after, journal });
+    if (!pages.ok) return pages;
+    const restored = orInvalid(() => this.#begin(epoch, pages.value, act, replace));
+    if (!restored.ok) return restored;
     this.#progress.clear();
     for (const { symbol } of MARKETS) this.#engine.tell(symbol);
     return ok(null);
+  }
+
+  #begin(epoch: number, pages: Iterable<readonly string[]>, act: OperatorAct, replace: boolean): void {
+    const engine = this.#engine;
+    engine.commit((turn, write) => {
+      const keep = (events: readonly AccountEvent[]) => {
+        turn.events.push(...events);
+        write();
+      };
+      const [apply, whole] = [applyAccountEvent, (events: readonly AccountEvent[]) => events];
+      replaySnapshot(pages, { state: turn.state, apply, keep, epoch, whole, sha256: this.#sha256 });
+      emit(turn, { kind: "restored", epoch, ...act });
+      for (const { symbol } of MARKETS) this.#hold(symbol);
+      engine.journal.restart();
+      this.parts.forget();
+    }, replace);
   }
 
   /** How far it has come; of an object whose rows cannot be read, that it needs to be restored. */

@@ -1,20 +1,20 @@
 // A market under examination: its own figures, and what it has told accounts by a moment, so that both sides' books can be
 // held against each other while both go on.
+import type { Fingerprint } from "../../core/backups.ts";
 import { opposite } from "../../core/book.ts";
 import type { Amount, AsApplied, Exam, Figures, Owed, Question, ToldTo } from "../../core/exam.ts";
 import { marketBreaks } from "../../core/invariants.ts";
 import { keyParts } from "../../core/ledger.ts";
 import { EXAM_ORDERS_MAX, EXAM_OWED_ROWS_MAX } from "../../core/limits.ts";
-import type { MarketState, ReportEvent } from "../../core/market/state.ts";
+import { type MarketState, marketStateHash, type ReportEvent } from "../../core/market/state.ts";
 import { notionalOf, type Side } from "../../core/order.ts";
 import { invariant } from "../../core/result.ts";
 import { balanceBreaks, examined, LedgerMarks, waitingSince } from "../exam.ts";
-import type { Sql } from "../ports.ts";
+import type { ObjectPorts } from "../ports.ts";
 import { readBody } from "../stored.ts";
 
 /** What examining needs of the market. */
-export interface ExamPorts {
-  sql: Sql;
+export interface ExamPorts extends Pick<ObjectPorts, "sql" | "sha256"> {
   stopped: () => string | null;
   readable: () => Readonly<MarketState> | null;
 }
@@ -33,6 +33,14 @@ export class MarketExam {
   inspect(question: Question): Exam {
     const state = this.#ports.readable();
     return examined(this.#ports.stopped(), () => (state === null ? null : this.#figures(state, question)));
+  }
+
+  /** The market as of its last event. */
+  fingerprint(): Fingerprint | null {
+    const state = this.#ports.readable();
+    if (state === null) return null;
+    const { epoch, seq, ledgerHead: head } = state;
+    return { epoch, seq, hash: marketStateHash(state, this.#ports.sha256), head };
   }
 
   #figures(state: Readonly<MarketState>, question: Question): Figures {

@@ -28,7 +28,7 @@ import { MarketExam } from "./exam.ts";
 import { MASS_CANCEL_TIMER, MarketGovernance } from "./governance.ts";
 import { MarketLooks } from "./looks.ts";
 import { Pushes } from "./pushes.ts";
-import { GREET_TIMER, MarketRestoring } from "./restoring.ts";
+import { GREET_TIMER, type MarketAct, MarketRestoring } from "./restoring.ts";
 import { MarketStore, type PeerRecord } from "./store.ts";
 
 /** What a market needs of the world: its rules and prices from the start, and the way to its accounts. */
@@ -56,7 +56,8 @@ export class MarketLogic {
   readonly journal: Outbox;
   readonly #pushes: Pushes;
   readonly #clock: MarketClock;
-  readonly #restoring: MarketRestoring;
+  /** Its restores, and the handshakes after them. */
+  readonly restoring: MarketRestoring;
   /** What may be seen of the market without a trace. */
   readonly looks: MarketLooks;
   /** What a check may ask. */
@@ -98,7 +99,7 @@ export class MarketLogic {
       acknowledge: (account, rseq) => this.#acknowledge(account, rseq),
     });
     const memory = { stopped: () => this.#memory.stopped, readable: () => this.#memory.readable?.state ?? null };
-    this.exam = new MarketExam({ sql: ports.sql, ...memory });
+    this.exam = new MarketExam({ sql: ports.sql, sha256: ports.sha256, ...memory });
     this.looks = new MarketLooks({
       ...ports,
       comeToNow: () => this.#comeToNow(),
@@ -109,12 +110,11 @@ export class MarketLogic {
       ...ports,
       tx,
       timers,
-      readable: () => this.#memory.readable?.state ?? null,
-      stopped: () => this.#memory.stopped,
+      ...memory,
       act: (work) => this.#memory.act(work, halted),
       commit: (work) => void this.#pushes.push(this.#commit(work)),
     });
-    this.#restoring = new MarketRestoring({
+    this.restoring = new MarketRestoring({
       ...ports,
       tx,
       report: ports.send.report,
@@ -123,9 +123,8 @@ export class MarketLogic {
       timers,
       handshakes: () => this.#memory.handshakes,
       state: () => this.#state,
-      readable: () => this.#memory.readable?.state ?? null,
+      ...memory,
       records: () => this.#records,
-      stopped: () => this.#memory.stopped,
       acknowledge: (account, rseq) => this.#acknowledge(account, rseq),
       commit: (work) => void this.#pushes.push(this.#commit(work)),
       begin: (work, anew) => void this.#commit(work, anew ? "anew" : "restores"),
@@ -194,23 +193,23 @@ export class MarketLogic {
   /** Takes an account's hand after one of the two has been restored: see {@link MarketRestoring}. */
   shake(call: HandshakeCall): HandshakeAnswer {
     const later = (): HandshakeAnswer => ({ outcome: "later" });
-    const shake = () => (this.#memory.stopped === null ? this.#restoring.shake(call) : later());
+    const shake = () => (this.#memory.stopped === null ? this.restoring.shake(call) : later());
     return this.#spoken(this.#memory.act(shake, later));
   }
 
   /** Begins this market's next life, from a snapshot. Refuses `validation_failed` for one that does not fit. */
   restore(snapshot: Snapshot, expected: readonly string[], act: OperatorAct): Result<null> {
-    return this.#memory.act<Result<null>>(() => this.#restoring.restore(snapshot, expected, act), halted);
+    return this.#memory.act<Result<null>>(() => this.restoring.restore(snapshot, expected, act), halted);
   }
 
   /** How far a restore has come. */
   restoration(): RestoreView {
-    return this.#restoring.view();
+    return this.restoring.view();
   }
 
   /** Opens a restored market though accounts are unmet. Refuses `not_found` when it is not restoring. */
   reopen(act: OperatorAct): Result<null> {
-    return this.#memory.act<Result<null>>(() => this.#restoring.reopen(act), halted);
+    return this.#memory.act<Result<null>>(() => this.restoring.reopen(act), halted);
   }
 
   /** The accounts that this market pushes nothing to, and whether it is stopped. */
@@ -250,7 +249,7 @@ export class MarketLogic {
    * One act: bring the market to now, decide, write state and journal together. Answers the accounts that got reports. The
    * act that restores it must find it as it is: for that one the clock does not tick. `anew`: it finds nothing.
    */
-  #commit(work: (turn: MarketTurn) => void, how: "ticks" | "restores" | "anew" = "ticks"): Set<string> {
+  #commit(work: MarketAct, how: "ticks" | "restores" | "anew" = "ticks"): Set<string> {
     const { now, makeId, sha256, priceSeed } = this.#ports;
     const events: MarketEvent[] = [];
     const touched = new Set<string>();
@@ -258,7 +257,7 @@ export class MarketLogic {
       if (how === "anew") this.#memory.forget();
       const turn: MarketTurn = { state: this.#state, ctx: { now: now(), makeId, sha256, priceSeed }, events };
       if (how === "ticks") advance(turn);
-      work(turn);
+      work(turn, () => this.#store.write(turn.state, events.splice(0), this.#records));
       if (events.length === 0) return;
       // What accounts tell after a restore comes in parts: an order may be there before what it has met. And where nothing trades,
       // what would have met rests.
@@ -287,7 +286,7 @@ export class MarketLogic {
         else this.#clock.wake(() => this.#comeToNow());
       }
       if (kinds.has(MASS_CANCEL_TIMER)) this.governance.ring();
-      if (kinds.has(GREET_TIMER)) this.#restoring.greet();
+      if (kinds.has(GREET_TIMER)) this.restoring.greet();
       // Not awaited: an account that hangs would keep the next expiry waiting for as long as a call may take.
       if (kinds.has("push")) void this.#pushes.ring();
       this.journal.wakeIfBehind();

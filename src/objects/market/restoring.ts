@@ -1,9 +1,8 @@
 // A market that is restored, or whose account is: it begins a new life, takes hands, and opens again (protocol rule 15).
-import { FIRST_EPOCH, strangeEpoch } from "../../core/epochs.ts";
+import { strangeEpoch } from "../../core/epochs.ts";
 import { DESTINATIONS_PER_TURN_MAX, REPORTS_PER_CALL_MAX, SAFETY_NET_MS } from "../../core/limits.ts";
-import type { MarketRules } from "../../core/listings.ts";
 import { markOf, meetAccount, openMarket, reimport, toldOf, wholeTrades } from "../../core/market/reimport.ts";
-import { applyMarketEvent, emptyMarket, type MarketEvent, type MarketState, peerOf } from "../../core/market/state.ts";
+import { applyMarketEvent, type MarketEvent, type MarketState, peerOf } from "../../core/market/state.ts";
 import { emit, type MarketTurn } from "../../core/market/turn.ts";
 import { conflictOf, type Mark } from "../../core/messages.ts";
 import { ConflictError, ok, orConflict, type Result, refuse } from "../../core/result.ts";
@@ -12,13 +11,16 @@ import type { Handshakes } from "../handshakes.ts";
 import type { Outbox } from "../outbox.ts";
 import type { ObjectPorts } from "../ports.ts";
 import type { OperatorAct, RestoreView, Snapshot } from "../protocol.ts";
-import { invalid, readSnapshot } from "../stored.ts";
+import { SnapshotParts } from "../snapshot-parts.ts";
+import { invalid, orInvalid, replaySnapshot } from "../stored.ts";
 import type { Timers } from "../timers.ts";
 import type { MarketStore, PeerRecord } from "./store.ts";
 
+/** An act on a market; `write` stores what it has come to so far: a whole history is too long to be held. */
+export type MarketAct = (turn: MarketTurn, write: () => void) => void;
+
 /** What this needs of the market. What a function answers may be read anew between two calls. */
-export interface RestoringPorts extends Pick<ObjectPorts, "now" | "tx" | "alert" | "sha256"> {
-  listed: MarketRules;
+export interface RestoringPorts extends Pick<ObjectPorts, "sql" | "now" | "tx" | "alert" | "sha256"> {
   report: (account: string, call: ReportCall) => Promise<ReportAnswer>;
   store: MarketStore;
   journal: Outbox;
@@ -33,16 +35,19 @@ export interface RestoringPorts extends Pick<ObjectPorts, "now" | "tx" | "alert"
   /** One act, and the reports that it made pushed. */
   commit: (work: (turn: MarketTurn) => void) => void;
   /** The act that restores: before it, the clock does not tick. `anew`: all that is stored is thrown away first. */
-  begin: (work: (turn: MarketTurn) => void, anew: boolean) => void;
+  begin: (work: MarketAct, anew: boolean) => void;
 }
 
 export const GREET_TIMER = "greet";
 
 export class MarketRestoring {
   readonly #ports: RestoringPorts;
+  /** What is kept of a snapshot that comes in parts. */
+  readonly parts: SnapshotParts;
 
   constructor(ports: RestoringPorts) {
     this.#ports = ports;
+    this.parts = new SnapshotParts(ports);
   }
 
   /**
@@ -124,44 +129,54 @@ export class MarketRestoring {
    * where there is one already.
    */
   restore(snapshot: Snapshot, expected: readonly string[], act: OperatorAct): Result<null> {
-    const { epoch, journal, replace = false } = snapshot;
+    const { epoch, journal, after = 0, replace = false } = snapshot;
     const stored = replace ? this.#ports.readable() : this.#ports.state();
     const known = stored?.epoch ?? this.#ports.store.epoch();
     if (epoch === known && stored?.restoring === true) return ok(null);
     if (epoch <= known) return invalid("/epoch", `must be higher than ${known}`);
-    if (!replace && journal.length > 0 && this.#ports.state().peers.size > 0)
+    const isEmpty = after + journal.length === 0;
+    if (!replace && !isEmpty && this.#ports.state().peers.size > 0)
       return invalid("/journal", "this object has a journal");
-    const { listed, sha256 } = this.#ports;
-    const empty = emptyMarket(listed, FIRST_EPOCH);
-    const read = readSnapshot<MarketEvent, MarketState>(journal, empty, applyMarketEvent, sha256);
-    if (!read.ok) return read;
-    const events = wholeTrades(read.value);
-    if (events.some((event) => event.kind === "restored" && event.epoch >= epoch))
-      return invalid("/epoch", "the journal has it already");
-    this.#ports.begin((turn) => {
-      // Whoever looked at the book of a wiped market has made it quote.
-      if (events.length > 0 && !replace) Object.assign(turn.state, this.#ports.store.forgetQuotes(turn.state));
-      for (const event of events) {
-        applyMarketEvent(turn.state, event);
-        turn.events.push(event);
-      }
-      emit(turn, { kind: "restored", epoch, ...act });
-      this.#recordPeers(turn, events);
-      for (const account of new Set([...turn.state.peers.keys(), ...expected])) this.#ports.handshakes().add(account);
-      this.#ports.timers().arm(GREET_TIMER, "", this.#ports.now());
-      this.#ports.journal.restart();
-    }, replace);
-    return ok(null);
+    const pages = this.parts.pages({ epoch, after, journal });
+    if (!pages.ok) return pages;
+    return orInvalid(() => {
+      this.#ports.begin((turn, write) => {
+        // Whoever looked at the book of a wiped market has made it quote.
+        if (!isEmpty && !replace) Object.assign(turn.state, this.#ports.store.forgetQuotes(turn.state));
+        this.#replay(turn, write, epoch, pages.value);
+        this.#record(turn.state, turn.state.peers.keys());
+        emit(turn, { kind: "restored", epoch, ...act });
+        for (const account of new Set([...turn.state.peers.keys(), ...expected])) this.#ports.handshakes().add(account);
+        this.#ports.timers().arm(GREET_TIMER, "", this.#ports.now());
+        this.#ports.journal.restart();
+        this.parts.forget();
+      }, replace);
+    });
   }
 
-  #recordPeers(turn: MarketTurn, events: readonly MarketEvent[]): void {
+  #replay(turn: MarketTurn, write: () => void, epoch: number, pages: Iterable<readonly string[]>): void {
+    const { state } = turn;
+    const { sha256 } = this.#ports;
+    const keep = (events: readonly MarketEvent[]) => {
+      this.#record(state, new Set(events.flatMap((event) => ("account" in event ? [event.account] : []))));
+      const records = this.#ports.records();
+      for (const event of events) {
+        const record = event.kind === "met" ? records.get(event.account) : undefined;
+        if (event.kind === "met" && record !== undefined) record.epoch = event.epoch;
+      }
+      turn.events.push(...events);
+      write();
+    };
+    replaySnapshot(pages, { state, apply: applyMarketEvent, keep, epoch, whole: wholeTrades, sha256 });
+  }
+
+  /** Accounts have what the journal has told them: a market's whole history would be held in memory for them, and told again. */
+  #record(state: MarketState, accounts: Iterable<string>): void {
     const records = this.#ports.records();
-    for (const [account, { rseq }] of turn.state.peers) {
-      records.set(account, { epoch: records.get(account)?.epoch ?? 1, acknowledged: rseq });
-    }
-    for (const event of events) {
-      const record = event.kind === "met" ? records.get(event.account) : undefined;
-      if (event.kind === "met" && record !== undefined) record.epoch = event.epoch;
+    for (const account of accounts) {
+      const peer = peerOf(state, account);
+      records.set(account, { epoch: records.get(account)?.epoch ?? 1, acknowledged: peer.rseq });
+      peer.unacknowledged = [];
     }
   }
 

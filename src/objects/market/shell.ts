@@ -12,7 +12,7 @@ import type {
   PreviewCall,
 } from "../calls.ts";
 import type { MarketView } from "../governing.ts";
-import { platformPorts, withTimeout } from "../platform.ts";
+import { platformPorts, toPeer } from "../platform.ts";
 import type { BookView, OperatorAct, Snapshot } from "../protocol.ts";
 import type { MarketRpc } from "../rpc.ts";
 import { ObjectShell } from "../shell.ts";
@@ -33,7 +33,7 @@ export class MarketObject extends ObjectShell implements MarketRpc {
       ...platformPorts(ctx, name, journalQueue(env), () => this.#logic.journal.flush()),
       priceSeed: Number(env.PRICE_SEED),
       listed,
-      send: { report: (account, call) => withTimeout(Promise.resolve(accountStub(env, account).report(call))) },
+      send: { report: (account, call) => toPeer(env, async () => accountStub(env, account).report(call)) },
     });
     this.operated = this.#logic;
   }
