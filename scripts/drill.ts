@@ -1,9 +1,10 @@
-// npm run drill: an exchange is started and traded on, backed up, lost, and brought back into an empty one, which is held
-// against the backup. Prints how long each step took; exits with 1 when anything is not what it was.
+// npm run drill: an exchange is started and traded on, backed up, its bucket copied, all of it lost, and brought back from the copy
+// into an empty one, which is held against the backup. Prints how long each step took; exits with 1 when anything is not what it was.
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { bindings } from "./backup-place.ts";
 import { freePort } from "./local-server.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -24,7 +25,7 @@ try {
 process.exit(0);
 
 async function main(): Promise<void> {
-  const [first, second] = [join(ground, "first"), join(ground, "second")];
+  const [first, copy, second] = [join(ground, "first"), join(ground, "copy"), join(ground, "second")];
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const server = spawn(process.execPath, [join("scripts", "start.mjs")], {
@@ -46,9 +47,12 @@ async function main(): Promise<void> {
     server.kill("SIGTERM");
     await gone;
   }
-  node("the restore", ["scripts/restore.ts", "--from", first, "--to", second], {});
+  await copyBucket(first, copy);
+  rmSync(first, { recursive: true });
+  tellTime("lost, but for a copy of the bucket");
+  node("the restore", ["scripts/restore.ts", "--from", copy, "--to", second], {});
   tellTime("restored and compared");
-  const again = spawnSync(process.execPath, ["scripts/restore.ts", "--from", first, "--to", second], { cwd: ROOT });
+  const again = spawnSync(process.execPath, ["scripts/restore.ts", "--from", copy, "--to", second], { cwd: ROOT });
   if (again.status !== 1) throw new Error("a second restore into the same instance was not refused");
   console.log("ok     a restore into an instance that is not empty is refused");
 }
@@ -89,6 +93,20 @@ async function backUp(url: string): Promise<void> {
     if (one?.status === "incomplete" || one?.status === "given_up") throw new Error(`the backup is ${one.status}`);
     return one?.status === "complete";
   });
+}
+
+/** What an S3 client makes of the bucket: a file for each object, by its key. */
+async function copyBucket(state: string, folder: string): Promise<void> {
+  const { env, dispose } = await bindings(state);
+  const { objects, truncated } = await env.BACKUPS.list();
+  if (truncated) throw new Error(`more than ${objects.length} objects: run the drill for fewer rounds`);
+  for (const { key } of objects) {
+    const found = await env.BACKUPS.get(key);
+    if (found === null) throw new Error(`${key} has gone while the bucket was copied`);
+    mkdirSync(dirname(join(folder, key)), { recursive: true });
+    writeFileSync(join(folder, key), new Uint8Array(await found.arrayBuffer()));
+  }
+  await dispose();
 }
 
 async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {

@@ -3,7 +3,7 @@ import { beforeAll, expect, it, vi } from "vitest";
 import { runLossOfAll } from "./all-restored.ts";
 import { addCounts } from "./run.ts";
 
-const SEEDS = 30;
+const SEEDS = 12;
 
 beforeAll(() => {
   for (const level of ["error", "warn"] as const) vi.spyOn(console, level).mockImplementation(() => undefined);

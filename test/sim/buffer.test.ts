@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it, vi } from "vitest";
 import { type BufferCanary, runBufferSeed } from "./buffer.ts";
 import { addCounts } from "./run.ts";
 
-const SEEDS = 300;
+const SEEDS = 150;
 const CANARY_SEEDS = 200;
 const CANARIES: BufferCanary[] = ["forgets_marks", "forgets_a_write", "overtakes", "forgets_conflicts"];
 const SOMETIMES = [
