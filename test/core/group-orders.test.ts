@@ -178,6 +178,8 @@ describe("the parent of an oco", () => {
     ["new", ["canceled: user", "canceled: oco"], "canceled canceled: user"],
     ["new", ["canceled: oco", "canceled: user"], "canceled canceled: user"],
     ["new", ["canceled: entry", "expired: gtd"], "expired expired: gtd"],
+    ["new", ["canceled: oco", "expired: gtd"], "expired expired: gtd"],
+    ["new", ["canceled: entry", "canceled: user"], "canceled canceled: user"],
     ["new", ["expired: gtd", "canceled: oco"], "expired expired: gtd"],
     ["pending_new", ["rejected: off_tick", "rejected: oco"], "rejected rejected: off_tick"],
     ["partially_filled 1", ["canceled: user 1", "canceled: oco"], "canceled canceled: user 1"],
