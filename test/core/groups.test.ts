@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { GroupRequest } from "../../src/core/account/grouping.ts";
 import type { ReplaceWish } from "../../src/core/account/replace.ts";
 import { decode } from "../../src/core/codec.ts";
+import { exitCost } from "../../src/core/groups.ts";
 import { fireTriggers } from "../../src/core/market/active.ts";
 import { settleGroups } from "../../src/core/market/exits.ts";
 import { Groups } from "../../src/core/market/groups.ts";
@@ -41,6 +42,18 @@ function shown(world: CoreWorld, id: string, orders: readonly Order[]): string[]
     const { group, status, reason, filledQty, qty } = now(world, id, order);
     const why = reason === null ? "" : `: ${reason}`;
     return `${group?.role} ${status}${why} ${Number(filledQty) / 1e8}/${Number(qty) / 1e8}`;
+  });
+}
+
+/** What a market has told of a group, in its order: whom, what, how much, and why. */
+function told(world: CoreWorld, orders: readonly Order[]): string[] {
+  const roles = new Map(orders.map(({ id, group }) => [id, group?.role]));
+  return world.marketEvents("SOL-USD").flatMap((event) => {
+    if (event.kind !== "report" || !roles.has(event.report.orderId)) return [];
+    const { orderId, execType, replaced, fill, reason } = event.report;
+    const qty = replaced?.qtyDelta ?? fill?.qty;
+    const much = qty === undefined ? "" : ` ${Number(qty) / 1e8}`;
+    return [`${roles.get(orderId)} ${execType}${much}${reason === null ? "" : `: ${reason}`}`];
   });
 }
 
@@ -187,7 +200,151 @@ describe("a bracket", () => {
   });
 });
 
+describe("what a market tells of a group", () => {
+  it("is each step once, in the order in which it comes about", () => {
+    const world = pair();
+    const group = grouped(world, "ann", BRACKET);
+    sells(world, "2", "179");
+    buys(world, "0.5", "181");
+    buys(world, "1.5", "181");
+    expect(told(world, group)).toEqual([
+      ...["entry new", "take_profit new", "stop_loss new"],
+      ...["entry fill 2", "take_profit replaced 2: entry", "stop_loss replaced 2: entry"],
+      ...["take_profit fill 0.5", "entry canceled: exit", "stop_loss replaced -0.5: oco"],
+      ...["take_profit fill 1.5", "stop_loss canceled: oco"],
+    ]);
+  });
+
+  it("is nothing of another quantity, where an exit that comes up has it already", () => {
+    const world = pair();
+    const group = grouped(world, "ann", { ...BRACKET, ...exits("181", "178.5") });
+    sells(world, "3", "179");
+    placed(world, "bob", { side: "buy", qty: sol("3"), limitPrice: usd("170") });
+    world.atMarket("SOL-USD", (turn) => fireTriggers(turn, usd("178.5")));
+    expect(told(world, group).slice(6)).toEqual([
+      ...["stop_loss triggered", "take_profit canceled: oco", "stop_loss fill 3"],
+    ]);
+  });
+
+  it.each<[string, Wish["stopLoss"], boolean]>([
+    ["stands still", exits(null, "170").stopLoss, false],
+    ["trails: it begins there", { price: null, trail: { amount: usd("2") }, limitPrice: null }, true],
+  ])("has the trigger of an exit that awakes where it %s", (_, stopLoss, moves) => {
+    const world = pair();
+    grouped(world, "ann", { kind: "oto", lead: BUY, takeProfit: null, stopLoss });
+    sells(world, "1", "179");
+    sells(world, "1", "179");
+    const replaced = world
+      .marketEvents("SOL-USD")
+      .flatMap((event) => (event.kind === "report" && event.report.replaced ? [event.report.replaced] : []));
+    expect(replaced.map((to) => to.trigger !== undefined)).toEqual([moves, false]);
+  });
+
+  it.each<[string, Wish, string[]]>([
+    [
+      "a bracket",
+      BRACKET,
+      ["entry rejected: rules_changed", "take_profit rejected: entry", "stop_loss rejected: entry"],
+    ],
+    ["an oco", OCO, ["take_profit rejected: rules_changed", "stop_loss rejected: oco"]],
+  ])("is why none of it was taken: %s", (_, wish, wanted) => {
+    const world = pair();
+    const parent = value(world.placeGroup("ann", wish));
+    world.changeRules("SOL-USD", { priceBandBps: 900 });
+    world.settle();
+    const orders = (parent.group?.legs ?? []).map((leg) => now(world, "ann", { ...parent, id: leg }));
+    expect(told(world, [parent, ...orders])).toEqual(wanted);
+  });
+});
+
+describe("an entry that waits", () => {
+  const STOPPED: Wish = {
+    kind: "bracket",
+    lead: {
+      ...{ side: "buy", type: "stop", limitPrice: null, qty: sol("1") },
+      trigger: { when: "rises", price: usd("181"), trail: null },
+    },
+    ...exits("190", "170"),
+  };
+
+  it("trades no sooner than its trigger says, and then its exits awake", () => {
+    const world = pair();
+    placed(world, "bob", { side: "sell", qty: sol("1"), limitPrice: usd("180") });
+    const group = grouped(world, "ann", STOPPED);
+    expect(shown(world, "ann", group)).toEqual(["entry held 0/1", "take_profit held 0/0", "stop_loss held 0/0"]);
+    world.atMarket("SOL-USD", (turn) => {
+      fireTriggers(turn, usd("181"));
+      settleGroups(turn, usd("181"));
+    });
+    world.settle();
+    expect(shown(world, "ann", group)).toEqual(["entry filled 1/1", "take_profit new 0/1", "stop_loss held 0/1"]);
+    expect(money(world, "ann", "SOL")).toBe("SOL 10 + 1");
+  });
+
+  it("for a price that is there already comes up as it is placed", () => {
+    const world = pair();
+    placed(world, "bob", { side: "sell", qty: sol("1"), limitPrice: usd("180") });
+    const trigger = { when: "rises", price: usd("179"), trail: null } as const;
+    const group = grouped(world, "ann", { ...STOPPED, lead: { ...STOPPED.lead, trigger } });
+    expect(told(world, group)).toEqual([
+      ...["entry new", "take_profit new", "stop_loss new", "entry triggered", "entry fill 1"],
+      ...["take_profit replaced 1: entry", "stop_loss replaced 1: entry"],
+    ]);
+  });
+});
+
+describe("an exit that awakes", () => {
+  it("takes its profit at once where somebody pays it, and ends the other", () => {
+    const world = pair();
+    placed(world, "bob", { side: "sell", qty: sol("1"), limitPrice: usd("181") });
+    placed(world, "bob", { side: "buy", qty: sol("1"), limitPrice: usd("180.5") });
+    const lead = { ...AT_MARKET, side: "buy", qty: sol("1") } as const;
+    const group = grouped(world, "ann", { kind: "bracket", lead, ...exits("180", "170") });
+    expect(told(world, group).slice(3)).toEqual([
+      ...["entry fill 1", "take_profit replaced 1: entry", "take_profit fill 1", "stop_loss canceled: oco"],
+    ]);
+    // What it got is 180.5, less 20 bps.
+    expect(now(world, "ann", group[1] as Order)).toMatchObject({ filledNotional: usd("180.5"), fee: usd("0.361") });
+  });
+
+  it("comes up at once where its trigger is there by then", () => {
+    const world = pair();
+    const sale = { side: "sell", type: "limit", limitPrice: usd("181"), qty: sol("1") } as const;
+    const group = grouped(world, "ann", { kind: "oto", lead: sale, ...exits(null, "190") });
+    value(world.replace("ann", group[1] as Order, { stopPrice: usd("179") }));
+    world.settle();
+    placed(world, "bob", { side: "sell", qty: sol("1"), limitPrice: usd("182") });
+    buys(world, "1", "181");
+    expect(shown(world, "ann", group)).toEqual(["entry filled 1/1", "stop_loss filled 1/1"]);
+  });
+});
+
 describe("an exit that is triggered", () => {
+  it("does not come up once the other has been canceled in the same second, with something left to get out of", () => {
+    const world = pair();
+    const group = grouped(world, "ann", { ...BRACKET, ...exits("181", "178.5") });
+    sells(world, "2", "179");
+    // Her own order meets her profit, and cancels it.
+    const trigger = { when: "falls", price: usd("178.4"), trail: null } as const;
+    const own = { side: "buy", type: "stop", qty: sol("1"), limitPrice: null, trigger } as const;
+    const stop = placed(world, "ann", { ...own, selfTradePrevention: "cancel_oldest" });
+    placed(world, "bob", { side: "buy", qty: sol("5"), limitPrice: usd("170") });
+    const { state } = world.venue("SOL-USD");
+    // It came first, whatever its price.
+    for (const order of state.orders.values()) if (order.id === stop.id) order.seq = 0;
+    world.atMarket("SOL-USD", (turn) => {
+      fireTriggers(turn, usd("178.4"));
+      settleGroups(turn, usd("178.4"));
+    });
+    world.settle();
+    expect(shown(world, "ann", group)).toEqual([
+      "entry partially_filled 2/3",
+      "take_profit canceled: self_trade_prevention 0/2",
+      "stop_loss canceled: oco 0/2",
+    ]);
+    expect(money(world, "ann", "SOL")).toBe("SOL 12 + 0");
+  });
+
   const trail = { price: null, trail: { amount: usd("0.01") }, limitPrice: null };
 
   it("cancels the other exit and its own entry before it trades", () => {
@@ -497,4 +654,25 @@ describe("a market's groups", () => {
     }
     expect([...groups.all]).toEqual(before);
   });
+});
+
+describe("what an exit may cost", () => {
+  const terms = { makerFeeBps: 10, takerFeeBps: 20, feeNumerator: 0n, fee: 0n };
+  const group = { id: "ord_1", kind: "oco", role: "stop_loss", cap: usd("190") } as const;
+
+  it.each([
+    ["a sell what is left", { ...terms, side: "sell" as const }, null, sol("2")],
+    ["a buy its limit, and the dearer fee", { ...terms, side: "buy" as const, group }, usd("180"), usd("360.72")],
+    ["a buy without one its cap", { ...terms, side: "buy" as const, group }, null, usd("380.76")],
+  ])("is of %s", (_, exit, limitPrice, cost) => {
+    expect(exitCost(exit, limitPrice, sol("2"), 8)).toBe(cost);
+  });
+
+  it.each([{}, { group: { id: "ord_1", kind: "oco", role: "stop_loss" } as const }])(
+    "is bounded: a buy with neither is a mistake (%o)",
+    (membership) => {
+      const exit = { ...terms, side: "buy" as const, ...membership };
+      expect(() => exitCost(exit, null, sol("2"), 8)).toThrow("an exit that buys has a limit or a cap");
+    },
+  );
 });

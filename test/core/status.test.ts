@@ -142,6 +142,13 @@ describe("a status", () => {
     expect(versions(desk)).toEqual([2, 1_000_001]);
   });
 
+  it.each<MarketStatus>(["post_only", "cancel_only", "halted"])("of %s does not count as an opening", (status) => {
+    const desk = new Desk();
+    const { openedAt } = desk.rules;
+    become(desk, status);
+    expect(desk.rules.openedAt).toBe(openedAt);
+  });
+
   it("does not open what is being restored, and shows that it takes cancels alone", () => {
     const desk = deskWith("a1:1 | 179.9 |");
     desk.turn((turn) => emit(turn, { kind: "restored", epoch: 2, by: "usr_olivia", reason: "its disk is gone" }));
@@ -376,6 +383,31 @@ describe("the breaker, by the reference price", () => {
     expect(desk.rules).toMatchObject({ status: "halted", halt: { reason: "circuit_breaker" } });
     expect(desk.state.waiting.has("x1")).toBe(true);
     expectReplays(desk);
+  });
+
+  it("is the market's own doing, and lasts as long as its rules say from the last thing that it has done, whatever its clock", () => {
+    const desk = deskWith("| 250 | c1:1");
+    desk.now -= 5_000;
+    desk.send("x1 buy 1 @ 260");
+    const { at } = desk.state;
+    expect(at).toBe(NOON);
+    expect(desk.rules.halt?.until).toBe(at + BREAKER_HALT_MS);
+    expect(desk.journal.at(-1)).toMatchObject({ kind: "rules", by: null });
+    desk.send("cancel x1");
+    desk.now = NOON + BREAKER_HALT_MS;
+    desk.advance();
+    expect(desk.journal.filter(({ kind }) => kind === "rules").at(-1)).toMatchObject({ by: null });
+  });
+
+  it("looks back over all that has been since the last opening", () => {
+    const desk = new Desk();
+    change(desk, { breakerBps: 3 });
+    become(desk, "halted");
+    become(desk, "open");
+    expect(desk.rules.openedAt).toBe(NOON);
+    desk.now = NOON + 14_000;
+    // It was eleven ticks higher ten seconds before: six bps.
+    desk.turn((turn) => expect(hasBolted(turn, desk.now / STEP_MS, desk.reference)).toBe(true));
   });
 
   it("looks no farther back than the last opening", () => {

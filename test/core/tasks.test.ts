@@ -1,7 +1,7 @@
 // How tasks change: versions, statuses and due dates, as a table that reads as the specification.
 import { describe, expect, it } from "vitest";
 import type { Result } from "../../src/core/result.ts";
-import { folded, searchedText } from "../../src/core/task-lists.ts";
+import { folded, isWanted, searchedText, sortKey, type TaskFilter, type TaskOrder } from "../../src/core/task-lists.ts";
 import { changeTask, isThere, moveTask, newTask, type Task } from "../../src/core/tasks.ts";
 
 const NOW = 1_800_000_000_000;
@@ -99,6 +99,37 @@ describe("a move", () => {
   it.each(["open", "done", "deleted"] as const)("of a deleted one to %s is refused", (to) => {
     expect(refusal(moveTask(deleted, to, NOW))?.code).toBe("not_found");
     expect(refusal(moveTask(undefined, to, NOW))?.code).toBe("not_found");
+  });
+});
+
+describe("a list", () => {
+  const task = { ...made(), createdAt: 1, updatedAt: 2, dueAt: 5 };
+  const undated = { ...task, dueAt: null };
+
+  it.each<[TaskOrder, number, number]>([
+    ["created_at", 1, 1],
+    ["-created_at", 1, 1],
+    ["updated_at", 2, 2],
+    ["-updated_at", 2, 2],
+    ["due_at", 5, 8_640_000_000_000_000],
+    ["-due_at", 5, 0],
+  ])("by %s goes by %d, and without a due date by %d", (order, dated, without) => {
+    expect([sortKey(task, order), sortKey(undated, order)]).toEqual([dated, without]);
+  });
+
+  it.each<[string, Omit<TaskFilter, "status">, boolean, boolean]>([
+    ["whatever their due date", {}, true, true],
+    ["due from then on", { dueAfter: 5 }, true, false],
+    ["due later", { dueAfter: 6 }, false, false],
+    ["due before", { dueBefore: 6 }, true, false],
+    ["due earlier", { dueBefore: 5 }, false, false],
+  ])("of tasks %s", (_, filter, dated, without) => {
+    const wanted = [task, undated].map((one) => isWanted(one, { status: "all", ...filter }));
+    expect(wanted).toEqual([dated, without]);
+  });
+
+  it("of one status has no other", () => {
+    expect((["open", "done", "all"] as const).map((status) => isWanted(task, { status }))).toEqual([true, false, true]);
   });
 });
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { decode, encode } from "../../src/core/codec.ts";
 import { formatDecimal } from "../../src/core/decimal.ts";
 import { applyMarketEvent, emptyMarket, type MarketEvent, marketStateHash } from "../../src/core/market/state.ts";
+import { widen } from "../../src/core/market/triggers.ts";
 import { trailFrom } from "../../src/core/order.ts";
 import { pricePath, STEP_MS } from "../../src/core/prices.ts";
 import { Desk, deskWith, expectBook, listed, NOON, SEED, sha256 } from "../support/book.ts";
@@ -241,6 +242,32 @@ function naiveStep(orders: Naive[], reference: bigint): string[] {
     return due ? [`${order.id} triggered at ${text(order.price)}`] : [];
   });
 }
+
+describe("a range of prices", () => {
+  it.each<[bigint, boolean, [bigint, bigint]]>([
+    [9n, true, [9n, 20n]],
+    [10n, false, [10n, 20n]],
+    [15n, false, [10n, 20n]],
+    [20n, false, [10n, 20n]],
+    [21n, true, [10n, 21n]],
+  ])("of 10 to 20 is widened by %d: %s", (reference, widened, [low, high]) => {
+    const range = { low: 10n, high: 20n };
+    expect(widen(range, reference)).toBe(widened);
+    expect(range).toEqual({ low, high });
+  });
+
+  it("moves the triggers that trail and have come closer, and no others", () => {
+    const desk = new Desk();
+    desk.advance();
+    desk.sendAll(["a1 sell 1 market falls:150 trail:2", "b1 buy 1 market rises:220 trail:40"]);
+    desk.send("c1 sell 1 market falls:150");
+    const { waiting, rules } = desk.state;
+    const moved = (low: string, high: string) =>
+      waiting.trailed({ low: desk.price(low), high: desk.price(high) }, rules.tickSize);
+    expect(moved("180", "180").map(({ orderId, price }) => `${orderId} ${text(price)}`)).toEqual(["a1 178"]);
+    expect(moved("170", "180").map(({ orderId, price }) => `${orderId} ${text(price)}`)).toEqual(["a1 178", "b1 210"]);
+  });
+});
 
 describe("whatever waits comes up when a watcher of every second would see it", () => {
   it.each([1, 2, 3, 4])("seed %d", (seed) => {
