@@ -21,31 +21,13 @@ function told(parent: string, legs: readonly [string, string]): string | null {
   return `${execType}, ${order.status}${reason} ${Number(order.filledQty) / 1e8}/${Number(order.qty) / 1e8}`;
 }
 
-describe("the parent of an oco", () => {
+describe("how much the parent of an oco is of", () => {
   it.each<[string, string, [string, string], string | null]>([
-    ["waits with its legs", "pending_new 0/3", ["pending_new 0/3", "pending_new 0/3"], null],
     ["is open once both are", "pending_new 0/3", ["new 0/3", "held 0/3"], "new, new 0/3"],
-    ["fills as one of them does", "new 0/3", ["partially_filled 1/3", "held 0/3"], "fill, partially_filled 1/3"],
-    ["is filled with it", "new 0/3", ["filled 3/3", "held 0/3"], "fill, partially_filled 3/3"],
     ["and closed with the other", "partially_filled 3/3", ["filled 3/3", "canceled: oco 0/3"], "fill, filled 3/3"],
-    ["adds both up", "partially_filled 1/3", ["canceled: oco 1/3", "filled 2/2"], "fill, filled 3/3"],
     ["has less once a match is prevented", "new 0/3", ["new 0/2", "held 0/3"], "replaced, new 0/2"],
     ["which the other hears of later", "new 0/2", ["new 0/2", "held 0/2"], null],
-    [
-      "ends as the one that ended first",
-      "new 0/3",
-      ["canceled: user 0/3", "canceled: oco 0/3"],
-      "canceled, canceled: user 0/3",
-    ],
-    ["whichever it is", "new 0/3", ["canceled: oco 0/3", "expired: gtd 0/3"], "expired, expired: gtd 0/3"],
-    [
-      "ends as rejected legs do",
-      "pending_new 0/3",
-      ["rejected: off_tick 0/3", "rejected: off_tick 0/3"],
-      "rejected, rejected: off_tick 0/3",
-    ],
     ["restored, is filled by less", "new 0/3", ["filled 2/2", "canceled: oco 0/2"], "fill, filled 2/2"],
-    ["restored, knows no reason", "new 0/3", ["canceled: oco 0/3", "canceled: oco 0/3"], "canceled, canceled 0/3"],
   ])("%s: %s, %s → %s", (_, parent, legs, says) => {
     expect(told(parent, legs)).toBe(says);
   });

@@ -183,8 +183,8 @@ describe("the parent of an oco", () => {
     ["new", ["expired: gtd", "canceled: oco"], "expired expired: gtd"],
     ["pending_new", ["rejected: off_tick", "rejected: oco"], "rejected rejected: off_tick"],
     ["partially_filled 1", ["canceled: user 1", "canceled: oco"], "canceled canceled: user 1"],
-    // The other has lost a part to its owner's own order.
-    ["partially_filled 2", ["filled 2", "expired: gtd"], "expired expired: gtd 2"],
+    // A part was lost to an order of its owner's: it was filled by less than it had.
+    ["partially_filled 2", ["filled 2", "canceled: oco"], "fill filled 2"],
     ["new", [], "canceled canceled"],
   ])("that is %s, of which the legs are %j, is told: %s", (before, sentences, after) => {
     const { status, filledQty } = leg(before);

@@ -45,6 +45,6 @@ function statusOf(container: Order, legs: readonly Order[], ended: Order | undef
 function execTypeOf(order: Order, before: Order): ExecType {
   if (order.filledQty > before.filledQty) return "fill";
   if (order.status === "canceled" || order.status === "expired" || order.status === "rejected") return order.status;
-  if (order.qty !== before.qty) return "replaced";
-  return order.status === "filled" ? "fill" : "new";
+  if (order.status === "filled") return "fill";
+  return order.qty === before.qty ? "new" : "replaced";
 }
