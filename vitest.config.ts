@@ -71,6 +71,8 @@ export default defineConfig({
                 LOG_LEVEL: "error",
                 // Far above what a test moves that is about something else.
                 TRANSFER_LIMITS: JSON.stringify({ withdrawals_per_day: "5000000", review_over: "1000000" }),
+                // More than any test stores that is about something else.
+                OBJECT_BYTES_MAX: "30000000",
                 ALLOWED_ORIGINS: "https://app.example.com,http://localhost:5173",
                 D1_MIGRATIONS: await readD1Migrations("./migrations"),
               },

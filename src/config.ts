@@ -126,6 +126,10 @@ const schema = z.object({
   RATE_LIMITS: changedRates.default({}),
   TRANSFER_LIMITS: changedLimits.default({}),
   ALLOWED_ORIGINS: origins.default([]),
+  OBJECT_BYTES_MAX: z
+    .string()
+    .regex(/^[1-9]\d{0,9}$/)
+    .optional(),
   OBJECTS_APART: z.enum(["0", "1"]).default("0"),
   LOG_LEVEL: z.enum(["info", "warn", "error"]).default("info"),
 });

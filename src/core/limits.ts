@@ -205,6 +205,11 @@ export const RETURN_TO_CHARS_MAX = 500;
 export const OUTSIDE_FAILURES_MAX = 5;
 /** How long it is left alone then, before one call looks whether it is back: outages last for minutes, restarts for less. */
 export const OUTSIDE_OPEN_MS = 10_000;
+/**
+ * Bytes in an object's storage beyond which it takes cancels alone: 80 % of the platform's 10 GB. What an object owes goes on being
+ * written (reports, cancels, quotes), and the last fifth holds that for weeks.
+ */
+export const OBJECT_BYTES_MAX = 8_000_000_000;
 /** First and longest pause before a further try, of which a random part is waited: somebody waits, and all wait for the same. */
 export const OUTSIDE_RETRY_FIRST_MS = 200;
 export const OUTSIDE_RETRY_MAX_MS = 1_000;

@@ -87,6 +87,7 @@ export type PlainCode =
   | "payload_too_large"
   | "unsupported_media_type"
   | "malformed_json"
+  | "storage_full"
   | "internal";
 
 /** What is missing, as decimals; `transferId` names the transfer that cannot be reversed for want of it. */

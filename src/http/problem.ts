@@ -84,6 +84,7 @@ export const CATALOGUE: Readonly<Record<RefusalCode, CatalogueEntry>> = {
   precondition_required: { status: 428, title: "If-Match needed" },
   rate_limited: { status: 429, title: "Too many requests" },
   internal: { status: 500, title: "Internal error" },
+  storage_full: { status: 507, title: "Only cancels are taken" },
   unavailable: { status: 503, title: "Temporarily unavailable" },
 };
 

@@ -1,7 +1,7 @@
 // The ports as the platform fills them, for every object's shell.
 import { createHash } from "node:crypto";
 import { typeId } from "../core/ids.ts";
-import { CALL_TIMEOUT_MS, SLICE_DELAY_MS } from "../core/limits.ts";
+import { CALL_TIMEOUT_MS, OBJECT_BYTES_MAX, SLICE_DELAY_MS } from "../core/limits.ts";
 import { log } from "../log.ts";
 import type { ObjectPorts, Sql, SqlValue } from "./ports.ts";
 
@@ -26,14 +26,18 @@ export function storageSql({ sql }: DurableObjectStorage): Sql {
     sql.exec<Row>(query, ...bindings).toArray();
 }
 
-/** The ports that every object has, over its own storage. `flush` sends its journal; a failure is left to the next try. */
+/**
+ * The ports that every object has, over its own storage, of which it may fill `bytesMax`. `flush` sends its journal; a failure is
+ * left to the next try.
+ */
 export function platformPorts(
   ctx: DurableObjectState,
-  name: string,
+  { name, bytesMax }: { name: string; bytesMax: number },
   queue: Queue,
   flush: () => Promise<void>,
 ): ObjectPorts {
   let waking = false;
+  let toldFull = false;
   const alert = (message: string) => log("error", "object_alert", { object: name, message });
   return {
     name,
@@ -57,7 +61,18 @@ export function platformPorts(
       },
     },
     alert,
+    isFull: () => {
+      const isFull = ctx.storage.sql.databaseSize > bytesMax;
+      if (isFull && !toldFull) alert(`more than ${bytesMax} bytes are stored: only cancels are taken`);
+      toldFull = isFull;
+      return isFull;
+    },
   };
+}
+
+/** The bytes that an object may fill, as configured; {@link OBJECT_BYTES_MAX} where nothing is. */
+export function bytesMaxOf({ OBJECT_BYTES_MAX: configured }: { OBJECT_BYTES_MAX?: string }): number {
+  return configured === undefined ? OBJECT_BYTES_MAX : Number(configured);
 }
 
 /** An object's sockets: those that neither side has closed, one more, and when one was last pinged without waking it, in ms. */

@@ -23,6 +23,8 @@ export interface ObjectPorts {
   /** The one alarm: `set` in the transaction that makes it due. */
   alarm: { set: (atMs: number) => void };
   queue: JournalQueue;
+  /** Whether so much is stored that only cancels may be taken any more. */
+  isFull: () => boolean;
   /** Says that something must be looked at by a person: a broken invariant, a parked pair. */
   alert: (message: string) => void;
 }

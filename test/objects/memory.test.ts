@@ -19,6 +19,7 @@ function memoryOf(load: () => number, alerts: string[] = []): Memory<{ units: nu
     tx: (work) => work(),
     alarm: { set: () => undefined },
     queue: { send: never, wake: never },
+    isFull: () => false,
     alert: (message) => void alerts.push(message),
     load: () => ({ units: load() }),
     empty: () => ({ units: 0 }),

@@ -147,6 +147,7 @@ export class SimulatedObject<L extends Logic> {
       sha256,
       alarm: { set: (at) => void (lives() && this.#setAlarm(at)) },
       queue: { send: async (slice) => platform.enqueue(slice), wake: this.#waker(lives) },
+      isFull: () => false,
       alert: (message) => void (lives() && platform.alerted(this.name, message)),
     };
   }

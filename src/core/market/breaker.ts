@@ -12,9 +12,9 @@ export function tradableAt(rules: MarketRules, reference: bigint): PriceRange {
   return bandOf(reference, rules.priceBandBps + rules.breakerBps, rules.tickSize);
 }
 
-/** What a market takes now: one that is being restored takes cancels alone, whatever its status is. */
-export function takes({ rules, restoring }: MarketState): { status: MarketStatus } {
-  return restoring ? { status: "cancel_only" } : rules;
+/** What a market takes now: one that is being restored, or is full, takes cancels alone, whatever its status is. */
+export function takes({ rules, restoring }: MarketState, isFull = false): { status: MarketStatus } {
+  return restoring || (isFull && rules.status !== "halted") ? { status: "cancel_only" } : rules;
 }
 
 /** Whether anything trades now. Where nothing does, an order may rest that another would meet: the book may be crossed. */

@@ -92,7 +92,7 @@ function refusalOf(
   plan: MatchPlan,
 ): RuleRefusal | null {
   const { rules, book } = turn.state;
-  const closed = notTaken(takes(turn.state), postOnly);
+  const closed = notTaken(takes(turn.state, turn.ctx.isFull), postOnly);
   if (closed !== null) return closed;
   const crossed = postOnly ? crossedPrice(book, order.side, limit) : null;
   if (crossed !== null) return wouldCross(rules, crossed, limit);

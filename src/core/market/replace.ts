@@ -69,7 +69,7 @@ function replacedBy(order: BookOrder, to: Replaced, rules: MarketRules): BookOrd
 
 function refusalOf(turn: MarketTurn, before: BookOrder, after: BookOrder, postOnly: boolean): NotReplaced | null {
   const { rules, book } = turn.state;
-  const closed = notTaken(takes(turn.state), postOnly);
+  const closed = notTaken(takes(turn.state, turn.ctx.isFull), postOnly);
   if (closed !== null) return closed;
   // What was asked of its trigger was asked of an order that still waited.
   if (isWaiting(after) && !isWaiting(before)) return NOT_OPEN;

@@ -10,6 +10,8 @@ export interface MarketContext {
   makeId: MakeId;
   sha256: Sha256;
   priceSeed: number;
+  /** So much is stored that the market takes cancels alone. */
+  isFull?: boolean;
 }
 
 /** One turn at a market: the state that it changes and the events that it has made, in order. */

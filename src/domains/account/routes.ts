@@ -54,7 +54,7 @@ const settings = operation({
   summary: "Choose what orders have that do not say otherwise",
   description: "Counts from the next order on; those that are open keep what they came in with.",
   request: { body: body(settingsIn) },
-  responses: { 200: answer(accountOut, "The account"), ...problems(...TOKEN_CODES, ...BODY_CODES) },
+  responses: { 200: answer(accountOut, "The account"), ...problems(...TOKEN_CODES, ...BODY_CODES, "storage_full") },
 });
 const ledger = operation({
   method: "get",

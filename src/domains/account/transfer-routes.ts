@@ -32,6 +32,7 @@ const createProblems = problems(
   "too_many_pending_transfers",
   "insufficient_funds",
   "account_frozen",
+  "storage_full",
   "idempotency_key_reused",
   "email_not_verified",
   "step_up_required",

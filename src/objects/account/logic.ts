@@ -62,7 +62,7 @@ export class AccountLogic {
     this.operations = new AccountOperations(this.#engine, ports);
     this.keys = new ApiKeys(ports);
     this.rules = new KnownRules(ports, this.#engine);
-    this.settings = new AccountSettings(this.#engine, () => this.view());
+    this.settings = new AccountSettings(ports, this.#engine, () => this.view());
   }
 
   /** The state, for reads and checks; nobody outside may change it. */

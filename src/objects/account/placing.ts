@@ -40,23 +40,28 @@ const PARKED: Refusal = {
 
 /** Nothing may be decided, not even that a key is new, before everything that has happened is known again. */
 export const RESTORING = refuse({ code: "unavailable", detail: "This account is being restored." });
+/** What is refused to an account that is full; cancels and reports are not. Never recorded: after a cut there is room again. */
+export const FULL = refuse({
+  code: "storage_full",
+  detail: "This account is full until some of its past is archived.",
+});
 const UNMET: Refusal = { code: "unavailable", detail: "This market is being restored." };
 
 /** Places orders once for ever: the same key with the same body gets the first answer, with another body a refusal. */
 export class Placing {
-  readonly #ports: Pick<AccountPorts, "sha256" | "now">;
+  readonly #ports: Pick<AccountPorts, "sha256" | "now" | "isFull">;
   readonly #engine: AccountEngine;
   /** Keys whose first answer is being waited for, and until when that is believed. */
   readonly #inFlight = new Map<string, number>();
 
-  constructor(ports: Pick<AccountPorts, "sha256" | "now">, engine: AccountEngine) {
+  constructor(ports: Pick<AccountPorts, "sha256" | "now" | "isFull">, engine: AccountEngine) {
     this.#ports = ports;
     this.#engine = engine;
   }
 
   /**
    * Places an order, or a group as its parent, or answers what its keys have got before. Refuses as core's admission does, as {@link refuse}, and
-   * `unavailable` while the market is parked or this pair is being restored, which is not recorded.
+   * `unavailable` while the market is parked or this pair is being restored, `storage_full` while this object is: neither is recorded.
    */
   place(request: OrderRequest | GroupRequest, idempotency: Idempotency | null): Answered<Order> | Placed {
     const { clientOrderId } = request;
@@ -89,6 +94,7 @@ export class Placing {
     // An alarm that was dropped would leave hands unshaken for ever: whoever is refused has them offered again.
     for (const symbol of handshakes.unmet) if (waits(symbol)) this.#engine.tell(symbol);
     if (state.restoring) return RESTORING.refusal;
+    if (this.#ports.isFull()) return FULL.refusal;
     // It could not be sent: nothing may be held for an order that waits for a person.
     if (market !== null && this.#engine.isParked(market)) return PARKED;
     return market !== null && handshakes.has(market) ? UNMET : null;

@@ -3,25 +3,30 @@ import { chooseSettings, type Settings } from "../../core/account/settings.ts";
 import type { AccountEvent, AccountState } from "../../core/account/state.ts";
 import { SELF_TRADE_PREVENTIONS } from "../../core/order.ts";
 import { ok, type Result } from "../../core/result.ts";
+import type { ObjectPorts } from "../ports.ts";
 import type { AccountView } from "../protocol.ts";
 import { type AccountEngine, HALTED } from "./engine.ts";
+import { FULL } from "./placing.ts";
 
 /** Lets an owner choose. */
 export class AccountSettings {
+  readonly #ports: Pick<ObjectPorts, "isFull">;
   readonly #engine: AccountEngine;
   readonly #view: () => AccountView;
 
-  constructor(engine: AccountEngine, view: () => AccountView) {
+  constructor(ports: Pick<ObjectPorts, "isFull">, engine: AccountEngine, view: () => AccountView) {
+    this.#ports = ports;
     this.#engine = engine;
     this.#view = view;
   }
 
   /**
    * Chooses, and answers the account as it is then; orders that are open already keep what they came in with. Refuses
-   * `unavailable` while the account is halted.
+   * `unavailable` while the account is halted, and `storage_full`.
    */
   choose(settings: Settings): Result<AccountView> {
     if (this.#engine.stopped !== null) return HALTED;
+    if (this.#ports.isFull()) return FULL;
     return this.#engine.act(() => {
       this.#engine.commit((turn) => chooseSettings(turn, settings));
       return ok(this.#view());

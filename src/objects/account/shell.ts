@@ -14,7 +14,7 @@ import type { PaymentDesk } from "../../core/payments.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type { TransferPolicy } from "../../core/transfer-policy.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
-import { newSecret, platformPorts, platformSockets, waitAtMost } from "../platform.ts";
+import { bytesMaxOf, newSecret, platformPorts, platformSockets, waitAtMost } from "../platform.ts";
 import type {
   Batch,
   Caller,
@@ -53,7 +53,8 @@ export class AccountShell extends ReadingShell implements AccountRpc {
 
   constructor(ctx: DurableObjectState, env: Env, { readToken, settings, desk }: AccountOutside) {
     super(ctx, env);
-    const ports = platformPorts(ctx, ctx.id.name ?? "", journalQueue(env), () => this.#logic.journal.flush());
+    const own = { name: ctx.id.name ?? "", bytesMax: bytesMaxOf(env) };
+    const ports = platformPorts(ctx, own, journalQueue(env), () => this.#logic.journal.flush());
     this.#logic = new AccountLogic({
       ...ports,
       priceSeed: Number(env.PRICE_SEED),

@@ -15,11 +15,11 @@ import type { TransferPolicy } from "../../core/transfer-policy.ts";
 import type { ObjectPorts } from "../ports.ts";
 import type { Answered, Idempotency, Page, PageRequest, TransferLimits } from "../protocol.ts";
 import { type AccountEngine, HALTED } from "./engine.ts";
-import { RESTORING } from "./placing.ts";
+import { FULL, RESTORING } from "./placing.ts";
 import { findTransfer, firstTransfer, pageOfTransfers } from "./transfer-rows.ts";
 
 /** What this needs of the world. */
-export interface TransferPorts extends Pick<ObjectPorts, "sql" | "sha256" | "now"> {
+export interface TransferPorts extends Pick<ObjectPorts, "sql" | "sha256" | "now" | "isFull"> {
   transferPolicy: () => TransferPolicy;
 }
 
@@ -35,7 +35,8 @@ export class Transfers {
 
   /**
    * Moves money in or out, once per idempotency key, which gets its first answer for ever. Refuses as core's transfer does,
-   * `idempotency_key_reused`, and `unavailable` for a withdrawal of an account that is being restored.
+   * `idempotency_key_reused`, `unavailable` for a withdrawal of an account that is being restored, and
+   * `storage_full`; neither is recorded.
    */
   move(wish: TransferWish, idempotency: Idempotency | null): Answered<Transfer> {
     const { sha256, sql, transferPolicy } = this.#ports;
@@ -45,6 +46,7 @@ export class Transfers {
     if (known === undefined) {
       const once = idempotency === null ? [] : [{ scope, bodyHash, ...idempotency } satisfies OnceKey];
       if (this.#engine.state.restoring && wish.kind === "withdrawal") return { result: RESTORING, replay: null };
+      if (this.#ports.isFull()) return { result: FULL, replay: null };
       const moved = this.#engine.commit((turn) => {
         const result = transfer(turn, wish, once, transferPolicy());
         this.#engine.restoring.settle(turn);

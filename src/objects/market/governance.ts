@@ -14,7 +14,7 @@ import type { OperatorAct } from "../protocol.ts";
 import type { Timers } from "../timers.ts";
 
 /** What this needs of its market: its state, and the one way to change it. */
-export interface GovernancePorts extends Pick<ObjectPorts, "now" | "tx"> {
+export interface GovernancePorts extends Pick<ObjectPorts, "now" | "tx" | "isFull"> {
   timers: () => Timers;
   readable: () => MarketState | null;
   stopped: () => string | null;
@@ -42,7 +42,7 @@ export class MarketGovernance {
     this.#resumeInTime();
     const state = this.#ports.readable();
     if (state === null) return null;
-    const status = this.#ports.stopped() === null ? takes(state).status : "halted";
+    const status = this.#ports.stopped() === null ? takes(state, this.#ports.isFull()).status : "halted";
     const canceling = this.#isCanceling() ? state.orders.size : 0;
     return { rules: state.rules, takes: status, canceling };
   }

@@ -26,7 +26,7 @@ import { checkStored } from "../stored.ts";
 import { MarketClock } from "./clock.ts";
 import { MarketExam } from "./exam.ts";
 import { MASS_CANCEL_TIMER, MarketGovernance } from "./governance.ts";
-import { MarketLooks } from "./looks.ts";
+import { contextOf, MarketLooks } from "./looks.ts";
 import { Pushes } from "./pushes.ts";
 import { GREET_TIMER, type MarketAct, MarketRestoring } from "./restoring.ts";
 import { MarketStore, type PeerRecord } from "./store.ts";
@@ -250,12 +250,11 @@ export class MarketLogic {
    * act that restores it must find it as it is: for that one the clock does not tick. `anew`: it finds nothing.
    */
   #commit(work: MarketAct, how: "ticks" | "restores" | "anew" = "ticks"): Set<string> {
-    const { now, makeId, sha256, priceSeed } = this.#ports;
     const events: MarketEvent[] = [];
     const touched = new Set<string>();
     this.#memory.tx(() => {
       if (how === "anew") this.#memory.forget();
-      const turn: MarketTurn = { state: this.#state, ctx: { now: now(), makeId, sha256, priceSeed }, events };
+      const turn: MarketTurn = { state: this.#state, ctx: contextOf(this.#ports), events };
       if (how === "ticks") advance(turn);
       work(turn, () => this.#store.write(turn.state, events.splice(0), this.#records));
       if (events.length === 0) return;

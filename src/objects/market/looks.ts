@@ -2,13 +2,23 @@
 import { depthOf } from "../../core/book.ts";
 import { previewSubmit } from "../../core/market/decide.ts";
 import type { MarketState } from "../../core/market/state.ts";
+import type { MarketContext } from "../../core/market/turn.ts";
 import type { PreviewAnswer, PreviewCall } from "../calls.ts";
 import type { ObjectPorts } from "../ports.ts";
 import type { BookView } from "../protocol.ts";
 
-/** What looking needs of the market. */
-export interface LookPorts extends Pick<ObjectPorts, "now" | "makeId" | "sha256"> {
+/** What a turn at a market is given of the world. */
+interface ContextPorts extends Pick<ObjectPorts, "now" | "makeId" | "sha256" | "isFull"> {
   priceSeed: number;
+}
+
+/** The context of a turn that happens now. */
+export function contextOf({ now, makeId, sha256, priceSeed, isFull }: ContextPorts): MarketContext {
+  return { now: now(), makeId, sha256, priceSeed, isFull: isFull() };
+}
+
+/** What looking needs of the market. */
+export interface LookPorts extends ContextPorts {
   comeToNow: () => void;
   /** Does an act; one that breaks an invariant stops the market, and answers as halted. */
   act: <T>(work: () => T, halted: () => T) => T;
@@ -47,8 +57,7 @@ export class MarketLooks {
       this.#ports.comeToNow();
       const state = this.#ports.readable();
       if (state === null) return later();
-      const { now, makeId, sha256, priceSeed } = this.#ports;
-      const turn = { state, ctx: { now: now(), makeId, sha256, priceSeed }, events: [] };
+      const turn = { state, ctx: contextOf(this.#ports), events: [] };
       return { outcome: "previewed", seq: state.seq, reports: previewSubmit(turn, call.account, call.submission) };
     }, later);
   }

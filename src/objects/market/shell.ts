@@ -12,7 +12,7 @@ import type {
   PreviewCall,
 } from "../calls.ts";
 import type { MarketView } from "../governing.ts";
-import { platformPorts, toPeer } from "../platform.ts";
+import { bytesMaxOf, platformPorts, toPeer } from "../platform.ts";
 import type { BookView, OperatorAct, Snapshot } from "../protocol.ts";
 import type { MarketRpc } from "../rpc.ts";
 import { ObjectShell } from "../shell.ts";
@@ -30,7 +30,7 @@ export class MarketObject extends ObjectShell implements MarketRpc {
     const listed = findMarket(name.slice(name.indexOf("/") + 1));
     if (listed === undefined) throw new Error(`no market is listed as ${name}`);
     this.#logic = new MarketLogic({
-      ...platformPorts(ctx, name, journalQueue(env), () => this.#logic.journal.flush()),
+      ...platformPorts(ctx, { name, bytesMax: bytesMaxOf(env) }, journalQueue(env), () => this.#logic.journal.flush()),
       priceSeed: Number(env.PRICE_SEED),
       listed,
       send: { report: (account, call) => toPeer(env, async () => accountStub(env, account).report(call)) },
