@@ -284,7 +284,9 @@ describe("wrong passwords", () => {
       return performance.now() - begun;
     };
     const hashed = await took("notlocked", 401);
-    const locked = await Promise.all(Array.from({ length: 5 }, () => took("lockedname", 429)));
+    // One after the other: at once, each would wait for the others, and other work on the machine takes turns.
+    const locked: number[] = [];
+    for (let n = 0; n < 8; n += 1) locked.push(await took("lockedname", 429));
     expect(Math.min(...locked)).toBeLessThan(hashed / 2);
   });
 
