@@ -37,6 +37,7 @@ import {
 } from "../../src/core/market/state.ts";
 import { emit as emitAtMarket } from "../../src/core/market/turn.ts";
 import { conflictOf, type Told } from "../../src/core/messages.ts";
+import type { Order } from "../../src/core/order.ts";
 import type { CoreWorld } from "./core-world.ts";
 
 const OPERATOR = { by: "usr_operator", reason: "its disk is gone" };
@@ -166,8 +167,7 @@ export function promisedBy(world: CoreWorld) {
     positions: [...state.positions.values()].sort(bySymbol),
     groups: [...state.groups.values()].map((group) => ({ ...group, exits: [...group.exits].sort() })).sort(byId),
     open: [...state.orders.keys()].sort(),
-    // What was refused of an order is an answer to a question that is answered.
-    orders: [...orders.values()].map(({ updatedAt: _, seq: __, replaceRefused: ___, ...kept }) => kept).sort(byId),
+    orders: [...orders.values()].map(lasting).sort(byId),
   }));
   const markets = [...world.venues].map(([symbol, { state }]) => ({
     symbol,
@@ -178,6 +178,11 @@ export function promisedBy(world: CoreWorld) {
     counters: [...state.peers].flatMap(([id, { cseq, rseq }]) => (cseq + rseq > 0 ? [[id, cseq, rseq]] : [])).sort(),
   }));
   return { accounts, markets };
+}
+
+/** An order without when it was done, and without why a change of it was refused: an answer to a question that is answered. */
+function lasting({ updatedAt: _, seq: __, replaceRefused: ___, broken, ...kept }: Order) {
+  return kept.status === "rejected" ? { ...kept, broken } : kept;
 }
 
 /** How far a trigger has followed the price is known to its market alone. */
