@@ -3,9 +3,10 @@
 
 import { z } from "zod";
 import { unitsOf } from "./core/decimal.ts";
+import { RETENTION_DAYS_MIN } from "./core/limits.ts";
 import { POLICY_NAMES, type Rates, ratesOf } from "./core/policies.ts";
 import { type TransferPolicy, transferPolicyOf } from "./core/transfer-policy.ts";
-import { mayCall } from "./core/urls.ts";
+import { isOrigin, mayCall } from "./core/urls.ts";
 import type { Level } from "./log.ts";
 
 const base64url32 = z.string().regex(/^[A-Za-z0-9_-]{43}$/, "must be 32 bytes in base64url");
@@ -74,13 +75,6 @@ const origins = z.string().transform((text, context) => {
   return list;
 });
 
-function isOrigin(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { origin, protocol, hostname } = new URL(text);
-  const near = protocol === "http:" && (hostname === "localhost" || hostname === "127.0.0.1");
-  return origin === text && (protocol === "https:" || near);
-}
-
 const url = z.url({ protocol: /^https?$/ }).transform((text) => text.replace(/\/+$/, ""));
 /** Empty is as good as absent: a variable in wrangler.toml cannot be left out by one environment. */
 const optionalText = z
@@ -131,6 +125,12 @@ const schema = z.object({
     .regex(/^[1-9]\d{0,9}$/)
     .optional(),
   OBJECTS_APART: z.enum(["0", "1"]).default("0"),
+  RETENTION_DAYS: z
+    .string()
+    .regex(/^\d{1,5}$/)
+    .default("90")
+    .transform(Number)
+    .refine((days) => days === 0 || days >= RETENTION_DAYS_MIN, `must be 0 or at least ${RETENTION_DAYS_MIN}`),
   LOG_LEVEL: z.enum(["info", "warn", "error"]).default("info"),
 });
 
@@ -203,6 +203,8 @@ export interface Config {
   passwordPeppers: { current: string; previous: string | null };
   /** What backups are sealed under. */
   backupKey: string;
+  /** Days for which what is over is kept; 0: for ever. */
+  retentionDays: number;
   /** Where the links in e-mails lead, without a slash at its end. */
   publicUrl: string;
   /** Where this API is reached from outside: providers send browsers back there. */
@@ -244,6 +246,7 @@ export function parseConfig(source: object): Config {
     mfaSecret: vars.MFA_SECRET,
     passwordPeppers: { current: vars.PASSWORD_PEPPER, previous: vars.PASSWORD_PEPPER_PREVIOUS ?? null },
     backupKey: vars.BACKUP_KEY,
+    retentionDays: vars.RETENTION_DAYS,
     publicUrl: vars.PUBLIC_URL,
     apiUrl: vars.API_URL ?? vars.PUBLIC_URL,
     oauth: oauthConfig(vars),

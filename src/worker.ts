@@ -3,7 +3,7 @@ import { deskOf } from "./adapters/payments/choice.ts";
 import { createApp } from "./app.ts";
 import { loadConfig } from "./config.ts";
 import { consumeAudit } from "./domains/audit/consumer.ts";
-import { takeBackups } from "./domains/backups/scheduled.ts";
+import { archiveJournals, takeBackups } from "./domains/backups/scheduled.ts";
 import { checkBooks, sumLiabilities } from "./domains/books/scheduled.ts";
 import { forgetKeys } from "./domains/edge/scheduled.ts";
 import { consumeMail } from "./domains/identity/consumer.ts";
@@ -50,8 +50,9 @@ export default {
     const snapshots = snapshotPortfolios(env, nowMs, loadConfig(env).priceSeed);
     const swept = [retell(env, nowMs), sweep(env, nowMs)];
     const books = [checkBooks(env), sumLiabilities(env), takeBackups(env, loadConfig(env).backupKey)];
+    const archived = archiveJournals(env, loadConfig(env), nowMs);
     const forgotten = [forgetKeys(env, nowMs), forgetSignIns(env, nowMs), forgetApplied(env, nowMs)];
-    await Promise.all([...swept, snapshots, ...books, ...forgotten, remindOfTasks(env, nowMs)]);
+    await Promise.all([...swept, snapshots, ...books, archived, ...forgotten, remindOfTasks(env, nowMs)]);
   },
   queue: (batch, env) => {
     if (batch.queue.endsWith("-dlq")) return consumeDeadLetters(batch, env);

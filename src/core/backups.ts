@@ -1,5 +1,5 @@
 // What a backup consists of, and which backups are kept.
-import { BACKUP_DAYS_KEPT, BACKUP_WEEKS_KEPT, BACKUPS_LATEST_KEPT } from "./limits.ts";
+import { BACKUP_DAYS_KEPT, BACKUP_WEEKS_KEPT, BACKUPS_LATEST_KEPT, DAY_MS } from "./limits.ts";
 
 /** An object as of its last event: what a replay of its journal must give again. `head` is its ledger's last entry. */
 export interface Fingerprint {
@@ -38,6 +38,27 @@ export interface BackupPart {
   before: PartRef | null;
   journals: JournalPart[];
   tables: TablePart[];
+}
+
+/**
+ * Events that an object has cut: all from `from` to `to`, which were at or before the time `before` (ms). `last`: what was archived of
+ * the object before.
+ */
+export interface ArchivePart {
+  v: 1;
+  object: "account" | "market";
+  name: string;
+  epoch: number;
+  from: number;
+  to: number;
+  before: number;
+  last: PartRef | null;
+  events: string[];
+}
+
+/** What all keys of an object's archive begin with. */
+export function archivePrefix({ object, name }: Pick<ArchivePart, "object" | "name">): string {
+  return `archives/${object}/${name}/`;
 }
 
 /** What has been counted. `rows` and `bytes` are of D1 and of what is stored. */
@@ -90,8 +111,6 @@ export function referringFirst(
   for (const table of tables) place(table, []);
   return [...ordered].filter((table) => tables.includes(table)).reverse();
 }
-
-const DAY_MS = 86_400_000;
 
 /**
  * Which finished backups are kept: the latest {@link BACKUPS_LATEST_KEPT}, the last one of each of the latest

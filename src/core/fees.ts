@@ -1,6 +1,7 @@
 // What an account pays: each market's own fees, less a discount by what the account has traded in thirty days. Pure: the volume is
 // counted from the account's ledger as its fills are booked, and judged as an order is admitted, when its fees are frozen.
 import type { LedgerEntry } from "./ledger.ts";
+import { DAY_MS } from "./limits.ts";
 import type { MarketRules } from "./listings.ts";
 
 /** From which volume on (USD units, over {@link VOLUME_DAYS}) a tier counts, and what it takes off every fee, in percent. */
@@ -10,7 +11,6 @@ export interface FeeTier {
   discountPercent: number;
 }
 
-const DAY_MS = 86_400_000;
 /** UTC days that a volume is summed over, today included: what is traded counts from its fill on. */
 export const VOLUME_DAYS = 30;
 /** Volume is counted in this asset. */

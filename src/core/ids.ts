@@ -58,3 +58,13 @@ export function derivedId(prefix: string, digest: Uint8Array): string {
 export function isTypeId(prefix: string, text: string): boolean {
   return text.length === prefix.length + 27 && text.startsWith(`${prefix}_`) && SUFFIX.test(text.slice(-26));
 }
+
+/** The time in ms that an id was made of; null for a text that is none, whatever its prefix. */
+export function timeOfId(text: string): number | null {
+  const suffix = text.slice(-26);
+  if (!SUFFIX.test(suffix)) return null;
+  // Ten characters of five bits, of which the first has three that count: 48 bits.
+  let at = 0;
+  for (const character of suffix.slice(0, 10)) at = at * 32 + ALPHABET.indexOf(character);
+  return at;
+}

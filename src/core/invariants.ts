@@ -9,7 +9,8 @@ import { isContainer, isExit } from "./groups.ts";
 import { type Balances, balanceKey, isCustomerMoney, keyParts } from "./ledger.ts";
 import { isTrading } from "./market/breaker.ts";
 import { groupBreaks, isAsleep } from "./market/groups.ts";
-import { isWaiting, type MarketPeer, type MarketState } from "./market/state.ts";
+import type { MarketPeer, MarketState } from "./market/state.ts";
+import { isWaiting } from "./market/triggers.ts";
 import { UNITS_MAX } from "./money.ts";
 import { feeOf, isOpen, leavesOf, limitBuyReserve, type Order } from "./order.ts";
 

@@ -1,5 +1,8 @@
 // Every bound of the product, with its unit in the name and the reason for its value.
 
+/** A UTC day. */
+export const DAY_MS = 86_400_000;
+
 /** Open orders one account may have: the contract's figure; bounds the memory of an account object. */
 export const OPEN_ORDERS_MAX = 10_000;
 /** Open orders of one account in one market where no operator has set fewer: only the account's own bound counts. */
@@ -75,6 +78,20 @@ export const LEDGER_TAIL_ROWS = 50;
 export const SLICE_READ_ROWS = 64;
 /** Slices that an object sends in a row: after an outage it has thousands, and queue and readers are others' too. */
 export const FLUSH_SLICES_MAX = 10;
+/**
+ * Bytes in an object's storage beyond which it takes cancels alone: 80 % of the platform's 10 GB. What an object owes goes on being
+ * written (reports, cancels, quotes), and the last fifth holds that for weeks.
+ */
+export const OBJECT_BYTES_MAX = 8_000_000_000;
+/** Encoded items in one part of a cut journal's base: with JSON's escapes a part must fit into a queue message as an event does. */
+export const BASE_PART_CHARS = 60_000;
+/** Events that one cut takes out of a journal: they are replayed at once, some 100 ms of their object's time. */
+export const CUT_EVENTS_MAX = 2_000;
+/** Objects that one run of the cron asks whether they have anything to archive, and time for it. */
+export const ARCHIVE_OBJECTS_MAX = 200;
+export const ARCHIVE_MS_MAX = 10_000;
+/** Shortest age at which events may be cut: a backup of five weeks must still be told all that it does not know. */
+export const RETENTION_DAYS_MIN = 40;
 /** Longest sleep of a market's alarm (protocol, house liquidity). */
 export const HOUSE_HORIZON_STEPS = 3_600;
 /** One paper deposit or withdrawal is worth at most 10,000,000 USD, the contract's figure; in USD units (6 digits). */
@@ -205,11 +222,6 @@ export const RETURN_TO_CHARS_MAX = 500;
 export const OUTSIDE_FAILURES_MAX = 5;
 /** How long it is left alone then, before one call looks whether it is back: outages last for minutes, restarts for less. */
 export const OUTSIDE_OPEN_MS = 10_000;
-/**
- * Bytes in an object's storage beyond which it takes cancels alone: 80 % of the platform's 10 GB. What an object owes goes on being
- * written (reports, cancels, quotes), and the last fifth holds that for weeks.
- */
-export const OBJECT_BYTES_MAX = 8_000_000_000;
 /** First and longest pause before a further try, of which a random part is waited: somebody waits, and all wait for the same. */
 export const OUTSIDE_RETRY_FIRST_MS = 200;
 export const OUTSIDE_RETRY_MAX_MS = 1_000;

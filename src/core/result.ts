@@ -88,6 +88,8 @@ export type PlainCode =
   | "unsupported_media_type"
   | "malformed_json"
   | "storage_full"
+  | "order_archived"
+  | "period_archived"
   | "internal";
 
 /** What is missing, as decimals; `transferId` names the transfer that cannot be reversed for want of it. */

@@ -35,3 +35,11 @@ export function returnTarget(text: string, home: string, origins: readonly strin
   });
   return listed ? new URL(whole).href : null;
 }
+
+/** Whether a text is an origin, exactly as a browser sends it; plain http only for this machine. */
+export function isOrigin(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { origin, protocol, hostname } = new URL(text);
+  const near = protocol === "http:" && (hostname === "localhost" || hostname === "127.0.0.1");
+  return origin === text && (protocol === "https:" || near);
+}

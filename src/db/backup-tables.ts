@@ -29,3 +29,22 @@ export const backups = sqliteTable(
   },
   (table) => [index("backups_started").on(table.startedAt)],
 );
+
+/** One row for each part of an archive: events that an object has cut, or was about to cut when something failed. */
+export const archives = sqliteTable(
+  "archives",
+  {
+    key: text("key").primaryKey(),
+    object: text("object", { enum: ["account", "market"] }).notNull(),
+    name: text("name").notNull(),
+    epoch: integer("epoch").notNull(),
+    fromSeq: integer("from_seq").notNull(),
+    toSeq: integer("to_seq").notNull(),
+    /** All of it was at or before this time, in ms. */
+    before: integer("before").notNull(),
+    sha256: text("sha256").notNull(),
+    bytes: integer("bytes").notNull(),
+    archivedAt: integer("archived_at").notNull(),
+  },
+  (table) => [index("archives_object").on(table.object, table.name, table.epoch, table.fromSeq)],
+);

@@ -50,6 +50,8 @@ export const CATALOGUE: Readonly<Record<RefusalCode, CatalogueEntry>> = {
   too_many_tasks: { status: 409, title: "Too many tasks" },
   idempotency_in_flight: { status: 409, title: "Same request still running" },
   idempotency_answer_not_kept: { status: 409, title: "Done already, its secret was shown once" },
+  order_archived: { status: 410, title: "Order archived" },
+  period_archived: { status: 410, title: "Period archived" },
   precondition_failed: { status: 412, title: "Version no longer in force" },
   payload_too_large: { status: 413, title: "Payload too large" },
   unsupported_media_type: { status: 415, title: "Unsupported media type" },

@@ -3,7 +3,6 @@ import type { EntryMark, Exam, Window, WindowPage } from "../core/exam.ts";
 import { type Balances, type ChainHead, GENESIS_HASH } from "../core/ledger.ts";
 import { EXAM_HEAD_ROWS_MAX } from "../core/limits.ts";
 import { loadBalances } from "./balances.ts";
-import type { OutboxSource } from "./outbox.ts";
 import type { Sql } from "./ports.ts";
 import type { LedgerRows } from "./stored.ts";
 
@@ -13,9 +12,9 @@ const HASH = "body ->> '$.entry.hash'";
 export class LedgerMarks {
   readonly #sql: Sql;
   readonly #rows: LedgerRows;
-  readonly #first: OutboxSource["first"];
+  readonly #first: "first" | "seq";
 
-  constructor(sql: Sql, rows: LedgerRows, first: OutboxSource["first"]) {
+  constructor(sql: Sql, rows: LedgerRows, first: "first" | "seq") {
     this.#sql = sql;
     this.#rows = rows;
     this.#first = first;
@@ -23,7 +22,7 @@ export class LedgerMarks {
 
   /**
    * The last entry with a number of at most `seq`; 0 and the genesis hash when there is none, null when there is none among
-   * the {@link EXAM_HEAD_ROWS_MAX} rows before it.
+   * the {@link EXAM_HEAD_ROWS_MAX} rows before it, or it has been cut.
    */
   headAt(seq: number): ChainHead | null {
     const upTo = this.#rowWith(seq);
@@ -36,7 +35,12 @@ export class LedgerMarks {
     );
     if (last !== undefined) return last;
     const further = this.#sql(`SELECT seq ${back} 1 OFFSET ?`, upTo, EXAM_HEAD_ROWS_MAX);
-    return further.length > 0 ? null : { seq: 0, hash: GENESIS_HASH };
+    return further.length > 0 || this.#isCut() ? null : { seq: 0, hash: GENESIS_HASH };
+  }
+
+  #isCut(): boolean {
+    const [first] = this.#sql<{ kind: string }>("SELECT kind FROM journal ORDER BY seq LIMIT 1");
+    return first?.kind === "base" || first?.kind === "kept";
   }
 
   /** The last row with a number of at most `seq` among its own. */

@@ -3,11 +3,14 @@ import { FLUSH_SLICES_MAX, SLICE_BYTES_MAX, SLICE_READ_ROWS } from "../core/limi
 import type { ObjectPorts, Sql } from "./ports.ts";
 import type { JournalHead, JournalSlice, Page, PageRequest } from "./protocol.ts";
 
-/** Which object's journal this is; `first` is the column with an event's first stream number, `seq` the last one written. */
+/** What tells the first number of a journal's row: accounts have a column for it, and of a market's events only a base takes several. */
+export type FirstNumber = "first" | "CASE kind WHEN 'base' THEN body ->> '$.first' ELSE seq END";
+
+/** Which object's journal this is; `first` tells an event's first stream number, `seq` is the last one written. */
 export interface OutboxSource {
   object: JournalSlice["object"];
   epoch: () => number;
-  first: "first" | "seq";
+  first: FirstNumber;
   seq: () => number;
 }
 
@@ -59,6 +62,11 @@ export class Outbox {
   /** Asks for a flush when anything is unsent: after a start or an alarm, when whoever should have asked may have died. */
   wakeIfBehind(): void {
     if (this.#sentSeq < this.#source.seq()) this.#ports.queue.wake();
+  }
+
+  /** The last stream number that the queue has taken. */
+  get sent(): number {
+    return this.#sentSeq;
   }
 
   /** Where the journal is. Throws InvariantError while the object cannot be read. */

@@ -1,4 +1,6 @@
 // The table `meta`: single values that every object keeps of itself, its epoch among them.
+import { type Base, UNCUT } from "../core/base.ts";
+import { decode, encode } from "../core/codec.ts";
 import { FIRST_EPOCH } from "../core/epochs.ts";
 import type { Sql } from "./ports.ts";
 
@@ -14,6 +16,17 @@ export class OwnValues {
   epoch(): number {
     const epoch = Number(this.meta("epoch"));
     return Number.isSafeInteger(epoch) && epoch >= FIRST_EPOCH ? epoch : 0;
+  }
+
+  /** Where its journal begins. */
+  base(): Base {
+    const base = this.meta("base");
+    return base === undefined ? UNCUT : decode<Base>(base);
+  }
+
+  /** Keeps where its journal begins. Belongs in the transaction that cuts it, or writes a cut one. */
+  protected setBase(base: Base): void {
+    this.setMeta("base", encode(base));
   }
 
   /** One value of the object's own, or undefined. */

@@ -135,7 +135,10 @@ export interface LedgerQuery extends PageRequest {
   to: number | null;
 }
 
-/** An account as of one stream number. `asOf` in ms; the version before leaves `ledger` out, and how many transfers are pending. */
+/**
+ * An account as of one stream number. `asOf` in ms, and `archivedBefore`: from then on it can still answer; the version before leaves
+ * `ledger` out, and how many transfers are pending.
+ */
 export interface AccountView {
   id: string;
   status: AccountStatus;
@@ -145,12 +148,24 @@ export interface AccountView {
   seq: number;
   asOf: number;
   selfTradePrevention?: SelfTradePrevention;
+  archivedBefore?: number | null;
 }
 
 /** Where an object's journal is: for the sweeper that compares it with the read model. */
 export interface JournalHead {
   epoch: number;
   seq: number;
+}
+
+/**
+ * What of an object's journal may be cut: the events after `after` up to `through`, which are all that were at or before the time
+ * `before` (ms), and after those that were cut before.
+ */
+export interface Cuttable {
+  epoch: number;
+  after: number;
+  through: number;
+  before: number;
 }
 
 /** Journal rows as they are sent to the read model. `from` and `to` are stream numbers; rows follow each other. */

@@ -37,6 +37,7 @@ import type {
   BookView,
   Caller,
   Counted,
+  Cuttable,
   ExecutionQuery,
   Idempotency,
   JournalHead,
@@ -62,6 +63,10 @@ export interface JournalRpc {
   head(): Promise<JournalHead>;
   /** The events from a stream number on, in at most `bytesMax`, but at least one; null at the end. */
   journalFrom(fromSeq: number, bytesMax: number): Promise<JournalSlice | null>;
+  /** What may be cut of what was before a time in ms; null when that is nothing. */
+  cuttable(beforeMs: number): Promise<Cuttable | null>;
+  /** Cuts it. Refuses `not_found` when something else may be cut by now, and `unavailable` when it would lose something. */
+  cut(wanted: Cuttable): Promise<Result<null>>;
 }
 
 /** Questions as callers ask them. */

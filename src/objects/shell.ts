@@ -5,6 +5,7 @@ import type { Amount, Exam, Question } from "../core/exam.ts";
 import type { Result } from "../core/result.ts";
 import type { Outbox } from "./outbox.ts";
 import type {
+  Cuttable,
   JournalHead,
   JournalSlice,
   OperatorAct,
@@ -25,6 +26,7 @@ export interface Operated {
     owedAt?(atMs: number): Amount[] | null;
   };
   readonly restoring: { readonly parts: SnapshotParts };
+  readonly cutting: { cuttable(beforeMs: number): Cuttable | null; cut(wanted: Cuttable): Result<null> };
   parked(query: PageRequest): ParkedView;
   unpark(peer: string, act: OperatorAct): Result<null>;
   restoration(): RestoreView;
@@ -70,6 +72,14 @@ export abstract class ObjectShell extends DurableObject<Env> {
 
   async head(): Promise<JournalHead> {
     return this.operated.journal.head();
+  }
+
+  async cuttable(beforeMs: number): Promise<Cuttable | null> {
+    return this.operated.cutting.cuttable(beforeMs);
+  }
+
+  async cut(wanted: Cuttable): Promise<Result<null>> {
+    return this.operated.cutting.cut(wanted);
   }
 
   async journal(query: PageRequest): Promise<Page<string>> {

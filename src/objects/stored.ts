@@ -1,4 +1,5 @@
 // Whether what is stored can be what was written: looked at once in each life, before anything is decided by it.
+import type { Base } from "../core/base.ts";
 import { decode } from "../core/codec.ts";
 import { entriesBreak, GENESIS_HASH, type LedgerEntry } from "../core/ledger.ts";
 import { LEDGER_TAIL_ROWS } from "../core/limits.ts";
@@ -19,6 +20,8 @@ interface Row extends Record<string, string | number> {
 interface Books {
   epoch: number;
   seq: number;
+  base: Base;
+  ledgerHead: string;
   balances: ReadonlyMap<string, bigint>;
 }
 
@@ -57,7 +60,8 @@ export function checkStored(
     LEDGER_TAIL_ROWS,
   );
   const entries = rows.map(readRow).flatMap(entriesOf).reverse();
-  const before = rows.length < LEDGER_TAIL_ROWS ? GENESIS_HASH : null;
+  // Of a journal that was cut, what the first entry follows is not looked for: where it was cut, all was.
+  const before = rows.length < LEDGER_TAIL_ROWS && state.base.seq === 0 ? GENESIS_HASH : null;
   const broken = entriesBreak(before, entries, state.balances, sha256);
   invariant(broken === undefined, broken ?? "");
 }
@@ -127,7 +131,11 @@ export function replaySnapshot<Event extends { kind: string }, State extends Boo
     const events = whole(known);
     at += page.length;
     const start = at - known.length;
-    for (const [index, event] of events.entries()) atEvent(start + index, () => apply(state, event));
+    for (const [index, event] of events.entries()) {
+      atEvent(start + index, () => apply(state, event));
+      // No entry is before a base: what follows it has the hash that it tells.
+      if (event.kind === "base") head = state.ledgerHead;
+    }
     if (events.some((event) => begins(event, epoch))) throw new SnapshotError("/epoch", "the journal has it already");
     const entries = events.flatMap((event) => entriesOf(event as Event & AnyEvent));
     const broken = entriesBreak(head, entries, state.balances, sha256);

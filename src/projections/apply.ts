@@ -15,6 +15,7 @@ import {
   trades,
   transfers,
 } from "../db/read-model.ts";
+import { forget } from "./forget.ts";
 import type { Rows } from "./rows.ts";
 import { readSlice, type Slice } from "./slice.ts";
 
@@ -71,6 +72,7 @@ export async function applySlices(db: Database, steps: readonly Step[], atMs: nu
       ...once(db, ledgerEntries, of("entries"), fits),
       ...latest(db, transfers, of("transfers"), fits, [transfers.id], [transfers.epoch, transfers.seq]),
       ...once(db, trades, of("trades"), fits),
+      ...forget(db, of("cuts"), fits),
       moveHeads(db, wanted, atMs, fits),
     ],
   );
@@ -150,6 +152,7 @@ function gather(slice: Slice, head: number): Rows {
       (row) => row.id,
     ),
     trades: fresh.flatMap((rows) => rows.trades),
+    cuts: fresh.flatMap((rows) => rows.cuts),
   };
 }
 

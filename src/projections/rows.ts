@@ -1,5 +1,8 @@
 // What a journalled event means for the read model: the rows it makes or changes. Decides no order and touches no table.
+
+import type { BaseItem, KeptItem } from "../core/account/base.ts";
 import type { AccountEvent, Balance, FillRecord, Transfer } from "../core/account/state.ts";
+import type { Cut } from "../core/base.ts";
 import { encode } from "../core/codec.ts";
 import type { LedgerEntry } from "../core/ledger.ts";
 import type { MarketEvent } from "../core/market/state.ts";
@@ -7,6 +10,9 @@ import { toColumn } from "../core/money.ts";
 import { isReplacing, type Order } from "../core/order.ts";
 import type { Source } from "../db/heads.ts";
 import type { balances, executions, ledgerEntries, orders, PostingRow, trades, transfers } from "../db/read-model.ts";
+
+/** What an object has cut: the read model forgets what it has of that, too. */
+export interface CutRow extends Source, Omit<Cut, "kind"> {}
 
 /** Rows by table. Of an order or a balance the last row counts. */
 export interface Rows {
@@ -16,11 +22,12 @@ export interface Rows {
   balances: (typeof balances.$inferInsert)[];
   transfers: (typeof transfers.$inferInsert)[];
   trades: (typeof trades.$inferInsert)[];
+  cuts: CutRow[];
 }
 
 /** No rows: what a refusal, a repeated order, a logout or a new quote makes. */
 export function noRows(): Rows {
-  return { orders: [], executions: [], entries: [], balances: [], transfers: [], trades: [] };
+  return { orders: [], executions: [], entries: [], balances: [], transfers: [], trades: [], cuts: [] };
 }
 
 /**
@@ -79,11 +86,25 @@ export function accountRows(source: Source, event: AccountEvent): Rows | null {
       if (event.fill !== null) rows.executions.push(executionRow(source, event.seq, event.fill));
       if (event.entry !== null) rows.entries.push(entryRow(source, event.entry));
       break;
+    case "cut":
+      rows.cuts.push({ ...source, through: event.through, before: event.before });
+      break;
+    case "kept":
+    case "base":
+      for (const one of event.items) keep(rows, source, one);
+      return rows;
     default:
       return unknownKind(event);
   }
   rows.balances = event.balances.map((balance) => balanceRow(source, event.seq, balance));
   return rows;
+}
+
+/** What a base or what is kept for ever says of the read model, as of the event that had said it. */
+function keep(rows: Rows, source: Source, one: BaseItem | KeptItem): void {
+  if (one.item === "order") rows.orders.push(orderRow(source, one.seq, one.order));
+  if (one.item === "transfer") rows.transfers.push(transferRow(source, one.seq, one.transfer));
+  if (one.item === "balance") rows.balances.push(balanceRow(source, one.seq, one.balance));
 }
 
 /** The rows of one market event; null and throws as {@link accountRows}. Orders are projected from their accounts. */
@@ -95,6 +116,10 @@ export function marketRows(source: Source, event: MarketEvent): Rows | null {
     case "restored":
     case "met":
     case "opened":
+    case "base":
+      return rows;
+    case "cut":
+      rows.cuts.push({ ...source, through: event.through, before: event.before });
       return rows;
     case "report": {
       const { trade, entry, seq } = event;

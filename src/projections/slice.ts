@@ -124,7 +124,7 @@ function readEvent(source: Source, text: string): ReadEvent {
         ? accountRows(source, decoded as object as AccountEvent)
         : marketRows(source, decoded as object as MarketEvent);
     if (rows === null) return { kind: "later", reason: `event kind ${decoded.kind}` };
-    const first = source.object === "account" ? decoded.first : decoded.seq;
+    const first = decoded.first ?? (source.object === "market" ? decoded.seq : undefined);
     if (first === undefined) return { kind: "invalid", reason: "an event without its first stream number" };
     return { kind: "event", event: { first, seq: decoded.seq, rows } };
   } catch (error) {

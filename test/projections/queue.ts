@@ -1,5 +1,7 @@
 // A queue in the hand of a test: messages that remember what became of them, and the read model's tables to look at.
+
 import { env } from "cloudflare:workers";
+import { refuse } from "../../src/core/result.ts";
 import type { JournalSlice } from "../../src/objects/protocol.ts";
 import type { JournalRpc } from "../../src/objects/rpc.ts";
 import { type ConsumerBindings, consumeJournal } from "../../src/projections/consumer.ts";
@@ -78,6 +80,8 @@ export function keepersOf(journals: readonly Journal[], manner: Manner = {}) {
         seen.pages.push(slice);
         return manner.page?.(slice) ?? slice;
       },
+      cuttable: async () => null,
+      cut: async () => refuse({ code: "not_found" }),
     };
   };
   const getByName = stub as never;

@@ -24,6 +24,8 @@ export class Follower {
 
   #take(events: readonly AccountEvent[]): void {
     for (const event of events) {
+      // It was told of what these stand for.
+      if (event.kind === "base" || event.kind === "kept") continue;
       const known = this.#bodies.get(event.seq);
       const body = `${event.kind} ${event.first} ${event.at}`;
       if (known !== undefined && known !== body)

@@ -4,6 +4,7 @@ import { bookBreaks, scheduleChecks } from "./books.ts";
 import { CANARIES, type Canary } from "./canaries.ts";
 import { acknowledgedBreaks, isUnderWay, journalBreaks, pastBreaks, projectionBreaks, restBreaks } from "./checks.ts";
 import { scheduleCorruption } from "./corrupt.ts";
+import { cutAll, scheduleCuts } from "./cuts.ts";
 import { faultsOf } from "./faults.ts";
 import { groupBreaks, scheduleGroups } from "./groups.ts";
 import { haltBreaks, scheduleOperators } from "./operators.ts";
@@ -43,7 +44,9 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
   scheduleOperators(world, seed, SPAN_MS);
   const { bug, clockJumpMsMax } = world.faults;
   const found: string[] = [];
-  if (!scheduleLoss(world, clients)) scheduleChecks(world, seed, SPAN_MS, found);
+  const isLost = scheduleLoss(world, clients);
+  if (!isLost) scheduleChecks(world, seed, SPAN_MS, found);
+  const isCut = !isLost && scheduleCuts(world, seed, SPAN_MS);
   if (bug > 0) scheduleParking(world, SPAN_MS, SPAN_MS + HEAL_MS / 2);
   const stopped = world.clock();
   await world.run(world.now + SPAN_MS + 2_000);
@@ -53,6 +56,11 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
   // The house goes on trading with what rests: what it did in this very moment is still on its way.
   for (let second = 0; second < SETTLE_SECONDS_MAX && isUnderWay(world); second += 1)
     await world.run(world.now + 1_000);
+  if (isCut) {
+    cutAll(world);
+    for (let second = 0; second < SETTLE_SECONDS_MAX && isUnderWay(world); second += 1)
+      await world.run(world.now + 1_000);
+  }
   const breaks = [
     ...restBreaks(world),
     ...parkedBreaks(world),

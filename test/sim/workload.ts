@@ -191,7 +191,8 @@ export function heardOf(
     clients.orders.set(key, { account, clientOrderId, orderId, code });
     world.count("placed_anew");
   } else {
-    world.count("same_key_again");
+    world.count(code === "order_archived" ? "same_key_archived" : "same_key_again");
+    if (code === "order_archived" && before.orderId !== null) return;
     if (before.orderId !== orderId || before.code !== code)
       world.alerts.push(`${clientOrderId} answered twice, differently`);
   }

@@ -2,8 +2,10 @@
 // alarms, queue, D1 and clock. Every fault is drawn from the seed, so a seed is a whole run.
 
 import type { AccountEvent } from "../../src/core/account/state.ts";
+import { decode } from "../../src/core/codec.ts";
 import type { ExamRpc, Figures } from "../../src/core/exam.ts";
 import { findMarket } from "../../src/core/listings.ts";
+import { refuse } from "../../src/core/result.ts";
 import { checkBooks } from "../../src/domains/books/scheduled.ts";
 import { rebuildReadModel } from "../../src/domains/ops/repair.ts";
 import { sweep } from "../../src/domains/ops/scheduled.ts";
@@ -39,6 +41,16 @@ const NOBODY: Figures = {
   ...{ asApplied: null, waitingSince: null, booked: [], peers: 0 },
 };
 
+/** One object's journal. */
+export interface Journalled {
+  object: "account" | "market";
+  name: string;
+  epoch: number;
+  seq: number;
+  bodies: string[];
+  stored: string[];
+}
+
 /** What is stored, under the object's feet. `run` answers how many rows it changed. */
 export interface SpoiledDb {
   rows: (query: string) => { seq: number; kind: string; body: string }[];
@@ -56,6 +68,8 @@ export class World extends Timeline implements Platform {
   readonly #accounts = new Map<string, SimulatedObject<AccountLogic>>();
   readonly #markets = new Map<string, SimulatedObject<MarketLogic>>();
   readonly #followers = new Map<string, Follower>();
+  /** Events that have been cut, by the name of their object and their number. */
+  readonly #archived = new Map<string, Map<number, string>>();
   /** Objects whose rows have been spoiled, by name. */
   readonly #spoiled = new Set<string>();
   #d1AwayUntil = 0;
@@ -145,12 +159,30 @@ export class World extends Timeline implements Platform {
     return kind === "account" ? this.#accounts : this.#markets;
   }
 
-  /** Every object's journal, oldest first, as stored. */
-  journals(): { object: "account" | "market"; name: string; epoch: number; seq: number; bodies: string[] }[] {
+  /** Keeps what an object has journalled so far, before some of it is cut. */
+  archive(kind: "account" | "market", key: string): void {
+    const object = this.#known(kind).get(key);
+    if (object === undefined) return;
+    const archived = this.#archived.get(object.name) ?? new Map<number, string>();
+    this.#archived.set(object.name, archived);
+    for (const body of object.journal()) {
+      const { kind: what, seq } = decode<{ kind: string; seq: number }>(body);
+      if (what !== "base" && what !== "kept") archived.set(seq, body);
+    }
+  }
+
+  /** Every object's journal, oldest first: `stored` as it is, `bodies` with what has been cut in place of what stands for it. */
+  journals(): Journalled[] {
     return [
-      ...[...this.#accounts.values()].map((one) => ({ one, object: "account" as const })),
-      ...[...this.#markets.values()].map((one) => ({ one, object: "market" as const })),
-    ].map(({ one, object }) => ({ object, name: one.name, ...one.logic.journal.head(), bodies: one.journal() }));
+      ...[...this.#accounts].map(([key, one]) => ({ one, key, object: "account" as const })),
+      ...[...this.#markets].map(([key, one]) => ({ one, key, object: "market" as const })),
+    ].map(({ one, key, object }) => {
+      const stored = one.journal();
+      if (this.#archived.has(one.name)) this.archive(object, key);
+      const whole = this.#archived.get(one.name);
+      const bodies = whole === undefined ? stored : [...whole].sort(([a], [b]) => a - b).map(([, body]) => body);
+      return { object, name: one.name, ...one.logic.journal.head(), bodies, stored };
+    });
   }
 
   /** What the account's follower missed or heard twice, once it has caught up. */
@@ -300,6 +332,9 @@ export class World extends Timeline implements Platform {
         return object instanceof MarketLogic ? object.exam.fingerprint() : object.operations.exam.fingerprint();
       },
       head: async () => logic().journal.head(),
+      // Cut by hand: see cuts.ts.
+      cuttable: async () => null,
+      cut: async () => refuse({ code: "not_found" }),
       journalFrom: async (fromSeq, bytesMax) => {
         const slice = logic().journal.sliceFrom(fromSeq, Math.min(bytesMax, PAGE_BYTES_MAX));
         if (slice !== null) this.count("pulled");

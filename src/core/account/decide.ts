@@ -1,7 +1,7 @@
 // What an account does with its owner's wishes and its markets' reports: decides, journals through `emit`, nothing else.
 import { isContainer } from "../groups.ts";
 import { isCustomerMoney, type LedgerEntry, type Movement, makeEntry, type Sha256 } from "../ledger.ts";
-import { STREAM_RESTART_GAP } from "../limits.ts";
+import { DAY_MS, STREAM_RESTART_GAP } from "../limits.ts";
 import type { MarketRules } from "../listings.ts";
 import type { CancelReason, Command, MakeId } from "../messages.ts";
 import type { Order, OrderTerms } from "../order.ts";
@@ -149,8 +149,6 @@ export function newOrder(
 export function dated(turn: AccountTurn, request: OrderRequest): OrderRequest {
   return request.timeInForce === "day" ? { ...request, expiresAt: endOfDay(turnTime(turn)) } : request;
 }
-
-const DAY_MS = 86_400_000;
 
 /** The next 00:00 UTC after a moment: when day orders end. */
 function endOfDay(at: number): number {

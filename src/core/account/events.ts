@@ -1,4 +1,5 @@
 // What an account journals: every event with all that a replay needs.
+import type { Cut } from "../base.ts";
 import type { Group } from "../groups.ts";
 import type { LedgerEntry } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
@@ -6,6 +7,7 @@ import type { Command, PreventedMatch, Replaced, Report } from "../messages.ts";
 import type { ExecType, Liquidity, Order, SelfTradePrevention, Side } from "../order.ts";
 import type { Position } from "../positions.ts";
 import type { Refusal } from "../result.ts";
+import type { BaseItem, KeptItem } from "./base.ts";
 import type { BatchVerdict } from "./batch.ts";
 import type { TransferEvent } from "./transfer-events.ts";
 
@@ -129,7 +131,8 @@ export type AccountEvent =
   | (EventHead & { kind: "session_revoked"; sessionId: string; until: number })
   | (EventHead & { kind: "tokens_valid_from"; from: number })
   | ReportApplied
-  | RestoreEvent;
+  | RestoreEvent
+  | CutEvent;
 
 /** What restore adds (protocol rule 15). `by` is an operator's user id. */
 export type RestoreEvent =
@@ -144,6 +147,12 @@ export type RestoreEvent =
   /** A wish of before that its market has not heard. */
   | (EventHead & { kind: "reissued"; order: Order; command: Command })
   | (EventHead & { kind: "opened"; by: string | null; reason: string });
+
+/** What a cut leaves of what it takes. `more`: the base goes on in the next event. */
+export type CutEvent =
+  | (EventHead & Cut)
+  | (EventHead & { kind: "kept"; items: KeptItem[] })
+  | (EventHead & { kind: "base"; items: BaseItem[]; more?: true });
 
 /** The orders that an event has changed, as they are after it, a parent before its legs. */
 export function ordersOf(event: AccountEvent): Order[] {

@@ -1,4 +1,5 @@
 // An account's state and how each journalled event changes it. Replaying the journal gives the same state, bit for bit.
+import { type Base, baseAfter, UNCUT } from "../base.ts";
 import { countVolume } from "../fees.ts";
 import type { Group } from "../groups.ts";
 import { applyEntry, type Balances, balanceKey, GENESIS_HASH, type LedgerEntry } from "../ledger.ts";
@@ -7,7 +8,8 @@ import type { Command, Report } from "../messages.ts";
 import { canTransition, isOpen, type Order, type SelfTradePrevention, type Side } from "../order.ts";
 import type { Position } from "../positions.ts";
 import { invariant } from "../result.ts";
-import type { AccountEvent, AccountStatus, ReportApplied, RestoreEvent } from "./events.ts";
+import { applyBaseItems } from "./base.ts";
+import type { AccountEvent, AccountStatus, CutEvent, ReportApplied, RestoreEvent } from "./events.ts";
 import { applyTransfer, type DayUse, type Transfer } from "./transfer-events.ts";
 
 export type {
@@ -39,6 +41,8 @@ export interface AccountState {
   restoring: boolean;
   seq: number;
   at: number;
+  /** Where the journal begins. It is none of what a replay must give again: a cut changes nothing else. */
+  base: Base;
   balances: Balances;
   ledgerHead: string;
   /** The number of the ledger's last entry; 0 when there is none. */
@@ -69,6 +73,7 @@ export function emptyAccount(id: string, epoch: number): AccountState {
     restoring: false,
     seq: 0,
     at: 0,
+    base: UNCUT,
     balances: new Map(),
     ledgerHead: GENESIS_HASH,
     ledgerSeq: 0,
@@ -182,9 +187,21 @@ export function applyAccountEvent(state: AccountState, event: AccountEvent): voi
     case "repeated":
     case "batched":
       break;
+    case "cut":
+    case "kept":
+    case "base":
+      applyCut(state, event);
+      break;
     default:
       applyRestore(state, event);
   }
+}
+
+function applyCut(state: AccountState, event: CutEvent): void {
+  if (event.kind === "cut") state.base = baseAfter(state.base, event);
+  if (event.kind !== "base") return;
+  applyBaseItems(state, event.items);
+  if (event.more !== true) state.base = { seq: event.seq, at: event.at, by: 0 };
 }
 
 function applyRestore(state: AccountState, event: RestoreEvent): void {

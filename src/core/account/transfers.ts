@@ -1,6 +1,6 @@
 // What an account decides of money that comes in or goes out: limits of the day, what it holds, and what it gives back.
 import { formatUnits, type LedgerEntry, type Movement } from "../ledger.ts";
-import { TRANSFER_USD_UNITS_MAX, TRANSFERS_PENDING_MAX } from "../limits.ts";
+import { DAY_MS, TRANSFER_USD_UNITS_MAX, TRANSFERS_PENDING_MAX } from "../limits.ts";
 import { findMarket } from "../listings.ts";
 import { notionalOf } from "../order.ts";
 import { addToPosition, flatPosition, type Position, takeFromPosition } from "../positions.ts";
@@ -35,8 +35,6 @@ export interface AccountTransfers {
   /** Refuses as core's cancelTransfer does, and `not_found`. */
   cancelWithdrawal(query: { id: string }): Result<Transfer>;
 }
-
-const DAY_MS = 86_400_000;
 
 /** The UTC day of a moment in ms, counted from 1970. */
 export function dayOf(at: number): number {

@@ -1,10 +1,12 @@
 // What a market journals: every event with all that a replay needs.
+import type { Cut, StandIn } from "../base.ts";
 import type { BookOrder } from "../book.ts";
 import type { HouseQuote } from "../house.ts";
 import type { LedgerEntry } from "../ledger.ts";
 import type { MarketRules } from "../listings.ts";
 import type { Origin, Report, Trade } from "../messages.ts";
 import type { Side } from "../order.ts";
+import type { MarketBaseItem } from "./base.ts";
 import type { Trailed } from "./triggers.ts";
 
 /** What is journalled with every event: place in the market's journal, format version, time in ms. */
@@ -46,4 +48,16 @@ export type MarketEvent =
   /** Hands are shaken with an account, in its epoch: its commands up to `cseq` are done with. */
   | (EventHead & { kind: "met"; account: string; epoch: number; cseq: number })
   /** Open again, quoting from the step after this one on. */
-  | (EventHead & { kind: "opened"; step: number; by: string | null; reason: string });
+  | (EventHead & { kind: "opened"; step: number; by: string | null; reason: string })
+  | (EventHead & Cut)
+  | MarketBasePart;
+
+/** What a cut leaves of the events that it takes. */
+export interface MarketBasePart extends EventHead, Omit<StandIn<MarketBaseItem>, "kind"> {
+  kind: "base";
+}
+
+/** The first number that an event takes. */
+export function firstOf(event: MarketEvent): number {
+  return event.kind === "base" ? event.first : event.seq;
+}

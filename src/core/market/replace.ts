@@ -8,7 +8,7 @@ import { worstCost } from "../order.ts";
 import { execute, fireTriggers, mayRest, NO_PLAN, planNow } from "./active.ts";
 import { takes } from "./breaker.ts";
 import { exitWith, isAsleep } from "./groups.ts";
-import { isWaiting } from "./state.ts";
+import { isWaiting } from "./triggers.ts";
 import { type MarketTurn, referenceNow, report } from "./turn.ts";
 
 /** The command that asks for it. */

@@ -1,4 +1,6 @@
 // A market's state and how each journalled event changes it. Replaying the journal gives the same state, bit for bit.
+
+import { type Base, baseAfter, UNCUT } from "../base.ts";
 import {
   addToBook,
   type Book,
@@ -15,11 +17,12 @@ import { applyEntry, type Balances, GENESIS_HASH, type Sha256 } from "../ledger.
 import type { MarketRules } from "../listings.ts";
 import type { Report } from "../messages.ts";
 import { invariant } from "../result.ts";
-import type { MarketEvent, ReportEvent } from "./events.ts";
-import { Groups, isAsleep } from "./groups.ts";
+import { applyMarketItems } from "./base.ts";
+import { firstOf, type MarketEvent, type ReportEvent } from "./events.ts";
+import { Groups } from "./groups.ts";
 import { houseOrderId, placeQuotes, removeQuotes } from "./quotes.ts";
 import { Thresholds } from "./thresholds.ts";
-import { type Trailed, Waiting, type WaitingOrder } from "./triggers.ts";
+import { isWaiting, type Trailed, Waiting } from "./triggers.ts";
 
 export type { MarketEvent, ReportEvent } from "./events.ts";
 
@@ -41,6 +44,8 @@ export interface MarketState {
   restoring: boolean;
   seq: number;
   at: number;
+  /** Where the journal begins. It is none of what a replay must give again: a cut changes nothing else. */
+  base: Base;
   rules: MarketRules;
   step: number;
   book: Book;
@@ -63,6 +68,7 @@ export function emptyMarket(rules: MarketRules, epoch: number): MarketState {
     restoring: false,
     seq: 0,
     at: 0,
+    base: UNCUT,
     rules,
     step: 0,
     book: emptyBook(),
@@ -90,7 +96,7 @@ export function peerOf(state: MarketState, account: string): MarketPeer {
 
 /** Changes the state by one event. Throws InvariantError when the event does not follow the state. */
 export function applyMarketEvent(state: MarketState, event: MarketEvent): void {
-  invariant(event.seq === state.seq + 1, `market event ${event.seq} after ${state.seq}`);
+  invariant(firstOf(event) === state.seq + 1, `market event ${firstOf(event)} after ${state.seq}`);
   invariant(event.at >= state.at, "market time went back");
   state.seq = event.seq;
   state.at = event.at;
@@ -116,6 +122,13 @@ export function applyMarketEvent(state: MarketState, event: MarketEvent): void {
     case "opened":
       state.restoring = false;
       state.step = Math.max(state.step, event.step);
+      break;
+    case "cut":
+      state.base = baseAfter(state.base, event);
+      break;
+    case "base":
+      applyMarketItems(state, event.items);
+      if (event.more !== true) state.base = { seq: event.seq, at: event.at, by: 0 };
   }
 }
 
@@ -201,11 +214,6 @@ function moveTrigger(state: MarketState, { orderId, price }: Trailed): void {
   invariant(order !== undefined && isWaiting(order), `the trigger of ${orderId} follows and does not wait`);
   order.trigger = { ...order.trigger, price };
   state.waiting.set(order);
-}
-
-/** Whether an order waits for its trigger. */
-export function isWaiting(order: BookOrder): order is WaitingOrder {
-  return order.trigger !== undefined && !isAsleep(order);
 }
 
 function applyFill(state: MarketState, event: ReportEvent): void {

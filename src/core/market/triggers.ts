@@ -2,10 +2,16 @@
 import type { BookOrder } from "../book.ts";
 import type { Watch } from "../house.ts";
 import { type Trail, type Trigger, trailFrom } from "../order.ts";
+import { isAsleep } from "./groups.ts";
 import { Thresholds } from "./thresholds.ts";
 
 /** An order that waits. */
 export type WaitingOrder = BookOrder & { trigger: Trigger };
+
+/** Whether an order waits for its trigger. */
+export function isWaiting(order: BookOrder): order is WaitingOrder {
+  return order.trigger !== undefined && !isAsleep(order);
+}
 
 /** A trigger that trails. */
 type Trailing = Trigger & { trail: Trail };

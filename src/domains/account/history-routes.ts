@@ -24,7 +24,8 @@ const explanation = operation({
   summary: "What makes a balance: every entry that moved it, oldest first, and what open orders hold",
   description:
     "Each entry says what you had of the asset after it; after the last that is `value`. `holds` name the orders that the held " +
-    "part is for, the oldest first; what further ones hold is in `other_holds`.",
+    "part is for, the oldest first; what further ones hold is in `other_holds`. What was " +
+    "before the account's `archived_before` is left out.",
   request: { params: assetPath, query: pageQuery },
   responses: { 200: answer(balanceExplained, "The balance and its entries"), ...problems(...TOKEN_CODES, "not_found") },
 });
@@ -38,14 +39,15 @@ const statement = operation({
   description:
     "The file alone can be verified (`npm run verify-ledger FILE`, docs/ledger.md): it begins with the ledger's hash before the " +
     `period and ends with the one after it. At most ${STATEMENT_ENTRIES_MAX} entries, else 422 period_too_long; statements of ` +
-    "periods that follow each other fit together. One that breaks off has no end: ask again.",
+    "periods that follow each other fit together. One that breaks off has no end: ask again. Of a time before the account's " +
+    "`archived_before` there is none: 410.",
   request: { query: statementQuery },
   responses: {
     200: {
       description: "The statement, as a file",
       content: { "application/json": { schema: statementOut }, "text/csv": { schema: z.string() } },
     },
-    ...problems(...TOKEN_CODES),
+    ...problems(...TOKEN_CODES, "period_archived"),
   },
 });
 

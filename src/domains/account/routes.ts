@@ -43,7 +43,7 @@ const account = operation({
   description:
     "With `as_of` everything is as it was then, equity at the prices of then; `status`, `seq` and `ledger` too. `self_trade_prevention` is told of now alone.",
   request: { query: asOfQuery },
-  responses: { 200: answer(accountOut, "The account"), ...problems(...TOKEN_CODES) },
+  responses: { 200: answer(accountOut, "The account"), ...problems(...TOKEN_CODES, "period_archived") },
 });
 const settings = operation({
   method: "patch",
@@ -63,7 +63,7 @@ const ledger = operation({
   tags,
   summary: "Every movement of your money, oldest first",
   request: { query: ledgerQuery },
-  responses: { 200: answer(pageOf(entryOut), "Entries"), ...problems(...TOKEN_CODES, "validation_failed") },
+  responses: { 200: answer(pageOf(entryOut), "Entries"), ...problems(...TOKEN_CODES, "period_archived") },
 });
 const ticket = operation({
   method: "post",

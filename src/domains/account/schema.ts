@@ -30,6 +30,9 @@ export const accountOut = z
     buying_power: decimalOut,
     ledger: chainHeadOut.optional(),
     self_trade_prevention: z.enum(SELF_TRADE_PREVENTIONS).optional(),
+    archived_before: timestampOut.nullable().optional().openapi({
+      description: "Orders that ended before, and entries of before, have been archived; null: all is here.",
+    }),
     seq: z.int(),
     as_of: timestampOut,
   })

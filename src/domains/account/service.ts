@@ -48,6 +48,9 @@ export function wireAccount(view: AccountView, prices: Prices) {
     buying_power: formatUnits(cash, "USD"),
     ...(view.ledger === undefined ? {} : { ledger: view.ledger }),
     ...(view.selfTradePrevention === undefined ? {} : { self_trade_prevention: view.selfTradePrevention }),
+    ...(view.archivedBefore === undefined
+      ? {}
+      : { archived_before: view.archivedBefore === null ? null : wireTime(view.archivedBefore) }),
     seq: view.seq,
     as_of: wireTime(view.asOf),
   };

@@ -1,6 +1,14 @@
 // How a part of a backup is stored and read: verified after it has been written, since a backup that was never read is a hope.
 import type { BackupBucket } from "../../bindings/backups.ts";
-import { type BackupManifest, type BackupPart, backupPrefix, manifestKey, type PartRef } from "../../core/backups.ts";
+import {
+  type ArchivePart,
+  archivePrefix,
+  type BackupManifest,
+  type BackupPart,
+  backupPrefix,
+  manifestKey,
+  type PartRef,
+} from "../../core/backups.ts";
 import { type BackupKey, digestOf, SealError, seal, unseal } from "./sealing.ts";
 
 /** Where backups are, and what they are sealed under. */
@@ -16,8 +24,18 @@ export interface Stored extends PartRef {
 
 /** Stores a part in a place of its own: two runs that have made the same one must not write over each other. Throws. */
 export function storePart(vault: Vault, part: BackupPart, number: number): Promise<Stored> {
+  return store(vault, `${backupPrefix(part.backup)}${placeOf(number, 6)}`, part);
+}
+
+/** Stores what is to be cut, in a place of its own, too. Throws. */
+export function storeArchive(vault: Vault, part: ArchivePart): Promise<Stored> {
+  return store(vault, `${archivePrefix(part)}${String(part.epoch).padStart(4, "0")}-${placeOf(part.from, 16)}`, part);
+}
+
+/** A number that sorts as text, with something random behind it. */
+function placeOf(number: number, digits: number): string {
   const random = Buffer.from(crypto.getRandomValues(new Uint8Array(6))).toString("hex");
-  return store(vault, `${backupPrefix(part.backup)}${String(number).padStart(6, "0")}-${random}`, part);
+  return `${String(number).padStart(digits, "0")}-${random}`;
 }
 
 /** Stores what a backup says of itself; with that it is one. Throws. */
@@ -25,7 +43,11 @@ export function storeManifest(vault: Vault, manifest: BackupManifest): Promise<S
   return store(vault, manifestKey(manifest.id), manifest);
 }
 
-async function store({ bucket, key }: Vault, at: string, value: BackupPart | BackupManifest): Promise<Stored> {
+async function store(
+  { bucket, key }: Vault,
+  at: string,
+  value: BackupPart | BackupManifest | ArchivePart,
+): Promise<Stored> {
   const text = JSON.stringify(value);
   const sha256 = await digestOf(text);
   const sealed = await seal(text, at, key);
@@ -47,6 +69,12 @@ export async function readManifest({ get, keys }: Reader, id: string): Promise<B
   const at = manifestKey(id);
   const sealed = await get(at);
   return sealed === null ? null : (JSON.parse(await unseal(sealed, at, keys)) as BackupManifest);
+}
+
+/** What was archived at a place; null when nothing is there. Throws {@link SealError}. */
+export async function readArchive({ get, keys }: Reader, key: string): Promise<ArchivePart | null> {
+  const sealed = await get(key);
+  return sealed === null ? null : (JSON.parse(await unseal(sealed, key, keys)) as ArchivePart);
 }
 
 /** The parts of a backup, the last one first, each held against what the one after it says of it. Throws {@link SealError}. */

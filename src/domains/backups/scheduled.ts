@@ -11,6 +11,8 @@ import type { Vault } from "./parts.ts";
 import { backupKeyOf } from "./sealing.ts";
 import { type BackupRow, newBackup, nextSlice, type Sources, underWay } from "./taking.ts";
 
+export { archiveJournals } from "./archiving.ts";
+
 /** What backups are made with. */
 export type BackupBindings = Sources & BackupsBinding;
 

@@ -62,9 +62,9 @@ import {
 const tags = ["Orders"];
 const reading = { access: "orders:read", asksAccount: true } as const;
 const trading = { access: "orders:trade", asksAccount: true } as const;
-const REFUSALS = [...PLAIN_ORDER_CODES, "insufficient_funds", "storage_full"] as const;
+const REFUSALS = [...PLAIN_ORDER_CODES, "insufficient_funds", "storage_full", "order_archived"] as const;
 const orderProblems = problems(...REFUSALS, ...TOKEN_CODES, ...BODY_CODES, ...KEY_CODES);
-const READ = [...TOKEN_CODES, "not_found"] as const;
+const READ = [...TOKEN_CODES, "not_found", "order_archived"] as const;
 const listProblems = problems(...TOKEN_CODES, "validation_failed");
 const cancelProblems = problems(...READ, "order_not_open");
 

@@ -74,7 +74,7 @@ const lots = operation({
   summary: "A position by its lots: cost and profit when the oldest units leave first",
   description:
     "`value` is the same position at average cost. Both count the same money: what one has made more by sales, what is left has cost " +
-    "it more. `fifo` is null for a position with more than 5,000 entries.",
+    "it more. `fifo` is null for a position with more than 5,000 entries, or with some that have been archived.",
   request: { params: symbolPath },
   responses: { 200: answer(positionLots, "The position and its lots"), ...problems(...TOKEN_CODES, "not_found") },
 });
@@ -85,7 +85,7 @@ const portfolio = operation({
   tags,
   summary: "Equity, cash, profit and allocation, now or as they were",
   request: { query: asOfQuery },
-  responses: { 200: answer(portfolioOut, "The portfolio"), ...problems(...TOKEN_CODES) },
+  responses: { 200: answer(portfolioOut, "The portfolio"), ...problems(...TOKEN_CODES, "period_archived") },
 });
 
 const history = operation({
@@ -98,7 +98,10 @@ const history = operation({
     "Equity changes by deposits, withdrawals and profit, to the unit. The return is time-weighted: what is paid in or out does " +
     "not change it. Each point is the state of the ledger then at the reference prices of then.",
   request: { query: performanceQuery },
-  responses: { 200: answer(performanceOut, "The period and its points"), ...problems(...TOKEN_CODES) },
+  responses: {
+    200: answer(performanceOut, "The period and its points"),
+    ...problems(...TOKEN_CODES, "period_archived"),
+  },
 });
 
 const snapshots = operation({

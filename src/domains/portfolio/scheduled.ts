@@ -1,6 +1,6 @@
 // What the portfolio does each minute: after 00:00 UTC it keeps what every portfolio was worth then, a part of them at a time.
 import { inArray, max } from "drizzle-orm";
-import { SNAPSHOTS_PER_RUN } from "../../core/limits.ts";
+import { DAY_MS, SNAPSHOTS_PER_RUN } from "../../core/limits.ts";
 import type { PerformanceWish } from "../../core/performance.ts";
 import { invariant, ok, type Result } from "../../core/result.ts";
 import { type Database, database, guardD1 } from "../../db/client.ts";
@@ -14,7 +14,6 @@ type SnapshotBindings = ObjectBindings & { DB: D1Database };
 type Snapshot = typeof portfolioSnapshots.$inferInsert;
 
 const WALK = "portfolio_snapshots";
-const DAY_MS = 86_400_000;
 /** D1 takes 100 values in a statement. */
 const ROWS_PER_STATEMENT = 12;
 

@@ -16,8 +16,8 @@ import type { Order } from "../../core/order.ts";
 import { invariant, ok, type Refusal, refuse } from "../../core/result.ts";
 import type { Answered, Idempotency } from "../protocol.ts";
 import type { AccountEngine, AccountPorts } from "./engine.ts";
+import type { OnceRecord } from "./once.ts";
 import type { Placing } from "./placing.ts";
-import type { OnceRecord } from "./store.ts";
 
 /** A batch that is still to be answered, and a promise for when the markets have answered all of its orders. */
 export interface PlacedBatch {
@@ -51,7 +51,7 @@ export class Batches {
     );
     const bodyHash = this.#ports.sha256(canonical({ ...batch, items }));
     const key = idempotency === null ? null : { scope: "orders" as const, bodyHash, ...idempotency };
-    const known = key === null ? undefined : store.findOnce(key.scope, key.key);
+    const known = key === null ? undefined : store.once.find(key.scope, key.key);
     if (key !== null && known !== undefined) return this.#replayed(batch, key, known);
     const entries = batch.items.map((item) => this.#entryOf(item));
     const away = this.#placing.away(null) ?? (batch.atomic ? awayOf(entries) : null);
@@ -72,7 +72,7 @@ export class Batches {
     return {
       item,
       bodyHash: this.#ports.sha256(text),
-      before: key === null ? undefined : this.#engine.store.findOnce("client_order_id", key),
+      before: key === null ? undefined : this.#engine.store.once.find("client_order_id", key),
       away: item.kind === "order" ? this.#placing.away(item.request.symbol) : null,
     };
   }
@@ -85,7 +85,10 @@ export class Batches {
     if (known.answer !== null) return { result: ok(decode<BatchOutcome[]>(known.answer)), replay };
     // Whoever asked first was never answered: the object died under them.
     const verdicts = this.#engine.store.findBatch(Number(known.ref));
-    invariant(verdicts !== undefined, `a once record has lost its batch ${known.ref}`);
+    if (verdicts === undefined) {
+      invariant(this.#engine.state.base.seq > 0, `a once record has lost its batch ${known.ref}`);
+      return { result: refuse({ code: "order_archived", detail: "This batch has been archived." }), replay };
+    }
     return this.#placed(batch.items, verdicts, key, replay);
   }
 
@@ -121,7 +124,7 @@ export class Batches {
     });
     if (idempotency === null) return { result: ok(outcomes), replay };
     this.#placing.land(idempotency.key);
-    const kept = this.#engine.store.keepAnswer("orders", idempotency.key, encode(outcomes));
+    const kept = this.#engine.store.once.keepAnswer("orders", idempotency.key, encode(outcomes));
     return { result: ok(decode<BatchOutcome[]>(kept)), replay };
   }
 }

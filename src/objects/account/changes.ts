@@ -4,6 +4,7 @@ import { type ReplaceWish, replaceRefusal, requestReplace } from "../../core/acc
 import { isContainer } from "../../core/groups.ts";
 import { isOpen, type Order, type Side } from "../../core/order.ts";
 import { invariant, ok, type Result, refuse } from "../../core/result.ts";
+import { orderGone } from "./archived.ts";
 import type { AccountEngine } from "./engine.ts";
 import type { Asked, Placing } from "./placing.ts";
 import { SETTLED } from "./waiters.ts";
@@ -21,7 +22,7 @@ export class Changes {
   /** As {@link AccountLogic.cancel}, once the caller is admitted. */
   cancel(orderId: string): Result<Asked> {
     const order = this.#engine.order(orderId);
-    if (order === undefined) return refuse({ code: "not_found" });
+    if (order === undefined) return refuse(orderGone(this.#engine.state, orderId));
     if (order.status === "canceled") return ok({ order, settled: SETTLED });
     if (!isOpen(order.status)) return refuse({ code: "order_not_open" });
     const asked = this.#engine.commit((turn) => requestCancel(turn, order));
@@ -33,7 +34,7 @@ export class Changes {
   /** As {@link AccountLogic.replace}, once the caller is admitted. */
   replace(orderId: string, wish: ReplaceWish): Result<Asked> {
     const order = this.#engine.order(orderId);
-    if (order === undefined) return refuse({ code: "not_found" });
+    if (order === undefined) return refuse(orderGone(this.#engine.state, orderId));
     const away = this.#placing.away(order.symbol);
     if (away !== null) return refuse(away);
     const asked = this.#engine.commit((turn) => requestReplace(turn, order, wish));

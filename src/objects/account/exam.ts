@@ -12,6 +12,7 @@ import { EXAM_HEAD_ROWS_MAX, EXAM_MOVED_ROWS_MAX } from "../../core/limits.ts";
 import type { Order } from "../../core/order.ts";
 import { balanceBreaks, examined, LedgerMarks, waitingSince } from "../exam.ts";
 import type { ObjectPorts } from "../ports.ts";
+import { AtBase } from "./archived.ts";
 import type { AccountEngine } from "./engine.ts";
 import { AccountHistory } from "./history.ts";
 
@@ -24,6 +25,7 @@ export class AccountExam {
   readonly #ports: Pick<ObjectPorts, "sql" | "now" | "name" | "sha256">;
   readonly #engine: Pick<AccountEngine, "readable" | "stopped">;
   readonly #marks: LedgerMarks;
+  readonly #atBase: AtBase;
 
   constructor(
     ports: Pick<ObjectPorts, "sql" | "now" | "name" | "sha256">,
@@ -31,6 +33,7 @@ export class AccountExam {
   ) {
     this.#ports = ports;
     this.#engine = engine;
+    this.#atBase = new AtBase(ports.sql);
     this.#marks = new LedgerMarks(ports.sql, "entry_kind IS NOT NULL", "first");
   }
 
@@ -71,6 +74,8 @@ export class AccountExam {
     const { epoch, seq, restoring } = state;
     const { applied, cuts } = question;
     const asOf = applied?.epoch === epoch ? applied.seq : 0;
+    // Until it has heard of a cut, the read model has more than there is here.
+    const comparable = asOf <= seq && asOf >= state.base.by && (asOf > 0 || seq === 0);
     return {
       epoch,
       seq,
@@ -80,7 +85,7 @@ export class AccountExam {
       stored: [...balanceBreaks(this.#ports.sql, state.balances), ...this.#holdBreaks(state)],
       orders: this.#count("orders", "placed_seq", seq),
       entries: this.#count("journal INDEXED BY journal_entries", "entry_kind IS NOT NULL AND seq", seq),
-      asApplied: asOf > seq || (asOf === 0 && seq > 0) ? null : this.#asApplied(state, asOf, question),
+      asApplied: comparable ? this.#asApplied(state, asOf, question) : null,
       waitingSince: waitingSince(this.#ports.sql, asOf),
       booked: cuts.map(({ symbol, rseq }) => this.#booked(state, symbol, rseq)),
       peers: 0,
@@ -145,7 +150,8 @@ export class AccountExam {
     const applied = state.peers.get(symbol)?.rseq ?? 0;
     const { base, quote } = rulesOf(state, symbol);
     const at = applied <= cut ? state.seq : this.#fillBy(state.seq, base, symbol, cut);
-    let known = true;
+    // Where all fills up to the cut are gone, and some after it, nobody can say what had been booked in between.
+    let known = at > 0 || (this.#atBase.of(state).peers.get(symbol)?.rseq ?? 0) <= cut;
     const of = (account: string) =>
       [base, quote].map((asset): Amount => {
         const units = this.#balanceAt(state, { account: `${account}:${symbol}`, asset }, { base, symbol, at });
@@ -178,8 +184,10 @@ export class AccountExam {
     { base, symbol, at }: { base: string; symbol: string; at: number },
   ): bigint | null {
     const now = state.balances.get(balanceKey(account, asset));
-    if (now === undefined || at === 0) return 0n;
+    if (now === undefined) return 0n;
     if (at === state.seq) return now;
+    const atBase = () => this.#atBase.of(state).balances.get(balanceKey(account, asset)) ?? 0n;
+    if (at === 0) return atBase();
     const fills = `SELECT journal.body AS body, moves.seq AS seq ${FILLS} AND moves.seq <= ? ORDER BY moves.seq DESC LIMIT ?`;
     const posts = `EXISTS (SELECT 1 FROM json_each(body, '$.entry.postings') WHERE value ->> 'account' = ? AND value ->> 'asset' = ?)`;
     const [row] = this.#ports.sql<{ body: string }>(
@@ -188,7 +196,7 @@ export class AccountExam {
     );
     if (row === undefined) {
       const further = `SELECT 1 AS n ${FILLS} AND moves.seq <= ? LIMIT 1 OFFSET ?`;
-      return this.#ports.sql(further, base, symbol, at, EXAM_HEAD_ROWS_MAX).length > 0 ? null : 0n;
+      return this.#ports.sql(further, base, symbol, at, EXAM_HEAD_ROWS_MAX).length > 0 ? null : atBase();
     }
     const event = decode<AccountEvent>(row.body);
     const postings = "entry" in event ? (event.entry?.postings ?? []) : [];

@@ -27,15 +27,17 @@ import {
   rulesOf,
 } from "../../core/account/state.ts";
 import { decode } from "../../core/codec.ts";
-import { type ChainHead, GENESIS_HASH, isCustomerMoney, keyParts } from "../../core/ledger.ts";
+import { balanceKey, type ChainHead, isCustomerMoney, keyParts, type LedgerEntry } from "../../core/ledger.ts";
 import { EXPLAIN_HOLDS_MAX, EXPLAIN_LOTS_MAX, FIFO_STEPS_MAX, STATEMENT_ENTRIES_MAX } from "../../core/limits.ts";
 import type { PerformanceRecord, PerformanceWish } from "../../core/performance.ts";
 import { flatPosition, type Position } from "../../core/positions.ts";
-import { invariant, ok, type Result } from "../../core/result.ts";
+import { invariant, ok, type Result, refuse } from "../../core/result.ts";
 import type { ObjectPorts, SqlValue } from "../ports.ts";
-import type { PageRequest } from "../protocol.ts";
+import type { LedgerQuery, Page, PageRequest } from "../protocol.ts";
 import { invalid } from "../stored.ts";
+import { AtBase, archivedBefore, periodGone } from "./archived.ts";
 import { recordPerformance } from "./performance.ts";
+import { AccountReads } from "./reads.ts";
 
 /** An event's number and its time in ms; 0 and 0 before the first. */
 interface Moment {
@@ -53,9 +55,11 @@ const STEPS_OF_POSITION =
 export class AccountHistory implements AccountPast {
   readonly #ports: Pick<ObjectPorts, "sql" | "now" | "name">;
   readonly #state: () => Readonly<AccountState>;
+  readonly #atBase: AtBase;
 
   constructor(ports: Pick<ObjectPorts, "sql" | "now" | "name">, state: () => Readonly<AccountState>) {
     this.#ports = ports;
+    this.#atBase = new AtBase(ports.sql);
     this.#state = state;
   }
 
@@ -110,7 +114,9 @@ export class AccountHistory implements AccountPast {
     const { base } = rulesOf(state, symbol);
     const lots = openLots(value.qty, this.#acquisitions(symbol, base), EXPLAIN_LOTS_MAX);
     const events = this.#moves(STEPS_OF_POSITION, [base, 0, symbol], "ASC", FIFO_STEPS_MAX + 1);
-    const fifo = events.length > FIFO_STEPS_MAX ? null : fifoOf(stepsOf(flatPosition(symbol), events));
+    // Without its first acquisitions nothing is known of what was sold first.
+    const whole = events.length <= FIFO_STEPS_MAX && !this.#base().positions.has(symbol);
+    const fifo = whole ? fifoOf(stepsOf(flatPosition(symbol), events)) : null;
     return ok({ value, fifo, ...lots });
   }
 
@@ -129,6 +135,8 @@ export class AccountHistory implements AccountPast {
   statement({ from, to }: Period): Result<StatementFrame> {
     const madeAt = this.#now();
     if (from !== null && from > madeAt) return inTheFuture("/from");
+    const gone = periodGone(this.#state(), from ?? 0);
+    if (gone !== null) return refuse(gone);
     const { seq: afterSeq } = from === null ? BEGINNING : this.#lastBy(from - 1);
     const { seq: lastSeq } = to === null ? this.#state() : this.#lastBy(to - 1);
     if (this.#entriesBetween(afterSeq, lastSeq) > STATEMENT_ENTRIES_MAX) {
@@ -140,8 +148,16 @@ export class AccountHistory implements AccountPast {
     return ok({ account: this.#ports.name, from, to, madeAt, before, ...books, head, afterSeq, lastSeq });
   }
 
+  /** As {@link AccountReads.ledger}. Refuses `period_archived` for a beginning that has been. */
+  ledger(query: LedgerQuery): Result<Page<LedgerEntry>> {
+    const gone = query.from === null ? null : periodGone(this.#state(), query.from);
+    return gone === null ? ok(new AccountReads(this.#ports).ledger(query)) : refuse(gone);
+  }
+
   performance(wish: PerformanceWish): Result<PerformanceRecord> {
-    return recordPerformance(this.#ports.sql, (asOf) => this.stateAt(asOf), this.#now(), wish);
+    const { seq, at } = this.#state().base;
+    const from = wish.from ?? (seq === 0 ? null : at + 1);
+    return recordPerformance(this.#ports.sql, (asOf) => this.stateAt(asOf), this.#now(), { ...wish, from });
   }
 
   #entriesBetween(after: number, last: number): number {
@@ -162,9 +178,14 @@ export class AccountHistory implements AccountPast {
   }
 
   #momentOf(asOf: AsOf): Result<Moment> {
-    if ("at" in asOf) return asOf.at > this.#now() ? inTheFuture("/as_of") : ok(this.#lastBy(asOf.at));
-    if (asOf.seq > this.#state().seq) return inTheFuture("/as_of");
-    return ok(this.#lastWith(asOf.seq));
+    const { base, seq } = this.#state();
+    if ("at" in asOf) {
+      const gone = periodGone(this.#state(), asOf.at + 1);
+      if (gone !== null) return refuse(gone);
+      return asOf.at > this.#now() ? inTheFuture("/as_of") : ok(this.#lastBy(asOf.at));
+    }
+    if (asOf.seq < base.seq) return refuse(archivedBefore(base));
+    return asOf.seq > seq ? inTheFuture("/as_of") : ok(this.#lastWith(asOf.seq));
   }
 
   /** The last event that has begun by a stream number: an act's first message tells all that it did. */
@@ -203,7 +224,7 @@ export class AccountHistory implements AccountPast {
       seq,
     );
     const event = row === undefined ? null : decode<AccountEvent>(row.body);
-    return event?.kind === "status_changed" ? event.status : "active";
+    return event?.kind === "status_changed" ? event.status : this.#base().status;
   }
 
   #headAt(seq: number): ChainHead {
@@ -212,7 +233,8 @@ export class AccountHistory implements AccountPast {
       seq,
     );
     const entry = row === undefined ? null : entryOf(decode<AccountEvent>(row.body));
-    return entry === null ? { seq: 0, hash: GENESIS_HASH } : { seq: entry.seq, hash: entry.hash };
+    const { ledgerSeq, ledgerHead } = this.#base();
+    return entry === null ? { seq: ledgerSeq, hash: ledgerHead } : { seq: entry.seq, hash: entry.hash };
   }
 
   /** What the owner had of every asset that they had ever had then, by symbol. */
@@ -220,8 +242,20 @@ export class AccountHistory implements AccountPast {
     const money = [...this.#state().balances.keys()].map(keyParts).filter(({ account }) => isCustomerMoney(account));
     return [...new Set(money.map(({ asset }) => asset))].sort().flatMap((asset) => {
       const [event] = this.#moves("moves.asset = ? AND moves.seq <= ?", [asset, seq], "DESC", 1);
-      return event === undefined ? [] : balanceStep(event, asset).balance;
+      return event === undefined ? this.#balanceAtBase(asset) : balanceStep(event, asset).balance;
     });
+  }
+
+  #balanceAtBase(asset: string): Balance[] {
+    const base = this.#base();
+    const owned = ["available", "held"].some((account) => base.balances.has(balanceKey(account, asset)));
+    return owned
+      ? [{ asset, available: balanceOf(base, "available", asset), held: balanceOf(base, "held", asset) }]
+      : [];
+  }
+
+  #base(): Readonly<AccountState> {
+    return this.#atBase.of(this.#state());
   }
 
   #positionAt(symbol: string, seq: number): Position | null {
@@ -229,7 +263,7 @@ export class AccountHistory implements AccountPast {
     const found =
       "moves.asset = ? AND moves.moved <> 0 AND moves.seq <= ? AND journal.body ->> '$.position.symbol' = ?";
     const [event] = this.#moves(found, [base, seq, symbol], "DESC", 1);
-    if (event === undefined) return null;
+    if (event === undefined) return this.#base().positions.get(symbol) ?? null;
     const position = positionOf(event, symbol);
     invariant(position !== null, `event ${event.seq} has lost its position`);
     return position;

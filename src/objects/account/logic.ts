@@ -16,6 +16,7 @@ import type { Outbox } from "../outbox.ts";
 import type { AccountView, Answered, Batch, BatchOutcome, Caller, Idempotency, UnreadOrder } from "../protocol.ts";
 import type { Absence } from "./absence.ts";
 import { ApiKeys } from "./api-keys.ts";
+import { orderGone } from "./archived.ts";
 import { Batches, type PlacedBatch } from "./batches.ts";
 import { Changes } from "./changes.ts";
 import { AccountEngine, type AccountPorts, HALTED } from "./engine.ts";
@@ -246,18 +247,20 @@ export class AccountLogic {
 
   /** The order that a client_order_id made, or the refusal it got; undefined for one never used. */
   byClientOrderId(clientOrderId: string): Result<Order> | undefined {
-    const known = this.#engine.store.findOnce("client_order_id", clientOrderId);
+    const known = this.#engine.store.once.find("client_order_id", clientOrderId);
     if (known === undefined) return undefined;
-    if (known.refusal !== null) return refuse(known.refusal);
-    const order = this.order(known.ref ?? "");
-    return order === undefined ? undefined : ok(order);
+    return known.refusal === null ? this.#found(known.ref ?? "") : refuse(known.refusal);
   }
 
-  /** An order as it is now, by its id or by the client_order_id that made it. Refuses `not_found`, and as that was refused. */
+  /** An order by its id or by the client_order_id that made it. Refuses `not_found`, `order_archived`, and as that was refused. */
   find(by: { id: string } | { clientOrderId: string }): Result<Order> {
-    if ("clientOrderId" in by) return this.byClientOrderId(by.clientOrderId) ?? refuse({ code: "not_found" });
-    const order = this.order(by.id);
-    return order === undefined ? refuse({ code: "not_found" }) : ok(order);
+    if ("id" in by) return this.#found(by.id);
+    return this.byClientOrderId(by.clientOrderId) ?? refuse({ code: "not_found" });
+  }
+
+  #found(id: string): Result<Order> {
+    const order = this.order(id);
+    return order === undefined ? refuse(orderGone(this.state, id)) : ok(order);
   }
 
   /** What the account has: positions, and the balances beside them. */
@@ -276,11 +279,11 @@ export class AccountLogic {
       available: balanceOf(this.state, "available", asset),
       held: balanceOf(this.state, "held", asset),
     }));
-    const { status, seq, ledgerSeq, ledgerHead, selfTradePrevention } = this.state;
+    const { status, seq, ledgerSeq, ledgerHead, selfTradePrevention, base } = this.state;
     const ledger = { seq: ledgerSeq, hash: ledgerHead };
     const pending = this.state.transfers.size;
     const view = { id: this.#ports.name, status, balances, ledger, pending, seq, asOf: this.#ports.now() };
-    return { ...view, selfTradePrevention };
+    return { ...view, selfTradePrevention, archivedBefore: base.seq === 0 ? null : base.at + 1 };
   }
 
   /** The journal as the read model gets it. */

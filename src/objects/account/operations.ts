@@ -5,6 +5,7 @@ import { isContainer } from "../../core/groups.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type { Outbox } from "../outbox.ts";
 import type { OperatorAct, PageRequest, ParkedView, RestoreView, Snapshot } from "../protocol.ts";
+import { AccountCutting } from "./cutting.ts";
 import { type AccountEngine, type AccountPorts, HALTED } from "./engine.ts";
 import { AccountExam } from "./exam.ts";
 import type { AccountRestoring } from "./restoring.ts";
@@ -14,10 +15,13 @@ export class AccountOperations {
   readonly #engine: AccountEngine;
   /** What a check may ask. */
   readonly exam: AccountExam;
+  /** What takes its past away, once that is archived. */
+  readonly cutting: AccountCutting;
 
   constructor(engine: AccountEngine, ports: AccountPorts) {
     this.#engine = engine;
     this.exam = new AccountExam(ports, engine);
+    this.cutting = new AccountCutting(ports, engine);
   }
 
   /** Freezes or thaws the account, with the reason for it. */

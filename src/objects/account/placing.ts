@@ -10,7 +10,7 @@ import type { Order } from "../../core/order.ts";
 import { invariant, ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import type { Answered, Idempotency, UnreadOrder } from "../protocol.ts";
 import type { AccountEngine, AccountPorts } from "./engine.ts";
-import type { OnceRecord } from "./store.ts";
+import type { OnceRecord } from "./once.ts";
 
 /** An order, and a promise for when its market has answered what it was last asked; the caller decides how long to wait. */
 export interface Asked {
@@ -120,8 +120,8 @@ export class Placing {
     const bodyHash = this.#ports.sha256(body);
     const byKey: ByKey | null = idempotency === null ? null : { scope: "orders", bodyHash, ...idempotency };
     const byId: OnceKey | null = id === null ? null : { scope: "client_order_id", key: id, bodyHash, requestId: null };
-    const sameKey = byKey === null ? undefined : store.findOnce(byKey.scope, byKey.key);
-    const sameId = byId === null ? undefined : store.findOnce(byId.scope, byId.key);
+    const sameKey = byKey === null ? undefined : store.once.find(byKey.scope, byKey.key);
+    const sameId = byId === null ? undefined : store.once.find(byId.scope, byId.key);
     if (byKey !== null && sameKey !== undefined) return this.#replayed(byKey, sameKey, sameId);
     if (sameId !== undefined) return this.#repeated(bodyHash, sameId, byKey);
     const away = this.away(market);
@@ -147,7 +147,7 @@ export class Placing {
     };
     if (known.answer !== null) return { result: ok(decode<Order>(known.answer)), replay };
     // Whoever asked first was never answered: the object died under them.
-    return this.#placed(this.#orderOf(known.ref ?? sameId?.ref), key, replay);
+    return this.#again(known.ref ?? sameId?.ref ?? "", key, replay);
   }
 
   /** The answer to a client_order_id that has been used before; from now on it is that of a new idempotency key too. */
@@ -161,13 +161,16 @@ export class Placing {
     }
     const replay = { by: "client_order_id" as const };
     if (refusal !== null) return { result: refuse(refusal), replay: same ? replay : null };
-    return this.#placed(this.#orderOf(known.ref), key, replay);
+    return this.#again(known.ref ?? "", key, replay);
   }
 
-  #orderOf(ref: string | null | undefined): Order {
-    const order = this.#engine.order(ref ?? "");
-    invariant(order !== undefined, `a once record has lost its order ${ref}`);
-    return order;
+  /** What a key has made before, as it is now. Refuses `order_archived`. */
+  #again(ref: string, key: ByKey | null, replay: Placed["replay"]): Answered<Order> | Placed {
+    const order = this.#engine.order(ref);
+    if (order !== undefined) return this.#placed(order, key, replay);
+    const { base } = this.#engine.state;
+    invariant(base.seq > 0, `a once record has lost its order ${ref}`);
+    return { result: refuse({ code: "order_archived", detail: `Order ${ref} has been archived.` }), replay };
   }
 
   #placed(order: Order, key: ByKey | null, replay: Placed["replay"]): Placed {
@@ -180,7 +183,7 @@ export class Placing {
     const order = this.#engine.shown(placed.order.id) ?? placed.order;
     if (idempotency === null) return { result: ok(order), replay: placed.replay };
     this.land(idempotency.key);
-    const kept = this.#engine.store.keepAnswer("orders", idempotency.key, encode(order));
+    const kept = this.#engine.store.once.keepAnswer("orders", idempotency.key, encode(order));
     return { result: ok(decode<Order>(kept)), replay: placed.replay };
   }
 }

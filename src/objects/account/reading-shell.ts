@@ -38,7 +38,7 @@ export abstract class ReadingShell extends OperatedShell {
   }
 
   async ledger(caller: Caller, query: LedgerQuery) {
-    return this.read(caller, () => this.reading.logic.reads.ledger(query));
+    return this.reading.meter.counted(caller, () => this.reading.logic.history.ledger(query));
   }
 
   async transfers(caller: Caller, query: PageRequest & { kind: Transfer["kind"] }) {

@@ -3,6 +3,7 @@ import type { AccountTurn } from "../../core/account/decide.ts";
 import { emit } from "../../core/account/decide.ts";
 import { markOf, meetMarket, owedToSuspense, reimport, repaySuspense, toldOf } from "../../core/account/reimport.ts";
 import { type AccountEvent, accountPeer, applyAccountEvent } from "../../core/account/state.ts";
+import { goneConflict, wholeBase } from "../../core/base.ts";
 import { formatUnits } from "../../core/ledger.ts";
 import { REPORTS_PER_CALL_MAX } from "../../core/limits.ts";
 import { MARKETS } from "../../core/listings.ts";
@@ -83,6 +84,9 @@ export class AccountRestoring {
     const [mine] = answer.rseq === 0 ? [] : this.#engine.store.reportsAfter(symbol, answer.rseq - 1, 1);
     const conflict = mine === undefined ? null : conflictOf(markOf(mine), answer.last);
     if (conflict !== null) return { conflict };
+    const [next] = this.#engine.store.reportsAfter(symbol, answer.rseq, 1);
+    const gone = goneConflict(answer.rseq, accountPeer(this.#engine.state, symbol).rseq, next?.rseq);
+    if (gone !== null) return { conflict: gone };
     this.#progress.set(symbol, { ...progress, tellFrom: answer.rseq });
     return "again";
   }
@@ -94,7 +98,7 @@ export class AccountRestoring {
       orConflict(() =>
         reimport(turn, symbol, answer.told, {
           closed: (id) => store.findOrder(id),
-          isUsed: (key) => store.findOnce("client_order_id", key) !== undefined,
+          isUsed: (key) => store.once.find("client_order_id", key) !== undefined,
         }),
       );
       const { rseq, cseq } = accountPeer(turn.state, symbol);
@@ -147,8 +151,8 @@ export class AccountRestoring {
         turn.events.push(...events);
         write();
       };
-      const [apply, whole] = [applyAccountEvent, (events: readonly AccountEvent[]) => events];
-      replaySnapshot(pages, { state: turn.state, apply, keep, epoch, whole, sha256: this.#sha256 });
+      const how = { apply: applyAccountEvent, keep, epoch, whole: wholeBase<AccountEvent>, sha256: this.#sha256 };
+      replaySnapshot(pages, { state: turn.state, ...how });
       emit(turn, { kind: "restored", epoch, ...act });
       for (const { symbol } of MARKETS) this.#hold(symbol);
       engine.journal.restart();

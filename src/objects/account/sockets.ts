@@ -125,13 +125,13 @@ export function sendError(socket: AccountSocket, code: RefusalCode, detail: stri
 }
 
 function subscribe(socket: AccountSocket, channels: Channel[], resumeFrom: number | null, source: StreamSource): void {
-  const { seq } = source.state;
-  if (resumeFrom !== null && resumeFrom <= seq && seq - resumeFrom <= STREAM_REPLAY_EVENTS_MAX) {
+  const { seq, base } = source.state;
+  const oldest = Math.max(base.seq, seq - STREAM_REPLAY_EVENTS_MAX);
+  if (resumeFrom !== null && resumeFrom <= seq && resumeFrom >= oldest) {
     keepSubscription(socket, { channels, lastSeq: resumeFrom });
     publish(socket, source.reads.eventsAfter(resumeFrom, STREAM_REPLAY_EVENTS_MAX));
     return;
   }
-  const oldest = Math.max(0, seq - STREAM_REPLAY_EVENTS_MAX);
   for (const channel of channels) {
     if (resumeFrom !== null) socket.send(JSON.stringify({ type: "gap", channel, oldest_seq: oldest }));
     socket.send(JSON.stringify({ type: "snapshot", channel, seq, data: snapshot(channel, source) }));

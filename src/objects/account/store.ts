@@ -8,49 +8,41 @@ import {
   accountPeer,
   assetsOf,
   emptyAccount,
-  type OnceKey,
   type ReportApplied,
   rulesOf,
 } from "../../core/account/state.ts";
 import { decode, encode } from "../../core/codec.ts";
-import type { Group } from "../../core/groups.ts";
 import { balanceKey, type ChainHead, GENESIS_HASH } from "../../core/ledger.ts";
 import type { MarketRules } from "../../core/listings.ts";
 import { isOpen, type Order } from "../../core/order.ts";
 import type { Position } from "../../core/positions.ts";
-import type { Refusal } from "../../core/result.ts";
 import { loadBalances, writeBalances } from "../balances.ts";
 import { OwnValues } from "../own-values.ts";
 import type { ObjectPorts, Sql } from "../ports.ts";
 import { migrate } from "../schema.ts";
 import { readBody } from "../stored.ts";
+import { type BasePlaces, type Touched, writeBase } from "./base-rows.ts";
 import { loadGroups, writeGroup } from "./groups.ts";
+import { OnceTable } from "./once.ts";
 import { readSettings, writeSettings } from "./settings.ts";
 import { ACCOUNT_VERSIONS } from "./tables.ts";
 import { loadTransfers } from "./transfer-rows.ts";
 import { loadVolumes } from "./volumes.ts";
 
-/**
- * What is remembered of an act: what it made (`ref`), or what it was refused with, and the first answer where that is kept.
- * Neither made nor refused: it asked again for the order that its client_order_id had made.
- */
-export interface OnceRecord {
-  bodyHash: string;
-  ref: string | null;
-  refusal: Refusal | null;
-  answer: string | null;
-  requestId: string | null;
-}
-
 /** The one writer of an account's journal, orders, positions, counters, keys and own values. */
 export class AccountStore extends OwnValues {
   readonly #sql: Sql;
   readonly #name: string;
+  /** The acts that are done at most once. */
+  readonly once: OnceTable;
+  readonly #places: BasePlaces;
 
   constructor(ports: Pick<ObjectPorts, "sql" | "tx" | "name" | "now">) {
     super(ports.sql);
     this.#sql = ports.sql;
     this.#name = ports.name;
+    this.once = new OnceTable(ports.sql);
+    this.#places = { sql: ports.sql, once: this.once, setMeta: (key, value) => this.setMeta(key, value) };
     migrate(ports, ACCOUNT_VERSIONS);
   }
 
@@ -58,6 +50,7 @@ export class AccountStore extends OwnValues {
   load(): AccountState {
     const sql = this.#sql;
     const state = emptyAccount(this.#name, this.epoch());
+    state.base = this.base();
     state.restoring = this.meta("restoring") === "1";
     const [last] = sql<{ seq: number; at: number }>("SELECT seq, at FROM journal ORDER BY seq DESC LIMIT 1");
     state.seq = last?.seq ?? 0;
@@ -126,46 +119,69 @@ export class AccountStore extends OwnValues {
 
   /** Writes a turn: its journal rows, then each row of state that it touched, once. Belongs in the turn's transaction. */
   write(state: AccountState, events: readonly AccountEvent[]): void {
-    const balances = new Map<string, bigint>();
-    const orders = new Map<string, Order>();
-    const groups = new Map<string, Group>();
-    const peers = new Set<string>();
+    const touched: Touched = {
+      balances: new Map(),
+      orders: new Map(),
+      groups: new Map(),
+      positions: new Map(),
+      peers: new Set(),
+    };
     for (const event of events) {
-      this.#journal(event);
-      if ("entry" in event && event.entry !== null) {
-        for (const p of event.entry.postings) balances.set(balanceKey(p.account, p.asset), p.balance);
-      }
-      for (const order of ordersOf(event)) orders.set(order.id, order);
-      if ("group" in event && event.group !== undefined) groups.set(event.group.id, event.group);
-      if ("command" in event && event.command !== null) peers.add(event.order.symbol);
-      if (event.kind === "report" || event.kind === "met" || event.kind === "rules_learned") peers.add(event.symbol);
-      if (event.kind === "restored") for (const symbol of state.peers.keys()) peers.add(symbol);
-      if ("position" in event && event.position !== null) this.#position(event.position);
-      if ("once" in event) for (const key of event.once) this.#once(key, event);
-      writeSettings(event, (key, value) => this.setMeta(key, value));
-      if (event.kind === "session_revoked") {
-        this.#sql("DELETE FROM revoked_sessions WHERE until < ?", event.at);
-        this.#sql(
-          "INSERT OR REPLACE INTO revoked_sessions (session_id, until) VALUES (?, ?)",
-          event.sessionId,
-          event.until,
-        );
-      }
-      if (event.kind === "restored") {
-        this.setMeta("epoch", String(event.epoch));
-        // Storage of an earlier day has keys in it that were revoked since.
-        this.#sql("DELETE FROM api_keys");
-      }
-      if (event.kind === "restored" || event.kind === "opened")
-        this.setMeta("restoring", event.kind === "restored" ? "1" : "0");
+      this.journal(event);
+      this.#touch(state, event, touched);
+      if ("once" in event)
+        for (const key of event.once)
+          this.once.keep(key, refOf(event), event.kind === "refused" ? event.refusal : null);
+      this.#writeOwn(state, event);
+      if (event.kind === "base" || event.kind === "kept") writeBase(this.#places, event.items, touched);
     }
-    writeBalances(this.#sql, balances);
-    for (const order of orders.values()) this.#order(order);
-    for (const group of groups.values()) writeGroup(this.#sql, group);
-    for (const symbol of peers) this.writePeer(state, symbol);
+    writeBalances(this.#sql, touched.balances);
+    for (const order of touched.orders.values()) this.#order(order);
+    for (const group of touched.groups.values()) writeGroup(this.#sql, group);
+    for (const { symbol, ...position } of touched.positions.values())
+      this.#sql(
+        "INSERT OR REPLACE INTO positions (symbol, body) VALUES (?, ?)",
+        symbol,
+        encode({ symbol, ...position }),
+      );
+    for (const symbol of touched.peers) this.writePeer(state, symbol);
   }
 
-  #journal(event: AccountEvent): void {
+  #touch(state: AccountState, event: AccountEvent, { balances, orders, groups, positions, peers }: Touched): void {
+    if ("entry" in event && event.entry !== null) {
+      for (const p of event.entry.postings) balances.set(balanceKey(p.account, p.asset), p.balance);
+    }
+    for (const order of ordersOf(event)) orders.set(order.id, order);
+    if ("group" in event && event.group !== undefined) groups.set(event.group.id, event.group);
+    if ("position" in event && event.position !== null) positions.set(event.position.symbol, event.position);
+    if ("command" in event && event.command !== null) peers.add(event.order.symbol);
+    if (event.kind === "report" || event.kind === "met" || event.kind === "rules_learned") peers.add(event.symbol);
+    if (event.kind === "restored") for (const symbol of state.peers.keys()) peers.add(symbol);
+  }
+
+  /** Single values, and the sessions that have ended. */
+  #writeOwn(state: AccountState, event: AccountEvent): void {
+    writeSettings(event, this.#places.setMeta);
+    if (event.kind === "cut" || event.kind === "base") this.setBase(state.base);
+    if (event.kind === "session_revoked") {
+      this.#sql("DELETE FROM revoked_sessions WHERE until < ?", event.at);
+      this.#sql(
+        "INSERT OR REPLACE INTO revoked_sessions (session_id, until) VALUES (?, ?)",
+        event.sessionId,
+        event.until,
+      );
+    }
+    if (event.kind === "restored") {
+      this.setMeta("epoch", String(event.epoch));
+      // Storage of an earlier day has keys in it that were revoked since.
+      this.#sql("DELETE FROM api_keys");
+    }
+    if (event.kind === "restored" || event.kind === "opened")
+      this.setMeta("restoring", event.kind === "restored" ? "1" : "0");
+  }
+
+  /** Writes a row of the journal. Belongs in a transaction. */
+  journal(event: AccountEvent): void {
     const entry = "entry" in event ? event.entry : null;
     const order = "order" in event ? event.order : null;
     this.#sql(
@@ -197,24 +213,6 @@ export class AccountStore extends OwnValues {
     );
   }
 
-  #position(position: Position): void {
-    this.#sql("INSERT OR REPLACE INTO positions (symbol, body) VALUES (?, ?)", position.symbol, encode(position));
-  }
-
-  #once(key: OnceKey, event: AccountEvent): void {
-    const ref = refOf(event);
-    const refusal = event.kind === "refused" ? encode(event.refusal) : null;
-    this.#sql(
-      "INSERT INTO once (scope, key, body_hash, ref, refusal, request_id) VALUES (?, ?, ?, ?, ?, ?)",
-      key.scope,
-      key.key,
-      key.bodyHash,
-      ref,
-      refusal,
-      key.requestId,
-    );
-  }
-
   /** Writes the epoch and the counters of one market. */
   writePeer(state: AccountState, symbol: string): void {
     const peer = accountPeer(state, symbol);
@@ -232,31 +230,6 @@ export class AccountStore extends OwnValues {
     );
   }
 
-  /** What is remembered of an act under this key. */
-  findOnce(scope: OnceKey["scope"], key: string): OnceRecord | undefined {
-    const [row] = this.#sql<{
-      body_hash: string;
-      ref: string | null;
-      refusal: string | null;
-      answer: string | null;
-      request_id: string | null;
-    }>("SELECT body_hash, ref, refusal, answer, request_id FROM once WHERE scope = ? AND key = ?", scope, key);
-    if (row === undefined) return undefined;
-    const refusal = row.refusal === null ? null : decode<Refusal>(row.refusal);
-    return { bodyHash: row.body_hash, ref: row.ref, refusal, answer: row.answer, requestId: row.request_id };
-  }
-
-  /** Keeps the first answer to a key, and answers the one that is kept: the same for ever, whoever comes second. */
-  keepAnswer(scope: OnceKey["scope"], key: string, answer: string): string {
-    const [row] = this.#sql<{ answer: string }>(
-      "UPDATE once SET answer = coalesce(answer, ?) WHERE scope = ? AND key = ? RETURNING answer",
-      answer,
-      scope,
-      key,
-    );
-    return row?.answer ?? answer;
-  }
-
   /** What the orders of a batch came to, by the number of its event. */
   findBatch(seq: number): BatchVerdict[] | undefined {
     const [row] = this.#sql<{ body: string }>("SELECT body FROM journal WHERE seq = ? AND kind = 'batched'", seq);
@@ -270,12 +243,12 @@ export class AccountStore extends OwnValues {
     return row === undefined ? undefined : decode<Order>(row.body);
   }
 
-  /** The last time that the account was frozen or thawed. */
-  lastStatusChange(): StatusChanged | undefined {
+  /** The last time that the account was frozen or thawed; null when it never was. */
+  lastStatusChange(): StatusChanged | null {
     const [row] = this.#sql<{ body: string }>(
       "SELECT body FROM journal WHERE kind = 'status_changed' ORDER BY seq DESC LIMIT 1",
     );
-    return row === undefined ? undefined : decode<StatusChanged>(row.body);
+    return decode<StatusChanged | null>(row?.body ?? this.meta("status_change") ?? "null");
   }
 
   /** The reports of a market after a number, as they were applied, lowest first. */

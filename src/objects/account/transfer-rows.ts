@@ -1,7 +1,7 @@
 // The table of transfers, which a trigger keeps (tables.ts): what is pending, each by its id, and what was first answered.
 import type { AccountState, Transfer } from "../../core/account/state.ts";
-import { creditOfTransfer, type DayUse } from "../../core/account/transfer-events.ts";
-import { decode } from "../../core/codec.ts";
+import { creditOfTransfer, type DayUse, isPending } from "../../core/account/transfer-events.ts";
+import { decode, encode } from "../../core/codec.ts";
 import type { Sql } from "../ports.ts";
 import type { Page, PageRequest } from "../protocol.ts";
 import { readBody } from "../stored.ts";
@@ -18,19 +18,30 @@ export function loadTransfers(sql: Sql, state: AccountState, today: string | und
   if (today !== undefined) state.movedToday = readBody<DayUse>(today, "moved_today");
 }
 
+/** Writes a transfer of which the journal does not tell any more, as a restore finds it. Belongs in its transaction. */
+export function writeTransfer(sql: Sql, transfer: Transfer, placedSeq: number): void {
+  sql(
+    "INSERT OR REPLACE INTO transfers (id, placed_seq, kind, open, body) VALUES (?, ?, ?, ?, ?)",
+    ...[transfer.id, placedSeq, transfer.kind, isPending(transfer) ? 1 : 0, encode(transfer)],
+  );
+}
+
 /** A deposit or withdrawal as it is now. */
 export function findTransfer(sql: Sql, id: string): Transfer | undefined {
   const [row] = sql<{ body: string }>("SELECT body FROM transfers WHERE id = ?", id);
   return row === undefined ? undefined : decode<Transfer>(row.body);
 }
 
-/** A deposit or withdrawal as it was when it was asked for: what came of it since is no part of the first answer. */
+/**
+ * A deposit or withdrawal as it was when it was asked for: what came of it since is no part of the first answer. Once that has been
+ * archived, as it is now.
+ */
 export function firstTransfer(sql: Sql, id: string): Transfer | undefined {
-  const [row] = sql<{ body: string }>(
+  const [row] = sql<{ body: string | null }>(
     "SELECT body -> '$.transfer' AS body FROM journal WHERE seq = (SELECT placed_seq FROM transfers WHERE id = ?)",
     id,
   );
-  return row === undefined ? undefined : decode<Transfer>(row.body);
+  return row === undefined || row.body === null ? findTransfer(sql, id) : decode<Transfer>(row.body);
 }
 
 /** Deposits or withdrawals as they are now, newest first. */

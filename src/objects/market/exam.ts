@@ -6,6 +6,7 @@ import type { Amount, AsApplied, Exam, Figures, Owed, Question, ToldTo } from ".
 import { marketBreaks } from "../../core/invariants.ts";
 import { keyParts } from "../../core/ledger.ts";
 import { EXAM_ORDERS_MAX, EXAM_OWED_ROWS_MAX } from "../../core/limits.ts";
+import type { MarketBasePart } from "../../core/market/events.ts";
 import { type MarketState, marketStateHash, type ReportEvent } from "../../core/market/state.ts";
 import { notionalOf, type Side } from "../../core/order.ts";
 import { invariant } from "../../core/result.ts";
@@ -47,6 +48,8 @@ export class MarketExam {
     const { epoch, seq, restoring } = state;
     const { applied } = question;
     const asOf = applied?.epoch === epoch ? applied.seq : 0;
+    // Until it has heard of a cut, the read model has more than there is here.
+    const comparable = asOf <= seq && asOf >= state.base.by && (asOf > 0 || seq === 0);
     const told = [...state.peers.values()].filter(({ rseq }) => rseq > 0);
     return {
       epoch,
@@ -58,7 +61,7 @@ export class MarketExam {
       stored: [...balanceBreaks(this.#ports.sql, state.balances), ...this.#orderBreaks(state)],
       orders: 0,
       entries: 0,
-      asApplied: asOf > seq || (asOf === 0 && seq > 0) ? null : this.#asApplied(asOf, question),
+      asApplied: comparable ? this.#asApplied(asOf, question) : null,
       waitingSince: waitingSince(this.#ports.sql, asOf),
       booked: [],
       peers: told.length,
@@ -106,7 +109,17 @@ export class MarketExam {
       if (report !== undefined && report.seq <= seq) low = report.rseq;
       else high = middle - 1;
     }
-    return low;
+    return low > 0 ? low : this.#toldAtBase(account);
+  }
+
+  /** The last report to an account that has been cut. */
+  #toldAtBase(account: string): number {
+    const parts = this.#ports.sql<{ seq: number; body: string }>(
+      "SELECT seq, body FROM journal WHERE kind = 'base' AND body LIKE '%' || ? || '%'",
+      account,
+    );
+    const items = parts.flatMap(({ seq, body }) => readBody<MarketBasePart>(body, `journal row ${seq}`).items);
+    return items.reduce((last, one) => (one.item === "peer" && one.account === account ? one.rseq : last), 0);
   }
 
   /** What the reports to an account after `from` and up to `to` have moved in this market's clearing, in parts. */

@@ -24,6 +24,7 @@ import type { ObjectPorts } from "../ports.ts";
 import type { OperatorAct, PageRequest, ParkedView, RestoreView, Snapshot } from "../protocol.ts";
 import { checkStored } from "../stored.ts";
 import { MarketClock } from "./clock.ts";
+import { MarketCutting } from "./cutting.ts";
 import { MarketExam } from "./exam.ts";
 import { MASS_CANCEL_TIMER, MarketGovernance } from "./governance.ts";
 import { contextOf, MarketLooks } from "./looks.ts";
@@ -62,6 +63,8 @@ export class MarketLogic {
   readonly looks: MarketLooks;
   /** What a check may ask. */
   readonly exam: MarketExam;
+  /** What takes its past away, once that is archived. */
+  readonly cutting: MarketCutting;
   /** What operators do with it. */
   readonly governance: MarketGovernance;
 
@@ -82,7 +85,7 @@ export class MarketLogic {
     this.journal = new Outbox(ports, {
       object: "market",
       epoch: () => this.#state.epoch,
-      first: "seq",
+      first: "CASE kind WHEN 'base' THEN body ->> '$.first' ELSE seq END",
       seq: () => this.#memory.readable?.state.seq ?? 0,
     });
     this.#pushes = new Pushes({
@@ -98,35 +101,31 @@ export class MarketLogic {
       owing: () => this.#memory.kept.owing,
       acknowledge: (account, rseq) => this.#acknowledge(account, rseq),
     });
-    const memory = { stopped: () => this.#memory.stopped, readable: () => this.#memory.readable?.state ?? null };
-    this.exam = new MarketExam({ sql: ports.sql, sha256: ports.sha256, ...memory });
-    this.looks = new MarketLooks({
-      ...ports,
-      comeToNow: () => this.#comeToNow(),
-      ...memory,
-      act: (work, halted) => this.#memory.act(work, halted),
-    });
-    this.governance = new MarketGovernance({
+    const shared = {
       ...ports,
       tx,
       timers,
-      ...memory,
-      act: (work) => this.#memory.act(work, halted),
-      commit: (work) => void this.#pushes.push(this.#commit(work)),
-    });
-    this.restoring = new MarketRestoring({
-      ...ports,
-      tx,
-      report: ports.send.report,
       store: this.#store,
       journal: this.journal,
-      timers,
       handshakes: () => this.#memory.handshakes,
-      state: () => this.#state,
-      ...memory,
       records: () => this.#records,
+      stopped: () => this.#memory.stopped,
+      readable: () => this.#memory.readable?.state ?? null,
+      commit: (work: (turn: MarketTurn) => void) => void this.#pushes.push(this.#commit(work)),
+    };
+    this.exam = new MarketExam(shared);
+    this.looks = new MarketLooks({
+      ...shared,
+      comeToNow: () => this.#comeToNow(),
+      act: (work, halted) => this.#memory.act(work, halted),
+    });
+    this.governance = new MarketGovernance({ ...shared, act: (work) => this.#memory.act(work, halted) });
+    this.cutting = new MarketCutting(shared);
+    this.restoring = new MarketRestoring({
+      ...shared,
+      report: ports.send.report,
+      state: () => this.#state,
       acknowledge: (account, rseq) => this.#acknowledge(account, rseq),
-      commit: (work) => void this.#pushes.push(this.#commit(work)),
       begin: (work, anew) => void this.#commit(work, anew ? "anew" : "restores"),
     });
   }

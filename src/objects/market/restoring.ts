@@ -1,6 +1,8 @@
 // A market that is restored, or whose account is: it begins a new life, takes hands, and opens again (protocol rule 15).
+import { goneConflict, wholeBase } from "../../core/base.ts";
 import { strangeEpoch } from "../../core/epochs.ts";
 import { DESTINATIONS_PER_TURN_MAX, REPORTS_PER_CALL_MAX, SAFETY_NET_MS } from "../../core/limits.ts";
+import { accountsOf } from "../../core/market/base.ts";
 import { markOf, meetAccount, openMarket, reimport, toldOf, wholeTrades } from "../../core/market/reimport.ts";
 import { applyMarketEvent, type MarketEvent, type MarketState, peerOf } from "../../core/market/state.ts";
 import { emit, type MarketTurn } from "../../core/market/turn.ts";
@@ -84,6 +86,8 @@ export class MarketRestoring {
     this.#ports.acknowledge(account, rseq);
     const missing = this.#ports.store.reportsAfter(account, rseq, REPORTS_PER_CALL_MAX);
     const { cseq: done, rseq: upTo } = peerOf(this.#ports.state(), account);
+    const gap = goneConflict(rseq, upTo, missing[0]?.report.rseq);
+    if (gap !== null) return { outcome: "conflict", detail: gap };
     return { outcome: "known", cseq: done, rseq: upTo, told: missing.map(toldOf) };
   }
 
@@ -158,16 +162,17 @@ export class MarketRestoring {
     const { state } = turn;
     const { sha256 } = this.#ports;
     const keep = (events: readonly MarketEvent[]) => {
-      this.#record(state, new Set(events.flatMap((event) => ("account" in event ? [event.account] : []))));
+      this.#record(state, new Set(events.flatMap(accountsOf)));
       const records = this.#ports.records();
-      for (const event of events) {
-        const record = event.kind === "met" ? records.get(event.account) : undefined;
-        if (event.kind === "met" && record !== undefined) record.epoch = event.epoch;
+      for (const { account, epoch: known } of events.flatMap(epochsOf)) {
+        const record = records.get(account);
+        if (record !== undefined) record.epoch = known;
       }
       turn.events.push(...events);
       write();
     };
-    replaySnapshot(pages, { state, apply: applyMarketEvent, keep, epoch, whole: wholeTrades, sha256 });
+    const whole = (events: readonly MarketEvent[]) => wholeBase(wholeTrades(events));
+    replaySnapshot(pages, { state, apply: applyMarketEvent, keep, epoch, whole, sha256 });
   }
 
   /** Accounts have what the journal has told them: a market's whole history would be held in memory for them, and told again. */
@@ -211,4 +216,10 @@ export class MarketRestoring {
     this.#ports.commit((turn) => openMarket(turn, act.by, act.reason));
     return ok(null);
   }
+}
+
+/** The epochs of accounts that an event says. */
+function epochsOf(event: MarketEvent): { account: string; epoch: number }[] {
+  if (event.kind === "met") return [event];
+  return event.kind === "base" ? event.items.flatMap((one) => (one.item === "peer" ? [one] : [])) : [];
 }

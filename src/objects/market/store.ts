@@ -1,19 +1,12 @@
 // The market object's own tables: writes a turn's events and what they changed, reads the state back. The tables that all
 // objects have are in the files that they are named after: balances.ts, timers.ts, outbox.ts, parking.ts, schema.ts.
-import type { BookOrder, RestingOrder } from "../../core/book.ts";
-import { addToBook } from "../../core/book.ts";
+import { type BookOrder, HOUSE } from "../../core/book.ts";
 import { decode, encode } from "../../core/codec.ts";
-import { balanceKey } from "../../core/ledger.ts";
+import { type Balances, balanceKey } from "../../core/ledger.ts";
 import type { MarketRules } from "../../core/listings.ts";
+import { accountsOf, type MarketBaseFacts, type MarketBaseItem, putOrder } from "../../core/market/base.ts";
 import { houseOrder, houseOrderId } from "../../core/market/quotes.ts";
-import {
-  emptyMarket,
-  isWaiting,
-  type MarketEvent,
-  type MarketState,
-  peerOf,
-  type ReportEvent,
-} from "../../core/market/state.ts";
+import { emptyMarket, type MarketEvent, type MarketState, peerOf, type ReportEvent } from "../../core/market/state.ts";
 import { invariant } from "../../core/result.ts";
 import { BALANCES_BEYOND, loadBalances, writeBalances } from "../balances.ts";
 import { HANDSHAKES_SCHEMA } from "../handshakes.ts";
@@ -49,6 +42,12 @@ export interface PeerRecord {
   acknowledged: number;
 }
 
+/** An open order, and whether it is in the book. */
+interface Placed {
+  order: BookOrder;
+  rests: boolean;
+}
+
 interface JournalRow extends Record<string, string | number> {
   seq: number;
   body: string;
@@ -77,7 +76,9 @@ export class MarketStore extends OwnValues {
       "SELECT seq, body FROM journal WHERE kind = 'rules' ORDER BY seq DESC LIMIT 1",
     );
     const rules = rulesRow === undefined ? null : read<MarketEvent>(rulesRow);
-    const state = emptyMarket(rules?.kind === "rules" ? rules.rules : listed, this.epoch());
+    const before = this.#baseFacts();
+    const state = emptyMarket(rules?.kind === "rules" ? rules.rules : (before?.rules ?? listed), this.epoch());
+    state.base = this.base();
     state.restoring = this.meta("restoring") === "1";
     const [last] = this.#sql<{ seq: number; at: number }>("SELECT seq, at FROM journal ORDER BY seq DESC LIMIT 1");
     state.seq = last?.seq ?? 0;
@@ -85,33 +86,34 @@ export class MarketStore extends OwnValues {
     state.balances = loadBalances(this.#sql);
     state.groups = loadGroups(this.#sql);
     // First come first served, the house included: a customer may stand before its quote at a price, or behind it.
-    const resting = [...this.#loadOrders(state), ...this.#loadQuotes(state)].sort((a, b) => a.seq - b.seq);
-    for (const order of resting) addToBook(state.book, order);
+    const placed = [...this.#openOrders(), ...this.#loadQuotes(state)].sort((a, b) => a.order.seq - b.order.seq);
+    for (const { order, rests } of placed) putOrder(state, order, rests);
     this.#loadPeers(state);
     this.#loadLastTrade(state);
     return state;
   }
 
-  /** Reads the customers' open orders; answers those that rest. */
-  #loadOrders(state: MarketState): RestingOrder[] {
-    const resting: RestingOrder[] = [];
-    for (const row of this.#sql<{ id: string; rests: number; body: string }>(
+  /** What stands for the events that have been cut begins with what was single of them. */
+  #baseFacts(): MarketBaseFacts | null {
+    const [row] = this.#sql<JournalRow>("SELECT seq, body FROM journal WHERE kind = 'base' ORDER BY seq LIMIT 1");
+    const event = row === undefined ? null : read<MarketEvent>(row);
+    const [first] = event?.kind === "base" ? event.items : [];
+    return first?.item === "facts" ? first.facts : null;
+  }
+
+  #openOrders(): Placed[] {
+    const rows = this.#sql<{ id: string; rests: number; body: string }>(
       "SELECT id, rests, body FROM orders ORDER BY seq",
-    )) {
-      const order = readBody<BookOrder>(row.body, `order ${row.id}`);
-      state.orders.set(order.id, order);
-      if (order.expiresAt !== null) state.expiring.set(order.id, order.expiresAt);
-      if (isWaiting(order)) state.waiting.set(order);
-      if (row.rests === 0) continue;
-      invariant(order.price !== null && order.leaves !== null, `order ${order.id} cannot rest`);
-      state.resting.add(order.id);
-      resting.push(order as RestingOrder);
-    }
-    return resting;
+    );
+    return rows.map(({ id, rests, body }) => {
+      const order = readBody<BookOrder>(body, `order ${id}`);
+      invariant(rests === 0 || (order.price !== null && order.leaves !== null), `order ${id} cannot rest`);
+      return { order, rests: rests === 1 };
+    });
   }
 
   /** The house's quotes are the last requote less what has been taken since; they have no rows of their own. */
-  #loadQuotes(state: MarketState): RestingOrder[] {
+  #loadQuotes(state: MarketState): Placed[] {
     const [row] = this.#sql<JournalRow>(
       "SELECT seq, body FROM journal WHERE kind = 'requote' ORDER BY seq DESC LIMIT 1",
     );
@@ -138,7 +140,8 @@ export class MarketStore extends OwnValues {
     return event.quotes
       .map((quote) => houseOrder(quote, row.seq))
       .map((order) => ({ ...order, leaves: order.leaves - (taken.get(order.id) ?? 0n) }))
-      .filter((order) => order.leaves > 0n);
+      .filter((order) => order.leaves > 0n)
+      .map((order) => ({ order, rests: true }));
   }
 
   #loadPeers(state: MarketState): void {
@@ -158,14 +161,19 @@ export class MarketStore extends OwnValues {
   }
 
   #loadLastTrade(state: MarketState): void {
-    // A body that is no JSON is answered too: SQLite would not say which row it is.
-    const [row] = this.#sql<JournalRow>(
-      `SELECT seq, body FROM journal WHERE kind = 'report'
-        AND CASE WHEN json_valid(body) THEN body ->> '$.trade.id' IS NOT NULL ELSE true END ORDER BY seq DESC LIMIT 1`,
-    );
+    const row = this.lastTrade();
     const event = row === undefined ? null : read<ReportEvent>(row);
     state.ledgerHead = event?.entry?.hash ?? state.ledgerHead;
     state.lastPrice = event?.trade?.price ?? null;
+  }
+
+  /** The row of the last trade. */
+  lastTrade(): JournalRow | undefined {
+    // A body that is no JSON is answered too: SQLite would not say which row it is.
+    return this.#sql<JournalRow>(
+      `SELECT seq, body FROM journal WHERE kind = 'report'
+        AND CASE WHEN json_valid(body) THEN body ->> '$.trade.id' IS NOT NULL ELSE true END ORDER BY seq DESC LIMIT 1`,
+    )[0];
   }
 
   /** Each account's record as the tables have it. */
@@ -183,35 +191,52 @@ export class MarketStore extends OwnValues {
     const orders = new Set<string>();
     const accounts = new Set<string>();
     for (const event of events) {
-      if (event.kind === "met") accounts.add(event.account);
+      for (const account of accountsOf(event)) accounts.add(account);
       if (event.kind === "restored") for (const account of state.peers.keys()) accounts.add(account);
       if (event.kind === "restored") this.setMeta("epoch", String(event.epoch));
       if (event.kind === "restored" || event.kind === "opened")
         this.setMeta("restoring", event.kind === "restored" ? "1" : "0");
-      const report = event.kind === "report" ? event : null;
-      this.#sql(
-        "INSERT INTO journal (seq, v, at, kind, account, rseq, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        event.seq,
-        event.v,
-        event.at,
-        event.kind,
-        report?.account ?? null,
-        report?.report.rseq ?? null,
-        encode(event),
-      );
+      this.journal(event);
+      if (event.kind === "cut" || event.kind === "base") this.setBase(state.base);
+      if (event.kind === "base") this.#base(event.items, { balances, orders });
       if (event.kind === "requote") for (const { orderId } of event.trails ?? []) orders.add(orderId);
-      if (report === null) continue;
-      const { orderId, execType } = report.report;
+      if (event.kind !== "report") continue;
+      const { orderId, execType } = event.report;
       if (execType === "new") fresh.add(orderId);
       if (CHANGES_ORDER.has(execType)) orders.add(orderId);
-      accounts.add(report.account);
-      for (const p of report.entry?.postings ?? []) balances.set(balanceKey(p.account, p.asset), p.balance);
+      for (const p of event.entry?.postings ?? []) balances.set(balanceKey(p.account, p.asset), p.balance);
     }
     writeBalances(this.#sql, balances);
     for (const id of orders) this.#order(state, id, fresh.has(id));
     writeGroups(this.#sql, state.groups);
     for (const account of accounts)
       this.writePeer(state, account, records.get(account) ?? { epoch: 1, acknowledged: 0 });
+  }
+
+  /** Writes a row of the journal. Belongs in a transaction. */
+  journal(event: MarketEvent): void {
+    const report = event.kind === "report" ? event : null;
+    this.#sql(
+      "INSERT INTO journal (seq, v, at, kind, account, rseq, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      event.seq,
+      event.v,
+      event.at,
+      event.kind,
+      report?.account ?? null,
+      report?.report.rseq ?? null,
+      encode(event),
+    );
+  }
+
+  /** What a base says, into the tables that have it beside the journal: in a restore they are empty. */
+  #base(items: readonly MarketBaseItem[], { balances, orders }: { balances: Balances; orders: Set<string> }): void {
+    for (const one of items) {
+      if (one.item === "ledger") balances.set(one.account, one.units);
+      if (one.item === "order" && one.order.account !== HOUSE) orders.add(one.order.id);
+      if (one.item !== "facts") continue;
+      this.setMeta("epoch", String(one.facts.epoch));
+      this.setMeta("restoring", one.facts.restoring ? "1" : "0");
+    }
   }
 
   #order(state: MarketState, id: string, fresh: boolean): void {

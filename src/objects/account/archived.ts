@@ -1,0 +1,47 @@
+// What an account says of a past that its journal no longer has.
+import { type AccountEvent, type AccountState, applyAccountEvent, emptyAccount } from "../../core/account/state.ts";
+import type { Base } from "../../core/base.ts";
+import { timeOfId } from "../../core/ids.ts";
+import type { Refusal } from "../../core/result.ts";
+import { eventsUpTo } from "../cutting.ts";
+import type { Sql } from "../ports.ts";
+
+/** Why nothing is said of a time before an account's journal begins. */
+export function archivedBefore({ at }: Base): Refusal {
+  const from = new Date(at + 1).toISOString();
+  return { code: "period_archived", detail: `What was before ${from} has been archived.` };
+}
+
+/** Why nothing is said of the time from a moment in ms on; null when the journal goes back so far. */
+export function periodGone({ base }: Pick<AccountState, "base">, fromMs: number): Refusal | null {
+  return base.seq > 0 && fromMs <= base.at ? archivedBefore(base) : null;
+}
+
+/**
+ * Why there is no order with an id: it has been archived where the id is of a time from before the journal's beginning, whether or not
+ * there was one, else there is none.
+ */
+export function orderGone({ base }: Pick<AccountState, "base">, id: string): Refusal {
+  const madeAt = timeOfId(id);
+  return { code: base.seq > 0 && madeAt !== null && madeAt <= base.at ? "order_archived" : "not_found" };
+}
+
+/** The account where its journal begins, kept for as long as that is there. */
+export class AtBase {
+  readonly #sql: Sql;
+  #kept: AccountState | null = null;
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+  }
+
+  /** Empty, unless the journal has been cut. */
+  of({ id, base }: Pick<AccountState, "id" | "base">): Readonly<AccountState> {
+    if (this.#kept?.base.seq === base.seq) return this.#kept;
+    const state = emptyAccount(id, 1);
+    if (base.seq > 0)
+      for (const event of eventsUpTo<AccountEvent>(this.#sql, base.seq)) applyAccountEvent(state, event);
+    this.#kept = state;
+    return state;
+  }
+}

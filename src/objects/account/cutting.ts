@@ -1,0 +1,119 @@
+// An account's journal is cut once its oldest events are archived: what they led to stays, and what must be known for ever.
+import { type BaseItem, Gathered, type KeptItem } from "../../core/account/base.ts";
+import { emit } from "../../core/account/decide.ts";
+import { type AccountEvent, type AccountState, applyAccountEvent, emptyAccount } from "../../core/account/state.ts";
+import { accountStateHash } from "../../core/account/state-hash.ts";
+import { standIns } from "../../core/base.ts";
+import { decode, encode } from "../../core/codec.ts";
+import { invariant, ok, type Result, refuse } from "../../core/result.ts";
+import { cuttable, eventsUpTo, keptUpTo, orUncut } from "../cutting.ts";
+import type { ObjectPorts } from "../ports.ts";
+import type { Cuttable } from "../protocol.ts";
+import type { AccountEngine } from "./engine.ts";
+
+/** What is to stand for events that are cut, and what goes with them. */
+interface Remains {
+  events: AccountEvent[];
+  gathered: Gathered;
+  state: AccountState;
+}
+
+/** Cuts an account's journal. */
+export class AccountCutting {
+  readonly #ports: Pick<ObjectPorts, "sql" | "sha256" | "alert" | "name">;
+  readonly #engine: AccountEngine;
+
+  constructor(ports: Pick<ObjectPorts, "sql" | "sha256" | "alert" | "name">, engine: AccountEngine) {
+    this.#ports = ports;
+    this.#engine = engine;
+  }
+
+  /** What may be cut of what was before a time in ms. Null when that is nothing, or nothing may be while this is being restored. */
+  cuttable(beforeMs: number): Cuttable | null {
+    const { readable: state, stopped, handshakes } = this.#engine;
+    if (state === null || stopped !== null || state.restoring || handshakes.unmet.size > 0) return null;
+    return cuttable(this.#ports.sql, state, beforeMs, this.#neededFrom(state));
+  }
+
+  /**
+   * Cuts what {@link cuttable} has answered; again, it changes nothing. Refuses `not_found` when it is something else by now, and
+   * `unavailable` when it would lose something.
+   * Only for events that are archived, and that the read model has.
+   */
+  cut(wanted: Cuttable): Result<null> {
+    return orUncut(this.#ports.alert, this.#ports.name, () => this.#cut(wanted));
+  }
+
+  #cut(wanted: Cuttable): Result<null> {
+    const { base, epoch } = this.#engine.state;
+    if (epoch === wanted.epoch && base.seq >= wanted.through) return ok(null);
+    const { through, before } = wanted;
+    if (encode(this.cuttable(before + 1)) !== encode(wanted)) return refuse({ code: "not_found" });
+    const remains = this.#remains(through);
+    if (remains === null) return refuse({ code: "not_found" });
+    this.#engine.commit((turn) => {
+      this.#replace(through, before, remains);
+      emit(turn, { kind: "cut", through, before });
+    });
+    return ok(null);
+  }
+
+  /** The first event that something is read from: the chain's end, commands without an answer, what the queue has not taken. */
+  #neededFrom({ peers, ledgerSeq }: Readonly<AccountState>): number {
+    const { sql } = this.#ports;
+    const unanswered = [...peers].flatMap(([symbol, { acknowledged }]) => {
+      const [row] = sql<{ seq: number }>(
+        "SELECT seq FROM journal WHERE symbol = ? AND cseq > ? ORDER BY cseq LIMIT 1",
+        ...[symbol, acknowledged],
+      );
+      return row?.seq ?? [];
+    });
+    return Math.min(
+      ...unanswered,
+      this.#engine.journal.sent + 1,
+      ledgerSeq === 0 ? Number.MAX_SAFE_INTEGER : ledgerSeq,
+    );
+  }
+
+  #remains(through: number): Remains | null {
+    const { name } = this.#ports;
+    const events = eventsUpTo<AccountEvent>(this.#ports.sql, through);
+    const [state, gathered] = [emptyAccount(name, 1), new Gathered()];
+    for (const event of events) {
+      applyAccountEvent(state, event);
+      gathered.take(event);
+    }
+    const numbers = { after: keptUpTo(events), through, at: state.at };
+    const parts = standIns<KeptItem, BaseItem>(numbers, gathered.kept(), gathered.base(state));
+    if (parts === null) return null;
+    const made = parts.map((part) => decode<AccountEvent>(encode({ ...part, balances: [] })));
+    this.#prove(state, [...events.filter(({ kind }) => kind === "kept"), ...made]);
+    return { events: made, gathered, state };
+  }
+
+  /** Throws InvariantError unless what stands for the events leads to where they have led. */
+  #prove(state: AccountState, made: readonly AccountEvent[]): void {
+    const again = emptyAccount(this.#ports.name, 1);
+    for (const event of made) applyAccountEvent(again, event);
+    const [was, is] = [state, again].map((one) => accountStateHash(one, this.#ports.sha256));
+    invariant(was === is, `a base at ${state.seq} leads to another state`);
+  }
+
+  #replace(through: number, before: number, { events, gathered, state }: Remains): void {
+    const { sql } = this.#ports;
+    const { store } = this.#engine;
+    const [first] = events;
+    invariant(first !== undefined, "nothing stands for what is cut");
+    sql("DELETE FROM journal WHERE seq >= ? AND seq <= ?", first.first, through);
+    for (const event of events) store.journal(event);
+    for (const { asset } of sql<{ asset: string }>("SELECT DISTINCT asset FROM ledger_accounts"))
+      sql("DELETE FROM moves WHERE asset = ? AND seq <= ?", asset, through);
+    sql("DELETE FROM prevented WHERE seq <= ?", through);
+    sql(
+      `DELETE FROM orders WHERE open = 0 AND body ->> '$.updatedAt' <= ? AND id IN (SELECT value FROM json_each(?))`,
+      ...[before, JSON.stringify(gathered.gone(state))],
+    );
+    store.once.shorten(gathered.once);
+    store.setMeta("status_change", encode(gathered.statusChange));
+  }
+}

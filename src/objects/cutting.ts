@@ -1,0 +1,61 @@
+// Which events of a journal may be cut, and how: those that are old enough, that the queue has taken, and that nothing needs any more.
+import type { Base } from "../core/base.ts";
+import { CUT_EVENTS_MAX } from "../core/limits.ts";
+import { onBreak, type Result, refuse } from "../core/result.ts";
+import type { ObjectPorts, Sql } from "./ports.ts";
+import type { Cuttable } from "./protocol.ts";
+import { readBody } from "./stored.ts";
+
+interface Row extends Record<string, number> {
+  seq: number;
+  at: number;
+}
+
+/**
+ * What may be cut of what was before a time in ms; null when that is nothing. `neededFrom`: the first event that must stay. A cut ends
+ * where time has moved on: what was done in one turn, and all of one millisecond, stays together.
+ */
+export function cuttable(
+  sql: Sql,
+  { epoch, base }: { epoch: number; base: Base },
+  beforeMs: number,
+  neededFrom: number,
+): Cuttable | null {
+  const rows = nextRows(sql, base.seq);
+  const stays = rows.find(({ seq }) => seq >= neededFrom) ?? (rows.length > CUT_EVENTS_MAX ? rows.at(-1) : undefined);
+  const before = Math.min(beforeMs, stays?.at ?? beforeMs) - 1;
+  const last = rows.findLast(({ at }) => at <= before);
+  return last === undefined ? null : { epoch, after: base.seq, through: last.seq, before };
+}
+
+/** The next events, one more than a cut takes; all of one millisecond where that alone has more. */
+function nextRows(sql: Sql, after: number): Row[] {
+  const rows = sql<Row>("SELECT seq, at FROM journal WHERE seq > ? ORDER BY seq LIMIT ?", after, CUT_EVENTS_MAX + 1);
+  const [first, last] = [rows[0], rows.at(-1)];
+  if (first === undefined || last === undefined || rows.length <= CUT_EVENTS_MAX || first.at !== last.at) return rows;
+  const next = sql<Row>("SELECT seq, at FROM journal WHERE seq > ? AND at > ? ORDER BY seq LIMIT 1", after, first.at);
+  const same = sql<Row>("SELECT seq, at FROM journal WHERE seq > ? AND at = ? ORDER BY seq", after, first.at);
+  return [...same, ...next];
+}
+
+/** A journal's events up to one, what stands for others among them. */
+export function eventsUpTo<Event>(sql: Sql, through: number): Event[] {
+  const rows = sql<{ seq: number; body: string }>("SELECT seq, body FROM journal WHERE seq <= ? ORDER BY seq", through);
+  return rows.map(({ seq, body }) => readBody<Event>(body, `journal row ${seq}`));
+}
+
+/** The number of the last event that is kept for ever; 0 when there is none. Its kind is known to stand at a journal's beginning. */
+export function keptUpTo(events: readonly { kind: string; seq: number }[]): number {
+  return events.findLast(({ kind }) => kind === "kept")?.seq ?? 0;
+}
+
+/**
+ * Does a cut. One that would lose something is not made: a person must look, the object goes on. Refuses `not_found` where `cut` does, and
+ * `unavailable`.
+ */
+export function orUncut(alert: ObjectPorts["alert"], name: string, cut: () => Result<null>): Result<null> {
+  return onBreak(cut, ({ message }) => {
+    alert(`${name} is not cut: ${message}`);
+    return refuse({ code: "unavailable" });
+  });
+}

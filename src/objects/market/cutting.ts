@@ -1,0 +1,101 @@
+// A market's journal is cut once its oldest events are archived: what they led to stays.
+import { standIns } from "../../core/base.ts";
+import { decode, encode } from "../../core/codec.ts";
+import { GENESIS_HASH } from "../../core/ledger.ts";
+import type { MarketRules } from "../../core/listings.ts";
+import { marketBase } from "../../core/market/base.ts";
+import {
+  applyMarketEvent,
+  emptyMarket,
+  type MarketEvent,
+  type MarketState,
+  marketStateHash,
+} from "../../core/market/state.ts";
+import { emit, type MarketTurn } from "../../core/market/turn.ts";
+import { invariant, ok, type Result, refuse } from "../../core/result.ts";
+import { cuttable, eventsUpTo, orUncut } from "../cutting.ts";
+import type { Handshakes } from "../handshakes.ts";
+import type { Outbox } from "../outbox.ts";
+import type { ObjectPorts } from "../ports.ts";
+import type { Cuttable } from "../protocol.ts";
+import type { MarketStore, PeerRecord } from "./store.ts";
+
+/** What this needs of the market. */
+export interface MarketCuttingPorts extends Pick<ObjectPorts, "sql" | "sha256" | "alert" | "name"> {
+  listed: MarketRules;
+  store: MarketStore;
+  journal: Outbox;
+  handshakes: () => Handshakes;
+  readable: () => Readonly<MarketState> | null;
+  stopped: () => string | null;
+  records: () => ReadonlyMap<string, PeerRecord>;
+  commit: (work: (turn: MarketTurn) => void) => void;
+}
+
+/** Cuts a market's journal. */
+export class MarketCutting {
+  readonly #ports: MarketCuttingPorts;
+
+  constructor(ports: MarketCuttingPorts) {
+    this.#ports = ports;
+  }
+
+  /** As an account's. */
+  cuttable(beforeMs: number): Cuttable | null {
+    const { sql, readable, stopped, handshakes } = this.#ports;
+    const state = readable();
+    if (state === null || stopped() !== null || state.restoring || handshakes().unmet.size > 0) return null;
+    return cuttable(sql, state, beforeMs, this.#neededFrom(state));
+  }
+
+  /** As an account's. */
+  cut(wanted: Cuttable): Result<null> {
+    return orUncut(this.#ports.alert, this.#ports.name, () => this.#cut(wanted));
+  }
+
+  #cut(wanted: Cuttable): Result<null> {
+    const state = this.#ports.readable();
+    if (state?.epoch === wanted.epoch && state.base.seq >= wanted.through) return ok(null);
+    const { through, before } = wanted;
+    if (encode(this.cuttable(before + 1)) !== encode(wanted)) return refuse({ code: "not_found" });
+    const events = this.#remains(through);
+    if (events === null) return refuse({ code: "not_found" });
+    this.#ports.commit((turn) => {
+      this.#ports.sql("DELETE FROM journal WHERE seq <= ?", through);
+      for (const event of events) this.#ports.store.journal(event);
+      emit(turn, { kind: "cut", through, before });
+    });
+    return ok(null);
+  }
+
+  /** The first event that something is read from: reports that are owed, the last quotes and trade, what the queue has not taken. */
+  #neededFrom({ peers, ledgerHead }: Readonly<MarketState>): number {
+    const { sql, journal, store } = this.#ports;
+    const owed = [...peers].flatMap(([account, { unacknowledged }]) => {
+      const [report] = unacknowledged;
+      return report === undefined ? [] : store.reportsAfter(account, report.rseq - 1, 1).map(({ seq }) => seq);
+    });
+    const [quotes] = sql<{ seq: number }>("SELECT seq FROM journal WHERE kind = 'requote' ORDER BY seq DESC LIMIT 1");
+    const trade = ledgerHead === GENESIS_HASH ? Number.MAX_SAFE_INTEGER : (store.lastTrade()?.seq ?? 0);
+    return Math.min(...owed, quotes?.seq ?? 0, trade, journal.sent + 1);
+  }
+
+  #remains(through: number): MarketEvent[] | null {
+    const { sql, listed, sha256, records } = this.#ports;
+    const events = eventsUpTo<MarketEvent>(sql, through);
+    const replay = (from: readonly MarketEvent[]) => {
+      const state = emptyMarket(listed, 1);
+      for (const event of from) applyMarketEvent(state, event);
+      return state;
+    };
+    const state = replay(events);
+    const items = marketBase(state, (account) => records().get(account)?.epoch ?? 1);
+    const parts = standIns({ after: 0, through, at: state.at }, [], items);
+    if (parts === null) return null;
+    const made = parts.map((part) => encode(part));
+    const again = replay(made.map((body) => decode<MarketEvent>(body)));
+    const [was, is] = [state, again].map((one) => marketStateHash(one, sha256));
+    invariant(was === is, `a base at ${state.seq} leads to another state`);
+    return made.map((body) => decode<MarketEvent>(body));
+  }
+}
