@@ -41,6 +41,7 @@ const OBJECT_PIECES = [
   "objects/memory.ts",
   "objects/stored.ts",
   "objects/snapshot-parts.ts",
+  "objects/cutting.ts",
   "objects/exam.ts",
 ];
 const PLATFORM = ["cloudflare:workers", "node:crypto"];

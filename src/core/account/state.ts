@@ -187,11 +187,6 @@ export function applyAccountEvent(state: AccountState, event: AccountEvent): voi
     case "repeated":
     case "batched":
       break;
-    case "cut":
-    case "kept":
-    case "base":
-      applyCut(state, event);
-      break;
     default:
       applyRestore(state, event);
   }
@@ -204,7 +199,7 @@ function applyCut(state: AccountState, event: CutEvent): void {
   if (event.more !== true) state.base = { seq: event.seq, at: event.at, by: 0 };
 }
 
-function applyRestore(state: AccountState, event: RestoreEvent): void {
+function applyRestore(state: AccountState, event: RestoreEvent | CutEvent): void {
   switch (event.kind) {
     case "restored":
       invariant(event.epoch > state.epoch, `epoch ${event.epoch} after ${state.epoch}`);
@@ -233,6 +228,9 @@ function applyRestore(state: AccountState, event: RestoreEvent): void {
       break;
     case "opened":
       state.restoring = false;
+      break;
+    default:
+      applyCut(state, event);
   }
 }
 

@@ -4,11 +4,10 @@ import { emit } from "../../core/account/decide.ts";
 import type { GroupRequest } from "../../core/account/grouping.ts";
 import type { ReplaceWish } from "../../core/account/replace.ts";
 import { understands } from "../../core/account/reports.ts";
-import { type AccountState, balanceOf, type Transfer } from "../../core/account/state.ts";
+import type { AccountState, Transfer } from "../../core/account/state.ts";
 import type { TransferWish } from "../../core/account/transfers.ts";
 import type { KeyOwner } from "../../core/api-keys.ts";
 import { isRestored, strangeEpoch } from "../../core/epochs.ts";
-import { isCustomerMoney, keyParts } from "../../core/ledger.ts";
 import type { Order, Side } from "../../core/order.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type { ReportAnswer, ReportCall } from "../calls.ts";
@@ -28,6 +27,7 @@ import { Previews } from "./previews.ts";
 import { AccountReads } from "./reads.ts";
 import { AccountSettings } from "./settings.ts";
 import { Transfers } from "./transfers.ts";
+import { viewOf } from "./view.ts";
 
 export type { AccountPorts } from "./engine.ts";
 
@@ -269,21 +269,9 @@ export class AccountLogic {
     return { positions: [...this.state.positions.values()], balances, seq, asOf };
   }
 
-  /** Balances of every asset that the account has ever had, by symbol. */
+  /** See {@link viewOf}. */
   view(): AccountView {
-    // What an entry brings in for its exits has never been available.
-    const money = [...this.state.balances.keys()].map(keyParts).filter(({ account }) => isCustomerMoney(account));
-    const assets = new Set(money.map(({ asset }) => asset));
-    const balances = [...assets].sort().map((asset) => ({
-      asset,
-      available: balanceOf(this.state, "available", asset),
-      held: balanceOf(this.state, "held", asset),
-    }));
-    const { status, seq, ledgerSeq, ledgerHead, selfTradePrevention, base } = this.state;
-    const ledger = { seq: ledgerSeq, hash: ledgerHead };
-    const pending = this.state.transfers.size;
-    const view = { id: this.#ports.name, status, balances, ledger, pending, seq, asOf: this.#ports.now() };
-    return { ...view, selfTradePrevention, archivedBefore: base.seq === 0 ? null : base.at + 1 };
+    return viewOf(this.state, this.#ports.now());
   }
 
   /** The journal as the read model gets it. */
