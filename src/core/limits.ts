@@ -85,6 +85,8 @@ export const FLUSH_SLICES_MAX = 10;
 export const OBJECT_BYTES_MAX = 8_000_000_000;
 /** Encoded items in one part of a cut journal's base: with JSON's escapes a part must fit into a queue message as an event does. */
 export const BASE_PART_CHARS = 60_000;
+/** Digits of a digest that stay of a key and a body for ever: 128 bits, and what exactly-once needs fits into 100 bytes. */
+export const KEPT_DIGEST_CHARS = 32;
 /** Events that one cut takes out of a journal: they are replayed at once, some 100 ms of their object's time. */
 export const CUT_EVENTS_MAX = 2_000;
 /** Objects that one run of the cron asks whether they have anything to archive, and time for it. */

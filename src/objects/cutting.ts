@@ -44,11 +44,6 @@ export function eventsUpTo<Event>(sql: Sql, through: number): Event[] {
   return rows.map(({ seq, body }) => readBody<Event>(body, `journal row ${seq}`));
 }
 
-/** The number of the last event that is kept for ever; 0 when there is none. Its kind is known to stand at a journal's beginning. */
-export function keptUpTo(events: readonly { kind: string; seq: number }[]): number {
-  return events.findLast(({ kind }) => kind === "kept")?.seq ?? 0;
-}
-
 /**
  * Does a cut. One that would lose something is not made: a person must look, the object goes on. Refuses `not_found` where `cut` does, and
  * `unavailable`.

@@ -6,12 +6,16 @@ import type { JournalHead, JournalSlice, Page, PageRequest } from "./protocol.ts
 /** What tells the first number of a journal's row: accounts have a column for it, and of a market's events only a base takes several. */
 export type FirstNumber = "first" | "CASE kind WHEN 'base' THEN body ->> '$.first' ELSE seq END";
 
-/** Which object's journal this is; `first` tells an event's first stream number, `seq` is the last one written. */
+/**
+ * Which object's journal this is; `first` tells an event's first stream number, `seq` is the last one written, `base` the
+ * last one cut.
+ */
 export interface OutboxSource {
   object: JournalSlice["object"];
   epoch: () => number;
   first: FirstNumber;
   seq: () => number;
+  base: () => number;
 }
 
 /** What `from` and `to` take in a message beyond the zeros that stand for them. */
@@ -93,8 +97,9 @@ export class Outbox {
    * null when there is none. What the queue has been told does not matter to it, nor does it change.
    */
   sliceFrom(fromSeq: number, bytesMax: number): JournalSlice | null {
-    const { object, epoch } = this.#source;
-    const slice: JournalSlice = { v: 1, object, name: this.#ports.name, epoch: epoch(), from: 0, to: 0, events: [] };
+    const { object, epoch, base } = this.#source;
+    const whose = { object, name: this.#ports.name, epoch: epoch(), base: base() };
+    const slice: JournalSlice = { v: 1, ...whose, from: 0, to: 0, events: [] };
     let bytes = JSON.stringify(slice).length + NUMBERS_CHARS_MAX;
     for (const row of this.#rowsFrom(fromSeq)) {
       // Escaping makes a body longer in the message than in its row, at most twice: it is JSON, without control characters.

@@ -168,7 +168,10 @@ export interface Cuttable {
   before: number;
 }
 
-/** Journal rows as they are sent to the read model. `from` and `to` are stream numbers; rows follow each other. */
+/**
+ * Journal rows as they are sent to the read model. `from` and `to` are stream numbers; rows follow each other. `base`: the last event
+ * that has been cut; the version before leaves it out.
+ */
 export interface JournalSlice {
   v: 1;
   object: "account" | "market";
@@ -178,6 +181,7 @@ export interface JournalSlice {
   to: number;
   /** Each row's body as stored: core/codec.ts decodes it. */
   events: string[];
+  base?: number;
 }
 
 /**

@@ -102,6 +102,7 @@ export function accountRows(source: Source, event: AccountEvent): Rows | null {
 
 /** What a base or what is kept for ever says of the read model, as of the event that had said it. */
 function keep(rows: Rows, source: Source, one: BaseItem | KeptItem): void {
+  if (!("item" in one)) return;
   if (one.item === "order") rows.orders.push(orderRow(source, one.seq, one.order));
   if (one.item === "transfer") rows.transfers.push(transferRow(source, one.seq, one.transfer));
   if (one.item === "balance") rows.balances.push(balanceRow(source, one.seq, one.balance));

@@ -104,7 +104,7 @@ export function storedState(server: WorkerdServer, accountIds: readonly string[]
     const file = server.objectFile("AccountObject", id);
     if (!existsSync(file)) continue;
     withSql(file, (sql) => {
-      const state = new AccountStore({ sql, tx: (act) => act(), name: id, now: Date.now }).load();
+      const state = new AccountStore({ sql, tx: (act) => act(), name: id, now: Date.now, sha256 }).load();
       accounts.push(state);
       underWay ||= [...state.peers.values()].some(({ pending }) => pending.length > 0);
       breaks.push(...accountBreaks(state).map((sentence) => `${id}: ${sentence}`), ...replayBreaks(sql, state));

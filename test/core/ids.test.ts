@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { derivedId, isTypeId, typeId } from "../../src/core/ids.ts";
+import { derivedId, isTypeId, timeOfId, typeId } from "../../src/core/ids.ts";
 
 const MS_MAX = 2 ** 48 - 1;
 const times = fc.integer({ min: 0, max: MS_MAX });
@@ -95,5 +95,15 @@ describe("an id that is made of a digest", () => {
     expect(isTypeId("tsk", id)).toBe(true);
     expect(id).toBe(typeId("tsk", 0, digest.subarray(0, 10)));
     expect(derivedId("tsk", digest.slice(1))).not.toBe(id);
+  });
+});
+
+describe("the time of an id", () => {
+  it.each([0, 1, 0x01890a5dac96, 2 ** 48 - 1])("%d ms is what it was made of", (at) => {
+    expect(timeOfId(typeId("ord", at, new Uint8Array(10).fill(255)))).toBe(at);
+  });
+
+  it.each(["", "ord_", "ord_01h455vb4pex5vsknk084sn02", "ord_81h455vb4pex5vsknk084sn02q"])("%j has none", (text) => {
+    expect(timeOfId(text)).toBeNull();
   });
 });

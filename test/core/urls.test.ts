@@ -1,7 +1,7 @@
 // Which URLs may be called, and where a browser may be sent back to (O6).
 import { describe, expect, it } from "vitest";
 import { RETURN_TO_CHARS_MAX } from "../../src/core/limits.ts";
-import { mayCall, returnTarget } from "../../src/core/urls.ts";
+import { isOrigin, mayCall, returnTarget } from "../../src/core/urls.ts";
 
 describe("a URL outside", () => {
   it.each(["https://accounts.google.com", "https://api.github.com/user", "https://xn--bcher-kva.example/a?b=c"])(
@@ -98,4 +98,18 @@ describe("the way back", () => {
   ])("O6 to %j is refused", (text) => {
     expect(to(text)).toBeNull();
   });
+});
+
+describe("an origin", () => {
+  it.each([
+    "https://app.example.com",
+    "https://app.example.com:8443",
+    "http://localhost:5173",
+    "http://127.0.0.1:8787",
+  ])("%s is one", (text) => expect(isOrigin(text)).toBe(true));
+
+  it.each(["", "*", "https://app.example.com/", "http://app.example.com", "ftp://app.example.com", "app.example.com"])(
+    "%j is none",
+    (text) => expect(isOrigin(text)).toBe(false),
+  );
 });

@@ -54,8 +54,8 @@ async function look(who: Trader, query = "") {
   const paths = ["/v1/account", "/v1/positions", "/v1/positions/SOL-USD", "/v1/portfolio"];
   const answers = await Promise.all(paths.map((path) => who.get<Record<string, unknown>>(`${path}${query}`)));
   for (const answer of answers) expect(answer.status, answer.text).toBe(200);
-  // What is chosen for orders to come is told of now alone.
-  return answers.map(({ body: { self_trade_prevention: _, ...then } }) => then);
+  // What is chosen for orders to come is told of now alone, and since when there are answers.
+  return answers.map(({ body: { self_trade_prevention: _, archived_before: __, ...then } }) => then);
 }
 
 /** Some days of a trader's: each act, and what could be seen right after it. */

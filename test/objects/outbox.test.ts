@@ -127,7 +127,14 @@ describe("the journal goes to the queue", () => {
       woken += 1;
     };
     const ports = { name: "acc_1", sql: sql as never, queue: { send, wake } };
-    const outbox = new Outbox(ports, { object: "account", epoch: () => 1, first: "first", seq: () => rows.length });
+    const source = {
+      object: "account",
+      epoch: () => 1,
+      first: "first",
+      seq: () => rows.length,
+      base: () => 0,
+    } as const;
+    const outbox = new Outbox(ports, source);
     expect(woken).toBe(1);
     for (const flush of [1, 2, 3]) {
       await outbox.flush();

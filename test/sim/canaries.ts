@@ -13,12 +13,18 @@ export const CANARIES = {
     query.startsWith("INSERT INTO ledger_accounts") ? bindings.map(oneUnitShort) : bindings,
   /** A market forgets the orders that rest in its book. */
   forgotten_order: (query, bindings) => (query.startsWith("INSERT INTO orders (id, rests") ? null : bindings),
+  /** A journal is cut, and what stands for its events is not written. */
+  forgotten_base: (_, bindings) => (bindings.some(isBase) ? null : bindings),
   /** An object starts without a look at the hashes of its ledger. */
   unchecked_ledger: (query, bindings) =>
     query.startsWith("SELECT seq, at, body FROM journal WHERE") ? null : bindings,
 } as const satisfies Record<string, Tamper>;
 
 export type Canary = keyof typeof CANARIES;
+
+function isBase(value: SqlValue): boolean {
+  return typeof value === "string" && value.startsWith('{"kind":"base"');
+}
 
 function oneUnitShort(value: SqlValue): SqlValue {
   const rows = JSON.parse(String(value)) as [string, string, number, string | null][];

@@ -33,6 +33,7 @@ export const SOMETIMES = [
   ...["queue_lost", "queue_duplicated", "queue_spoiled", "queue_retried", "queue_unanswered", "queue_dead_letter"],
   ...["consumer_died", "d1_failed", "d1_answer_lost", "d1_outage", "swept", "pulled"],
   ...["books_checked", "books_left", "exam_lost", "exam_owed"],
+  ...["cut_account", "cut_market", "cut_not_applied"],
   ...["restored_account_behind", "restored_market_behind", "booked_again"],
   ...["corrupted_entry_changed", "corrupted_entry_cut", "corrupted_hash_changed", "corrupted_order_cut"],
   ...["corrupted_balance_changed", "safe_halt_entered", "alerted_unreadable", "replaced_account", "replaced_market"],

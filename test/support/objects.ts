@@ -330,7 +330,7 @@ export function marketTables(symbol: string): Promise<Tables<MarketState>> {
 function storePorts(storage: DurableObjectStorage, name: string) {
   const exec = <Row extends Record<string, SqlValue>>(query: string, ...bindings: SqlValue[]) =>
     storage.sql.exec<Row>(query, ...bindings).toArray();
-  return { sql: exec, tx: <T>(work: () => T) => storage.transactionSync(work), name, now: () => Date.now() };
+  return { sql: exec, tx: <T>(work: () => T) => storage.transactionSync(work), name, now: () => Date.now(), sha256 };
 }
 
 function journalOf(storage: DurableObjectStorage): string[] {

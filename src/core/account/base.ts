@@ -1,6 +1,8 @@
 // What is left of an account's events that have been cut: all of the state that they led to, what must be known for ever, and what the
 // read model has of it.
 import type { Group } from "../groups.ts";
+import type { Sha256 } from "../ledger.ts";
+import { KEPT_DIGEST_CHARS } from "../limits.ts";
 import type { MarketRules } from "../listings.ts";
 import { isOpen, type Order, type SelfTradePrevention } from "../order.ts";
 import type { Position } from "../positions.ts";
@@ -10,11 +12,20 @@ import { ordersOf, refOf } from "./events.ts";
 import type { AccountState } from "./state.ts";
 import { type DayUse, isPending, type Transfer } from "./transfer-events.ts";
 
-/** An act that was done under a key: what it made, or what it was refused with and under which request. */
-export interface OnceKept extends OnceKey {
-  item: "once";
-  ref: string | null;
-  refusal: Refusal | null;
+/**
+ * An act that was done under a key: the digests of key and body, what it made, and what it was refused with if it was. A list, and digests
+ * of {@link KEPT_DIGEST_CHARS}: it is kept for ever, and an account may have done millions.
+ */
+export type OnceKept = readonly [key: string, body: string, ref: string | null, refusal?: Refusal];
+
+/** Which key an act was done under, in as few characters as tell it from all others. */
+export function keptKeyOf({ scope, key }: Pick<OnceKey, "scope" | "key">, sha256: Sha256): string {
+  return shortened(sha256(`${scope} ${key}`));
+}
+
+/** A SHA-256 in hex, as far as it is kept. */
+export function shortened(digest: string): string {
+  return digest.slice(0, KEPT_DIGEST_CHARS);
 }
 
 /** A transfer as event `seq` left it; it was asked for by event `placedSeq`. */
@@ -27,6 +38,11 @@ export interface TransferKept {
 
 /** What is written down once and kept for ever: keys, and transfers that have ended. */
 export type KeptItem = OnceKept | TransferKept;
+
+/** Whether what is kept is a transfer. */
+export function isTransfer(one: KeptItem | BaseItem): one is TransferKept {
+  return "item" in one && one.item === "transfer";
+}
 
 /** One thing that a base says. An order, a transfer and a balance bear the event that they are as of. */
 export type BaseItem =
@@ -107,17 +123,22 @@ export class Gathered {
   readonly #transfers = new Map<string, TransferKept>();
   /** By which event a transfer was asked for, of those that are kept already. */
   readonly #placed = new Map<string, number>();
-  readonly #once: OnceKept[] = [];
+  readonly #once: { key: OnceKey; kept: OnceKept }[] = [];
+  readonly #sha256: Sha256;
   #statusChange: StatusChanged | null = null;
+
+  constructor(sha256: Sha256) {
+    this.#sha256 = sha256;
+  }
 
   /** Takes note of an event; the base that a journal begins with is one. */
   take(event: AccountEvent): void {
     if (event.kind === "base") for (const one of event.items) this.#again(one);
     if (event.kind === "kept")
-      for (const one of event.items) if (one.item === "transfer") this.#placed.set(one.transfer.id, one.placedSeq);
+      for (const one of event.items) if (isTransfer(one)) this.#placed.set(one.transfer.id, one.placedSeq);
     for (const order of ordersOf(event)) this.#orders.set(order.id, { order, seq: event.seq });
     for (const balance of event.balances) this.#balances.set(balance.asset, { balance, seq: event.seq });
-    if ("once" in event) for (const key of event.once) this.#once.push(keptKey(key, event));
+    if ("once" in event) for (const key of event.once) this.#once.push({ key, kept: this.#kept(key, event) });
     if ("transfer" in event) {
       const { transfer, seq } = event;
       const placedSeq = this.#transfers.get(transfer.id)?.placedSeq ?? this.#placed.get(transfer.id) ?? seq;
@@ -130,6 +151,11 @@ export class Gathered {
     }
   }
 
+  #kept(key: OnceKey, event: AccountEvent): OnceKept {
+    const kept = [keptKeyOf(key, this.#sha256), shortened(key.bodyHash), refOf(event)] as const;
+    return event.kind === "refused" ? [...kept, event.refusal] : kept;
+  }
+
   #again(one: BaseItem): void {
     if (one.item === "order") this.#orders.set(one.order.id, one);
     if (one.item === "balance") this.#balances.set(one.balance.asset, one);
@@ -138,13 +164,16 @@ export class Gathered {
   }
 
   /** The keys that acts were done under. */
-  get once(): readonly OnceKept[] {
+  get once(): readonly { key: OnceKey; kept: OnceKept }[] {
     return this.#once;
   }
 
   /** What is to be kept for ever that is not yet. */
   kept(): KeptItem[] {
-    return [...this.#once, ...[...this.#transfers.values()].filter(({ transfer }) => !isPending(transfer))];
+    return [
+      ...this.#once.map(({ kept }) => kept),
+      ...[...this.#transfers.values()].filter(({ transfer }) => !isPending(transfer)),
+    ];
   }
 
   /** The last time that the account was frozen or thawed. */
@@ -180,11 +209,6 @@ export class Gathered {
     const isKept = keeping(state);
     return [...this.#orders.values()].flatMap(({ order }) => (isKept(order) ? [] : [order.id]));
   }
-}
-
-function keptKey(key: OnceKey, event: AccountEvent): OnceKept {
-  const refusal = event.kind === "refused" ? event.refusal : null;
-  return { item: "once", ...key, requestId: refusal === null ? null : key.requestId, ref: refOf(event), refusal };
 }
 
 /** An order is kept while it is open, or any of its group is: whoever looks at one sees all of them. */

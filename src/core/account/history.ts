@@ -122,16 +122,22 @@ interface PageWish {
 
 /** What an account answers of its past. */
 export interface AccountPast {
-  /** The account as it was. Refuses `validation_failed` for a moment that has not come. */
+  /** The account as it was. Refuses `validation_failed` for a moment that has not come, `period_archived` for one that has been cut. */
   stateAt(asOf: AsOf): Result<AccountThen>;
   explainBalance(query: PageWish & { asset: string }): Result<BalanceExplained>;
   /** `symbol` must be listed. */
   explainPosition(query: PageWish & { symbol: string }): Result<PositionExplained>;
   /** As {@link explainPosition}. */
   positionLots(query: { symbol: string }): Result<PositionLots>;
-  /** Refuses `validation_failed` for a period that has not begun, and for one with too many entries for one statement. */
+  /**
+   * Refuses `validation_failed` for a period that has not begun, and for one with too many entries for one statement, `period_archived`
+   * for one that begins before the journal.
+   */
   statement(period: Period): Result<StatementFrame>;
-  /** Refuses `validation_failed` for an end that has not come, and for a period with too many transfers. */
+  /**
+   * From where the journal begins, where the wish begins before. Refuses `validation_failed` for an end that has not come, and for a
+   * period with too many transfers.
+   */
   performance(wish: PerformanceWish): Result<PerformanceRecord>;
 }
 

@@ -9,6 +9,8 @@ import { askJournal, type Journalled, type ObjectBindings } from "../../objects/
 export interface OpenJournal extends Journalled {
   of: Fingerprint;
   nextSeq: number;
+  /** Where its journal begins; undefined before the first of it has been copied. */
+  base: number | undefined;
 }
 
 /** What came of one object: its events; `open` when there are more; null: it did not answer, or not as what it was. */
@@ -21,20 +23,23 @@ export interface Copied {
 /** Begins with an object. An object that nothing has happened to has no events, and is whole. */
 export async function beginJournal(env: ObjectBindings, { object, name }: Journalled): Promise<Copied | null> {
   const of = await askJournal(env, { object, name }, (one) => one.fingerprint());
-  return of === null ? null : goOn(env, { object, name, of, nextSeq: 1 });
+  return of === null ? null : goOn(env, { object, name, of, nextSeq: 1, base: undefined });
 }
 
 /** Goes on where the part before has ended. */
 export async function goOn(env: ObjectBindings, open: OpenJournal): Promise<Copied | null> {
   const { object, name, of } = open;
   const events: string[] = [];
-  let { nextSeq } = open;
+  let { nextSeq, base } = open;
   let chars = 0;
   while (nextSeq <= of.seq && chars < BACKUP_PART_CHARS) {
     const from = nextSeq;
     const slice = await askJournal(env, open, (one) => one.journalFrom(from, BACKUP_PAGE_BYTES));
     // Restored meanwhile, it has another journal: what was copied of it is of no use.
     if (slice === null || slice.epoch !== of.epoch || slice.from < nextSeq) return null;
+    // Cut meanwhile, it goes on with what stands for what was copied.
+    base ??= slice.base;
+    if (slice.base !== base) return null;
     const mine = slice.to <= of.seq ? slice.events : slice.events.filter((body) => seqOf(body) <= of.seq);
     events.push(...mine);
     for (const body of mine) chars += body.length;
@@ -42,7 +47,7 @@ export async function goOn(env: ObjectBindings, open: OpenJournal): Promise<Copi
   }
   const whole = nextSeq > of.seq;
   const part: JournalPart = { object, name, of, whole, events };
-  return { part, open: whole ? null : { object, name, of, nextSeq }, chars };
+  return { part, open: whole ? null : { object, name, of, nextSeq, base }, chars };
 }
 
 function seqOf(body: string): number {

@@ -40,7 +40,7 @@ const positions = operation({
   tags,
   summary: "Your positions at average cost, now or as they were",
   request: { query: asOfQuery },
-  responses: { 200: answer(positionList, "Positions"), ...problems(...TOKEN_CODES) },
+  responses: { 200: answer(positionList, "Positions"), ...problems(...TOKEN_CODES, "period_archived") },
 });
 const position = operation({
   method: "get",
@@ -49,7 +49,7 @@ const position = operation({
   tags,
   summary: "One position, now or as it was",
   request: { params: symbolPath, query: asOfQuery },
-  responses: { 200: answer(positionOut, "The position"), ...problems(...TOKEN_CODES, "not_found") },
+  responses: { 200: answer(positionOut, "The position"), ...problems(...TOKEN_CODES, "not_found", "period_archived") },
 });
 const explanation = operation({
   method: "get",
@@ -96,7 +96,8 @@ const history = operation({
   summary: "How your portfolio has done: equity, what was paid in and out, profit, and the return without both",
   description:
     "Equity changes by deposits, withdrawals and profit, to the unit. The return is time-weighted: what is paid in or out does " +
-    "not change it. Each point is the state of the ledger then at the reference prices of then.",
+    "not change it. Each point is the state of the ledger then at the reference prices of then. It goes no further back than the " +
+    "account's `archived_before`; /v1/portfolio/snapshots does.",
   request: { query: performanceQuery },
   responses: {
     200: answer(performanceOut, "The period and its points"),

@@ -1,8 +1,16 @@
 // What an account says of a past that its journal no longer has.
-import { type AccountEvent, type AccountState, applyAccountEvent, emptyAccount } from "../../core/account/state.ts";
+import {
+  type AccountEvent,
+  type AccountState,
+  applyAccountEvent,
+  type Balance,
+  balanceOf,
+  emptyAccount,
+} from "../../core/account/state.ts";
 import type { Base } from "../../core/base.ts";
 import { timeOfId } from "../../core/ids.ts";
-import type { Refusal } from "../../core/result.ts";
+import { balanceKey } from "../../core/ledger.ts";
+import { invariant, type Refusal } from "../../core/result.ts";
 import { eventsUpTo } from "../cutting.ts";
 import type { Sql } from "../ports.ts";
 
@@ -24,6 +32,18 @@ export function periodGone({ base }: Pick<AccountState, "base">, fromMs: number)
 export function orderGone({ base }: Pick<AccountState, "base">, id: string): Refusal {
   const madeAt = timeOfId(id);
   return { code: base.seq > 0 && madeAt !== null && madeAt <= base.at ? "order_archived" : "not_found" };
+}
+
+/** Why what a key has made cannot be shown. Throws InvariantError where nothing has been cut: then it is lost. */
+export function madeAndArchived({ base }: Pick<AccountState, "base">, what: string): Refusal {
+  invariant(base.seq > 0, `a once record has lost ${what}`);
+  return { code: "order_archived", detail: `This was done, and has been archived: ${what}.` };
+}
+
+/** What the owner has of an asset in a state; null for one never had. */
+export function balanceIn(state: Readonly<AccountState>, asset: string): Balance | null {
+  const had = ["available", "held"].some((account) => state.balances.has(balanceKey(account, asset)));
+  return had ? { asset, available: balanceOf(state, "available", asset), held: balanceOf(state, "held", asset) } : null;
 }
 
 /** The account where its journal begins, kept for as long as that is there. */

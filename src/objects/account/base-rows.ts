@@ -21,7 +21,7 @@ export interface Touched {
 /** Where what is no row of a turn's is written to. */
 export interface BasePlaces {
   sql: Sql;
-  once: Pick<OnceTable, "keep">;
+  once: Pick<OnceTable, "keepShort">;
   setMeta: (key: string, value: string) => void;
 }
 
@@ -32,13 +32,16 @@ export function writeBase(
   to: Touched,
 ): void {
   for (const one of items) {
+    if (!("item" in one)) {
+      once.keepShort(one);
+      continue;
+    }
     if (one.item === "facts") writeFacts(one.facts, setMeta);
     if (one.item === "ledger") to.balances.set(one.account, one.units);
     if (one.item === "order") to.orders.set(one.order.id, one.order);
     if (one.item === "group") to.groups.set(one.group.id, one.group);
     if (one.item === "position") to.positions.set(one.position.symbol, one.position);
     if (one.item === "peer") to.peers.add(one.symbol);
-    if (one.item === "once") once.keep(one, one.ref, one.refusal);
     if (one.item === "transfer") writeTransfer(sql, one.transfer, one.placedSeq);
     if (one.item === "volume")
       sql("INSERT INTO volumes (day, units) VALUES (?, CAST(? AS INTEGER))", Number(one.day), String(one.units));

@@ -13,8 +13,9 @@ import { emit } from "../../core/account/decide.ts";
 import type { OnceKey } from "../../core/account/state.ts";
 import { canonical, decode, encode } from "../../core/codec.ts";
 import type { Order } from "../../core/order.ts";
-import { invariant, ok, type Refusal, refuse } from "../../core/result.ts";
+import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import type { Answered, Idempotency } from "../protocol.ts";
+import { madeAndArchived } from "./archived.ts";
 import type { AccountEngine, AccountPorts } from "./engine.ts";
 import type { OnceRecord } from "./once.ts";
 import type { Placing } from "./placing.ts";
@@ -51,7 +52,7 @@ export class Batches {
     );
     const bodyHash = this.#ports.sha256(canonical({ ...batch, items }));
     const key = idempotency === null ? null : { scope: "orders" as const, bodyHash, ...idempotency };
-    const known = key === null ? undefined : store.once.find(key.scope, key.key);
+    const known = key === null ? undefined : store.once.find(key.scope, key.key, bodyHash);
     if (key !== null && known !== undefined) return this.#replayed(batch, key, known);
     const entries = batch.items.map((item) => this.#entryOf(item));
     const away = this.#placing.away(null) ?? (batch.atomic ? awayOf(entries) : null);
@@ -69,10 +70,11 @@ export class Batches {
   #entryOf(item: BatchItem): BatchEntry {
     const text = item.kind === "order" ? canonical(bodyOf(item.request)) : item.body;
     const key = clientOrderIdOf(item);
+    const bodyHash = this.#ports.sha256(text);
     return {
       item,
-      bodyHash: this.#ports.sha256(text),
-      before: key === null ? undefined : this.#engine.store.once.find("client_order_id", key),
+      bodyHash,
+      before: key === null ? undefined : this.#engine.store.once.find("client_order_id", key, bodyHash),
       away: item.kind === "order" ? this.#placing.away(item.request.symbol) : null,
     };
   }
@@ -85,10 +87,8 @@ export class Batches {
     if (known.answer !== null) return { result: ok(decode<BatchOutcome[]>(known.answer)), replay };
     // Whoever asked first was never answered: the object died under them.
     const verdicts = this.#engine.store.findBatch(Number(known.ref));
-    if (verdicts === undefined) {
-      invariant(this.#engine.state.base.seq > 0, `a once record has lost its batch ${known.ref}`);
-      return { result: refuse({ code: "order_archived", detail: "This batch has been archived." }), replay };
-    }
+    if (verdicts === undefined)
+      return { result: refuse(madeAndArchived(this.#engine.state, `batch ${known.ref}`)), replay };
     return this.#placed(batch.items, verdicts, key, replay);
   }
 
@@ -103,21 +103,21 @@ export class Batches {
     return { items, verdicts, settled, replay };
   }
 
+  /** Those that are there: an order that one has asked for again may have been archived. */
   #ordersOf(verdicts: readonly BatchVerdict[]): Order[] {
-    return verdicts.flatMap((one) => (one !== null && "orderId" in one ? [this.#order(one.orderId)] : []));
+    return verdicts.flatMap((one) => (one !== null && "orderId" in one ? (this.#engine.order(one.orderId) ?? []) : []));
   }
 
-  #order(id: string): Order {
+  #orderOf(id: string): Result<Order> {
     const order = this.#engine.order(id);
-    invariant(order !== undefined, `a batch has lost its order ${id}`);
-    return order;
+    return order === undefined ? refuse(madeAndArchived(this.#engine.state, id)) : ok(order);
   }
 
   /** The orders as they are now, and what the others were refused with; kept as the first answer where there is a key. */
   answer({ items, verdicts, replay }: PlacedBatch, idempotency: Idempotency | null): Answered<BatchOutcome[]> {
     const outcomes = verdicts.map((verdict, index): BatchOutcome => {
       if (verdict !== null && "orderId" in verdict)
-        return { result: ok(this.#order(verdict.orderId)), repeated: verdict.repeated };
+        return { result: this.#orderOf(verdict.orderId), repeated: verdict.repeated };
       const item = items[index];
       const refusal = verdict?.refusal ?? (item?.kind === "invalid" ? item.refusal : { code: "internal" as const });
       return { result: refuse(refusal), repeated: false };

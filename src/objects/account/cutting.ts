@@ -1,22 +1,13 @@
 // An account's journal is cut once its oldest events are archived: what they led to stays, and what must be known for ever.
-import { type BaseItem, Gathered, type KeptItem } from "../../core/account/base.ts";
+import { type AccountRemains, accountRemains } from "../../core/account/cut.ts";
 import { emit } from "../../core/account/decide.ts";
-import { type AccountEvent, type AccountState, applyAccountEvent, emptyAccount } from "../../core/account/state.ts";
-import { accountStateHash } from "../../core/account/state-hash.ts";
-import { standIns } from "../../core/base.ts";
-import { decode, encode } from "../../core/codec.ts";
+import type { AccountEvent, AccountState } from "../../core/account/state.ts";
+import { encode } from "../../core/codec.ts";
 import { invariant, ok, type Result, refuse } from "../../core/result.ts";
-import { cuttable, eventsUpTo, keptUpTo, orUncut } from "../cutting.ts";
+import { cuttable, eventsUpTo, orUncut } from "../cutting.ts";
 import type { ObjectPorts } from "../ports.ts";
 import type { Cuttable } from "../protocol.ts";
 import type { AccountEngine } from "./engine.ts";
-
-/** What is to stand for events that are cut, and what goes with them. */
-interface Remains {
-  events: AccountEvent[];
-  gathered: Gathered;
-  state: AccountState;
-}
 
 /** Cuts an account's journal. */
 export class AccountCutting {
@@ -49,7 +40,8 @@ export class AccountCutting {
     if (epoch === wanted.epoch && base.seq >= wanted.through) return ok(null);
     const { through, before } = wanted;
     if (encode(this.cuttable(before + 1)) !== encode(wanted)) return refuse({ code: "not_found" });
-    const remains = this.#remains(through);
+    const { sql, name, sha256 } = this.#ports;
+    const remains = accountRemains(name, eventsUpTo<AccountEvent>(sql, through), sha256);
     if (remains === null) return refuse({ code: "not_found" });
     this.#engine.commit((turn) => {
       this.#replace(through, before, remains);
@@ -75,31 +67,7 @@ export class AccountCutting {
     );
   }
 
-  #remains(through: number): Remains | null {
-    const { name } = this.#ports;
-    const events = eventsUpTo<AccountEvent>(this.#ports.sql, through);
-    const [state, gathered] = [emptyAccount(name, 1), new Gathered()];
-    for (const event of events) {
-      applyAccountEvent(state, event);
-      gathered.take(event);
-    }
-    const numbers = { after: keptUpTo(events), through, at: state.at };
-    const parts = standIns<KeptItem, BaseItem>(numbers, gathered.kept(), gathered.base(state));
-    if (parts === null) return null;
-    const made = parts.map((part) => decode<AccountEvent>(encode({ ...part, balances: [] })));
-    this.#prove(state, [...events.filter(({ kind }) => kind === "kept"), ...made]);
-    return { events: made, gathered, state };
-  }
-
-  /** Throws InvariantError unless what stands for the events leads to where they have led. */
-  #prove(state: AccountState, made: readonly AccountEvent[]): void {
-    const again = emptyAccount(this.#ports.name, 1);
-    for (const event of made) applyAccountEvent(again, event);
-    const [was, is] = [state, again].map((one) => accountStateHash(one, this.#ports.sha256));
-    invariant(was === is, `a base at ${state.seq} leads to another state`);
-  }
-
-  #replace(through: number, before: number, { events, gathered, state }: Remains): void {
+  #replace(through: number, before: number, { events, gathered, state }: AccountRemains): void {
     const { sql } = this.#ports;
     const { store } = this.#engine;
     const [first] = events;
@@ -113,7 +81,7 @@ export class AccountCutting {
       `DELETE FROM orders WHERE open = 0 AND body ->> '$.updatedAt' <= ? AND id IN (SELECT value FROM json_each(?))`,
       ...[before, JSON.stringify(gathered.gone(state))],
     );
-    store.once.shorten(gathered.once);
+    for (const { key, kept } of gathered.once) store.once.shorten(key, kept);
     store.setMeta("status_change", encode(gathered.statusChange));
   }
 }

@@ -115,6 +115,7 @@ export class AccountEngine {
       epoch: () => this.state.epoch,
       first: "first",
       seq: () => this.readable?.seq ?? 0,
+      base: () => this.readable?.base.seq ?? 0,
     });
     this.#links = new MarketLinks({
       now: ports.now,

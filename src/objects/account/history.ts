@@ -27,7 +27,7 @@ import {
   rulesOf,
 } from "../../core/account/state.ts";
 import { decode } from "../../core/codec.ts";
-import { balanceKey, type ChainHead, isCustomerMoney, keyParts, type LedgerEntry } from "../../core/ledger.ts";
+import { type ChainHead, isCustomerMoney, keyParts, type LedgerEntry } from "../../core/ledger.ts";
 import { EXPLAIN_HOLDS_MAX, EXPLAIN_LOTS_MAX, FIFO_STEPS_MAX, STATEMENT_ENTRIES_MAX } from "../../core/limits.ts";
 import type { PerformanceRecord, PerformanceWish } from "../../core/performance.ts";
 import { flatPosition, type Position } from "../../core/positions.ts";
@@ -35,7 +35,7 @@ import { invariant, ok, type Result, refuse } from "../../core/result.ts";
 import type { ObjectPorts, SqlValue } from "../ports.ts";
 import type { LedgerQuery, Page, PageRequest } from "../protocol.ts";
 import { invalid } from "../stored.ts";
-import { AtBase, archivedBefore, periodGone } from "./archived.ts";
+import { AtBase, archivedBefore, balanceIn, periodGone } from "./archived.ts";
 import { recordPerformance } from "./performance.ts";
 import { AccountReads } from "./reads.ts";
 
@@ -156,7 +156,8 @@ export class AccountHistory implements AccountPast {
 
   performance(wish: PerformanceWish): Result<PerformanceRecord> {
     const { seq, at } = this.#state().base;
-    const from = wish.from ?? (seq === 0 ? null : at + 1);
+    // A year is asked for by people who may not have that much: they get what there is.
+    const from = seq === 0 ? wish.from : Math.max(wish.from ?? 0, at + 1);
     return recordPerformance(this.#ports.sql, (asOf) => this.stateAt(asOf), this.#now(), { ...wish, from });
   }
 
@@ -242,16 +243,8 @@ export class AccountHistory implements AccountPast {
     const money = [...this.#state().balances.keys()].map(keyParts).filter(({ account }) => isCustomerMoney(account));
     return [...new Set(money.map(({ asset }) => asset))].sort().flatMap((asset) => {
       const [event] = this.#moves("moves.asset = ? AND moves.seq <= ?", [asset, seq], "DESC", 1);
-      return event === undefined ? this.#balanceAtBase(asset) : balanceStep(event, asset).balance;
+      return event === undefined ? (balanceIn(this.#base(), asset) ?? []) : balanceStep(event, asset).balance;
     });
-  }
-
-  #balanceAtBase(asset: string): Balance[] {
-    const base = this.#base();
-    const owned = ["available", "held"].some((account) => base.balances.has(balanceKey(account, asset)));
-    return owned
-      ? [{ asset, available: balanceOf(base, "available", asset), held: balanceOf(base, "held", asset) }]
-      : [];
   }
 
   #base(): Readonly<AccountState> {

@@ -247,7 +247,7 @@ export class AccountLogic {
 
   /** The order that a client_order_id made, or the refusal it got; undefined for one never used. */
   byClientOrderId(clientOrderId: string): Result<Order> | undefined {
-    const known = this.#engine.store.once.find("client_order_id", clientOrderId);
+    const known = this.#engine.store.once.find("client_order_id", clientOrderId, "");
     if (known === undefined) return undefined;
     return known.refusal === null ? this.#found(known.ref ?? "") : refuse(known.refusal);
   }

@@ -1,8 +1,10 @@
 // The table of acts that are done at most once: under which key, what they made, and what they were first answered.
+import { keptKeyOf, type OnceKept, shortened } from "../../core/account/base.ts";
 import type { OnceKey } from "../../core/account/state.ts";
 import { decode, encode } from "../../core/codec.ts";
+import type { Sha256 } from "../../core/ledger.ts";
 import type { Refusal } from "../../core/result.ts";
-import type { Sql } from "../ports.ts";
+import type { ObjectPorts, Sql } from "../ports.ts";
 
 /**
  * What is remembered of an act: what it made (`ref`), or what it was refused with, and the first answer where that is kept.
@@ -16,12 +18,17 @@ export interface OnceRecord {
   requestId: string | null;
 }
 
+/** What stands in the place of a scope once an act has been cut: its key and its body are digests then. */
+const CUT = "cut";
+
 /** The keys of an account. */
 export class OnceTable {
   readonly #sql: Sql;
+  readonly #sha256: Sha256;
 
-  constructor(sql: Sql) {
+  constructor({ sql, sha256 }: Pick<ObjectPorts, "sql" | "sha256">) {
     this.#sql = sql;
+    this.#sha256 = sha256;
   }
 
   /** Remembers an act under its key. Belongs in the act's transaction. */
@@ -37,8 +44,16 @@ export class OnceTable {
     );
   }
 
-  /** What is remembered of an act under this key. */
-  find(scope: OnceKey["scope"], key: string): OnceRecord | undefined {
+  /** What is remembered of an act under this key, which is asked for with a body of this hash. */
+  find(scope: OnceKey["scope"], key: string, bodyHash: string): OnceRecord | undefined {
+    const known = this.#row(scope, key);
+    if (known !== undefined) return known;
+    const cut = this.#row(CUT, keptKeyOf({ scope, key }, this.#sha256));
+    // Of a body only the beginning of its hash is left: where that is the same, it is the same body.
+    return cut?.bodyHash === shortened(bodyHash) ? { ...cut, bodyHash } : cut;
+  }
+
+  #row(scope: OnceKey["scope"] | typeof CUT, key: string): OnceRecord | undefined {
     const [row] = this.#sql<{
       body_hash: string;
       ref: string | null;
@@ -62,12 +77,17 @@ export class OnceTable {
     return row?.answer ?? answer;
   }
 
-  /** Forgets what was answered under keys whose acts have been cut: that they were done is kept for ever, in as little as it takes. */
-  shorten(keys: readonly Pick<OnceKey, "scope" | "key">[]): void {
+  /** Keeps as little as it takes of an act that has been cut. Belongs in the transaction that cuts it, or restores it. */
+  keepShort([key, body, ref, refusal]: OnceKept): void {
     this.#sql(
-      `UPDATE once SET answer = NULL, request_id = iif(refusal IS NULL, NULL, request_id)
-        WHERE (scope, key) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))`,
-      JSON.stringify(keys.map(({ scope, key }) => [scope, key])),
+      "INSERT INTO once (scope, key, body_hash, ref, refusal) VALUES (?, ?, ?, ?, ?)",
+      ...[CUT, key, body, ref, refusal === undefined ? null : encode(refusal)],
     );
+  }
+
+  /** As {@link keepShort}, of an act that is known by all of its key: what it was answered is forgotten. */
+  shorten({ scope, key }: OnceKey, kept: OnceKept): void {
+    this.#sql("DELETE FROM once WHERE scope = ? AND key = ?", scope, key);
+    this.keepShort(kept);
   }
 }

@@ -7,8 +7,9 @@ import type { OnceKey } from "../../core/account/state.ts";
 import { canonical, decode, encode } from "../../core/codec.ts";
 import { IN_FLIGHT_MAX_MS } from "../../core/limits.ts";
 import type { Order } from "../../core/order.ts";
-import { invariant, ok, type Refusal, type Result, refuse } from "../../core/result.ts";
+import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import type { Answered, Idempotency, UnreadOrder } from "../protocol.ts";
+import { madeAndArchived } from "./archived.ts";
 import type { AccountEngine, AccountPorts } from "./engine.ts";
 import type { OnceRecord } from "./once.ts";
 
@@ -120,8 +121,8 @@ export class Placing {
     const bodyHash = this.#ports.sha256(body);
     const byKey: ByKey | null = idempotency === null ? null : { scope: "orders", bodyHash, ...idempotency };
     const byId: OnceKey | null = id === null ? null : { scope: "client_order_id", key: id, bodyHash, requestId: null };
-    const sameKey = byKey === null ? undefined : store.once.find(byKey.scope, byKey.key);
-    const sameId = byId === null ? undefined : store.once.find(byId.scope, byId.key);
+    const sameKey = byKey === null ? undefined : store.once.find(byKey.scope, byKey.key, bodyHash);
+    const sameId = byId === null ? undefined : store.once.find(byId.scope, byId.key, bodyHash);
     if (byKey !== null && sameKey !== undefined) return this.#replayed(byKey, sameKey, sameId);
     if (sameId !== undefined) return this.#repeated(bodyHash, sameId, byKey);
     const away = this.away(market);
@@ -168,9 +169,7 @@ export class Placing {
   #again(ref: string, key: ByKey | null, replay: Placed["replay"]): Answered<Order> | Placed {
     const order = this.#engine.order(ref);
     if (order !== undefined) return this.#placed(order, key, replay);
-    const { base } = this.#engine.state;
-    invariant(base.seq > 0, `a once record has lost its order ${ref}`);
-    return { result: refuse({ code: "order_archived", detail: `Order ${ref} has been archived.` }), replay };
+    return { result: refuse(madeAndArchived(this.#engine.state, ref)), replay };
   }
 
   #placed(order: Order, key: ByKey | null, replay: Placed["replay"]): Placed {

@@ -98,7 +98,7 @@ export class AccountRestoring {
       orConflict(() =>
         reimport(turn, symbol, answer.told, {
           closed: (id) => store.findOrder(id),
-          isUsed: (key) => store.once.find("client_order_id", key) !== undefined,
+          isUsed: (key) => store.once.find("client_order_id", key, "") !== undefined,
         }),
       );
       const { rseq, cseq } = accountPeer(turn.state, symbol);

@@ -37,11 +37,11 @@ export class AccountStore extends OwnValues {
   readonly once: OnceTable;
   readonly #places: BasePlaces;
 
-  constructor(ports: Pick<ObjectPorts, "sql" | "tx" | "name" | "now">) {
+  constructor(ports: Pick<ObjectPorts, "sql" | "tx" | "name" | "now" | "sha256">) {
     super(ports.sql);
     this.#sql = ports.sql;
     this.#name = ports.name;
-    this.once = new OnceTable(ports.sql);
+    this.once = new OnceTable(ports);
     this.#places = { sql: ports.sql, once: this.once, setMeta: (key, value) => this.setMeta(key, value) };
     migrate(ports, ACCOUNT_VERSIONS);
   }

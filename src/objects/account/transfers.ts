@@ -42,7 +42,7 @@ export class Transfers {
     const { sha256, sql, transferPolicy } = this.#ports;
     const bodyHash = sha256(canonical(wish));
     const scope = wish.kind === "deposit" ? "deposits" : "withdrawals";
-    const known = idempotency === null ? undefined : this.#engine.store.once.find(scope, idempotency.key);
+    const known = idempotency === null ? undefined : this.#engine.store.once.find(scope, idempotency.key, bodyHash);
     if (known === undefined) {
       const once = idempotency === null ? [] : [{ scope, bodyHash, ...idempotency } satisfies OnceKey];
       if (this.#engine.state.restoring && wish.kind === "withdrawal") return { result: RESTORING, replay: null };

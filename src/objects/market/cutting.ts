@@ -1,18 +1,12 @@
 // A market's journal is cut once its oldest events are archived: what they led to stays.
-import { standIns } from "../../core/base.ts";
-import { decode, encode } from "../../core/codec.ts";
+import { encode } from "../../core/codec.ts";
+import { FIRST_EPOCH } from "../../core/epochs.ts";
 import { GENESIS_HASH } from "../../core/ledger.ts";
 import type { MarketRules } from "../../core/listings.ts";
-import { marketBase } from "../../core/market/base.ts";
-import {
-  applyMarketEvent,
-  emptyMarket,
-  type MarketEvent,
-  type MarketState,
-  marketStateHash,
-} from "../../core/market/state.ts";
+import { marketRemains } from "../../core/market/cut.ts";
+import type { MarketEvent, MarketState } from "../../core/market/state.ts";
 import { emit, type MarketTurn } from "../../core/market/turn.ts";
-import { invariant, ok, type Result, refuse } from "../../core/result.ts";
+import { ok, type Result, refuse } from "../../core/result.ts";
 import { cuttable, eventsUpTo, orUncut } from "../cutting.ts";
 import type { Handshakes } from "../handshakes.ts";
 import type { Outbox } from "../outbox.ts";
@@ -58,10 +52,12 @@ export class MarketCutting {
     if (state?.epoch === wanted.epoch && state.base.seq >= wanted.through) return ok(null);
     const { through, before } = wanted;
     if (encode(this.cuttable(before + 1)) !== encode(wanted)) return refuse({ code: "not_found" });
-    const events = this.#remains(through);
+    const { sql, listed, records, sha256 } = this.#ports;
+    const epochOf = (account: string) => records().get(account)?.epoch ?? FIRST_EPOCH;
+    const events = marketRemains(listed, eventsUpTo<MarketEvent>(sql, through), epochOf, sha256);
     if (events === null) return refuse({ code: "not_found" });
     this.#ports.commit((turn) => {
-      this.#ports.sql("DELETE FROM journal WHERE seq <= ?", through);
+      sql("DELETE FROM journal WHERE seq <= ?", through);
       for (const event of events) this.#ports.store.journal(event);
       emit(turn, { kind: "cut", through, before });
     });
@@ -78,24 +74,5 @@ export class MarketCutting {
     const [quotes] = sql<{ seq: number }>("SELECT seq FROM journal WHERE kind = 'requote' ORDER BY seq DESC LIMIT 1");
     const trade = ledgerHead === GENESIS_HASH ? Number.MAX_SAFE_INTEGER : (store.lastTrade()?.seq ?? 0);
     return Math.min(...owed, quotes?.seq ?? 0, trade, journal.sent + 1);
-  }
-
-  #remains(through: number): MarketEvent[] | null {
-    const { sql, listed, sha256, records } = this.#ports;
-    const events = eventsUpTo<MarketEvent>(sql, through);
-    const replay = (from: readonly MarketEvent[]) => {
-      const state = emptyMarket(listed, 1);
-      for (const event of from) applyMarketEvent(state, event);
-      return state;
-    };
-    const state = replay(events);
-    const items = marketBase(state, (account) => records().get(account)?.epoch ?? 1);
-    const parts = standIns({ after: 0, through, at: state.at }, [], items);
-    if (parts === null) return null;
-    const made = parts.map((part) => encode(part));
-    const again = replay(made.map((body) => decode<MarketEvent>(body)));
-    const [was, is] = [state, again].map((one) => marketStateHash(one, sha256));
-    invariant(was === is, `a base at ${state.seq} leads to another state`);
-    return made.map((body) => decode<MarketEvent>(body));
   }
 }

@@ -87,6 +87,7 @@ export class MarketLogic {
       epoch: () => this.#state.epoch,
       first: "CASE kind WHEN 'base' THEN body ->> '$.first' ELSE seq END",
       seq: () => this.#memory.readable?.state.seq ?? 0,
+      base: () => this.#memory.readable?.state.base.seq ?? 0,
     });
     this.#pushes = new Pushes({
       now: ports.now,

@@ -1,0 +1,238 @@
+// What stands for events that have been cut: whatever was cut, and however often, it leads to where the events have led.
+import { describe, expect, it } from "vitest";
+import { isTransfer, type OnceKept } from "../../src/core/account/base.ts";
+import { accountRemains } from "../../src/core/account/cut.ts";
+import { type AccountEvent, applyAccountEvent, emptyAccount } from "../../src/core/account/state.ts";
+import { accountStateHash } from "../../src/core/account/state-hash.ts";
+import { baseAfter, goneConflict, standIns, UNCUT, wholeBase } from "../../src/core/base.ts";
+import { decode, encode } from "../../src/core/codec.ts";
+import { BASE_PART_CHARS, KEPT_DIGEST_CHARS } from "../../src/core/limits.ts";
+import { accountsOf } from "../../src/core/market/base.ts";
+import { marketRemains } from "../../src/core/market/cut.ts";
+import { applyMarketEvent, emptyMarket, type MarketEvent, marketStateHash } from "../../src/core/market/state.ts";
+import { isOpen } from "../../src/core/order.ts";
+import { referencePrice } from "../../src/core/prices.ts";
+import { listed, SEED, sha256, units } from "../support/book.ts";
+import { CoreWorld } from "../support/core-world.ts";
+import { randomGroup } from "../support/groups.ts";
+import { randomChange, randomTrigger } from "../support/orders.ts";
+import { type Random, randomOf } from "../support/random.ts";
+
+const SOL = listed("SOL-USD");
+const NAMES = ["ann", "bob", "cat"];
+
+/** Some hours of three accounts: orders of every kind, groups, changes, transfers, and what operators do. */
+function someHours(seed: number, acts: number): CoreWorld {
+  const world = new CoreWorld(NAMES, [SOL]);
+  const random = randomOf(seed);
+  for (const id of NAMES) {
+    world.transfer(id, "deposit", "USD", units("500000", 6));
+    world.transfer(id, "deposit", "SOL", units("1000", 8));
+  }
+  for (let count = 0; count < acts; count += 1) {
+    world.now += random.once(10) ? random.int(60_000) : random.int(20);
+    act(world, random);
+    world.settle();
+  }
+  return world;
+}
+
+function act(world: CoreWorld, random: Random): void {
+  const id = random.pick(NAMES);
+  const open = [...world.customer(id).state.orders.values()];
+  const reference = referencePrice(SOL, SEED, world.now);
+  const qty = BigInt(1 + random.int(40)) * 1_000n * SOL.lotSize;
+  const dice = random.int(20);
+  if (dice < 4) world.placeGroup(id, randomGroup(random, SOL, reference, qty, random.pick([8, 40])));
+  else if (dice < 7 && open.length > 0) world.cancel(id, random.pick(open));
+  else if (dice < 9 && open.length > 0) {
+    const order = random.pick(open);
+    world.replace(id, order, randomChange(random, order, SOL));
+  } else if (dice === 9)
+    world.transfer(id, random.pick(["deposit", "withdrawal"]), "USD", BigInt(1 + random.int(1_000_000)));
+  else if (dice === 10) operate(world, random, id);
+  else {
+    const side = random.pick(["buy", "sell"] as const);
+    const waits = random.once(5) ? randomTrigger(random, SOL, reference, side) : {};
+    const limitPrice = reference + BigInt(random.int(24) - 12) * SOL.tickSize;
+    world.place(id, { side, type: "limit", qty, limitPrice, ...waits });
+  }
+}
+
+function operate(world: CoreWorld, random: Random, id: string): void {
+  const what = random.int(5);
+  if (what === 0)
+    world.happen(id, { kind: "status_changed", status: "active", reason: "it was looked into", by: "usr_1" });
+  if (what === 1)
+    world.happen(id, { kind: "session_revoked", sessionId: `ses_${random.int(9)}`, until: world.now + 60_000 });
+  if (what === 2) world.happen(id, { kind: "settings_changed", selfTradePrevention: "cancel_both" });
+  if (what === 3) world.happen(id, { kind: "status_changed", status: "active", reason: "over", cause: "kill_switch" });
+  if (what === 4) world.changeRules(SOL.symbol, { priceBandBps: 900 + random.int(100) });
+}
+
+/** The journal after it has been cut at an event. */
+function cutAccount(id: string, journal: readonly AccountEvent[], through: number): AccountEvent[] {
+  const [first, rest] = split(journal, through);
+  const remains = accountRemains(id, first, sha256);
+  return remains === null ? [...journal] : [...first.filter(({ kind }) => kind === "kept"), ...remains.events, ...rest];
+}
+
+function cutMarket(journal: readonly MarketEvent[], through: number): MarketEvent[] {
+  const [first, rest] = split(journal, through);
+  const made = marketRemains(SOL, first, () => 1, sha256);
+  return made === null ? [...journal] : [...made, ...rest];
+}
+
+/** Decoded anew, as from a table: what is applied changes what it is given. */
+function split<Event extends { seq: number }>(journal: readonly Event[], through: number): [Event[], Event[]] {
+  const read = journal.map((event) => decode<Event>(encode(event)));
+  return [read.filter(({ seq }) => seq <= through), read.filter(({ seq }) => seq > through)];
+}
+
+const accountHash = (id: string, journal: readonly AccountEvent[]) => {
+  const state = emptyAccount(id, 1);
+  for (const event of split(journal, 0)[1]) applyAccountEvent(state, event);
+  return { hash: accountStateHash(state, sha256), base: state.base.seq };
+};
+const marketHash = (journal: readonly MarketEvent[]) => {
+  const state = emptyMarket(SOL, 1);
+  for (const event of split(journal, 0)[1]) applyMarketEvent(state, event);
+  return { hash: marketStateHash(state, sha256), base: state.base.seq };
+};
+
+describe.each([1, 2, 3])("some hours of three accounts, cut again and again (seed %d)", (seed) => {
+  const world = someHours(seed, 400);
+  const random = randomOf(seed + 100);
+  /** Ten events to cut at, one after the other. */
+  const places = <Event extends { seq: number }>(journal: readonly Event[]) =>
+    Array.from({ length: 10 }, () => random.pick(journal).seq).sort((a, b) => a - b);
+
+  it.each(NAMES)("%s comes to the same state, number and time", (id) => {
+    const whole = world.accountEvents(id);
+    let journal = [...whole];
+    for (const through of places(whole)) {
+      journal = cutAccount(id, journal, through);
+      expect(accountHash(id, journal).hash).toBe(accountHash(id, whole).hash);
+    }
+    expect(accountHash(id, journal).base).toBeGreaterThan(0);
+    expect(journal.length).toBeLessThan(whole.length);
+  });
+
+  it.each(NAMES)("%s has every key that was ever used, once, and every transfer that has ended", (id) => {
+    const whole = world.accountEvents(id);
+    const journal = places(whole).reduce((cut, through) => cutAccount(id, cut, through), [...whole]);
+    const kept = journal.flatMap((event) => (event.kind === "kept" ? event.items : []));
+    const ended = kept.filter(isTransfer).map(({ transfer }) => transfer.id);
+    expect(new Set(ended).size).toBe(ended.length);
+    const all = whole.flatMap((event) => ("transfer" in event ? [event.transfer.id] : []));
+    const rest = journal.flatMap((event) => ("transfer" in event ? [event.transfer.id] : []));
+    expect(new Set([...ended, ...rest])).toEqual(new Set(all));
+    const keys = whole.flatMap((event) => ("once" in event ? event.once : [])).length;
+    const left = journal.flatMap((event) => ("once" in event ? event.once : [])).length;
+    expect(kept.filter((one) => !isTransfer(one)).length + left).toBe(keys);
+  });
+
+  it("their market comes to the same book, queue by queue", () => {
+    const whole = world.marketEvents(SOL.symbol);
+    let journal = [...whole];
+    for (const through of places(whole)) {
+      journal = cutMarket(journal, through);
+      expect(marketHash(journal).hash).toBe(marketHash(whole).hash);
+    }
+    expect(marketHash(journal).base).toBeGreaterThan(0);
+    const [first] = journal;
+    expect(first === undefined ? [] : accountsOf(first).sort()).toEqual(NAMES);
+  });
+});
+
+describe("what is left of an account's past", () => {
+  const world = new CoreWorld(NAMES, [SOL]);
+  world.transfer("ann", "deposit", "USD", units("500000", 6));
+  const price = referencePrice(SOL, SEED, world.now);
+  const bid = (bps: bigint) => {
+    const wanted = (price * (10_000n - bps)) / 10_000n;
+    return wanted - (wanted % SOL.tickSize);
+  };
+  const wish = { side: "buy", type: "limit", qty: 1_000n * SOL.lotSize } as const;
+  world.place("ann", { ...wish, limitPrice: bid(300n), clientOrderId: "open" });
+  const gone = world.place("ann", { ...wish, limitPrice: bid(400n), clientOrderId: "gone" });
+  world.settle();
+  if (gone.ok) world.cancel("ann", gone.value);
+  world.settle();
+  const refused = world.place("ann", { ...wish, qty: 10n ** 15n, limitPrice: bid(300n), clientOrderId: "refused" });
+  const events = world.accountEvents("ann");
+  const remains = accountRemains("ann", [...events], sha256);
+  if (remains === null || refused.ok) throw new Error("nothing was cut");
+  const items = remains.events.flatMap((event) => (event.kind === "base" ? event.items : []));
+  const kept = remains.events.flatMap((event) => (event.kind === "kept" ? event.items : []));
+
+  it("are open orders, whole; of others that they have been", () => {
+    const orders = items.flatMap((one) => (one.item === "order" ? [one.order] : []));
+    expect(orders.map(({ clientOrderId, status }) => [clientOrderId, isOpen(status)])).toEqual([["open", true]]);
+    expect(remains.gathered.gone(remains.state)).toEqual([gone.ok ? gone.value.id : ""]);
+  });
+
+  it("are keys in a hundred bytes each, with what was made or refused under them", () => {
+    const keys = kept.filter((one): one is OnceKept => !isTransfer(one));
+    expect(keys.map(([key, body]) => [key.length, body.length])).toEqual(
+      keys.map(() => [KEPT_DIGEST_CHARS, Math.min(KEPT_DIGEST_CHARS, "body".length)]),
+    );
+    const codes = keys.map(([, , ref, refusal]) => (ref === null ? refusal?.code : "made"));
+    expect(codes).toEqual(expect.arrayContaining(["made", refused.refusal.code]));
+  });
+
+  it("is nothing where there are fewer numbers than it would take", () => {
+    expect(accountRemains("ann", [], sha256)).toBeNull();
+    expect(marketRemains(SOL, [], () => 1, sha256)).toBeNull();
+  });
+});
+
+describe("what stands for events", () => {
+  const big = (name: string) => ({ name, text: "x".repeat(BASE_PART_CHARS * 0.6) });
+  const numbers = { after: 4, through: 20, at: 7 };
+
+  it("takes their numbers: the first all that the others do not, and the last ends where they did", () => {
+    const parts = standIns(numbers, [big("k1"), big("k2")], [big("b1"), big("b2")]);
+    expect(parts?.map(({ kind, first, seq, more, at }) => [kind, first, seq, more, at])).toEqual([
+      ["kept", 5, 17, undefined, 7],
+      ["kept", 18, 18, undefined, 7],
+      ["base", 19, 19, true, 7],
+      ["base", 20, 20, undefined, 7],
+    ]);
+    expect(standIns({ ...numbers, after: 17 }, [big("k1"), big("k2")], [big("b1"), big("b2")])).toBeNull();
+  });
+
+  it("puts small things together, and a large one by itself", () => {
+    const small = ["a", "b", "c"];
+    expect(standIns(numbers, [], small)?.map(({ items }) => items)).toEqual([small]);
+    const huge = "y".repeat(BASE_PART_CHARS * 2);
+    expect(standIns(numbers, [], ["a", huge, "c"])?.map(({ items }) => items.length)).toEqual([1, 1, 1]);
+  });
+
+  it("cannot stand without its end", () => {
+    const [kept, part, last, after] = [
+      { kind: "kept" },
+      { kind: "base", more: true },
+      { kind: "base" },
+      { kind: "report" },
+    ];
+    expect(wholeBase([kept, part, last, after])).toEqual([kept, part, last, after]);
+    expect(wholeBase([kept, part, part])).toEqual([kept]);
+    expect(wholeBase([])).toEqual([]);
+  });
+});
+
+describe("where a journal begins", () => {
+  it("is after its last cut: an older one, which it goes on telling, takes nothing back", () => {
+    const cut = baseAfter(UNCUT, { kind: "cut", through: 500, before: 70, seq: 900 });
+    expect(cut).toEqual({ seq: 500, at: 70, by: 900 });
+    expect(baseAfter(cut, { kind: "cut", through: 400, before: 60, seq: 901 })).toBe(cut);
+  });
+
+  it("is told to who asks for a report of before: it is told no more", () => {
+    expect(goneConflict(3, 9, 4)).toBeNull();
+    expect(goneConflict(9, 9, undefined)).toBeNull();
+    expect(goneConflict(3, 9, 6)).toContain("report 4 has been archived");
+    expect(goneConflict(3, 9, undefined)).toContain("report 4 has been archived");
+  });
+});
