@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { applyAccountEvent, emptyAccount } from "../src/core/account/state.ts";
 import { accountStateHash } from "../src/core/account/state-hash.ts";
-import type { BackupPart, Fingerprint, TablePart } from "../src/core/backups.ts";
+import type { ArchivePart, BackupPart, Fingerprint, PartRef, TablePart } from "../src/core/backups.ts";
 import { decode } from "../src/core/codec.ts";
 import { findMarket } from "../src/core/listings.ts";
 import { applyMarketEvent, emptyMarket, marketStateHash } from "../src/core/market/state.ts";
@@ -36,6 +36,37 @@ export function assembled(parts: readonly BackupPart[]): { journals: Journal[]; 
   }
   for (const { name, whole } of journals.values()) if (!whole) throw new Error(`the journal of ${name} is cut off`);
   return { journals: [...journals.values()], tables: parts.flatMap(({ tables }) => tables) };
+}
+
+/** An archived part, and where it was read. */
+export interface ReadArchive {
+  part: ArchivePart;
+  ref: PartRef;
+}
+
+/**
+ * The events of an object's archive in their order, each once, and what is wrong with it, one sentence each: a part that another names and
+ * that is not what it was, and events that are missing. What was archived twice, since the cut after it had failed, is the same.
+ */
+export function archivedEvents(parts: readonly ReadArchive[]): { events: string[]; wrong: string[] } {
+  const digests = new Map(parts.map(({ ref }) => [ref.key, ref.sha256]));
+  const wrong = parts.flatMap(({ part: { last }, ref }) =>
+    last === null || digests.get(last.key) === last.sha256
+      ? []
+      : [`${last.key} is not the part that ${ref.key} follows`],
+  );
+  const bySeq = new Map<number, { first: number; body: string }>();
+  for (const body of parts.flatMap(({ part }) => part.events)) {
+    const { seq, first = seq } = decode<{ seq: number; first?: number }>(body);
+    bySeq.set(seq, { first, body });
+  }
+  const events = [...bySeq].sort(([a], [b]) => a - b);
+  let after = 0;
+  for (const [seq, { first }] of events) {
+    if (first !== after + 1) wrong.push(`events ${after + 1} to ${first - 1} are missing`);
+    after = seq;
+  }
+  return { events: events.map(([, { body }]) => body), wrong };
 }
 
 /**

@@ -9,9 +9,8 @@ import type { BackupManifest, BackupPart } from "../src/core/backups.ts";
 import { typeId } from "../src/core/ids.ts";
 import { SNAPSHOT_BYTES_MAX } from "../src/core/limits.ts";
 import { type Reader, readManifest, readParts } from "../src/domains/backups/parts.ts";
-import { backupKeyOf } from "../src/domains/backups/sealing.ts";
 import { hashPassword } from "../src/domains/identity/password.ts";
-import { bindings, placeOf } from "./backup-place.ts";
+import { bindings, placeOf, readerOf } from "./backup-place.ts";
 import { type LocalServer, localSecrets, makeTables, serve } from "./local-server.ts";
 import {
   assembled,
@@ -83,11 +82,10 @@ function told(wrong: readonly string[]): 1 {
 
 /** What has been stored, verified as a whole. */
 async function readBackup(from: string, wanted: string | undefined, secrets: Record<string, string>) {
-  const named = ["BACKUP_KEY", "BACKUP_KEY_PREVIOUS"].flatMap((name) => secrets[name] ?? []);
-  const keys = await Promise.all(named.map(backupKeyOf));
-  const { get, ids, dispose } = await placeOf(from);
+  const place = await placeOf(from);
+  const { ids, dispose } = place;
   try {
-    const reader: Reader = { get, keys };
+    const reader = await readerOf(place, secrets);
     const candidates = wanted === undefined ? (await ids()).sort().reverse() : [wanted];
     for (const id of candidates) {
       const manifest = await readManifest(reader, id);

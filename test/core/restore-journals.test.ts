@@ -1,7 +1,13 @@
 // What `npm run restore` makes of a backup's parts before it believes them.
 import { describe, expect, it } from "vitest";
-import { assembled, balanceDifferences, replay, snapshotParts } from "../../scripts/restore-journals.ts";
-import type { BackupPart, JournalPart } from "../../src/core/backups.ts";
+import {
+  archivedEvents,
+  assembled,
+  balanceDifferences,
+  replay,
+  snapshotParts,
+} from "../../scripts/restore-journals.ts";
+import type { BackupPart, JournalPart, PartRef } from "../../src/core/backups.ts";
 
 const OF = { epoch: 1, seq: 2, hash: "h", head: "" };
 const piece = (events: string[], whole: boolean): JournalPart => ({
@@ -80,4 +86,42 @@ it("balances that differ are told one by one, also those that only one side has"
     "acc_1: BTC was 1 and is 0",
     "acc_1: ETH was 0 and is 2",
   ]);
+});
+
+describe("an archive", () => {
+  const event = (first: number, seq = first) => `{"first":${first},"seq":${seq}}`;
+  const archived = (name: string, events: string[], last: PartRef | null = null) => ({
+    part: {
+      v: 1 as const,
+      object: "account" as const,
+      name: "acc_1",
+      epoch: 1,
+      from: 1,
+      to: 1,
+      before: 1,
+      last,
+      events,
+    },
+    ref: { key: name, sha256: `digest of ${name}` },
+  });
+  const one = archived("one", [event(1), event(2, 4)]);
+
+  it("has each event once, though a cut that failed was archived again", () => {
+    const again = archived("again", [event(1), event(2, 4), event(5)]);
+    const next = archived("next", [event(6)], again.ref);
+    const events = [event(1), event(2, 4), event(5), event(6)];
+    expect(archivedEvents([one, again, next])).toEqual({ events, wrong: [] });
+  });
+
+  it("says which events are missing, and which part is not what another follows", () => {
+    const forged = archived("two", [event(7)], { ...one.ref, sha256: "another" });
+    expect(archivedEvents([one, forged]).wrong).toEqual([
+      "one is not the part that two follows",
+      "events 5 to 6 are missing",
+    ]);
+    expect(archivedEvents([archived("two", [event(5)], one.ref)]).wrong).toEqual([
+      "one is not the part that two follows",
+      "events 1 to 4 are missing",
+    ]);
+  });
 });

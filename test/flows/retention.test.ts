@@ -67,7 +67,7 @@ async function archivedOf(name: string) {
   if (bucket === null) throw new Error("no bucket");
   const keys = [await backupKeyOf(TEST_SECRETS.BACKUP_KEY)];
   const mine = rows.filter((row) => row.name === name).sort((a, b) => a.fromSeq - b.fromSeq);
-  return Promise.all(mine.map(async ({ key }) => ({ key, part: await readArchive({ get: bucket.get, keys }, key) })));
+  return Promise.all(mine.map(async ({ key }) => ({ key, ...(await readArchive({ get: bucket.get, keys }, key)) })));
 }
 
 async function limit(side: "buy" | "sell", bps: number, worth: number) {

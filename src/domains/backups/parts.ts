@@ -71,10 +71,15 @@ export async function readManifest({ get, keys }: Reader, id: string): Promise<B
   return sealed === null ? null : (JSON.parse(await unseal(sealed, at, keys)) as BackupManifest);
 }
 
-/** What was archived at a place; null when nothing is there. Throws {@link SealError}. */
-export async function readArchive({ get, keys }: Reader, key: string): Promise<ArchivePart | null> {
+/** What was archived at a place, and the SHA-256 of its text; null when nothing is there. Throws {@link SealError}. */
+export async function readArchive(
+  { get, keys }: Reader,
+  key: string,
+): Promise<{ part: ArchivePart; ref: PartRef } | null> {
   const sealed = await get(key);
-  return sealed === null ? null : (JSON.parse(await unseal(sealed, key, keys)) as ArchivePart);
+  if (sealed === null) return null;
+  const text = await unseal(sealed, key, keys);
+  return { part: JSON.parse(text) as ArchivePart, ref: { key, sha256: await digestOf(text) } };
 }
 
 /** The parts of a backup, the last one first, each held against what the one after it says of it. Throws {@link SealError}. */
