@@ -10,12 +10,13 @@ const title = z
   .trim()
   .min(1)
   .max(TASK_TITLE_CHARS_MAX)
-  .regex(/^\P{Cc}*$/u, "must be one line without control characters")
+  // Storage would make something else of a lone surrogate.
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, "must be one line without control characters")
   .openapi({ example: "Renew the API keys" });
 const notes = z
   .string()
   .max(TASK_NOTES_CHARS_MAX)
-  .regex(/^[^\0]*$/, "must not contain NUL");
+  .regex(/^[^\0\p{Cs}]*$/u, "must not contain NUL or half of a character");
 const dueAt = timestampIn.nullable();
 
 /** A new task. */
