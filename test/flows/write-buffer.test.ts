@@ -180,6 +180,22 @@ describe("while D1 cannot be read either", () => {
     expect((await list(ada)).map(({ title }) => title).sort()).toEqual(["changed meanwhile", "made meanwhile"]);
   });
 
+  it("an Idempotency-Key of another body, which nobody can see, makes a task of its own: neither is lost", async () => {
+    const key = { "Idempotency-Key": "k2" };
+    const first = (await make(ada, "first", key)).body;
+    let second: Partial<WireTask> = {};
+    await withoutTasks(async () => {
+      const made = await make(ada, "second", key);
+      expect([made.status, made.body.title]).toEqual([202, "second"]);
+      second = made.body;
+      expectProblem(await read(ada, first.id), 503, "unavailable");
+    });
+    await drained(ada);
+    expect(second.id).not.toBe(first.id);
+    expect((await list(ada)).map(({ title }) => title).sort()).toEqual(["first", "second"]);
+    expect(await conflicts(ada)).toEqual([]);
+  });
+
   it("an Idempotency-Key makes one task, whether it was used before, meanwhile or after", async () => {
     const key = { "Idempotency-Key": "k1" };
     const before = (await make(ada, "before", { "Idempotency-Key": "k0" })).body;

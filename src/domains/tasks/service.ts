@@ -1,4 +1,5 @@
 // What a user does with their tasks. Somebody else's are not found. While the database is away writes wait in the user's buffer.
+import { canonical } from "../../core/codec.ts";
 import { derivedId, typeId } from "../../core/ids.ts";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { comparePlaces, isWanted, sortKey, type TaskFilter, type TaskOrder } from "../../core/task-lists.ts";
@@ -27,28 +28,35 @@ const NOT_FOUND: Refusal = { code: "not_found", detail: "There is no such task."
 const encoder = new TextEncoder();
 
 /**
- * Makes a task; by an idempotency key always the same one, also while nobody can look the key up. Refuses a due date years away,
- * `too_many_tasks`, and `unavailable`.
+ * Makes a task; of one wish by an idempotency key always the same one, also while nobody can look the key up. Refuses a due date
+ * years away, another wish by the key of one that waits (`idempotency_key_reused`), `too_many_tasks`, and `unavailable`.
  */
 export async function createTask(
   { env, buffer, userId, nowMs }: TasksContext,
   wish: TaskWish,
   key: string | undefined,
 ): Promise<Result<TaskAnswer>> {
-  const made = newTask({ id: await idOf("tsk", userId, key, nowMs), userId }, wish, nowMs);
+  // By the key alone, another wish would be taken for one that is done already while the key cannot be looked up, and lost.
+  const made = newTask({ id: await idOf("tsk", nowMs, userId, key, canonical(wish)), userId }, wish, nowMs);
   if (!made.ok) return made;
   const { id } = made.value;
   const act: WriteAct = { kind: "task.create", taskId: id, wish };
-  const write = { id: await idOf("wrt", userId, key, nowMs), userId, at: nowMs, act };
+  const write = { id: await idOf("wrt", nowMs, userId, key), userId, at: nowMs, act };
   const written = await writeOrKeep(buffer, [write], () => insertTask(database(env), made.value));
   if (!written.ok) return written;
   if ("done" in written.value) return ok({ kind: "done", task: written.value.done });
   return ok({ kind: "buffered", known: foreseenFields(id, written.value.waiting) });
 }
 
-async function idOf(prefix: string, userId: string, key: string | undefined, nowMs: number): Promise<string> {
+async function idOf(
+  prefix: string,
+  nowMs: number,
+  userId: string,
+  key: string | undefined,
+  said = "",
+): Promise<string> {
   if (key === undefined) return typeId(prefix, nowMs, crypto.getRandomValues(new Uint8Array(10)));
-  const digest = await crypto.subtle.digest("SHA-256", encoder.encode(`${userId} POST /v1/tasks ${key}`));
+  const digest = await crypto.subtle.digest("SHA-256", encoder.encode(`${userId} POST /v1/tasks ${key} ${said}`));
   return derivedId(prefix, new Uint8Array(digest));
 }
 
