@@ -129,6 +129,25 @@ describe("while D1 takes no writes", () => {
     expectProblem(await read(ada, id), 404, "not_found");
   });
 
+  it("of many tasks moved at once each is for itself, also where some are deleted already", async () => {
+    const [gone, left] = [(await make(ada, "gone")).body, (await make(ada, "left")).body];
+    await unwritable();
+    expect((await ada.call("DELETE", `/v1/tasks/${gone.id}`)).status).toBe(202);
+    const bulk = { action: "complete", ids: [gone.id, left.id] };
+    const moved = await ada.call<{ data: object[] }>("POST", "/v1/tasks/bulk", { json: bulk });
+    expect([moved.status, moved.body.data]).toMatchObject([
+      207,
+      [
+        { id: gone.id, status_code: 404, problem: { code: "not_found" } },
+        { id: left.id, status_code: 202, task: { status: "done", buffered: true } },
+      ],
+    ]);
+    await writable();
+    await drained(ada);
+    expect(await stored(left.id)).toMatchObject({ status: "done" });
+    expect(await conflicts(ada)).toEqual([]);
+  });
+
   it("what waits is done at the next request, before that", async () => {
     const { id } = (await make(ada, "first")).body;
     await unwritable();

@@ -90,7 +90,7 @@ export async function changeProfile(
   const { userId } = caller;
   const { nowMs } = ctx;
   const write: Write = { id: newId("wrt", nowMs), userId, at: nowMs, act: { kind: "profile.change", change } };
-  const written = await writeOrKeep(buffer, [write], () => writeProfile(ctx.db, write, change, nowMs));
+  const written = await writeOrKeep(buffer, write, () => writeProfile(ctx.db, write, change, nowMs));
   if (!written.ok) return written.refusal.code === "not_found" ? refuse(ENDED) : written;
   if ("done" in written.value) return ok({ kind: "done", user: tellChanged(ctx, caller, written.value.done) });
   ctx.audit({ act: "profile.change", target: userId, outcome: "buffered" });

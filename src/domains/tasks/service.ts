@@ -5,11 +5,18 @@ import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { comparePlaces, isWanted, sortKey, type TaskFilter, type TaskOrder } from "../../core/task-lists.ts";
 import { isThere, newTask, type Task, type TaskChange, type TaskMove, type TaskWish } from "../../core/tasks.ts";
 import { wireTime } from "../../core/wire.ts";
-import { foreseenFields, foreseenTask, taskIdOf, type Write, type WriteAct } from "../../core/write-buffer.ts";
+import {
+  foreseenFields,
+  foreseenTask,
+  type Kept,
+  taskIdOf,
+  type Write,
+  type WriteAct,
+} from "../../core/write-buffer.ts";
 import { type DatabaseBinding, database } from "../../db/client.ts";
 import { type PageWish, type Place, pageBy, placeCursor, placeText, type WirePage } from "../../http/page.ts";
 import { problemOf } from "../../http/problem.ts";
-import { type OwnBuffer, writeOrKeep } from "../../http/write-buffer.ts";
+import { type OwnBuffer, writeOrKeep, writeOrKeepAll } from "../../http/write-buffer.ts";
 import { readTask as readRow, readWithMarks, type SortedTask, selectTasks } from "./store.ts";
 import { insertTask, writeTasks } from "./writes.ts";
 
@@ -42,7 +49,7 @@ export async function createTask(
   const { id } = made.value;
   const act: WriteAct = { kind: "task.create", taskId: id, wish };
   const write = { id: await idOf("wrt", nowMs, userId, key), userId, at: nowMs, act };
-  const written = await writeOrKeep(buffer, [write], () => insertTask(database(env), made.value));
+  const written = await writeOrKeep(buffer, write, () => insertTask(database(env), made.value));
   if (!written.ok) return written;
   if ("done" in written.value) return ok({ kind: "done", task: written.value.done });
   return ok({ kind: "buffered", known: foreseenFields(id, written.value.waiting) });
@@ -188,17 +195,22 @@ async function doWrites(ctx: TasksContext, acts: readonly TaskAct[]): Promise<Re
   const { env, buffer, userId, nowMs } = ctx;
   const newId = () => typeId("wrt", nowMs, crypto.getRandomValues(new Uint8Array(10)));
   const writes = acts.map((act) => ({ id: newId(), userId, at: nowMs, act }));
-  const written = await writeOrKeep(buffer, writes, () => writeTasks(database(env), writes, nowMs));
+  const written = await writeOrKeepAll(buffer, writes, () => writeTasks(database(env), writes, nowMs));
   if (!written.ok) return written;
   const { value } = written;
   return ok(
     writes.map(({ id, act: { taskId } }) => {
-      if ("waiting" in value)
-        return { id: taskId, result: ok({ kind: "buffered", known: foreseenFields(taskId, value.waiting) }) };
+      if ("waiting" in value) return { id: taskId, result: keptAs(value, id, taskId) };
       const result = value.done.get(id) ?? refuse(NOT_FOUND);
       return { id: taskId, result: result.ok ? ok({ kind: "done", task: result.value }) : result };
     }),
   );
+}
+
+function keptAs({ waiting, refused }: Kept, writeId: string, taskId: string): Result<TaskAnswer> {
+  const without = refused.find(({ id }) => id === writeId);
+  if (without !== undefined) return refuse(without.refusal);
+  return ok({ kind: "buffered", known: foreseenFields(taskId, waiting) });
 }
 
 /** A task as answers show it. */
