@@ -28,11 +28,14 @@ const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
 /** Everything that a backup has, from its parts in their order. Throws for an object whose last part is not there. */
 export function assembled(parts: readonly BackupPart[]): { journals: Journal[]; tables: TablePart[] } {
   const journals = new Map<string, Journal & { whole: boolean }>();
-  for (const { object, name, of, whole, events } of parts.flatMap((part) => part.journals)) {
-    const known = journals.get(name) ?? { object, name, of, whole, events: [] };
-    known.events.push(...events);
-    known.whole = whole;
-    journals.set(name, known);
+  for (const piece of parts.flatMap((part) => part.journals)) {
+    const known = journals.get(piece.name);
+    if (known === undefined || beginsAgain(known.events, piece.events)) {
+      journals.set(piece.name, { ...piece, events: [...piece.events] });
+      continue;
+    }
+    known.events.push(...piece.events);
+    known.whole = piece.whole;
   }
   for (const { name, whole } of journals.values()) if (!whole) throw new Error(`the journal of ${name} is cut off`);
   return { journals: [...journals.values()], tables: parts.flatMap(({ tables }) => tables) };
@@ -57,7 +60,7 @@ export function archivedEvents(parts: readonly ReadArchive[]): { events: string[
   );
   const bySeq = new Map<number, { first: number; body: string }>();
   for (const body of parts.flatMap(({ part }) => part.events)) {
-    const { seq, first = seq } = decode<{ seq: number; first?: number }>(body);
+    const { seq, first } = numbersOf(body);
     bySeq.set(seq, { first, body });
   }
   const events = [...bySeq].sort(([a], [b]) => a - b);
@@ -67,6 +70,18 @@ export function archivedEvents(parts: readonly ReadArchive[]): { events: string[
     after = seq;
   }
   return { events: events.map(([, { body }]) => body), wrong };
+}
+
+/** An object that did not answer in the middle was asked once more, from the beginning: what was stored of it before is not meant. */
+function beginsAgain(before: readonly string[], events: readonly string[]): boolean {
+  const [last, next] = [before.at(-1), events[0]];
+  return last !== undefined && next !== undefined && numbersOf(next).first <= numbersOf(last).seq;
+}
+
+/** The numbers that an event takes in its object's stream. */
+function numbersOf(body: string): { first: number; seq: number } {
+  const { seq, first = seq } = decode<{ seq: number; first?: number }>(body);
+  return { first, seq };
 }
 
 /**

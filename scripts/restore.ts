@@ -36,10 +36,11 @@ if (values.from === undefined || values.to === undefined) {
   console.error("Usage: npm run restore -- --from FOLDER --to STATE [--backup ID]");
   process.exit(2);
 }
-process.exit(await main(values.from, values.to, values.backup));
+process.exit(await main(values.from, values.to, values.backup).catch((error: unknown) => told([reasonOf(error)])));
 
 async function main(from: string, to: string, wanted: string | undefined): Promise<0 | 1> {
   const began = performance.now();
+  if (!existsSync(from)) return told([`${from} is not there`]);
   const secrets = localSecrets();
   const { manifest, parts } = await readBackup(from, wanted, secrets);
   const { journals, tables } = assembled(parts);
@@ -73,6 +74,10 @@ async function main(from: string, to: string, wanted: string | undefined): Promi
   console.log("ok     every balance is what it was");
   console.log(`ok     restored in ${((performance.now() - began) / 1_000).toFixed(1)} s`);
   return 0;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function told(wrong: readonly string[]): 1 {

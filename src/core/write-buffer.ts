@@ -114,6 +114,12 @@ export interface Fullness {
   conflicts: number;
 }
 
+/** What came of writes that were to wait: all that wait now, and those that were refused, with the reason. */
+export interface Kept {
+  waiting: Write[];
+  refused: { id: string; refusal: Refusal }[];
+}
+
 /**
  * Whether a write is to wait behind the others: false for one that waits already. Refuses the id of one that does something else
  * (`idempotency_key_reused`: ids are made of keys), `unavailable` when there is no room, and what the writes before it show

@@ -1,15 +1,15 @@
 // Writes that can wait: what stands between a verb and the database while that is away. A request learns from its user's buffer
 // object, beside its admission, whether writes wait there already; then its own go behind them.
 import { ok, type Result, refuse } from "../core/result.ts";
-import type { Write } from "../core/write-buffer.ts";
+import type { Kept, Write } from "../core/write-buffer.ts";
 import { callerOf, type RequestContext } from "./context.ts";
 
 /** The buffers, one a user. */
 export interface WriteBuffers {
   /** What waits, oldest first. Refuses `unavailable`: nobody could say in which order writes are done. */
   look(userId: string): Promise<Result<Write[]>>;
-  /** Takes writes, all or none, and answers all that wait then. Refuses what the buffer refuses, and `unavailable`. */
-  append(userId: string, writes: Write[]): Promise<Result<Write[]>>;
+  /** Takes writes, each for itself. Refuses `unavailable`. */
+  append(userId: string, writes: Write[]): Promise<Result<Kept>>;
   /** Forgets all of a user who is no more. Refuses `unavailable`. */
   forget(userId: string): Promise<Result<null>>;
 }
@@ -17,7 +17,7 @@ export interface WriteBuffers {
 /** The caller's own buffer, in one request. */
 export interface OwnBuffer {
   waiting: () => Promise<Result<Write[]>>;
-  append: (writes: Write[]) => Promise<Result<Write[]>>;
+  append: (writes: Write[]) => Promise<Result<Kept>>;
   forget: () => Promise<Result<null>>;
 }
 
@@ -40,18 +40,33 @@ export function ownBuffer(c: RequestContext): OwnBuffer {
   };
 }
 
-/** What came of writes: done, with what doing them answered; or kept, with all that waits now. */
+/** What came of a write: done, with what doing it answered; or kept, with all that waits now. */
 export type Written<T> = { done: T } | { waiting: Write[] };
+
+/** As {@link writeOrKeepAll} does many, one write. Refuses what `doNow` or the buffer refuses, and `unavailable`. */
+export async function writeOrKeep<T>(
+  buffer: OwnBuffer,
+  write: Write,
+  doNow: () => Promise<Result<T>>,
+): Promise<Result<Written<T>>> {
+  const written = await writeOrKeepAll(buffer, [write], doNow);
+  if (!written.ok) return written;
+  if ("done" in written.value) return ok(written.value);
+  const { waiting, refused } = written.value;
+  const [own] = refused;
+  return own === undefined ? ok({ waiting }) : refuse(own.refusal);
+}
 
 /**
  * Has `doNow` do writes in the database, or keeps them: behind those that wait, or when the database does not take them. It may have
- * taken them all the same, so they are kept under the ids under which they were tried.
+ * taken them all the same, so they are kept under the ids under which they were tried. Refuses what `doNow` refuses, and `unavailable`;
+ * what the buffer refuses, it refuses of each write for itself.
  */
-export async function writeOrKeep<T>(
+export async function writeOrKeepAll<T>(
   buffer: OwnBuffer,
   writes: Write[],
   doNow: () => Promise<Result<T>>,
-): Promise<Result<Written<T>>> {
+): Promise<Result<{ done: T } | Kept>> {
   const before = await buffer.waiting();
   if (!before.ok) return before;
   if (before.value.length === 0) {
@@ -59,6 +74,5 @@ export async function writeOrKeep<T>(
     if (done.ok) return ok({ done: done.value });
     if (done.refusal.code !== "unavailable") return done;
   }
-  const kept = await buffer.append(writes);
-  return kept.ok ? ok({ waiting: kept.value }) : refuse(kept.refusal);
+  return buffer.append(writes);
 }

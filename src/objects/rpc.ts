@@ -16,7 +16,7 @@ import type { PerformanceRecord, PerformanceWish } from "../core/performance.ts"
 import type { Position } from "../core/positions.ts";
 import type { Rate, Taken } from "../core/rate.ts";
 import type { Result } from "../core/result.ts";
-import type { Conflict, Write } from "../core/write-buffer.ts";
+import type { Conflict, Kept, Write } from "../core/write-buffer.ts";
 import type {
   ExchangeAnswer,
   ExchangeCall,
@@ -167,8 +167,8 @@ export interface MarketRpc extends JournalRpc, GovernedRpc, MarketExamRpc {
 export interface WriteBufferRpc {
   /** What waits, oldest first, after a try to do it all; while there is any, all of the user's writes go through the buffer. */
   look(): Promise<Write[]>;
-  /** Takes writes behind those that wait, all or none, each id once; answers all that wait then. */
-  append(writes: Write[]): Promise<Result<Write[]>>;
+  /** Takes writes behind those that wait, each for itself, each id once. */
+  append(writes: Write[]): Promise<Kept>;
   conflicts(query: PageRequest): Promise<Page<Conflict>>;
   /** Forgets a conflict by its write's id. Refuses `not_found`. */
   dismiss(writeId: string): Promise<Result<null>>;

@@ -23,13 +23,28 @@ const part = (...journals: JournalPart[]): BackupPart => {
 
 describe("the parts of a backup", () => {
   it("are put together in their order", () => {
-    const { journals, tables } = assembled([part(piece(["a"], false)), part(piece(["b"], true))]);
-    expect(journals).toMatchObject([{ object: "account", name: "acc_1", of: OF, events: ["a", "b"] }]);
+    const events = ['{"seq":1}', '{"seq":2}'];
+    const { journals, tables } = assembled([
+      part(piece(events.slice(0, 1), false)),
+      part(piece(events.slice(1), true)),
+    ]);
+    expect(journals).toMatchObject([{ object: "account", name: "acc_1", of: OF, events }]);
     expect(tables).toHaveLength(2);
   });
 
+  it("of an object that stopped answering in the middle begin again where it was asked once more", () => {
+    const event = (seq: number) => JSON.stringify({ seq });
+    const later = { ...OF, seq: 9, hash: "later" };
+    const { journals } = assembled([
+      part(piece([event(2), event(3)], false)),
+      part(piece([event(2), event(3), event(7)], false)),
+      part({ ...piece([event(9)], true), of: later }),
+    ]);
+    expect(journals).toMatchObject([{ events: [event(2), event(3), event(7), event(9)] }]);
+  });
+
   it("are not believed when an object's last one is missing", () => {
-    expect(() => assembled([part(piece(["a"], false))])).toThrow("the journal of acc_1 is cut off");
+    expect(() => assembled([part(piece(['{"seq":1}'], false))])).toThrow("the journal of acc_1 is cut off");
   });
 });
 

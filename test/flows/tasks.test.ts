@@ -140,6 +140,8 @@ describe("a body", () => {
     ["a title that is none", { title: 1 }, "/title not_a_string"],
     ["long notes", { title: "x", notes: "x".repeat(10_001) }, "/notes too_long"],
     ["notes with NUL", { title: "x", notes: "a\0b" }, "/notes invalid_format"],
+    ["a lone surrogate, which storage would change", { title: "a\ud800" }, "/title invalid_format"],
+    ["notes with half of a character", { title: "x", notes: "\udc00" }, "/notes invalid_format"],
     ["a due date that is none", { title: "x", due_at: "tomorrow" }, "/due_at invalid_format"],
     ["a due date that does not exist", { title: "x", due_at: "2026-02-30T00:00:00Z" }, "/due_at invalid_format"],
     ["a due date of long ago", { title: "x", due_at: "1999-01-01T00:00:00Z" }, "/due_at too_small"],

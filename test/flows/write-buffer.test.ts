@@ -48,16 +48,16 @@ async function writable(): Promise<void> {
   await env.DB.batch([0, 1, 2, 3].map((at) => env.DB.prepare(`DROP TRIGGER IF EXISTS down_${at}`)));
 }
 
-/** Tasks and keys can neither be read nor written while this is done. */
-async function withoutTasks(work: () => Promise<void>): Promise<void> {
-  for (const table of ["tasks", "idempotency_keys"]) await env.DB.exec(`ALTER TABLE ${table} RENAME TO ${table}_away`);
+/** Some tables can neither be read nor written while this is done. */
+async function without(tables: readonly string[], work: () => Promise<void>): Promise<void> {
+  for (const table of tables) await env.DB.exec(`ALTER TABLE ${table} RENAME TO ${table}_away`);
   try {
     await work();
   } finally {
-    for (const table of ["tasks", "idempotency_keys"])
-      await env.DB.exec(`ALTER TABLE ${table}_away RENAME TO ${table}`);
+    for (const table of tables) await env.DB.exec(`ALTER TABLE ${table}_away RENAME TO ${table}`);
   }
 }
+const withoutTasks = (work: () => Promise<void>) => without(["tasks", "idempotency_keys"], work);
 
 const bufferOf = ({ userId }: Trader) => env.WRITE_BUFFER.getByName(userId);
 /** Has the alarm of somebody's buffer ring, which does what waits. */
@@ -129,6 +129,25 @@ describe("while D1 takes no writes", () => {
     expectProblem(await read(ada, id), 404, "not_found");
   });
 
+  it("of many tasks moved at once each is for itself, also where some are deleted already", async () => {
+    const [gone, left] = [(await make(ada, "gone")).body, (await make(ada, "left")).body];
+    await unwritable();
+    expect((await ada.call("DELETE", `/v1/tasks/${gone.id}`)).status).toBe(202);
+    const bulk = { action: "complete", ids: [gone.id, left.id] };
+    const moved = await ada.call<{ data: object[] }>("POST", "/v1/tasks/bulk", { json: bulk });
+    expect([moved.status, moved.body.data]).toMatchObject([
+      207,
+      [
+        { id: gone.id, status_code: 404, problem: { code: "not_found" } },
+        { id: left.id, status_code: 202, task: { status: "done", buffered: true } },
+      ],
+    ]);
+    await writable();
+    await drained(ada);
+    expect(await stored(left.id)).toMatchObject({ status: "done" });
+    expect(await conflicts(ada)).toEqual([]);
+  });
+
   it("what waits is done at the next request, before that", async () => {
     const { id } = (await make(ada, "first")).body;
     await unwritable();
@@ -143,6 +162,7 @@ describe("while D1 takes no writes", () => {
 
   it("a profile is changed all the same; but for an e-mail address, which cannot wait", async () => {
     const change = (json: object) => ada.call<Record<string, unknown>>("PATCH", "/v1/me", { json });
+    expect((await change({ locale: "en" })).status).toBe(200);
     await unwritable();
     expect(await change({ locale: "de", notifications: { news: true } })).toMatchObject({
       status: 202,
@@ -155,6 +175,10 @@ describe("while D1 takes no writes", () => {
     await writable();
     await drained(ada);
     expect((await ada.get<{ user: object }>("/v1/me")).body.user).toMatchObject(wanted);
+    // The next outage shows what the last one has accepted.
+    await without(["users"], async () => {
+      expect((await ada.get<{ user: object }>("/v1/me")).body.user).toMatchObject(wanted);
+    });
     const row = await env.DB.prepare("SELECT locale FROM users WHERE id = ?").bind(ada.userId).first();
     expect(row?.["locale"]).toBe("fr");
     expect(await change({ locale: "it" })).toMatchObject({ status: 200, body: { user: { locale: "it" } } });
@@ -178,6 +202,22 @@ describe("while D1 cannot be read either", () => {
     });
     await drained(ada);
     expect((await list(ada)).map(({ title }) => title).sort()).toEqual(["changed meanwhile", "made meanwhile"]);
+  });
+
+  it("an Idempotency-Key of another body, which nobody can see, makes a task of its own: neither is lost", async () => {
+    const key = { "Idempotency-Key": "k2" };
+    const first = (await make(ada, "first", key)).body;
+    let second: Partial<WireTask> = {};
+    await withoutTasks(async () => {
+      const made = await make(ada, "second", key);
+      expect([made.status, made.body.title]).toEqual([202, "second"]);
+      second = made.body;
+      expectProblem(await read(ada, first.id), 503, "unavailable");
+    });
+    await drained(ada);
+    expect(second.id).not.toBe(first.id);
+    expect((await list(ada)).map(({ title }) => title).sort()).toEqual(["first", "second"]);
+    expect(await conflicts(ada)).toEqual([]);
   });
 
   it("an Idempotency-Key makes one task, whether it was used before, meanwhile or after", async () => {

@@ -352,4 +352,11 @@ describe("the real application", () => {
     expect(paths["/v1/me"]?.get?.security).toEqual([{ bearer: [] }, { api_key: ["read"] }]);
     expect(paths["/v1/api-keys"]?.get?.security).toEqual([{ bearer: [] }]);
   });
+
+  it("documents patterns as a schema has them: flags behind one would make it match nothing", async () => {
+    const text = JSON.stringify((await call(real, "GET", "/openapi.json")).body);
+    const patterns = [...text.matchAll(/"pattern":("(?:[^"\\]|\\.)*")/g)].map(([, quoted = ""]) => JSON.parse(quoted));
+    expect(patterns.length).toBeGreaterThan(0);
+    expect(patterns.filter((pattern) => /\$\/\w+$/.test(pattern))).toEqual([]);
+  });
 });

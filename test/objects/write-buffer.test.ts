@@ -70,16 +70,17 @@ describe("a write buffer", () => {
       expect([tables(), alarms]).toEqual([[], []]);
     }));
 
-  it("takes writes all or none, and each once", () =>
+  it("takes each write for itself, and once", () =>
     withBuffer(done, async (buffer) => {
-      expect(buffer.append([write(1), write(2)])).toMatchObject({ ok: true });
-      expect(buffer.append([write(2), write(3)])).toEqual({ ok: true, value: [write(1), write(2), write(3)] });
+      const all = [write(1), write(2), write(3), write(4)];
+      expect(buffer.append(all.slice(0, 2))).toEqual({ waiting: all.slice(0, 2), refused: [] });
+      expect(buffer.append(all.slice(1, 3))).toEqual({ waiting: all.slice(0, 3), refused: [] });
       const other: Write = { ...write(3), act: { kind: "profile.change", change: { locale: "x-other" } } };
-      expect(buffer.append([write(4), other])).toMatchObject({
-        ok: false,
-        refusal: { code: "idempotency_key_reused" },
+      expect(buffer.append([other, write(4)])).toEqual({
+        waiting: all,
+        refused: [{ id: "wrt_3", refusal: { code: "idempotency_key_reused" } }],
       });
-      expect(buffer.waiting().map(({ id }) => id)).toEqual(["wrt_1", "wrt_2", "wrt_3"]);
+      expect(buffer.waiting()).toEqual(all);
     }));
 
   it("does a hundred in a row, in order, then lets others have a word", () =>

@@ -176,8 +176,7 @@ class BufferWorld extends Timeline implements Platform {
         });
       },
       append: async (writes) => {
-        const kept = await this.#call(userId, (buffer) => buffer.append(structuredClone(writes)));
-        return kept.ok ? kept.value : kept;
+        return this.#call(userId, (buffer) => buffer.append(structuredClone(writes)));
       },
       forget: async () => ok(null),
     };
@@ -272,7 +271,7 @@ class BufferWorld extends Timeline implements Platform {
     const change = { locale };
     const write: Write = { id, userId: user.id, at: nowMs, act: { kind: "profile.change", change } };
     const db = database({ DB: this.#d1.binding });
-    const chosen = await writeOrKeep(this.#buffer(user.id), [write], () => writeProfile(db, write, change, nowMs));
+    const chosen = await writeOrKeep(this.#buffer(user.id), write, () => writeProfile(db, write, change, nowMs));
     if (chosen.ok) user.locale = locale;
     else user.sure = false;
     this.count(chosen.ok ? "chosen" : "choose_unavailable");

@@ -10,6 +10,12 @@ const FILE = join(import.meta.dirname, "seeds.json");
 const RUNS_TO_REACH_ALL = 1_000;
 
 const { SIM_SEED, SIM_SEEDS, SIM_SECONDS } = process.env;
+// Mistyped, they would have nothing run, and that looks like success.
+for (const [name, text] of Object.entries({ SIM_SEED, SIM_SEEDS, SIM_SECONDS })) {
+  if (text === undefined || /^\d+$/.test(text)) continue;
+  console.error(`${name} is no number: ${text}`);
+  process.exit(2);
+}
 for (const level of ["error", "warn"] as const) console[level] = () => undefined;
 
 if (SIM_SEED === undefined) await runFresh(Number(SIM_SEEDS ?? Number.POSITIVE_INFINITY), Number(SIM_SECONDS ?? 60));

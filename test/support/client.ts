@@ -62,7 +62,11 @@ const OPEN_PORTS: Omit<Ports, "sessionAuthority"> = {
   limits: () => NO_LIMITS,
   addressGate: () => () => false,
   onceStore: () => ({ begin: async () => ok(null), end: async () => undefined }),
-  writeBuffers: () => ({ look: async () => ok([]), append: async () => ok([]), forget: async () => ok(null) }),
+  writeBuffers: () => ({
+    look: async () => ok([]),
+    append: async () => ok({ waiting: [], refused: [] }),
+    forget: async () => ok(null),
+  }),
   audit: () => async () => undefined,
   mail,
   emailVerified,

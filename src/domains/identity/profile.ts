@@ -90,19 +90,27 @@ export async function changeProfile(
   const { userId } = caller;
   const { nowMs } = ctx;
   const write: Write = { id: newId("wrt", nowMs), userId, at: nowMs, act: { kind: "profile.change", change } };
-  const written = await writeOrKeep(buffer, [write], () => writeProfile(ctx.db, write, change, nowMs));
+  const written = await writeOrKeep(buffer, write, () => writeProfile(ctx.db, write, change, nowMs));
   if (!written.ok) return written.refusal.code === "not_found" ? refuse(ENDED) : written;
   if ("done" in written.value) return ok({ kind: "done", user: tellChanged(ctx, caller, written.value.done) });
   ctx.audit({ act: "profile.change", target: userId, outcome: "buffered" });
   const kept = await keptBearer(ctx, caller);
-  return ok({ kind: "buffered", user: kept === null ? null : foreseenProfile(kept, written.value.waiting) });
+  if (kept === null) return ok({ kind: "buffered", user: null });
+  const user = foreseenProfile(kept, written.value.waiting);
+  // Once it is done it waits no more, and while D1 is away again nothing else would show it.
+  keepAtEdge(ctx, caller, user);
+  return ok({ kind: "buffered", user });
 }
 
 function tellChanged(ctx: IdentityContext, caller: Principal, row: typeof users.$inferSelect): User {
   ctx.audit({ act: "profile.change", target: row.id, outcome: "ok" });
   const user = userOf(row, caller.accountId);
-  ctx.later(ctx.edge.keep(caller.sessionId, user, ACCESS_TTL_SECONDS * 1_000));
+  keepAtEdge(ctx, caller, user);
   return user;
+}
+
+function keepAtEdge(ctx: IdentityContext, { sessionId }: Principal, user: User): void {
+  ctx.later(ctx.edge.keep(sessionId, user, ACCESS_TTL_SECONDS * 1_000));
 }
 
 /**

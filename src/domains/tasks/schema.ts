@@ -5,17 +5,23 @@ import { TASK_ORDERS } from "../../core/task-lists.ts";
 import { TASK_STATUSES, type TaskChange, type TaskWish } from "../../core/tasks.ts";
 import { pageQuery, problemSchema, timestampIn, timestampOut } from "../../http/openapi.ts";
 
+// Storage would make something else of a lone surrogate.
+const ONE_LINE = /^[^\p{Cc}\p{Cs}]*$/u;
+const TEXT = /^[^\0\p{Cs}]*$/u;
+
+// The document's patterns have no flags: it would get them as a part of the expression.
 const title = z
   .string()
   .trim()
   .min(1)
   .max(TASK_TITLE_CHARS_MAX)
-  .regex(/^\P{Cc}*$/u, "must be one line without control characters")
-  .openapi({ example: "Renew the API keys" });
+  .regex(ONE_LINE, "must be one line without control characters")
+  .openapi({ pattern: ONE_LINE.source, example: "Renew the API keys" });
 const notes = z
   .string()
   .max(TASK_NOTES_CHARS_MAX)
-  .regex(/^[^\0]*$/, "must not contain NUL");
+  .regex(TEXT, "must not contain NUL or half of a character")
+  .openapi({ pattern: TEXT.source });
 const dueAt = timestampIn.nullable();
 
 /** A new task. */

@@ -1,14 +1,22 @@
 // What a user does with their tasks. Somebody else's are not found. While the database is away writes wait in the user's buffer.
+import { canonical } from "../../core/codec.ts";
 import { derivedId, typeId } from "../../core/ids.ts";
 import { ok, type Refusal, type Result, refuse } from "../../core/result.ts";
 import { comparePlaces, isWanted, sortKey, type TaskFilter, type TaskOrder } from "../../core/task-lists.ts";
 import { isThere, newTask, type Task, type TaskChange, type TaskMove, type TaskWish } from "../../core/tasks.ts";
 import { wireTime } from "../../core/wire.ts";
-import { foreseenFields, foreseenTask, taskIdOf, type Write, type WriteAct } from "../../core/write-buffer.ts";
+import {
+  foreseenFields,
+  foreseenTask,
+  type Kept,
+  taskIdOf,
+  type Write,
+  type WriteAct,
+} from "../../core/write-buffer.ts";
 import { type DatabaseBinding, database } from "../../db/client.ts";
 import { type PageWish, type Place, pageBy, placeCursor, placeText, type WirePage } from "../../http/page.ts";
 import { problemOf } from "../../http/problem.ts";
-import { type OwnBuffer, writeOrKeep } from "../../http/write-buffer.ts";
+import { type OwnBuffer, writeOrKeep, writeOrKeepAll } from "../../http/write-buffer.ts";
 import { readTask as readRow, readWithMarks, type SortedTask, selectTasks } from "./store.ts";
 import { insertTask, writeTasks } from "./writes.ts";
 
@@ -27,28 +35,35 @@ const NOT_FOUND: Refusal = { code: "not_found", detail: "There is no such task."
 const encoder = new TextEncoder();
 
 /**
- * Makes a task; by an idempotency key always the same one, also while nobody can look the key up. Refuses a due date years away,
- * `too_many_tasks`, and `unavailable`.
+ * Makes a task; of one wish by an idempotency key always the same one, also while nobody can look the key up. Refuses a due date
+ * years away, another wish by the key of one that waits (`idempotency_key_reused`), `too_many_tasks`, and `unavailable`.
  */
 export async function createTask(
   { env, buffer, userId, nowMs }: TasksContext,
   wish: TaskWish,
   key: string | undefined,
 ): Promise<Result<TaskAnswer>> {
-  const made = newTask({ id: await idOf("tsk", userId, key, nowMs), userId }, wish, nowMs);
+  // By the key alone, another wish would be taken for one that is done already while the key cannot be looked up, and lost.
+  const made = newTask({ id: await idOf("tsk", nowMs, userId, key, canonical(wish)), userId }, wish, nowMs);
   if (!made.ok) return made;
   const { id } = made.value;
   const act: WriteAct = { kind: "task.create", taskId: id, wish };
-  const write = { id: await idOf("wrt", userId, key, nowMs), userId, at: nowMs, act };
-  const written = await writeOrKeep(buffer, [write], () => insertTask(database(env), made.value));
+  const write = { id: await idOf("wrt", nowMs, userId, key), userId, at: nowMs, act };
+  const written = await writeOrKeep(buffer, write, () => insertTask(database(env), made.value));
   if (!written.ok) return written;
   if ("done" in written.value) return ok({ kind: "done", task: written.value.done });
   return ok({ kind: "buffered", known: foreseenFields(id, written.value.waiting) });
 }
 
-async function idOf(prefix: string, userId: string, key: string | undefined, nowMs: number): Promise<string> {
+async function idOf(
+  prefix: string,
+  nowMs: number,
+  userId: string,
+  key: string | undefined,
+  said = "",
+): Promise<string> {
   if (key === undefined) return typeId(prefix, nowMs, crypto.getRandomValues(new Uint8Array(10)));
-  const digest = await crypto.subtle.digest("SHA-256", encoder.encode(`${userId} POST /v1/tasks ${key}`));
+  const digest = await crypto.subtle.digest("SHA-256", encoder.encode(`${userId} POST /v1/tasks ${key} ${said}`));
   return derivedId(prefix, new Uint8Array(digest));
 }
 
@@ -180,17 +195,22 @@ async function doWrites(ctx: TasksContext, acts: readonly TaskAct[]): Promise<Re
   const { env, buffer, userId, nowMs } = ctx;
   const newId = () => typeId("wrt", nowMs, crypto.getRandomValues(new Uint8Array(10)));
   const writes = acts.map((act) => ({ id: newId(), userId, at: nowMs, act }));
-  const written = await writeOrKeep(buffer, writes, () => writeTasks(database(env), writes, nowMs));
+  const written = await writeOrKeepAll(buffer, writes, () => writeTasks(database(env), writes, nowMs));
   if (!written.ok) return written;
   const { value } = written;
   return ok(
     writes.map(({ id, act: { taskId } }) => {
-      if ("waiting" in value)
-        return { id: taskId, result: ok({ kind: "buffered", known: foreseenFields(taskId, value.waiting) }) };
+      if ("waiting" in value) return { id: taskId, result: keptAs(value, id, taskId) };
       const result = value.done.get(id) ?? refuse(NOT_FOUND);
       return { id: taskId, result: result.ok ? ok({ kind: "done", task: result.value }) : result };
     }),
   );
+}
+
+function keptAs({ waiting, refused }: Kept, writeId: string, taskId: string): Result<TaskAnswer> {
+  const without = refused.find(({ id }) => id === writeId);
+  if (without !== undefined) return refuse(without.refusal);
+  return ok({ kind: "buffered", known: foreseenFields(taskId, waiting) });
 }
 
 /** A task as answers show it. */

@@ -7,7 +7,7 @@ import { callObject, type ObjectBindings, writeBufferStub } from "../../objects/
 export function writeBuffers(env: Pick<ObjectBindings, "WRITE_BUFFER">): WriteBuffers {
   return {
     look: (userId) => callObject(async () => ok(await writeBufferStub(env, userId).look())),
-    append: (userId, writes) => callObject(() => writeBufferStub(env, userId).append(writes)),
+    append: (userId, writes) => callObject(async () => ok(await writeBufferStub(env, userId).append(writes))),
     forget: (userId) => callObject(() => writeBufferStub(env, userId).forget()),
   };
 }

@@ -8,7 +8,7 @@ import {
   SAFETY_NET_MS,
 } from "../../core/limits.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
-import { afterTry, type Conflict, judgeWrite, type Outcome, type Write } from "../../core/write-buffer.ts";
+import { afterTry, type Conflict, judgeWrite, type Kept, type Outcome, type Write } from "../../core/write-buffer.ts";
 import type { ObjectPorts } from "../ports.ts";
 import type { Page, PageRequest } from "../protocol.ts";
 import { WriteBufferStore } from "./store.ts";
@@ -41,24 +41,29 @@ export class WriteBufferLogic {
   }
 
   /**
-   * Takes writes behind those that wait, all or none. Answers all that wait then. One that waits already is not taken twice. Refuses as
-   * {@link judgeWrite} does.
+   * Takes writes behind those that wait, each for itself: what {@link judgeWrite} refuses does not keep the others out. One that waits
+   * already is not taken twice.
    */
-  append(writes: readonly Write[]): Result<Write[]> {
+  append(writes: readonly Write[]): Kept {
     const waiting = this.#store.waiting();
     const full = this.#store.fullness();
     const taken: Write[] = [];
+    const refused: Kept["refused"] = [];
     for (const write of writes) {
       const judged = judgeWrite([...waiting, ...taken], full, write);
-      if (!judged.ok) return judged;
-      if (judged.value) taken.push(write);
+      if (!judged.ok) refused.push({ id: write.id, refusal: judged.refusal });
+      else if (judged.value) taken.push(write);
     }
+    if (taken.length > 0) this.#keep(taken);
+    return { waiting: [...waiting, ...taken], refused };
+  }
+
+  #keep(taken: readonly Write[]): void {
     this.#store.make();
     this.#ports.tx(() => {
       for (const write of taken) this.#store.add(write);
       this.#ports.alarm.set(this.#ports.now() + BACKOFF_FIRST_MS);
     });
-    return ok([...waiting, ...taken]);
   }
 
   /** Does what waits, in order, unless the database has failed a moment ago. Never rejects: the alarm goes on. */
