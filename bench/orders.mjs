@@ -43,7 +43,8 @@ export async function orders(port, config, kind, accounts) {
   return inTurn(requests);
 }
 
-function inTurn(requests) {
+/** The requests one after the other, and again from the first. */
+export function inTurn(requests) {
   let sent = 0;
   return () => requests[sent++ % requests.length];
 }

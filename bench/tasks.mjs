@@ -1,13 +1,13 @@
 // The bench of tasks: made, listed, and written while D1 takes no writes. D1's share is told by its ratio to a D1 read of nothing.
 import { DatabaseSync } from "node:sqlite";
-import { once, request, sleep } from "./load.mjs";
-import { newToken } from "./orders.mjs";
+import { lock } from "../scripts/locked.ts";
+import { once, request } from "./load.mjs";
+import { inTurn, newToken } from "./orders.mjs";
 
 const USERS = 32;
 /** Tasks of each user whose list is read, and how many of them are asked for at once. */
 const LISTED = 100;
 const PAGE = 50;
-const LOCK_LIMIT_MS = 10_000;
 
 const newTask = { title: "water the plants", notes: "those on the north side too", due_at: null };
 
@@ -28,11 +28,6 @@ async function tokensOf(config, users) {
   return Promise.all(Array.from({ length: users }, () => newToken(config)));
 }
 
-function inTurn(requests) {
-  let sent = 0;
-  return () => requests[sent++ % requests.length];
-}
-
 async function creating(_port, config, users) {
   const tokens = await tokensOf(config, users);
   return inTurn(tokens.map((token) => request("POST", "/v1/tasks", { token, body: newTask })));
@@ -51,21 +46,10 @@ async function listing(port, config, users) {
 export async function whileD1TakesNoWrites(databaseFile, work) {
   const database = new DatabaseSync(databaseFile, { timeout: 0 });
   try {
-    await lock(database);
+    await lock(database, "BEGIN IMMEDIATE");
     return await work();
   } finally {
     // Closing gives the place back.
     database.close();
-  }
-}
-
-async function lock(database) {
-  for (const giveUpAt = performance.now() + LOCK_LIMIT_MS; ; ) {
-    try {
-      return database.exec("BEGIN IMMEDIATE");
-    } catch (error) {
-      if (performance.now() > giveUpAt) throw error;
-      await sleep(2);
-    }
   }
 }

@@ -1,31 +1,19 @@
 // Changes of tasks while somebody else has D1's one place for a writer: accepted, kept through a kill, and done once.
 import { DatabaseSync } from "node:sqlite";
 import { expect, it } from "vitest";
+import { lock } from "../../scripts/locked.ts";
 import { build, canServe, WorkerdServer } from "../../scripts/workerd.ts";
 import { Customer } from "./customer.ts";
 import { type Answer, Exchange, sleep } from "./exchange.ts";
 import { Ground } from "./ground.ts";
 
 const TASKS = 8;
-const LOCK_LIMIT_MS = 10_000;
 const DRAIN_LIMIT_MS = 60_000;
 
 interface Row {
   id: string;
   status: string;
   version: number;
-}
-
-/** Takes D1's place for a writer: its own writes come first. */
-async function lock(database: DatabaseSync): Promise<void> {
-  for (const giveUpAt = performance.now() + LOCK_LIMIT_MS; ; ) {
-    try {
-      return database.exec("BEGIN EXCLUSIVE");
-    } catch (error) {
-      if (performance.now() > giveUpAt) throw error;
-      await sleep(2);
-    }
-  }
 }
 
 const bodyOf = (answer: Answer | null) => JSON.parse(answer?.text ?? "{}") as Record<string, unknown>;
@@ -49,7 +37,7 @@ it.skipIf(!canServe())("what is written while D1 takes no writes is kept through
       });
     const make = (n: number) => send("POST", "/v1/tasks", `key-${n}`, { title: `task ${n}` });
 
-    await lock(database);
+    await lock(database, "BEGIN EXCLUSIVE");
     const ids: string[] = [];
     for (let n = 0; n < TASKS; n += 1) {
       const made = await make(n);

@@ -2,6 +2,7 @@
 import { closeSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { lock } from "../../scripts/locked.ts";
 import type { WorkerdServer } from "../../scripts/workerd.ts";
 import type { Random } from "../support/random.ts";
 import type { Customer } from "./customer.ts";
@@ -11,7 +12,6 @@ import type { OutageProbe } from "./history.ts";
 export type Fault = "kill" | "restart" | "stall" | "outage" | "full_disk";
 
 const RECOVERY_LIMIT_MS = 30_000;
-const LOCK_LIMIT_MS = 10_000;
 /** Longer than clients wait for an answer, and than a market order may wait for its market. */
 const LONG_STALL_MS = 6_000;
 const BALLAST_PIECE = Buffer.alloc(65_536);
@@ -82,7 +82,7 @@ export class Faults {
   async #lockD1(customers: readonly Customer[]): Promise<void> {
     const database = new DatabaseSync(this.#server.databaseFile, { timeout: 0 });
     try {
-      await lock(database);
+      await lock(database, "BEGIN EXCLUSIVE");
       const login = JSON.stringify({ email: "nobody@example.com", username: "nobody", password: "nothing at all" });
       await this.#probe(customers, { method: "POST", path: "/v1/auth/register", body: login });
       database.exec("ROLLBACK");
@@ -97,7 +97,7 @@ export class Faults {
     const database = new DatabaseSync(this.#server.databaseFile, { timeout: 0 });
     try {
       database.exec("PRAGMA locking_mode = EXCLUSIVE");
-      await lock(database);
+      await lock(database, "BEGIN EXCLUSIVE");
       await this.#server.start();
       const token = await customers[0]?.tokenFor(["customer", "operator"]);
       await this.#probe(customers, { method: "GET", path: "/v1/admin/orders", ...(token ? { token } : {}) });
@@ -143,19 +143,6 @@ async function correctAnswer(customer: Customer, seq: number): Promise<void> {
     await sleep(5);
   }
   throw new Error(`no correct answer within ${RECOVERY_LIMIT_MS} ms of a kill`);
-}
-
-/** The server's own writes come first: the lock is tried for until it is free. */
-async function lock(database: DatabaseSync): Promise<void> {
-  const giveUpAt = performance.now() + LOCK_LIMIT_MS;
-  for (;;) {
-    try {
-      return database.exec("BEGIN EXCLUSIVE");
-    } catch (error) {
-      if (performance.now() > giveUpAt) throw error;
-      await sleep(2);
-    }
-  }
 }
 
 function fill(file: number, piece: Buffer): void {

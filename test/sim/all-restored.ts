@@ -1,20 +1,15 @@
 // Everything is lost at once, and brought back from a backup: each object as it was at a moment of its own, and nothing of D1. What
 // must hold then is what must hold after any other fault; and whoever was told of something that no copy has, has been told so.
 import { dealers } from "../../scripts/restore-journals.ts";
-import { atomicBreaks, scheduleBatches } from "./batches.ts";
-import { bookBreaks } from "./books.ts";
-import { acknowledgedBreaks, isUnderWay, journalBreaks, pastBreaks, projectionBreaks, restBreaks } from "./checks.ts";
+import { scheduleBatches } from "./batches.ts";
 import { type FaultRates, faultsOf } from "./faults.ts";
-import { groupBreaks, scheduleGroups } from "./groups.ts";
-import { forget, lookAfter, restoreBreaks, restoreWith, undisturbed } from "./restore.ts";
-import type { RunReport } from "./run.ts";
+import { scheduleGroups } from "./groups.ts";
+import { forget, lookAfter, restoreWith, undisturbed } from "./restore.ts";
+import { allBreaks, HEAL_MS, type RunReport, SPAN_MS, throughFaults } from "./run.ts";
 import { scheduleReviews } from "./transfers.ts";
 import { ACCOUNT_IDS, type Clients, SYMBOLS, schedule } from "./workload.ts";
 import { World } from "./world.ts";
 
-const SPAN_MS = 20_000;
-const HEAL_MS = 120_000;
-const SETTLE_SECONDS_MAX = 120;
 const COMMANDS = 60;
 const ACTS = 12;
 /** Everything of this run's D1 that journals or checks have made. */
@@ -44,27 +39,8 @@ export async function runLossOfAll(seed: number, waits = true): Promise<RunRepor
   scheduleReviews(world, ACTS, SPAN_MS, clients);
   scheduleLossOfAll(world, clients, waits);
   lookAfter(world, clients, SPAN_MS + HEAL_MS / 2);
-  const { clockJumpMsMax } = world.faults;
-  const stopped = world.clock();
-  await world.run(world.now + SPAN_MS + 2_000);
-  world.heal();
-  await world.run(stopped + SPAN_MS + HEAL_MS + clockJumpMsMax);
-  for (let second = 0; second < SETTLE_SECONDS_MAX && isUnderWay(world); second += 1)
-    await world.run(world.now + 1_000);
-  const breaks = [
-    ...restBreaks(world),
-    ...restoreBreaks(world),
-    ...atomicBreaks(world),
-    ...groupBreaks(world),
-    ...journalBreaks(world),
-    ...pastBreaks(world),
-    ...world.streamBreaks(),
-    ...world.provider.breaks(),
-    ...(await projectionBreaks(world)),
-    ...(await bookBreaks(world)),
-    ...acknowledgedBreaks(world, clients),
-    ...world.alerts,
-  ];
+  await throughFaults(world);
+  const breaks = await allBreaks(world, clients);
   const { counts } = world;
   world.close();
   return { seed, breaks, counts };

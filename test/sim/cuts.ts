@@ -34,21 +34,23 @@ export function cutAll(world: World): void {
 
 function cut(world: World, object: "account" | "market", key: string, ageMs: number): void {
   try {
-    const { cutting } = object === "account" ? world.account(key).operations : world.market(key);
-    const wanted = cutting.cuttable(Math.floor(world.clock() - ageMs));
-    if (wanted === null) return world.count("cut_nothing");
-    const name = object === "account" ? key : `main/${key}`;
-    const heads = world.d1.rows(
-      `SELECT applied_seq FROM projection_heads WHERE name = '${name}' AND epoch = ${wanted.epoch}`,
-    );
-    if (Number(heads[0]?.["applied_seq"] ?? 0) < wanted.through) return world.count("cut_not_applied");
-    world.archive(object, key);
-    const done = cutting.cut(wanted);
-    if (done.ok) world.count(`cut_${object}`);
-    else if (done.refusal.code !== "not_found") world.alerts.push(`${key} is not cut: ${done.refusal.code}`);
-    else world.count("cut_too_small");
+    world.count(`cut_${tryToCut(world, object, key, ageMs)}`);
   } catch (error) {
     // It died on the way: what it has not cut is cut another time.
     if (!(error instanceof Crash)) throw error;
   }
+}
+
+function tryToCut(world: World, object: "account" | "market", key: string, ageMs: number): string {
+  const { cutting } = object === "account" ? world.account(key).operations : world.market(key);
+  const wanted = cutting.cuttable(Math.floor(world.clock() - ageMs));
+  if (wanted === null) return "nothing";
+  const name = object === "account" ? key : `main/${key}`;
+  const heads = `SELECT applied_seq FROM projection_heads WHERE name = '${name}' AND epoch = ${wanted.epoch}`;
+  if (Number(world.d1.rows(heads)[0]?.["applied_seq"] ?? 0) < wanted.through) return "not_applied";
+  world.archive(object, key);
+  const done = cutting.cut(wanted);
+  if (done.ok) return object;
+  if (done.refusal.code !== "not_found") world.alerts.push(`${key} is not cut: ${done.refusal.code}`);
+  return "too_small";
 }

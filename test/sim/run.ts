@@ -15,8 +15,9 @@ import { scheduleReviews } from "./transfers.ts";
 import { ACCOUNT_IDS, type Clients, schedule } from "./workload.ts";
 import { World } from "./world.ts";
 
-const SPAN_MS = 20_000;
-const HEAL_MS = 120_000;
+/** How long clients act under faults, and how long everything has then to come to rest. */
+export const SPAN_MS = 20_000;
+export const HEAL_MS = 120_000;
 const SETTLE_SECONDS_MAX = 120;
 const COMMANDS = 60;
 const BATCHES = 12;
@@ -42,26 +43,44 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
   scheduleGroups(world, GROUPS, SPAN_MS, clients);
   scheduleReviews(world, REVIEWS, SPAN_MS, clients);
   scheduleOperators(world, seed, SPAN_MS);
-  const { bug, clockJumpMsMax } = world.faults;
+  const { bug } = world.faults;
   const found: string[] = [];
   const isLost = scheduleLoss(world, clients);
   if (!isLost) scheduleChecks(world, seed, SPAN_MS, found);
   const isCut = !isLost && scheduleCuts(world, seed, SPAN_MS);
   if (bug > 0) scheduleParking(world, SPAN_MS, SPAN_MS + HEAL_MS / 2);
+  await throughFaults(world);
+  if (isCut) {
+    cutAll(world);
+    await atRest(world);
+  }
+  const breaks = [...(await allBreaks(world, clients)), ...found];
+  countReached(world);
+  const { counts } = world;
+  world.close();
+  return { seed, breaks, counts };
+}
+
+/** Lets a run's faults last for {@link SPAN_MS}, ends them all, and lets time go on until everything must have come to rest. */
+export async function throughFaults(world: World): Promise<void> {
+  const { clockJumpMsMax } = world.faults;
   const stopped = world.clock();
   await world.run(world.now + SPAN_MS + 2_000);
   world.heal();
   // What was timed by a clock that had jumped ahead must still come due.
   await world.run(stopped + SPAN_MS + HEAL_MS + clockJumpMsMax);
-  // The house goes on trading with what rests: what it did in this very moment is still on its way.
+  await atRest(world);
+}
+
+/** The house goes on trading with what rests: what it did in this very moment is still on its way. */
+async function atRest(world: World): Promise<void> {
   for (let second = 0; second < SETTLE_SECONDS_MAX && isUnderWay(world); second += 1)
     await world.run(world.now + 1_000);
-  if (isCut) {
-    cutAll(world);
-    for (let second = 0; second < SETTLE_SECONDS_MAX && isUnderWay(world); second += 1)
-      await world.run(world.now + 1_000);
-  }
-  const breaks = [
+}
+
+/** Every broken promise of a world that must have come to rest: each copy of the truth beside every other. */
+export async function allBreaks(world: World, clients: Clients): Promise<string[]> {
+  return [
     ...restBreaks(world),
     ...parkedBreaks(world),
     ...restoreBreaks(world),
@@ -73,15 +92,10 @@ export async function runSeed(seed: number, canary: Canary | null = null): Promi
     ...world.streamBreaks(),
     ...world.provider.breaks(),
     ...(await projectionBreaks(world)),
-    ...found,
     ...(await bookBreaks(world)),
     ...acknowledgedBreaks(world, clients),
     ...world.alerts,
   ];
-  countReached(world);
-  const { counts } = world;
-  world.close();
-  return { seed, breaks, counts };
 }
 
 /** One object is lost, or has a row spoiled, or neither: false. The version before has known the first life of an object alone. */
