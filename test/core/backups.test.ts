@@ -1,6 +1,6 @@
 // Which backups are kept.
 import { describe, expect, it } from "vitest";
-import { backupPrefix, keptBackups, manifestKey, referringFirst } from "../../src/core/backups.ts";
+import { archivePrefix, backupPrefix, keptBackups, manifestKey, referringFirst } from "../../src/core/backups.ts";
 import { BACKUP_DAYS_KEPT, BACKUP_WEEKS_KEPT, BACKUPS_LATEST_KEPT } from "../../src/core/limits.ts";
 
 const HOUR = 3_600_000;
@@ -59,5 +59,12 @@ describe("tables", () => {
 describe("the places of a backup", () => {
   it("begin with its id", () => {
     expect([backupPrefix("bck_1"), manifestKey("bck_1")]).toEqual(["backups/bck_1/", "backups/bck_1/manifest"]);
+  });
+});
+
+describe("an archive", () => {
+  it("has a place of its own for each object, apart from backups", () => {
+    expect(archivePrefix({ object: "account", name: "acc_1" })).toBe("archives/account/acc_1/");
+    expect(archivePrefix({ object: "market", name: "main/BTC-USD" })).toBe("archives/market/main/BTC-USD/");
   });
 });

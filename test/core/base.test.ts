@@ -10,8 +10,10 @@ import { BASE_PART_CHARS, KEPT_DIGEST_CHARS } from "../../src/core/limits.ts";
 import { accountsOf } from "../../src/core/market/base.ts";
 import { marketRemains } from "../../src/core/market/cut.ts";
 import { applyMarketEvent, emptyMarket, type MarketEvent, marketStateHash } from "../../src/core/market/state.ts";
+import { emit } from "../../src/core/market/turn.ts";
 import { isOpen } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
+import { PAPER_POLICY } from "../../src/core/transfer-policy.ts";
 import { listed, SEED, sha256, units } from "../support/book.ts";
 import { CoreWorld } from "../support/core-world.ts";
 import { randomGroup } from "../support/groups.ts";
@@ -187,6 +189,42 @@ describe("what is left of an account's past", () => {
   });
 });
 
+describe("a transfer that has not ended when it is cut", () => {
+  const world = new CoreWorld(["ann"], [SOL]);
+  world.transfer("ann", "deposit", "USD", units("1000", 6));
+  world.policy = { ...PAPER_POLICY, reviewOver: 0n, provider: "stripe" };
+  const paidIn = world.transfer("ann", "deposit", "USD", units("50", 6));
+  const paidOut = world.transfer("ann", "withdrawal", "USD", units("20", 6));
+  if (!paidIn.ok || !paidOut.ok) throw new Error("neither is pending");
+  const ends = () => world.accountEvents("ann").at(-1)?.seq ?? 0;
+  const cuts = [ends()];
+  world.hear("ann", paidIn.value.id, { outcome: "settled", ref: "pi_1", amount: units("50", 6) });
+  world.cancelTransfer("ann", paidOut.value.id);
+  cuts.push(ends());
+  world.review("ann", paidIn.value.id, "reverse", "olivia");
+  cuts.push(ends());
+  const whole = world.accountEvents("ann");
+
+  it("ends as it would have, and then is kept in its place", () => {
+    let journal = [...whole];
+    for (const through of cuts) {
+      journal = cutAccount("ann", journal, through);
+      expect(accountHash("ann", journal).hash).toBe(accountHash("ann", whole).hash);
+    }
+    const placed = new Map(
+      whole.flatMap((event) => (event.kind === "transfer_requested" ? [[event.transfer.id, event.seq] as const] : [])),
+    );
+    const kept = journal.flatMap((event) => (event.kind === "kept" ? event.items : [])).filter(isTransfer);
+    // Reversed after it was kept as settled, it is kept once more; the last one counts.
+    const mine = kept.filter(({ transfer }) => transfer.id === paidIn.value.id);
+    expect(mine.map(({ transfer, placedSeq }) => [transfer.status, placedSeq])).toEqual([
+      ["settled", placed.get(paidIn.value.id)],
+      ["reversed", placed.get(paidIn.value.id)],
+    ]);
+    expect(kept.find(({ transfer }) => transfer.id === paidOut.value.id)?.transfer.status).toBe("canceled");
+  });
+});
+
 describe("what stands for events", () => {
   const big = (name: string) => ({ name, text: "x".repeat(BASE_PART_CHARS * 0.6) });
   const numbers = { after: 4, through: 20, at: 7 };
@@ -223,6 +261,18 @@ describe("what stands for events", () => {
 });
 
 describe("where a journal begins", () => {
+  it("is told by the journal itself", () => {
+    const world = new CoreWorld(["ann"], [SOL]);
+    world.transfer("ann", "deposit", "USD", units("1000", 6));
+    world.happen("ann", { kind: "cut", through: 1, before: world.now });
+    expect(world.customer("ann").state.base).toEqual({ seq: 1, at: world.now, by: 2 });
+    world.atMarket(SOL.symbol, (turn) => emit(turn, { kind: "cut", through: 1, before: 7 }));
+    const { seq, base } = world.venue(SOL.symbol).state;
+    expect(base).toEqual({ seq: 1, at: 7, by: seq });
+    expect(world.marketEvents(SOL.symbol).flatMap(accountsOf)).toEqual([]);
+    world.expectReplays();
+  });
+
   it("is after its last cut: an older one, which it goes on telling, takes nothing back", () => {
     const cut = baseAfter(UNCUT, { kind: "cut", through: 500, before: 70, seq: 900 });
     expect(cut).toEqual({ seq: 500, at: 70, by: 900 });

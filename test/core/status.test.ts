@@ -159,6 +159,18 @@ describe("a status", () => {
     expect([takes(desk.state).status, isTrading(desk.state)]).toEqual(["open", true]);
   });
 
+  it.each([
+    ["open", "cancel_only"],
+    ["post_only", "cancel_only"],
+    ["cancel_only", "cancel_only"],
+    ["halted", "halted"],
+  ] as const)("of %s takes %s where no more may be stored", (status, taken) => {
+    const desk = new Desk();
+    become(desk, status);
+    expect(takes(desk.state, true).status).toBe(taken);
+    expect(takes(desk.state).status).toBe(status);
+  });
+
   it("halted by an operator has no end, and remembers what was before", () => {
     const desk = new Desk();
     become(desk, "post_only");
