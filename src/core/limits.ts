@@ -170,6 +170,10 @@ export const PULL_BYTES_MAX = 2 * PROJECTION_BATCH_CHARS_MAX;
 export const PULL_PAUSE_MS = 5;
 /** Rounds of fetching in one invocation: D1 takes a thousand statements in each, and a round is eight. What is left goes on. */
 export const PULL_ROUNDS_MAX = 100;
+/** Rounds before the queue is asked to go on with what is left: it waits for more messages, and meanwhile this one goes on. */
+export const PULL_ASK_ROUND = 50;
+/** How long the journal's queue waits for more messages: wrangler.toml's max_batch_timeout. */
+export const JOURNAL_QUEUE_WAIT_MS = 1_000;
 /** Failures in a row after which a consumer leaves the rest of its batch for later: each may wait for D1's whole timeout. */
 export const PROJECTION_FAILURES_MAX = 3;
 /** Pauses before a slice is delivered again; doubled each time, ten tries outlast a D1 that is away for half an hour. */
