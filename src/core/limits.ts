@@ -166,7 +166,7 @@ export const PROJECTION_BATCH_CHARS_MAX = 500_000;
 export const PULL_OBJECTS_MAX = 20;
 /** Journal fetched in one round, from all objects together: the text of one D1 batch, as {@link SLICE_BYTES_MAX} counts it. */
 export const PULL_BYTES_MAX = 2 * PROJECTION_BATCH_CHARS_MAX;
-/** Rest between two rounds: in it the runtime and D1 see to others. With five orders were answered no sooner. */
+/** Rest between two rounds: in it the runtime and D1 see to others. With five milliseconds orders were answered no sooner. */
 export const PULL_PAUSE_MS = 2;
 /** Rounds of fetching in one invocation: D1 takes a thousand statements in each, and a round is eight. What is left goes on. */
 export const PULL_ROUNDS_MAX = 100;
