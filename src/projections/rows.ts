@@ -119,7 +119,7 @@ function column(units: bigint | null): number | null {
   return units === null ? null : toColumn(units);
 }
 
-// Field by field: spreading an order without those that have no column costs as much as to read half of its event.
+// Field by field: to spread an order without what has no column was two per cent of a rebuild.
 function orderRow({ name, epoch }: Source, eventSeq: number, order: Order): Rows["orders"][number] {
   const { group, trigger } = order;
   return {
