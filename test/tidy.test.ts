@@ -1,6 +1,7 @@
 // The shape of the source, held: who may import whom, how long things may be, and what may not be written at all. A rule
 // that proves wrong is changed here, with a page in docs/adr that says why; it is not worked around.
 import { describe, expect, it } from "vitest";
+import { JOURNAL_QUEUE_WAIT_MS } from "../src/core/limits.ts";
 import { readSources, readText, type Source, sourceOf } from "./support/source.ts";
 import { bindingComplaints, bindingsOf, complaintsOf } from "./support/tidy.ts";
 
@@ -34,6 +35,16 @@ describe("the tree", () => {
       expect.arrayContaining(["ACCOUNT", "MARKET", "DB", "JOURNAL", "SESSIONS", "MAIL"]),
     );
     expect(bindingComplaints(toml, sources, readText(ROOT, "docs/storage.md"))).toEqual([]);
+  });
+});
+
+describe("wrangler.toml", () => {
+  it("has the journal's queue wait for as long as a consumer goes on after it has asked that queue to go on", () => {
+    const [, seconds] =
+      /queue = "tradepost-journal"\nmax_batch_size = \d+\nmax_batch_timeout = (\d+)\n/.exec(
+        readText(ROOT, "wrangler.toml"),
+      ) ?? [];
+    expect(Number(seconds) * 1_000).toBe(JOURNAL_QUEUE_WAIT_MS);
   });
 });
 

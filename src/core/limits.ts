@@ -74,8 +74,8 @@ export const SNAPSHOT_BYTES_MAX = 8 * 1_048_576;
 export const SNAPSHOT_READ_ROWS = 100;
 /** Rows of the ledger whose hashes are recomputed when an object starts: a few ms, and what is written last is read most. */
 export const LEDGER_TAIL_ROWS = 50;
-/** Journal rows read at once for a slice: about as many as fit into one, since what does not is read in vain. */
-export const SLICE_READ_ROWS = 64;
+/** Journal rows read at once for a slice: few, since those that do not fit into it are read in vain. */
+export const SLICE_READ_ROWS = 16;
 /** Slices that an object sends in a row: after an outage it has thousands, and queue and readers are others' too. */
 export const FLUSH_SLICES_MAX = 10;
 /**
@@ -185,10 +185,14 @@ export const PROJECTION_BATCH_CHARS_MAX = 500_000;
 export const PULL_OBJECTS_MAX = 20;
 /** Journal fetched in one round, from all objects together: the text of one D1 batch, as {@link SLICE_BYTES_MAX} counts it. */
 export const PULL_BYTES_MAX = 2 * PROJECTION_BATCH_CHARS_MAX;
-/** Rest between two rounds: in it the runtime and D1 see to others. */
-export const PULL_PAUSE_MS = 5;
+/** Rest between two rounds: in it the runtime and D1 see to others. With five milliseconds orders were answered no sooner. */
+export const PULL_PAUSE_MS = 2;
 /** Rounds of fetching in one invocation: D1 takes a thousand statements in each, and a round is eight. What is left goes on. */
 export const PULL_ROUNDS_MAX = 100;
+/** Rounds before the queue is asked to go on with what is left: it waits for more messages, and meanwhile this one goes on. */
+export const PULL_ASK_ROUND = 50;
+/** How long the journal's queue waits for more messages: wrangler.toml's max_batch_timeout. */
+export const JOURNAL_QUEUE_WAIT_MS = 1_000;
 /** Failures in a row after which a consumer leaves the rest of its batch for later: each may wait for D1's whole timeout. */
 export const PROJECTION_FAILURES_MAX = 3;
 /** Pauses before a slice is delivered again; doubled each time, ten tries outlast a D1 that is away for half an hour. */

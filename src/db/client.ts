@@ -1,12 +1,13 @@
 // The only place that opens D1, and where its failures become refusals. D1 is one thread somewhere else: it may be
 // slow, overloaded or away for a minute, and it never retries a write.
 
+import { fillPlaceholders, type Query } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import { type Refusal, refuse } from "../core/result.ts";
 import { log } from "../log.ts";
 
 /** The D1 read model, as drizzle. */
-export type Database = DrizzleD1Database;
+export type Database = DrizzleD1Database & { $client: D1Database };
 
 /** How long a caller waits for D1: stalls of 2–25 s are reported, and a request that waits for one ties up its client. */
 export const D1_TIMEOUT_MS = 5_000;
@@ -25,6 +26,30 @@ export interface DatabaseBinding {
 /** Opens the D1 database of this environment. Cheap: it holds no connection. */
 export function database(env: DatabaseBinding): Database {
   return drizzle(env.DB);
+}
+
+/** A query as text, written once to be run many times; what its placeholders stand for is given then, by name. */
+export interface Written {
+  text: string;
+  params: readonly unknown[];
+}
+
+/** Writes a query down, as {@link Written}. */
+export function written(query: { toSQL: () => Query }): Written {
+  const { sql, params } = query.toSQL();
+  return { text: sql, params };
+}
+
+/** Runs written statements with their values as one D1 batch, which is one transaction; answers the last one's rows, columns by name. */
+export async function runWritten<Row>(
+  db: Database,
+  statements: readonly (readonly [Written, Readonly<Record<string, unknown>>])[],
+): Promise<Row[]> {
+  const bound = statements.map(([{ text, params }, values]) =>
+    db.$client.prepare(text).bind(...fillPlaceholders([...params], { ...values })),
+  );
+  const answers = await db.$client.batch<Row>(bound);
+  return answers.at(-1)?.results ?? [];
 }
 
 /**

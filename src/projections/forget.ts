@@ -1,38 +1,41 @@
 // What objects have cut from their journals, taken out of the read model too: it shows what they can still answer for, and a read model
 // that is made anew has no more.
 import { type SQL, sql } from "drizzle-orm";
-import type { BatchItem } from "drizzle-orm/batch";
-import type { Database } from "../db/client.ts";
-import { executions, ledgerEntries, orders, trades } from "../db/read-model.ts";
-import type { CutRow } from "./rows.ts";
+import { type Database, type Written, written } from "../db/client.ts";
+import { executions, ledgerEntries, type ObjectKind, orders, trades } from "../db/read-model.ts";
 
 /** Orders that may still change. */
 const OPEN = sql.raw("('pending_new', 'held', 'new', 'partially_filled')");
 
-/**
- * The statements that forget what was cut, of the steps that fit. `cuts` by step. Orders go by the time that they last changed, and
- * not before all of their group; everything else by the event that it is of.
- */
-export function forget(db: Database, cuts: readonly (readonly CutRow[])[], fits: SQL): BatchItem<"sqlite">[] {
-  return cuts.flatMap((ofStep, step) => ofStep.flatMap((cut) => forgetOne(db, cut, sql`${step} IN ${fits}`)));
-}
+/** What was cut: the fields of a CutRow. */
+const cut = {
+  name: sql.placeholder("name"),
+  epoch: sql.placeholder("epoch"),
+  through: sql.placeholder("through"),
+  before: sql.placeholder("before"),
+};
 
-function forgetOne(db: Database, cut: CutRow, fits: SQL): BatchItem<"sqlite">[] {
-  const { object, name, epoch, through, before } = cut;
-  const isGone = sql`seq <= ${through} AND epoch <= ${epoch} AND ${fits}`;
-  const entries = db.delete(ledgerEntries).where(sql`object = ${object} AND name = ${name} AND ${isGone}`);
-  if (object === "market") return [entries, db.delete(trades).where(sql`market = ${name} AND ${isGone}`)];
-  const itsOrders = sql`SELECT id FROM orders WHERE account_id = ${name}`;
-  const isOver = (one: SQL) => sql`${one}.status NOT IN ${OPEN} AND ${one}.updated_at <= ${before}`;
-  const lives = sql`EXISTS (SELECT 1 FROM orders other WHERE other.account_id = ${name} AND other.group_id = orders.group_id
-    AND NOT (${isOver(sql.raw("other"))}))`;
-  return [
-    entries,
-    db.delete(executions).where(sql`order_id IN (${itsOrders}) AND ${isGone}`),
-    db
-      .delete(orders)
-      .where(
-        sql`account_id = ${name} AND ${isOver(sql.raw("orders"))} AND (group_id IS NULL OR NOT ${lives}) AND ${fits}`,
-      ),
-  ];
+/**
+ * The statements that forget what an object of a kind has cut, where the `step` that says so is one of those that fit. Orders go by the
+ * time that they last changed, and not before all of their group; everything else by the event that it is of.
+ */
+export function forgetting(db: Database, fits: SQL): Record<ObjectKind, Written[]> {
+  const thisFits = sql`${sql.placeholder("step")} IN ${fits}`;
+  const isGone = sql`seq <= ${cut.through} AND epoch <= ${cut.epoch} AND ${thisFits}`;
+  const entriesOf = (object: ObjectKind) =>
+    written(db.delete(ledgerEntries).where(sql`object = ${object} AND name = ${cut.name} AND ${isGone}`));
+  const itsOrders = sql`SELECT id FROM orders WHERE account_id = ${cut.name}`;
+  const isOver = (one: string) =>
+    sql`${sql.raw(one)}.status NOT IN ${OPEN} AND ${sql.raw(one)}.updated_at <= ${cut.before}`;
+  const lives = sql`EXISTS (SELECT 1 FROM orders other WHERE other.account_id = ${cut.name}
+    AND other.group_id = orders.group_id AND NOT (${isOver("other")}))`;
+  const isOut = sql`account_id = ${cut.name} AND ${isOver("orders")} AND (group_id IS NULL OR NOT ${lives})`;
+  return {
+    market: [entriesOf("market"), written(db.delete(trades).where(sql`market = ${cut.name} AND ${isGone}`))],
+    account: [
+      entriesOf("account"),
+      written(db.delete(executions).where(sql`order_id IN (${itsOrders}) AND ${isGone}`)),
+      written(db.delete(orders).where(sql`${isOut} AND ${thisFits}`)),
+    ],
+  };
 }

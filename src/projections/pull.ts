@@ -1,7 +1,13 @@
 // Journals fetched from their objects, page by page: how what the queue has lost, or all of the read model, is made again. The
 // pace is D1's own: nothing is asked for before what came last has been applied.
 
-import { PULL_BYTES_MAX, PULL_OBJECTS_MAX, PULL_ROUNDS_MAX } from "../core/limits.ts";
+import {
+  JOURNAL_QUEUE_WAIT_MS,
+  PULL_ASK_ROUND,
+  PULL_BYTES_MAX,
+  PULL_OBJECTS_MAX,
+  PULL_ROUNDS_MAX,
+} from "../core/limits.ts";
 import type { Source } from "../db/heads.ts";
 import { log } from "../log.ts";
 import { askJournal, type ObjectBindings, sendPulls } from "../objects/stubs.ts";
@@ -14,9 +20,9 @@ import { readSlice, type Slice } from "./slice.ts";
 const PULLED = "pull";
 
 /**
- * Applies journals from where D1 is to their ends, or as far as {@link PULL_ROUNDS_MAX} rounds go: the rest is put into the
- * queue, behind what waits there. Between two rounds it rests for `pauseMs`. A journal that does not move, since its object, D1 or an event of it fails, is left to the
- * sweeper. Never throws.
+ * Applies journals from where D1 is to their ends, or as far as {@link PULL_ROUNDS_MAX} rounds go: the queue is asked to go on
+ * with the rest, some rounds ahead, and this ends when its next batch is due. Between two rounds it rests for `pauseMs`. A
+ * journal that does not move, since its object, D1 or an event of it fails, is left to the sweeper. Never throws.
  */
 export async function pullJournals(
   work: Work,
@@ -26,18 +32,22 @@ export async function pullJournals(
 ): Promise<void> {
   let places = sources.map((source): Place => ({ source, position: NOWHERE, deliveries: [] }));
   if (places.length === 0 || !(await locate(work, places))) return;
-  for (let round = 0; places.length > 0 && round < PULL_ROUNDS_MAX; round += 1) {
+  let nextAtMs = Number.POSITIVE_INFINITY;
+  for (let round = 0; places.length > 0 && round < PULL_ROUNDS_MAX && Date.now() < nextAtMs; round += 1) {
+    if (round === PULL_ASK_ROUND && (await askToGoOn(env, places))) nextAtMs = Date.now() + JOURNAL_QUEUE_WAIT_MS;
     // The runtime looks at its sockets when it has nothing to do: without a pause, requests would wait for the whole of it.
     if (round > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
     const turn = places.slice(0, PULL_OBJECTS_MAX);
     places = [...places.slice(PULL_OBJECTS_MAX), ...(await pullRound(work, env, turn))];
   }
-  if (places.length > 0) {
-    await sendPulls(
-      env,
-      places.map(({ source }) => source),
-    );
-  }
+  if (places.length > 0 && nextAtMs === Number.POSITIVE_INFINITY) await askToGoOn(env, places);
+}
+
+function askToGoOn(env: ObjectBindings, places: readonly Place[]): Promise<boolean> {
+  return sendPulls(
+    env,
+    places.map(({ source }) => source),
+  );
 }
 
 /** The next page of each journal, applied together; answers those that have moved. */

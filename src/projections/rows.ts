@@ -145,35 +145,42 @@ function column(units: bigint | null): number | null {
   return units === null ? null : toColumn(units);
 }
 
+// Field by field: to spread an order without what has no column was two per cent of a rebuild.
 function orderRow({ name, epoch }: Source, eventSeq: number, order: Order): Rows["orders"][number] {
-  const {
-    bodyHash: _,
-    feeNumerator: __,
-    credit: ___,
-    replacing: ____,
-    replaceRefused: _____,
-    broken: ______,
-    trigger,
-    group,
-    ...kept
-  } = order;
+  const { group, trigger } = order;
   return {
-    ...kept,
-    trigger: trigger === undefined ? null : encode(trigger),
-    groupId: group?.id ?? null,
-    orderClass: group?.kind ?? null,
-    replaceRequested: isReplacing(order),
+    id: order.id,
     accountId: name,
-    epoch,
-    eventSeq,
+    clientOrderId: order.clientOrderId,
+    symbol: order.symbol,
+    side: order.side,
+    type: order.type,
+    timeInForce: order.timeInForce,
+    postOnly: order.postOnly,
     qty: column(order.qty),
     notional: column(order.notional),
     limitPrice: column(order.limitPrice),
     displayQty: column(order.displayQty ?? null),
+    trigger: trigger === undefined ? null : encode(trigger),
+    groupId: group?.id ?? null,
+    orderClass: group?.kind ?? null,
+    expiresAt: order.expiresAt,
+    selfTradePrevention: order.selfTradePrevention,
+    makerFeeBps: order.makerFeeBps,
+    takerFeeBps: order.takerFeeBps,
+    status: order.status,
+    reason: order.reason,
+    cancelRequested: order.cancelRequested,
+    replaceRequested: isReplacing(order),
     filledQty: toColumn(order.filledQty),
     filledNotional: toColumn(order.filledNotional),
     fee: toColumn(order.fee),
     hold: toColumn(order.hold),
+    createdAt: order.createdAt,
+    updatedAt: order.updatedAt,
+    seq: order.seq,
+    epoch,
+    eventSeq,
   };
 }
 

@@ -21,6 +21,7 @@ import { randomChange, randomTrigger } from "../support/orders.ts";
 import { type Random, randomOf } from "../support/random.ts";
 
 const SOL = listed("SOL-USD");
+const DOGE = listed("DOGE-USD");
 const NAMES = ["ann", "bob", "cat"];
 
 /** Some hours of three accounts: orders of every kind, groups, changes, transfers, and what operators do. */
@@ -57,18 +58,21 @@ function act(world: CoreWorld, random: Random): void {
     const side = random.pick(["buy", "sell"] as const);
     const waits = random.once(5) ? randomTrigger(random, SOL, reference, side) : {};
     const limitPrice = reference + BigInt(random.int(24) - 12) * SOL.tickSize;
-    world.place(id, { side, type: "limit", qty, limitPrice, ...waits });
+    const clientOrderId = random.once(2) ? `${id}-${world.now}-${random.int(1_000_000)}` : null;
+    world.place(id, { side, type: "limit", qty, limitPrice, clientOrderId, ...waits });
   }
 }
 
 function operate(world: CoreWorld, random: Random, id: string): void {
-  const what = random.int(5);
+  const what = random.int(6);
   if (what === 0)
     world.happen(id, { kind: "status_changed", status: "active", reason: "it was looked into", by: "usr_1" });
   if (what === 1)
     world.happen(id, { kind: "session_revoked", sessionId: `ses_${random.int(9)}`, until: world.now + 60_000 });
   if (what === 2) world.happen(id, { kind: "settings_changed", selfTradePrevention: "cancel_both" });
   if (what === 3) world.happen(id, { kind: "status_changed", status: "active", reason: "over", cause: "kill_switch" });
+  // Of a market in which it has never dealt, it knows the rules alone.
+  if (what === 5) world.happen(id, { kind: "rules_learned", symbol: DOGE.symbol, rules: DOGE });
   if (what === 4) world.changeRules(SOL.symbol, { priceBandBps: 900 + random.int(100) });
 }
 
@@ -222,6 +226,43 @@ describe("a transfer that has not ended when it is cut", () => {
       ["reversed", placed.get(paidIn.value.id)],
     ]);
     expect(kept.find(({ transfer }) => transfer.id === paidOut.value.id)?.transfer.status).toBe("canceled");
+  });
+});
+
+describe("an account with many open orders", () => {
+  const world = new CoreWorld(["ann"], [SOL]);
+  world.transfer("ann", "deposit", "USD", units("500000", 6));
+  const price = referencePrice(SOL, SEED, world.now);
+  const away = ((price * 97n) / 100n / SOL.tickSize) * SOL.tickSize;
+  world.happen("ann", { kind: "status_changed", status: "active", reason: "looked into", by: "usr_1" });
+  for (let count = 0; count < 300; count += 1)
+    world.place("ann", {
+      side: "buy",
+      type: "limit",
+      qty: 1_000n * SOL.lotSize,
+      limitPrice: away - BigInt(count) * SOL.tickSize,
+    });
+  world.settle();
+  const whole = world.accountEvents("ann");
+  const market = world.marketEvents(SOL.symbol);
+  const through = <Event extends { seq: number }>(journal: readonly Event[]) => journal.at(-1)?.seq ?? 0;
+
+  it("has a base of several parts, and so has its market", () => {
+    for (const journal of [cutAccount("ann", whole, through(whole)), cutMarket(market, through(market))])
+      expect(journal.filter(({ kind }) => kind === "base").length).toBeGreaterThan(1);
+    expect(accountHash("ann", cutAccount("ann", whole, through(whole))).hash).toBe(accountHash("ann", whole).hash);
+    expect(marketHash(cutMarket(market, through(market))).hash).toBe(marketHash(market).hash);
+    expect(new Set(market.flatMap(accountsOf))).toEqual(new Set(["ann"]));
+  });
+
+  it("leaves to its object what that keeps apart: keys, and who has frozen or thawed it last", () => {
+    const remains = accountRemains("ann", split(whole, through(whole))[0], sha256);
+    expect(remains?.gathered.statusChange).toEqual({
+      ...{ kind: "status_changed", status: "active", reason: "looked into", by: "usr_1" },
+    });
+    expect(remains?.gathered.once.map(({ key }) => key)).toEqual(
+      whole.flatMap((event) => ("once" in event ? event.once : [])),
+    );
   });
 });
 

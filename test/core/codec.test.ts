@@ -82,6 +82,13 @@ describe("what was written is read back", () => {
     },
   );
 
+  it.each([9n, 10n ** 14n, 10n ** 15n - 1n, 10n ** 15n, 2n ** 53n - 1n, 2n ** 53n + 1n, 10n ** 17n + 1n])(
+    "to the last digit: %s",
+    (value) => {
+      expect(decode(encode([value, -value]))).toEqual([value, -value]);
+    },
+  );
+
   it("as JSON itself would, where there is no bigint and no dollar", () => {
     fc.assert(
       fc.property(fc.jsonValue({ noUnicodeString: false }), (value) => {

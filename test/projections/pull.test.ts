@@ -2,7 +2,13 @@
 
 import { env } from "cloudflare:workers";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { PULL_BYTES_MAX, PULL_OBJECTS_MAX, PULL_ROUNDS_MAX } from "../../src/core/limits.ts";
+import {
+  JOURNAL_QUEUE_WAIT_MS,
+  PULL_ASK_ROUND,
+  PULL_BYTES_MAX,
+  PULL_OBJECTS_MAX,
+  PULL_ROUNDS_MAX,
+} from "../../src/core/limits.ts";
 import type { JournalPull, JournalSlice } from "../../src/objects/protocol.ts";
 import { consumeJournal } from "../../src/projections/consumer.ts";
 import { consumeDeadLetters } from "../../src/projections/dead-letters.ts";
@@ -82,8 +88,35 @@ describe("the pace", () => {
     const [long] = play(43, 130).journals as [Journal];
     expect(long.events.length).toBeGreaterThan(PULL_ROUNDS_MAX);
     const objects = pulled([long], { bytesMax: 1 });
-    expect(await objects.settle()).toBe(Math.ceil((long.events.length + 1) / PULL_ROUNDS_MAX));
+    expect(await objects.settle()).toBeGreaterThan(1);
     expect(await headOf(long)).toBe(long.events.at(-1)?.seq);
+  });
+
+  it("asks the queue ahead, works on while that waits for more, and ends when its batch is due", async () => {
+    const [long] = play(43, 130).journals as [Journal];
+    const objects = pulled([long], { bytesMax: 1 });
+    const { batch } = batchOf(objects.queued.splice(0));
+    const pauseMs = (2 * JOURNAL_QUEUE_WAIT_MS) / (PULL_ROUNDS_MAX - PULL_ASK_ROUND);
+    await consumeJournal(batch, objects.env, pauseMs);
+    expect(objects.queued).toEqual([pullOf(long)]);
+    expect(objects.pages.length).toBeGreaterThan(PULL_ASK_ROUND);
+    expect(objects.pages.length).toBeLessThan(PULL_ROUNDS_MAX);
+  });
+
+  it("asks once more at its end when the queue did not take it before", async () => {
+    const [long] = play(43, 130).journals as [Journal];
+    const objects = pulled([long], { bytesMax: 1 });
+    const { batch } = batchOf(objects.queued.splice(0));
+    let asked = 0;
+    const JOURNAL = {
+      sendBatch: async () => {
+        asked += 1;
+        if (asked === 1) throw new Error("Queue is overloaded. Please back off.");
+      },
+    };
+    await consumeJournal(batch, { ...objects.env, JOURNAL: JOURNAL as never }, 0);
+    expect(asked).toBe(2);
+    expect(objects.pages.length).toBe(PULL_ROUNDS_MAX);
   });
 
   it("rests between two pages: in that time the runtime and D1 see to others", async () => {

@@ -36,7 +36,7 @@ export function marketBase(state: MarketState, epochOf: (account: string) => num
   const items: MarketBaseItem[] = [{ item: "facts", facts: { rules, epoch, restoring, step, ledgerHead, lastPrice } }];
   for (const [account, units] of state.balances) items.push({ item: "ledger", account, units });
   for (const [account, { cseq, rseq }] of state.peers)
-    if (cseq + rseq > 0) items.push({ item: "peer", account, epoch: epochOf(account), cseq, rseq });
+    items.push({ item: "peer", account, epoch: epochOf(account), cseq, rseq });
   for (const order of [...state.orders.values(), ...quotesOf(state)].sort((a, b) => a.seq - b.seq))
     items.push({ item: "order", order, rests: order.account === HOUSE || state.resting.has(order.id) });
   for (const group of state.groups.all.values()) items.push({ item: "group", group });
