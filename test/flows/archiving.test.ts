@@ -1,4 +1,5 @@
 // The cron's walk through what is to be archived: everybody has a turn each day, and nothing is archived for nothing.
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, expect, it, vi } from "vitest";
 import { DAY_MS } from "../../src/core/limits.ts";
@@ -62,4 +63,23 @@ it("goes on in the next run where time was up, up to the last market", async () 
   for (let run = 0; run < 30; run += 1) await archiveJournals(env, RETENTION, later(10), clock);
   for (const who of people) expect((await archivedOf(who)).length).toBeGreaterThan(0);
   expect((await database(env).select().from(archives)).map(({ name }) => name)).toContain("main/SOL-USD");
+});
+
+it("reads nothing of what is kept for ever, to look at the past or to cut again: millions of keys would not fit into an object", async () => {
+  const who = await someoneWith(5);
+  expect(await archiveJournals(env, RETENTION, later(20))).toMatchObject({ cut: 1, left: 0 });
+  const stub = env.ACCOUNT.getByName(who.accountId);
+  await runInDurableObject(stub as never, (_: unknown, { storage }: DurableObjectState) =>
+    storage.sql.exec("UPDATE journal SET body = 'not to be read' WHERE kind = 'kept'"),
+  );
+  await evictDurableObject(stub as never);
+  const { body } = await who.get<{ seq: number; archived_before: string }>("/v1/account");
+  expect((await who.get(`/v1/account?as_of=seq:${body.seq - 1}`)).status).toBe(200);
+  expect((await who.get(`/v1/account/statements?from=${body.archived_before}`)).status).toBe(200);
+  for (let count = 0; count < 3; count += 1) {
+    await who.deposit("1");
+    pass(1_000);
+  }
+  await applied([who.accountId]);
+  expect(await archiveJournals(env, RETENTION, later(21))).toMatchObject({ cut: 1, left: 0 });
 });
