@@ -15,7 +15,7 @@ import {
   trades,
   transfers,
 } from "../db/read-model.ts";
-import { forget } from "./forget.ts";
+import { beginAnew, forget } from "./forget.ts";
 import type { Rows } from "./rows.ts";
 import { readSlice, type Slice } from "./slice.ts";
 
@@ -59,6 +59,7 @@ export async function applySlices(db: Database, steps: readonly Step[], atMs: nu
     db,
     steps.map(({ slice }) => slice.source),
     [
+      ...beginAnew(db, of("bases"), fits),
       ...latest(db, orders, of("orders"), fits, [orders.id], [orders.epoch, orders.eventSeq]),
       ...latest(
         db,
@@ -153,6 +154,7 @@ function gather(slice: Slice, head: number): Rows {
     ),
     trades: fresh.flatMap((rows) => rows.trades),
     cuts: fresh.flatMap((rows) => rows.cuts),
+    bases: fresh.flatMap((rows) => rows.bases),
   };
 }
 

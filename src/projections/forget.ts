@@ -4,7 +4,7 @@ import { type SQL, sql } from "drizzle-orm";
 import type { BatchItem } from "drizzle-orm/batch";
 import type { Database } from "../db/client.ts";
 import { executions, ledgerEntries, orders, trades } from "../db/read-model.ts";
-import type { CutRow } from "./rows.ts";
+import type { BaseRow, CutRow } from "./rows.ts";
 
 /** Orders that may still change. */
 const OPEN = sql.raw("('pending_new', 'held', 'new', 'partially_filled')");
@@ -15,6 +15,22 @@ const OPEN = sql.raw("('pending_new', 'held', 'new', 'partially_filled')");
  */
 export function forget(db: Database, cuts: readonly (readonly CutRow[])[], fits: SQL): BatchItem<"sqlite">[] {
   return cuts.flatMap((ofStep, step) => ofStep.flatMap((cut) => forgetOne(db, cut, sql`${step} IN ${fits}`)));
+}
+
+/**
+ * The statements that forget, of the steps that fit, which orders were open before a base that is applied now: those that still are come
+ * with it. Only where the read model had not heard of the events that are gone, as one that was being made anew when they were cut.
+ */
+export function beginAnew(db: Database, bases: readonly (readonly BaseRow[])[], fits: SQL): BatchItem<"sqlite">[] {
+  return bases.flatMap((ofStep, step) =>
+    ofStep.map(({ name, epoch, seq }) =>
+      db
+        .delete(orders)
+        .where(
+          sql`account_id = ${name} AND status IN ${OPEN} AND epoch <= ${epoch} AND event_seq <= ${seq} AND ${step} IN ${fits}`,
+        ),
+    ),
+  );
 }
 
 function forgetOne(db: Database, cut: CutRow, fits: SQL): BatchItem<"sqlite">[] {
