@@ -113,6 +113,28 @@ it("tells a read model that is made anew meanwhile which orders are open: what c
   expect(left.results).toEqual([{ id: stays }]);
 });
 
+it("begins at nothing in a market that nobody has traded in, once its cut quotes have made room for a whole journal", async () => {
+  const market = env.MARKET.getByName("main/ADA-USD");
+  const operator = await person(["operator"]);
+  const quote = async (times: number) => {
+    for (let count = 0; count < times; count += 1) {
+      await operator.get("/v1/markets/ADA-USD/book");
+      pass(1_000);
+    }
+    await applied(["main/ADA-USD"]);
+  };
+  await quote(4);
+  const { data: journal } = await market.journal({ limit: 100, cursor: null });
+  const wanted = await market.cuttable(Date.now());
+  if (wanted === null) throw new Error("there is nothing to cut");
+  expect(await market.cut(wanted)).toMatchObject({ ok: true });
+  const restored = { epoch: 2, journal, reason: "it was wiped" };
+  const begun = await operator.call("POST", "/v1/admin/markets/ADA-USD/restoration", { json: restored });
+  expect(begun.status, begun.text).toBe(204);
+  await evictDurableObject(market as never);
+  expect(await market.journalFrom(1, 1_000)).toMatchObject({ epoch: 2, base: 0 });
+});
+
 it("reads nothing of what is kept for ever, to look at the past or to cut again: millions of keys would not fit into an object", async () => {
   const who = await someoneWith(5);
   expect(await archiveJournals(env, RETENTION, later(40))).toMatchObject({ cut: 1, left: 0 });
