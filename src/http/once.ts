@@ -21,7 +21,8 @@ export function sendOnce<T, B, S extends ContentfulStatusCode>(
   const { replay, result } = answered;
   let repeated = replay?.by === "client_order_id";
   if (replay?.by === "idempotency_key") {
-    c.set("requestId", replay.requestId);
+    // Of an act that has been archived it is forgotten: an empty id would find nothing in any log.
+    if (replay.requestId !== "") c.set("requestId", replay.requestId);
     c.header("Idempotency-Replayed", "true");
     repeated = replay.repeated === true;
   }

@@ -38,9 +38,12 @@ function nextRows(sql: Sql, after: number): Row[] {
   return [...same, ...next];
 }
 
-/** A journal's events up to one, what stands for others among them. */
-export function eventsUpTo<Event>(sql: Sql, through: number): Event[] {
-  const rows = sql<{ seq: number; body: string }>("SELECT seq, body FROM journal WHERE seq <= ? ORDER BY seq", through);
+/** A journal's events after a number up to another, what stands for others among them. */
+export function eventsBetween<Event>(sql: Sql, after: number, through: number): Event[] {
+  const rows = sql<{ seq: number; body: string }>(
+    "SELECT seq, body FROM journal WHERE seq > ? AND seq <= ? ORDER BY seq",
+    ...[after, through],
+  );
   return rows.map(({ seq, body }) => readBody<Event>(body, `journal row ${seq}`));
 }
 

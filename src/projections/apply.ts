@@ -35,7 +35,7 @@ export async function readPositions(db: Database, sources: readonly Source[]): P
  * failure leaves all as it was, or, when only the answer was lost, all applied.
  */
 export async function applySlices(db: Database, steps: readonly Step[], atMs: number): Promise<Guarded<Position[]>> {
-  const { into, forget, moveHeads } = statements(db);
+  const { beginAnew, into, forget, moveHeads } = statements(db);
   const wanted = JSON.stringify(
     steps.map(({ slice: { source, to }, head }) => [source.object, source.name, source.epoch, head, to]),
   );
@@ -47,10 +47,14 @@ export async function applySlices(db: Database, steps: readonly Step[], atMs: nu
     );
     return rows === null ? [] : [[into[name], { rows, wanted }]];
   });
-  const cuts = gathered.flatMap((ofStep, step) => ofStep.cuts.map((cut) => ({ ...cut, step, wanted })));
-  const deletes = cuts.flatMap((cut) => forget[cut.object].map((statement): Filled => [statement, cut]));
+  const bases = gathered.flatMap(({ bases: ofStep }, step) =>
+    ofStep.map((base): Filled => [beginAnew, { ...base, step, wanted }]),
+  );
+  const cuts = gathered.flatMap(({ cuts: ofStep }, step) =>
+    ofStep.flatMap((cut) => forget[cut.object].map((statement): Filled => [statement, { ...cut, step, wanted }])),
+  );
   const sources = steps.map(({ slice }) => slice.source);
-  return runThenPositions(db, sources, [...inserts, ...deletes, [moveHeads, { wanted, atMs }]]);
+  return runThenPositions(db, sources, [...bases, ...inserts, ...cuts, [moveHeads, { wanted, atMs }]]);
 }
 
 /** Keeps a slice that came too early, and answers where its object stands then. Keeping it twice keeps it once. */
@@ -126,5 +130,6 @@ function gather(slice: Slice, head: number): Rows {
     ),
     trades: fresh.flatMap((rows) => rows.trades),
     cuts: fresh.flatMap((rows) => rows.cuts),
+    bases: fresh.flatMap((rows) => rows.bases),
   };
 }

@@ -39,3 +39,14 @@ export function forgetting(db: Database, fits: SQL): Record<ObjectKind, Written[
     ],
   };
 }
+
+/**
+ * Forgets which orders of an account were open before a base that is applied now, where its `step` fits: a BaseRow. Those that still are
+ * come with it. Only where the read model had not heard of the events that are gone, as one that was being made anew when they were cut,
+ * is there any.
+ */
+export function forgettingOpen(db: Database, fits: SQL): Written {
+  const itsOwn = sql`account_id = ${cut.name} AND status IN ${OPEN}`;
+  const before = sql`epoch <= ${cut.epoch} AND event_seq <= ${sql.placeholder("seq")}`;
+  return written(db.delete(orders).where(sql`${itsOwn} AND ${before} AND ${sql.placeholder("step")} IN ${fits}`));
+}

@@ -14,6 +14,11 @@ import type { balances, executions, ledgerEntries, orders, PostingRow, trades, t
 /** What an object has cut: the read model forgets what it has of that, too. */
 export interface CutRow extends Source, Omit<Cut, "kind"> {}
 
+/** An account's journal begins with a base: what it does not say is open has ended in events that are gone. */
+export interface BaseRow extends Source {
+  seq: number;
+}
+
 /** Rows by table. Of an order or a balance the last row counts. */
 export interface Rows {
   orders: (typeof orders.$inferInsert)[];
@@ -23,11 +28,12 @@ export interface Rows {
   transfers: (typeof transfers.$inferInsert)[];
   trades: (typeof trades.$inferInsert)[];
   cuts: CutRow[];
+  bases: BaseRow[];
 }
 
 /** No rows: what a refusal, a repeated order, a logout or a new quote makes. */
 export function noRows(): Rows {
-  return { orders: [], executions: [], entries: [], balances: [], transfers: [], trades: [], cuts: [] };
+  return { orders: [], executions: [], entries: [], balances: [], transfers: [], trades: [], cuts: [], bases: [] };
 }
 
 /**
@@ -91,7 +97,7 @@ export function accountRows(source: Source, event: AccountEvent): Rows | null {
       break;
     case "kept":
     case "base":
-      for (const one of event.items) keep(rows, source, one);
+      for (const one of event.items) keep(rows, source, one, event.seq);
       return rows;
     default:
       return unknownKind(event);
@@ -101,8 +107,10 @@ export function accountRows(source: Source, event: AccountEvent): Rows | null {
 }
 
 /** What a base or what is kept for ever says of the read model, as of the event that had said it. */
-function keep(rows: Rows, source: Source, one: BaseItem | KeptItem): void {
+function keep(rows: Rows, source: Source, one: BaseItem | KeptItem, seq: number): void {
   if (!("item" in one)) return;
+  // A base begins with them.
+  if (one.item === "facts") rows.bases.push({ ...source, seq });
   if (one.item === "order") rows.orders.push(orderRow(source, one.seq, one.order));
   if (one.item === "transfer") rows.transfers.push(transferRow(source, one.seq, one.transfer));
   if (one.item === "balance") rows.balances.push(balanceRow(source, one.seq, one.balance));

@@ -15,11 +15,11 @@ import {
   trades,
   transfers,
 } from "../db/read-model.ts";
-import { forgetting } from "./forget.ts";
+import { forgetting, forgettingOpen } from "./forget.ts";
 import type { Rows } from "./rows.ts";
 
 /** A table that events make rows of. */
-type Table = Exclude<keyof Rows, "cuts">;
+type Table = Exclude<keyof Rows, "cuts" | "bases">;
 
 /**
  * What is run on D1, by the values that it takes. `into` puts rows as {@link rowsText} has them (`rows`) into their table,
@@ -27,6 +27,8 @@ type Table = Exclude<keyof Rows, "cuts">;
  * the step follows, the head that it moves to; one fits when D1 still has the first.
  */
 export interface Statements {
+  /** Before a base: a BaseRow, its `step`, and `wanted`. */
+  beginAnew: Written;
   into: Record<Table, Written>;
   /** Forgets what an object of a kind has cut: a CutRow, its `step`, and `wanted`. */
   forget: Record<ObjectKind, Written[]>;
@@ -43,6 +45,7 @@ let made: Statements | null = null;
 /** The statements, written at the first call. */
 export function statements(db: Database): Statements {
   made ??= {
+    beginAnew: forgettingOpen(db, FITS),
     into: {
       orders: latest(db, orders, [orders.id], [orders.epoch, orders.eventSeq]),
       balances: latest(db, balances, [balances.accountId, balances.asset], [balances.epoch, balances.seq]),

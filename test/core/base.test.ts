@@ -23,6 +23,8 @@ import { type Random, randomOf } from "../support/random.ts";
 const SOL = listed("SOL-USD");
 const DOGE = listed("DOGE-USD");
 const NAMES = ["ann", "bob", "cat"];
+/** A journal that was never cut. */
+const NEW = { after: 0, placedSeqOf: () => undefined };
 
 /** Some hours of three accounts: orders of every kind, groups, changes, transfers, and what operators do. */
 function someHours(seed: number, acts: number): CoreWorld {
@@ -79,8 +81,12 @@ function operate(world: CoreWorld, random: Random, id: string): void {
 /** The journal after it has been cut at an event. */
 function cutAccount(id: string, journal: readonly AccountEvent[], through: number): AccountEvent[] {
   const [first, rest] = split(journal, through);
-  const remains = accountRemains(id, first, sha256);
-  return remains === null ? [...journal] : [...first.filter(({ kind }) => kind === "kept"), ...remains.events, ...rest];
+  const kept = first.filter(({ kind }) => kind === "kept");
+  const transfers = kept.flatMap((event) => (event.kind === "kept" ? event.items.filter(isTransfer) : []));
+  const placedSeqOf = (of: string) => transfers.find(({ transfer }) => transfer.id === of)?.placedSeq;
+  const events = first.filter(({ kind }) => kind !== "kept");
+  const remains = accountRemains(id, { after: kept.at(-1)?.seq ?? 0, events, placedSeqOf }, sha256);
+  return remains === null ? [...journal] : [...kept, ...remains.events, ...rest];
 }
 
 function cutMarket(journal: readonly MarketEvent[], through: number): MarketEvent[] {
@@ -167,7 +173,7 @@ describe("what is left of an account's past", () => {
   world.settle();
   const refused = world.place("ann", { ...wish, qty: 10n ** 15n, limitPrice: bid(300n), clientOrderId: "refused" });
   const events = world.accountEvents("ann");
-  const remains = accountRemains("ann", [...events], sha256);
+  const remains = accountRemains("ann", { ...NEW, events }, sha256);
   if (remains === null || refused.ok) throw new Error("nothing was cut");
   const items = remains.events.flatMap((event) => (event.kind === "base" ? event.items : []));
   const kept = remains.events.flatMap((event) => (event.kind === "kept" ? event.items : []));
@@ -187,8 +193,16 @@ describe("what is left of an account's past", () => {
     expect(codes).toEqual(expect.arrayContaining(["made", refused.refusal.code]));
   });
 
+  it("follows what is kept for ever, of which none is read: the numbers before are taken already", () => {
+    const later = events.map((event) => ({ ...event, first: event.first + 90, seq: event.seq + 90 }));
+    const again = accountRemains("ann", { ...NEW, after: 90, events: later }, sha256);
+    expect(again?.events.map(({ first, seq }) => [first, seq])).toEqual(
+      remains.events.map(({ first, seq }) => [first + 90, seq + 90]),
+    );
+  });
+
   it("is nothing where there are fewer numbers than it would take", () => {
-    expect(accountRemains("ann", [], sha256)).toBeNull();
+    expect(accountRemains("ann", { ...NEW, events: [] }, sha256)).toBeNull();
     expect(marketRemains(SOL, [], () => 1, sha256)).toBeNull();
   });
 });
@@ -256,7 +270,7 @@ describe("an account with many open orders", () => {
   });
 
   it("leaves to its object what that keeps apart: keys, and who has frozen or thawed it last", () => {
-    const remains = accountRemains("ann", split(whole, through(whole))[0], sha256);
+    const remains = accountRemains("ann", { ...NEW, events: split(whole, through(whole))[0] }, sha256);
     expect(remains?.gathered.statusChange).toEqual({
       ...{ kind: "status_changed", status: "active", reason: "looked into", by: "usr_1" },
     });

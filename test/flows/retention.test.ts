@@ -220,7 +220,11 @@ describe("a journal that is cut", () => {
     expectProblem(await ada.place(old), 410, "order_archived");
     expectProblem(await ada.place({ ...old, notional: "501" }), 422, "client_order_id_reused");
     expectProblem(await ada.place(refused), 422, "insufficient_funds");
-    expect((await payIn()).body.id).toBe(deposit);
+    const again = await payIn();
+    expect(again.body.id).toBe(deposit);
+    expect(again.headers.get("Idempotency-Replayed")).toBe("true");
+    // The first request's id is forgotten: this one has its own.
+    expect(again.headers.get("X-Request-Id")).toMatch(/./);
     expect((await ada.get<WirePage<{ id: string }>>("/v1/account/deposits")).body.data).toHaveLength(2);
     expect((await seen()).account).toEqual(before.account);
   });

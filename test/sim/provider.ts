@@ -42,9 +42,10 @@ export class SimulatedProvider {
       alive();
       const world = this.#world;
       const { requestLost, answerLost, delayMsMax } = world.faults;
+      // Of so few calls many must be lost, or no seed would see it.
       const lost = { kind: "later", reason: "lost" } as const;
-      const asked = world.strikes("payment_request_lost", requestLost) ? lost : work();
-      const heard = world.strikes("payment_answer_lost", answerLost) ? lost : asked;
+      const asked = world.strikes("payment_request_lost", 2 * requestLost) ? lost : work();
+      const heard = world.strikes("payment_answer_lost", 2 * answerLost) ? lost : asked;
       world.later(world.random.unit() * delayMsMax, () => resolve(heard));
     });
   }
@@ -52,7 +53,7 @@ export class SimulatedProvider {
   #payOut(transfer: MovedOutside): PaymentOutcome<{ ref: string }> {
     const { random } = this.#world;
     const known = this.#moved.get(transfer.id);
-    if (known === undefined && random.once(10)) {
+    if (known === undefined && random.once(4)) {
       this.#world.count("payout_refused");
       return { kind: "refused", reason: "balance_insufficient" };
     }

@@ -121,27 +121,26 @@ export class Gathered {
   readonly #orders = new Map<string, { order: Order; seq: number }>();
   readonly #balances = new Map<string, { balance: Balance; seq: number }>();
   readonly #transfers = new Map<string, TransferKept>();
-  /** By which event a transfer was asked for, of those that are kept already. */
-  readonly #placed = new Map<string, number>();
   readonly #once: { key: OnceKey; kept: OnceKept }[] = [];
   readonly #sha256: Sha256;
+  readonly #placedSeqOf: (transferId: string) => number | undefined;
   #statusChange: StatusChanged | null = null;
 
-  constructor(sha256: Sha256) {
+  /** `placedSeqOf`: which event had asked for a transfer that is kept already. */
+  constructor(sha256: Sha256, placedSeqOf: (transferId: string) => number | undefined) {
     this.#sha256 = sha256;
+    this.#placedSeqOf = placedSeqOf;
   }
 
   /** Takes note of an event; the base that a journal begins with is one. */
   take(event: AccountEvent): void {
     if (event.kind === "base") for (const one of event.items) this.#again(one);
-    if (event.kind === "kept")
-      for (const one of event.items) if (isTransfer(one)) this.#placed.set(one.transfer.id, one.placedSeq);
     for (const order of ordersOf(event)) this.#orders.set(order.id, { order, seq: event.seq });
     for (const balance of event.balances) this.#balances.set(balance.asset, { balance, seq: event.seq });
     if ("once" in event) for (const key of event.once) this.#once.push({ key, kept: this.#kept(key, event) });
     if ("transfer" in event) {
       const { transfer, seq } = event;
-      const placedSeq = this.#transfers.get(transfer.id)?.placedSeq ?? this.#placed.get(transfer.id) ?? seq;
+      const placedSeq = this.#transfers.get(transfer.id)?.placedSeq ?? this.#placedSeqOf(transfer.id) ?? seq;
       this.#transfers.set(transfer.id, { item: "transfer", transfer, placedSeq, seq });
     }
     if (event.kind === "status_changed") {

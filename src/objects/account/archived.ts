@@ -1,17 +1,17 @@
 // What an account says of a past that its journal no longer has.
+import { accountAfter } from "../../core/account/cut.ts";
 import {
   type AccountEvent,
   type AccountState,
   applyAccountEvent,
   type Balance,
   balanceOf,
-  emptyAccount,
 } from "../../core/account/state.ts";
 import type { Base } from "../../core/base.ts";
 import { timeOfId } from "../../core/ids.ts";
 import { balanceKey } from "../../core/ledger.ts";
 import { invariant, type Refusal } from "../../core/result.ts";
-import { eventsUpTo } from "../cutting.ts";
+import { eventsBetween } from "../cutting.ts";
 import type { Sql } from "../ports.ts";
 
 /** Why nothing is said of a time before an account's journal begins. */
@@ -46,6 +46,12 @@ export function balanceIn(state: Readonly<AccountState>, asset: string): Balance
   return had ? { asset, available: balanceOf(state, "available", asset), held: balanceOf(state, "held", asset) } : null;
 }
 
+/** The last event that says what is kept for ever; 0 for none. A journal begins with them, and they change no state. */
+export function keptThrough(sql: Sql): number {
+  const [next] = sql<{ first: number }>("SELECT first FROM journal WHERE kind <> 'kept' ORDER BY seq LIMIT 1");
+  return next === undefined ? 0 : next.first - 1;
+}
+
 /** The account where its journal begins, kept for as long as that is there. */
 export class AtBase {
   readonly #sql: Sql;
@@ -58,9 +64,9 @@ export class AtBase {
   /** Empty, unless the journal has been cut. */
   of({ id, base }: Pick<AccountState, "id" | "base">): Readonly<AccountState> {
     if (this.#kept?.base.seq === base.seq) return this.#kept;
-    const state = emptyAccount(id, 1);
-    if (base.seq > 0)
-      for (const event of eventsUpTo<AccountEvent>(this.#sql, base.seq)) applyAccountEvent(state, event);
+    const after = keptThrough(this.#sql);
+    const state = accountAfter(id, after);
+    for (const event of eventsBetween<AccountEvent>(this.#sql, after, base.seq)) applyAccountEvent(state, event);
     this.#kept = state;
     return state;
   }

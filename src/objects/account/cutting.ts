@@ -4,10 +4,12 @@ import { emit } from "../../core/account/decide.ts";
 import type { AccountEvent, AccountState } from "../../core/account/state.ts";
 import { encode } from "../../core/codec.ts";
 import { invariant, ok, type Result, refuse } from "../../core/result.ts";
-import { cuttable, eventsUpTo, orUncut } from "../cutting.ts";
+import { cuttable, eventsBetween, orUncut } from "../cutting.ts";
 import type { ObjectPorts } from "../ports.ts";
 import type { Cuttable } from "../protocol.ts";
+import { keptThrough } from "./archived.ts";
 import type { AccountEngine } from "./engine.ts";
+import { placedSeq } from "./transfer-rows.ts";
 
 /** Cuts an account's journal. */
 export class AccountCutting {
@@ -41,7 +43,10 @@ export class AccountCutting {
     const { through, before } = wanted;
     if (encode(this.cuttable(before + 1)) !== encode(wanted)) return refuse({ code: "not_found" });
     const { sql, name, sha256 } = this.#ports;
-    const remains = accountRemains(name, eventsUpTo<AccountEvent>(sql, through), sha256);
+    const after = keptThrough(sql);
+    const events = eventsBetween<AccountEvent>(sql, after, through);
+    const placedSeqOf = (id: string) => placedSeq(sql, id);
+    const remains = accountRemains(name, { after, events, placedSeqOf }, sha256);
     if (remains === null) return refuse({ code: "not_found" });
     this.#engine.commit((turn) => {
       this.#replace(through, before, remains);

@@ -26,6 +26,11 @@ export function writeTransfer(sql: Sql, transfer: Transfer, placedSeq: number): 
   );
 }
 
+/** Which event had asked for a transfer; undefined for one that there is not. */
+export function placedSeq(sql: Sql, id: string): number | undefined {
+  return sql<{ placed_seq: number }>("SELECT placed_seq FROM transfers WHERE id = ?", id)[0]?.placed_seq;
+}
+
 /** A deposit or withdrawal as it is now. */
 export function findTransfer(sql: Sql, id: string): Transfer | undefined {
   const [row] = sql<{ body: string }>("SELECT body FROM transfers WHERE id = ?", id);

@@ -7,7 +7,7 @@ import { marketRemains } from "../../core/market/cut.ts";
 import type { MarketEvent, MarketState } from "../../core/market/state.ts";
 import { emit, type MarketTurn } from "../../core/market/turn.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
-import { cuttable, eventsUpTo, orUncut } from "../cutting.ts";
+import { cuttable, eventsBetween, orUncut } from "../cutting.ts";
 import type { Handshakes } from "../handshakes.ts";
 import type { Outbox } from "../outbox.ts";
 import type { ObjectPorts } from "../ports.ts";
@@ -54,7 +54,7 @@ export class MarketCutting {
     if (encode(this.cuttable(before + 1)) !== encode(wanted)) return refuse({ code: "not_found" });
     const { sql, listed, records, sha256 } = this.#ports;
     const epochOf = (account: string) => records().get(account)?.epoch ?? FIRST_EPOCH;
-    const events = marketRemains(listed, eventsUpTo<MarketEvent>(sql, through), epochOf, sha256);
+    const events = marketRemains(listed, eventsBetween<MarketEvent>(sql, 0, through), epochOf, sha256);
     if (events === null) return refuse({ code: "not_found" });
     this.#ports.commit((turn) => {
       sql("DELETE FROM journal WHERE seq <= ?", through);

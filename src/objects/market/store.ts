@@ -1,5 +1,6 @@
 // The market object's own tables: writes a turn's events and what they changed, reads the state back. The tables that all
 // objects have are in the files that they are named after: balances.ts, timers.ts, outbox.ts, parking.ts, schema.ts.
+import { UNCUT } from "../../core/base.ts";
 import { type BookOrder, HOUSE } from "../../core/book.ts";
 import { decode, encode } from "../../core/codec.ts";
 import { type Balances, balanceKey } from "../../core/ledger.ts";
@@ -274,6 +275,8 @@ export class MarketStore extends OwnValues {
   forgetQuotes({ rules, epoch, peers }: MarketState): MarketState {
     invariant(peers.size === 0, "a market with accounts has more than quotes");
     this.#sql("DELETE FROM journal");
+    // What comes in its place would be taken for cut up to there, and be cut without having been archived.
+    this.setBase(UNCUT);
     return emptyMarket(rules, epoch);
   }
 
