@@ -68,7 +68,10 @@ function send(world: World, sent: Sent, clients: Clients): "again" | undefined {
 
 function hear(world: World, sent: Sent, result: Result<BatchOutcome[]>, clients: Clients): void {
   const { account, batch, key, kept } = sent;
-  if (!result.ok && result.refusal.code === "order_archived") return world.count("batch_archived");
+  if (!result.ok && result.refusal.code === "order_archived") {
+    world.count("batch_archived");
+    return;
+  }
   if (!result.ok) {
     world.alerts.push(`a batch of ${account} was refused: ${result.refusal.code}`);
     return;

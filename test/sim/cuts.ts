@@ -36,12 +36,18 @@ function cut(world: World, object: "account" | "market", key: string, ageMs: num
   try {
     const { cutting } = object === "account" ? world.account(key).operations : world.market(key);
     const wanted = cutting.cuttable(Math.floor(world.clock() - ageMs));
-    if (wanted === null) return world.count("cut_nothing");
+    if (wanted === null) {
+      world.count("cut_nothing");
+      return;
+    }
     const name = object === "account" ? key : `main/${key}`;
     const heads = world.d1.rows(
       `SELECT applied_seq FROM projection_heads WHERE name = '${name}' AND epoch = ${wanted.epoch}`,
     );
-    if (Number(heads[0]?.["applied_seq"] ?? 0) < wanted.through) return world.count("cut_not_applied");
+    if (Number(heads[0]?.["applied_seq"] ?? 0) < wanted.through) {
+      world.count("cut_not_applied");
+      return;
+    }
     world.archive(object, key);
     const done = cutting.cut(wanted);
     if (done.ok) world.count(`cut_${object}`);
