@@ -18,7 +18,8 @@ export const UNCUT: Base = { seq: 0, at: 0, by: 0 };
 
 /** Where a journal begins after it has said that it was cut: an older cut, which it goes on telling, takes nothing back. */
 export function baseAfter(base: Base, { through, before, seq }: Cut & { seq: number }): Base {
-  return through > base.seq ? { seq: through, at: before, by: seq } : base;
+  const isNews = through > base.seq || (through === base.seq && base.by === 0);
+  return isNews ? { seq: through, at: before, by: seq } : base;
 }
 
 /**

@@ -6,9 +6,10 @@ import type { ObjectPorts, Sql } from "./ports.ts";
 import type { Cuttable } from "./protocol.ts";
 import { readBody } from "./stored.ts";
 
-interface Row extends Record<string, number> {
+interface Row extends Record<string, number | string> {
   seq: number;
   at: number;
+  kind: string;
 }
 
 /**
@@ -23,18 +24,29 @@ export function cuttable(
 ): Cuttable | null {
   const rows = nextRows(sql, base.seq);
   const stays = rows.find(({ seq }) => seq >= neededFrom) ?? (rows.length > CUT_EVENTS_MAX ? rows.at(-1) : undefined);
-  const before = Math.min(beforeMs, stays?.at ?? beforeMs) - 1;
-  const last = rows.findLast(({ at }) => at <= before);
-  return last === undefined ? null : { epoch, after: base.seq, through: last.seq, before };
+  const last = rows.findLast(({ at }) => at < Math.min(beforeMs, stays?.at ?? beforeMs));
+  if (last === undefined) return null;
+  const { seq: through, at: before } = last;
+  // Where nothing has happened since the last cut, another would only take that one's word.
+  const isWorth = rows.some(({ seq, kind }) => seq <= through && kind !== "cut");
+  return isWorth ? { epoch, after: base.seq, through, before } : null;
 }
 
 /** The next events, one more than a cut takes; all of one millisecond where that alone has more. */
 function nextRows(sql: Sql, after: number): Row[] {
-  const rows = sql<Row>("SELECT seq, at FROM journal WHERE seq > ? ORDER BY seq LIMIT ?", after, CUT_EVENTS_MAX + 1);
+  const rows = sql<Row>(
+    "SELECT seq, at, kind FROM journal WHERE seq > ? ORDER BY seq LIMIT ?",
+    after,
+    CUT_EVENTS_MAX + 1,
+  );
   const [first, last] = [rows[0], rows.at(-1)];
   if (first === undefined || last === undefined || rows.length <= CUT_EVENTS_MAX || first.at !== last.at) return rows;
-  const next = sql<Row>("SELECT seq, at FROM journal WHERE seq > ? AND at > ? ORDER BY seq LIMIT 1", after, first.at);
-  const same = sql<Row>("SELECT seq, at FROM journal WHERE seq > ? AND at = ? ORDER BY seq", after, first.at);
+  const next = sql<Row>(
+    "SELECT seq, at, kind FROM journal WHERE seq > ? AND at > ? ORDER BY seq LIMIT 1",
+    after,
+    first.at,
+  );
+  const same = sql<Row>("SELECT seq, at, kind FROM journal WHERE seq > ? AND at = ? ORDER BY seq", after, first.at);
   return [...same, ...next];
 }
 

@@ -332,6 +332,10 @@ describe("where a journal begins", () => {
     const cut = baseAfter(UNCUT, { kind: "cut", through: 500, before: 70, seq: 900 });
     expect(cut).toEqual({ seq: 500, at: 70, by: 900 });
     expect(baseAfter(cut, { kind: "cut", through: 400, before: 60, seq: 901 })).toBe(cut);
+    expect(baseAfter(cut, { kind: "cut", through: 500, before: 60, seq: 901 })).toBe(cut);
+    // A base alone does not know by which event it came about, and of which time: its journal says so later.
+    const told = { kind: "cut", through: 500, before: 70, seq: 900 } as const;
+    expect(baseAfter({ seq: 500, at: 66, by: 0 }, told)).toEqual(cut);
   });
 
   it("is told to who asks for a report of before: it is told no more", () => {

@@ -200,6 +200,7 @@ describe("a journal that is cut", () => {
     expect(Date.parse(from)).toBeLessThanOrEqual(Date.now());
     expectProblem(await ada.get(`/v1/orders/${oldOrder}`), 410, "order_archived");
     expectProblem(await ada.get("/v1/orders/by-client-id/old-1"), 410, "order_archived");
+    expectProblem(await ada.get(`/v1/fills?order_id=${oldOrder}`), 410, "order_archived");
     expectProblem(await ada.cancel(oldOrder), 410, "order_archived");
     for (const path of [
       "/v1/account?as_of=seq:2",

@@ -66,6 +66,7 @@ const REFUSALS = [...PLAIN_ORDER_CODES, "insufficient_funds", "storage_full", "o
 const orderProblems = problems(...REFUSALS, ...TOKEN_CODES, ...BODY_CODES, ...KEY_CODES);
 const READ = [...TOKEN_CODES, "not_found", "order_archived"] as const;
 const listProblems = problems(...TOKEN_CODES, "validation_failed");
+const ofOrderProblems = problems(...TOKEN_CODES, "validation_failed", "order_archived");
 const cancelProblems = problems(...READ, "order_not_open");
 
 const place = operation({
@@ -205,7 +206,7 @@ const fills = operation({
   tags,
   summary: "Your executions, newest first",
   request: { query: fillQuery },
-  responses: { 200: answer(pageOf(fillOut), "Executions"), ...listProblems },
+  responses: { 200: answer(pageOf(fillOut), "Executions"), ...ofOrderProblems },
 });
 
 const prevented = operation({
@@ -216,7 +217,7 @@ const prevented = operation({
   summary: "Trades with yourself that self-trade prevention has kept from happening, newest first",
   description: "`order_id` is the taker's or the maker's. `qty` is what would have traded, at the maker's `price`.",
   request: { query: fillQuery },
-  responses: { 200: answer(pageOf(preventedOut), "Prevented matches"), ...listProblems },
+  responses: { 200: answer(pageOf(preventedOut), "Prevented matches"), ...ofOrderProblems },
 });
 
 export const ordersRouter = createRouter()

@@ -55,8 +55,8 @@ export class AccountCutting {
     return ok(null);
   }
 
-  /** The first event that something is read from: the chain's end, commands without an answer, what the queue has not taken. */
-  #neededFrom({ peers, ledgerSeq }: Readonly<AccountState>): number {
+  /** The first event that something is read from: commands without an answer, what the queue has not taken. */
+  #neededFrom({ peers }: Readonly<AccountState>): number {
     const { sql } = this.#ports;
     const unanswered = [...peers].flatMap(([symbol, { acknowledged }]) => {
       const [row] = sql<{ seq: number }>(
@@ -65,11 +65,7 @@ export class AccountCutting {
       );
       return row?.seq ?? [];
     });
-    return Math.min(
-      ...unanswered,
-      this.#engine.journal.sent + 1,
-      ledgerSeq === 0 ? Number.MAX_SAFE_INTEGER : ledgerSeq,
-    );
+    return Math.min(...unanswered, this.#engine.journal.sent + 1);
   }
 
   #replace(through: number, before: number, { events, gathered, state }: AccountRemains): void {

@@ -258,6 +258,13 @@ export class AccountLogic {
     return this.byClientOrderId(by.clientOrderId) ?? refuse({ code: "not_found" });
   }
 
+  /** The executions, or the prevented matches, of an order or of all. Refuses `order_archived`. */
+  ofOrder<T>(orderId: string | null, read: () => T): Result<T> {
+    const found = orderId === null ? null : this.#found(orderId);
+    // Of an order that there is not there are none.
+    return found?.ok === false && found.refusal.code === "order_archived" ? found : ok(read());
+  }
+
   #found(id: string): Result<Order> {
     const order = this.order(id);
     return order === undefined ? refuse(orderGone(this.state, id)) : ok(order);

@@ -25,6 +25,7 @@ const CUT = "cut";
 export class OnceTable {
   readonly #sql: Sql;
   readonly #sha256: Sha256;
+  #isCut = false;
 
   constructor({ sql, sha256 }: Pick<ObjectPorts, "sql" | "sha256">) {
     this.#sql = sql;
@@ -47,10 +48,16 @@ export class OnceTable {
   /** What is remembered of an act under this key, which is asked for with a body of this hash. */
   find(scope: OnceKey["scope"], key: string, bodyHash: string): OnceRecord | undefined {
     const known = this.#row(scope, key);
-    if (known !== undefined) return known;
+    if (known !== undefined || !this.#hasCut()) return known;
     const cut = this.#row(CUT, keptKeyOf({ scope, key }, this.#sha256));
     // Of a body only the beginning of its hash is left: where that is the same, it is the same body.
     return cut?.bodyHash === shortened(bodyHash) ? { ...cut, bodyHash } : cut;
+  }
+
+  /** Whether any act has been cut: most accounts are spared a look at each order. Once there is one, there is for ever. */
+  #hasCut(): boolean {
+    this.#isCut ||= this.#sql("SELECT 1 AS cut FROM once WHERE scope = ? LIMIT 1", CUT).length > 0;
+    return this.#isCut;
   }
 
   #row(scope: OnceKey["scope"] | typeof CUT, key: string): OnceRecord | undefined {

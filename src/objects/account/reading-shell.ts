@@ -30,11 +30,13 @@ export abstract class ReadingShell extends OperatedShell {
   }
 
   async fills(caller: Caller, query: ExecutionQuery) {
-    return this.read(caller, () => this.reading.logic.reads.fills(query));
+    const { logic, meter } = this.reading;
+    return meter.counted(caller, () => logic.ofOrder(query.orderId, () => logic.reads.fills(query)));
   }
 
   async prevented(caller: Caller, query: ExecutionQuery) {
-    return this.read(caller, () => this.reading.logic.reads.prevented(query));
+    const { logic, meter } = this.reading;
+    return meter.counted(caller, () => logic.ofOrder(query.orderId, () => logic.reads.prevented(query)));
   }
 
   async ledger(caller: Caller, query: LedgerQuery) {

@@ -11,6 +11,7 @@ import {
   type ReportApplied,
   rulesOf,
 } from "../../core/account/state.ts";
+import type { Base } from "../../core/base.ts";
 import { decode, encode } from "../../core/codec.ts";
 import { balanceKey, type ChainHead, GENESIS_HASH } from "../../core/ledger.ts";
 import type { MarketRules } from "../../core/listings.ts";
@@ -55,7 +56,7 @@ export class AccountStore extends OwnValues {
     const [last] = sql<{ seq: number; at: number }>("SELECT seq, at FROM journal ORDER BY seq DESC LIMIT 1");
     state.seq = last?.seq ?? 0;
     state.at = last?.at ?? 0;
-    const head = this.#ledgerHead();
+    const head = this.#ledgerHead(state.base);
     state.ledgerHead = head.hash;
     state.ledgerSeq = head.seq;
     readSettings(state, (key) => this.meta(key));
@@ -81,12 +82,25 @@ export class AccountStore extends OwnValues {
     return state;
   }
 
-  #ledgerHead(): ChainHead {
+  #ledgerHead(base: Base): ChainHead {
     const [row] = this.#sql<{ seq: number; body: string }>(
       "SELECT seq, body FROM journal WHERE entry_kind IS NOT NULL ORDER BY seq DESC LIMIT 1",
     );
     const event = row === undefined ? null : readBody<AccountEvent>(row.body, `journal row ${row.seq}`);
-    return event !== null && "entry" in event && event.entry !== null ? event.entry : { seq: 0, hash: GENESIS_HASH };
+    return event !== null && "entry" in event && event.entry !== null ? event.entry : this.#headAtBase(base);
+  }
+
+  /** Where the ledger was when the journal was cut: its base begins with that. */
+  #headAtBase({ seq }: Base): ChainHead {
+    const [row] =
+      seq === 0
+        ? []
+        : this.#sql<{ seq: number; body: string }>(
+            "SELECT seq, body FROM journal WHERE kind = 'base' ORDER BY seq LIMIT 1",
+          );
+    const event = row === undefined ? null : readBody<AccountEvent>(row.body, `journal row ${row.seq}`);
+    const [first] = event?.kind === "base" ? event.items : [];
+    return first?.item === "facts" ? first.facts.ledger : { seq: 0, hash: GENESIS_HASH };
   }
 
   #loadPeers(state: AccountState): void {

@@ -1,7 +1,6 @@
 // A market's journal is cut once its oldest events are archived: what they led to stays.
 import { encode } from "../../core/codec.ts";
 import { FIRST_EPOCH } from "../../core/epochs.ts";
-import { GENESIS_HASH } from "../../core/ledger.ts";
 import type { MarketRules } from "../../core/listings.ts";
 import { marketRemains } from "../../core/market/cut.ts";
 import type { MarketEvent, MarketState } from "../../core/market/state.ts";
@@ -64,15 +63,14 @@ export class MarketCutting {
     return ok(null);
   }
 
-  /** The first event that something is read from: reports that are owed, the last quotes and trade, what the queue has not taken. */
-  #neededFrom({ peers, ledgerHead }: Readonly<MarketState>): number {
+  /** The first event that something is read from: reports that are owed, the last quotes, what the queue has not taken. */
+  #neededFrom({ peers }: Readonly<MarketState>): number {
     const { sql, journal, store } = this.#ports;
     const owed = [...peers].flatMap(([account, { unacknowledged }]) => {
       const [report] = unacknowledged;
       return report === undefined ? [] : store.reportsAfter(account, report.rseq - 1, 1).map(({ seq }) => seq);
     });
     const [quotes] = sql<{ seq: number }>("SELECT seq FROM journal WHERE kind = 'requote' ORDER BY seq DESC LIMIT 1");
-    const trade = ledgerHead === GENESIS_HASH ? Number.MAX_SAFE_INTEGER : (store.lastTrade()?.seq ?? 0);
-    return Math.min(...owed, quotes?.seq ?? 0, trade, journal.sent + 1);
+    return Math.min(...owed, quotes?.seq ?? 0, journal.sent + 1);
   }
 }

@@ -90,7 +90,7 @@ export class MarketStore extends OwnValues {
     const placed = [...this.#openOrders(), ...this.#loadQuotes(state)].sort((a, b) => a.order.seq - b.order.seq);
     for (const { order, rests } of placed) putOrder(state, order, rests);
     this.#loadPeers(state);
-    this.#loadLastTrade(state);
+    this.#loadLastTrade(state, before);
     return state;
   }
 
@@ -161,20 +161,15 @@ export class MarketStore extends OwnValues {
     }
   }
 
-  #loadLastTrade(state: MarketState): void {
-    const row = this.lastTrade();
-    const event = row === undefined ? null : read<ReportEvent>(row);
-    state.ledgerHead = event?.entry?.hash ?? state.ledgerHead;
-    state.lastPrice = event?.trade?.price ?? null;
-  }
-
-  /** The row of the last trade. */
-  lastTrade(): JournalRow | undefined {
+  #loadLastTrade(state: MarketState, before: MarketBaseFacts | null): void {
     // A body that is no JSON is answered too: SQLite would not say which row it is.
-    return this.#sql<JournalRow>(
+    const [row] = this.#sql<JournalRow>(
       `SELECT seq, body FROM journal WHERE kind = 'report'
         AND CASE WHEN json_valid(body) THEN body ->> '$.trade.id' IS NOT NULL ELSE true END ORDER BY seq DESC LIMIT 1`,
-    )[0];
+    );
+    const event = row === undefined ? null : read<ReportEvent>(row);
+    state.ledgerHead = event?.entry?.hash ?? before?.ledgerHead ?? state.ledgerHead;
+    state.lastPrice = event?.trade?.price ?? before?.lastPrice ?? null;
   }
 
   /** Each account's record as the tables have it. */
