@@ -13,7 +13,12 @@ if (values.from === undefined || values.object === undefined) {
   console.error("Usage: npm run archived -- --from FOLDER --object NAME");
   process.exit(2);
 }
-process.exit(await main(values.from, values.object));
+process.exit(
+  await main(values.from, values.object).catch((error: unknown) => {
+    console.error(`WRONG  ${error instanceof Error ? error.message : String(error)}`);
+    return 1;
+  }),
+);
 
 async function main(from: string, name: string): Promise<0 | 1> {
   const place = await placeOf(from);

@@ -19,8 +19,10 @@ export interface Place {
   dispose: () => Promise<void>;
 }
 
-/** The backups of a folder: a copy of a bucket, which has `backups/` in it, or a state folder. */
+/** The backups of a folder: a copy of a bucket, which has `backups/` in it, or a state folder. Throws where there is none. */
 export async function placeOf(from: string): Promise<Place> {
+  // Wrangler would make a state folder of a name that was mistyped.
+  if (!existsSync(from)) throw new Error(`${from} is not there`);
   const copied = join(from, "backups");
   if (existsSync(copied) || existsSync(join(from, "archives"))) {
     const get = async (key: string) =>

@@ -40,7 +40,6 @@ process.exit(await main(values.from, values.to, values.backup).catch((error: unk
 
 async function main(from: string, to: string, wanted: string | undefined): Promise<0 | 1> {
   const began = performance.now();
-  if (!existsSync(from)) return told([`${from} is not there`]);
   const secrets = localSecrets();
   const { manifest, parts } = await readBackup(from, wanted, secrets);
   const { journals, tables } = assembled(parts);
