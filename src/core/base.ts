@@ -39,9 +39,12 @@ function partsOf<Item>(items: readonly Item[]): Item[][] {
   for (const item of items) {
     const chars = encode(item).length;
     const last = parts.at(-1);
-    if (last === undefined || chars > room) parts.push([item]);
-    else last.push(item);
-    room = (parts.at(-1) === last ? room : BASE_PART_CHARS) - chars;
+    if (last !== undefined && chars <= room) last.push(item);
+    else {
+      parts.push([item]);
+      room = BASE_PART_CHARS;
+    }
+    room -= chars;
   }
   return parts;
 }

@@ -1,7 +1,8 @@
 // Which events of a journal may be cut, and how: those that are old enough, that the queue has taken, and that nothing needs any more.
 import type { Base } from "../core/base.ts";
+import { encode } from "../core/codec.ts";
 import { CUT_EVENTS_MAX } from "../core/limits.ts";
-import { onBreak, type Result, refuse } from "../core/result.ts";
+import { ok, onBreak, type Result, refuse } from "../core/result.ts";
 import type { ObjectPorts, Sql } from "./ports.ts";
 import type { Cuttable } from "./protocol.ts";
 import { readBody } from "./stored.ts";
@@ -59,11 +60,28 @@ export function eventsBetween<Event>(sql: Sql, after: number, through: number): 
   return rows.map(({ seq, body }) => readBody<Event>(body, `journal row ${seq}`));
 }
 
+/** An object that is to be cut: how it stands, what may be cut of it, and the cut itself, which answers false where it is not worth it. */
+export interface Cutter {
+  state: () => { epoch: number; base: Base } | null;
+  cuttable: (beforeMs: number) => Cuttable | null;
+  replace: (wanted: Cuttable) => boolean;
+}
+
 /**
- * Does a cut. One that would lose something is not made: a person must look, the object goes on. Refuses `not_found` where `cut` does, and
- * `unavailable`.
+ * Cuts what may be cut; again, it changes nothing. Refuses `not_found` when it is something else by now, or not worth it. One that would
+ * lose something is `unavailable`, and not made: a person must look, the object goes on.
  */
-export function orUncut(alert: ObjectPorts["alert"], name: string, cut: () => Result<null>): Result<null> {
+export function cutOnce(
+  { alert, name }: Pick<ObjectPorts, "alert" | "name">,
+  { state, cuttable: may, replace }: Cutter,
+  wanted: Cuttable,
+): Result<null> {
+  const cut = (): Result<null> => {
+    const known = state();
+    if (known?.epoch === wanted.epoch && known.base.seq >= wanted.through) return ok(null);
+    const isSame = encode(may(wanted.before + 1)) === encode(wanted);
+    return isSame && replace(wanted) ? ok(null) : refuse({ code: "not_found" });
+  };
   return onBreak(cut, ({ message }) => {
     alert(`${name} is not cut: ${message}`);
     return refuse({ code: "unavailable" });

@@ -3,8 +3,8 @@ import { type AccountRemains, accountRemains } from "../../core/account/cut.ts";
 import { emit } from "../../core/account/decide.ts";
 import type { AccountEvent, AccountState } from "../../core/account/state.ts";
 import { encode } from "../../core/codec.ts";
-import { invariant, ok, type Result, refuse } from "../../core/result.ts";
-import { cuttable, eventsBetween, orUncut } from "../cutting.ts";
+import { invariant, type Result } from "../../core/result.ts";
+import { cutOnce, cuttable, eventsBetween } from "../cutting.ts";
 import type { ObjectPorts } from "../ports.ts";
 import type { Cuttable } from "../protocol.ts";
 import { keptThrough } from "./archived.ts";
@@ -34,25 +34,23 @@ export class AccountCutting {
    * Only for events that are archived, and that the read model has.
    */
   cut(wanted: Cuttable): Result<null> {
-    return orUncut(this.#ports.alert, this.#ports.name, () => this.#cut(wanted));
+    const replace = ({ through, before }: Cuttable) => this.#cut(through, before);
+    const cutter = { state: () => this.#engine.state, cuttable: (ms: number) => this.cuttable(ms), replace };
+    return cutOnce(this.#ports, cutter, wanted);
   }
 
-  #cut(wanted: Cuttable): Result<null> {
-    const { base, epoch } = this.#engine.state;
-    if (epoch === wanted.epoch && base.seq >= wanted.through) return ok(null);
-    const { through, before } = wanted;
-    if (encode(this.cuttable(before + 1)) !== encode(wanted)) return refuse({ code: "not_found" });
+  #cut(through: number, before: number): boolean {
     const { sql, name, sha256 } = this.#ports;
     const after = keptThrough(sql);
     const events = eventsBetween<AccountEvent>(sql, after, through);
     const placedSeqOf = (id: string) => placedSeq(sql, id);
     const remains = accountRemains(name, { after, events, placedSeqOf }, sha256);
-    if (remains === null) return refuse({ code: "not_found" });
+    if (remains === null) return false;
     this.#engine.commit((turn) => {
       this.#replace(through, before, remains);
       emit(turn, { kind: "cut", through, before });
     });
-    return ok(null);
+    return true;
   }
 
   /** The first event that something is read from: commands without an answer, what the queue has not taken. */

@@ -152,12 +152,8 @@ export class AccountStore extends OwnValues {
     writeBalances(this.#sql, touched.balances);
     for (const order of touched.orders.values()) this.#order(order);
     for (const group of touched.groups.values()) writeGroup(this.#sql, group);
-    for (const { symbol, ...position } of touched.positions.values())
-      this.#sql(
-        "INSERT OR REPLACE INTO positions (symbol, body) VALUES (?, ?)",
-        symbol,
-        encode({ symbol, ...position }),
-      );
+    for (const [symbol, position] of touched.positions)
+      this.#sql("INSERT OR REPLACE INTO positions (symbol, body) VALUES (?, ?)", symbol, encode(position));
     for (const symbol of touched.peers) this.writePeer(state, symbol);
   }
 

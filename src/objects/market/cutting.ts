@@ -1,12 +1,11 @@
 // A market's journal is cut once its oldest events are archived: what they led to stays.
-import { encode } from "../../core/codec.ts";
 import { FIRST_EPOCH } from "../../core/epochs.ts";
 import type { MarketRules } from "../../core/listings.ts";
 import { marketRemains } from "../../core/market/cut.ts";
 import type { MarketEvent, MarketState } from "../../core/market/state.ts";
 import { emit, type MarketTurn } from "../../core/market/turn.ts";
-import { ok, type Result, refuse } from "../../core/result.ts";
-import { cuttable, eventsBetween, orUncut } from "../cutting.ts";
+import type { Result } from "../../core/result.ts";
+import { cutOnce, cuttable, eventsBetween } from "../cutting.ts";
 import type { Handshakes } from "../handshakes.ts";
 import type { Outbox } from "../outbox.ts";
 import type { ObjectPorts } from "../ports.ts";
@@ -43,24 +42,22 @@ export class MarketCutting {
 
   /** As an account's. */
   cut(wanted: Cuttable): Result<null> {
-    return orUncut(this.#ports.alert, this.#ports.name, () => this.#cut(wanted));
+    const replace = ({ through, before }: Cuttable) => this.#cut(through, before);
+    const cutter = { state: this.#ports.readable, cuttable: (ms: number) => this.cuttable(ms), replace };
+    return cutOnce(this.#ports, cutter, wanted);
   }
 
-  #cut(wanted: Cuttable): Result<null> {
-    const state = this.#ports.readable();
-    if (state?.epoch === wanted.epoch && state.base.seq >= wanted.through) return ok(null);
-    const { through, before } = wanted;
-    if (encode(this.cuttable(before + 1)) !== encode(wanted)) return refuse({ code: "not_found" });
+  #cut(through: number, before: number): boolean {
     const { sql, listed, records, sha256 } = this.#ports;
     const epochOf = (account: string) => records().get(account)?.epoch ?? FIRST_EPOCH;
     const events = marketRemains(listed, eventsBetween<MarketEvent>(sql, 0, through), epochOf, sha256);
-    if (events === null) return refuse({ code: "not_found" });
+    if (events === null) return false;
     this.#ports.commit((turn) => {
       sql("DELETE FROM journal WHERE seq <= ?", through);
       for (const event of events) this.#ports.store.journal(event);
       emit(turn, { kind: "cut", through, before });
     });
-    return ok(null);
+    return true;
   }
 
   /** The first event that something is read from: reports that are owed, the last quotes, what the queue has not taken. */
