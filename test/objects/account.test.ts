@@ -2,9 +2,10 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import { BACKOFF_FIRST_MS, SAFETY_NET_MS } from "../../src/core/limits.ts";
-import type { ExchangeAnswer, ExchangeCall, ReportCall } from "../../src/objects/calls.ts";
+import type { ExchangeAnswer, ExchangeCall } from "../../src/objects/calls.ts";
+import { Pushes } from "../../src/objects/market/pushes.ts";
 import { Timers } from "../../src/objects/timers.ts";
-import { AccountObject, MarketObject } from "../../src/worker.ts";
+import { MarketObject } from "../../src/worker.ts";
 import {
   accountOf,
   accountTables,
@@ -252,11 +253,8 @@ describe("reports", () => {
     const taker = await openAccount();
     const request = limit(symbol, "sell");
     await place(maker, request);
-    const pushed: ReportCall[] = [];
-    const untold = vi.spyOn(AccountObject.prototype, "report").mockImplementation(async (call) => {
-      pushed.push(call);
-      return { outcome: "later" };
-    });
+    // A push that is out as the silence ends would tell the maker everything.
+    const untold = vi.spyOn(Pushes.prototype, "push").mockResolvedValue();
     for (const lots of [200n, 300n, 500n]) {
       await place(taker, atMarket(symbol, "buy", { qty: rulesFor(symbol).lotSize * lots }));
       passTime(500);
