@@ -17,6 +17,8 @@ export function request(method, path, { token, body } = {}) {
 
 /** One keep-alive connection. `send` resolves with the whole answer as text. */
 class Connection {
+  /** Whether it can send: a server closes what has been idle for seconds. */
+  open = true;
   #socket;
   #text = "";
   #waiting = null;
@@ -43,6 +45,8 @@ class Connection {
   }
 
   send(bytes) {
+    // A closed socket takes what is written and says nothing, for ever.
+    if (!this.open) return Promise.reject(new Error("connection closed"));
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
       this.#socket.write(bytes);
@@ -64,6 +68,7 @@ class Connection {
   }
 
   #fail(error) {
+    this.open = false;
     this.#waiting?.reject(error);
     this.#waiting = null;
   }
@@ -152,15 +157,17 @@ export async function openLoop({ port, rate, seconds, next, expected }) {
   const overdue = [];
   const flights = new Set();
   const fly = (due) => {
-    const connection = idle.pop();
-    if (connection === undefined) return void overdue.push(due);
-    const flight = connection.send(next()).then((answer) => {
+    const found = idle.pop();
+    if (found === undefined) return void overdue.push(due);
+    const flight = (async () => {
+      const connection = found.open ? found : await Connection.open(port);
+      const answer = await connection.send(next());
       tally.add(answer, performance.now() - due);
       idle.push(connection);
       flights.delete(flight);
       const waiting = overdue.shift();
       if (waiting !== undefined) fly(waiting);
-    });
+    })();
     // The wait at the end sees a failure; until then it must not count as one that nobody handles.
     flight.catch(() => undefined);
     flights.add(flight);

@@ -87,9 +87,18 @@ export function standIns<Kept, Item>(
 
 /** Events without a base at their end that goes on in what is not there. */
 export function wholeBase<Event extends { kind: string }>(events: readonly Event[]): readonly Event[] {
-  const isOpen = (event: Event | undefined) => event?.kind === "base" && "more" in event;
-  if (!isOpen(events.at(-1))) return events;
-  return events.slice(0, events.findIndex(isOpen));
+  const last = events.at(-1);
+  if (last === undefined || !isOpenBase(last)) return events;
+  return events.slice(0, events.findIndex(isOpenBase));
+}
+
+/** Whether a journal cannot end with an event: what stands for others goes on in the next one, up to the end of the base. */
+export function goesOn(event: { kind: string }): boolean {
+  return event.kind === "kept" || isOpenBase(event);
+}
+
+function isOpenBase(event: { kind: string }): boolean {
+  return event.kind === "base" && "more" in event;
 }
 
 /** Why reports after one can no longer be told: the next that is there is a later one. Null when it is there, or there is none. */

@@ -1,5 +1,5 @@
 // Whether what is stored can be what was written: looked at once in each life, before anything is decided by it.
-import type { Base } from "../core/base.ts";
+import { type Base, goesOn } from "../core/base.ts";
 import { decode } from "../core/codec.ts";
 import { entriesBreak, GENESIS_HASH, type LedgerEntry } from "../core/ledger.ts";
 import { LEDGER_TAIL_ROWS } from "../core/limits.ts";
@@ -115,7 +115,7 @@ export function orInvalid(restore: () => void): Result<null> {
 
 /**
  * Replays a snapshot, page by page. Belongs in {@link orInvalid}: throws for what does not decode, does not follow what is before it,
- * is not what its ledger's hashes cover, or has begun this epoch before. Events at its end that cannot stand alone are left out.
+ * is not what its ledger's hashes cover, ends within what stands for a cut, or has begun this epoch before. Events at its end that cannot stand alone are left out.
  */
 export function replaySnapshot<Event extends { kind: string }, State extends Books>(
   pages: Iterable<readonly string[]>,
@@ -124,6 +124,7 @@ export function replaySnapshot<Event extends { kind: string }, State extends Boo
   let at = 0;
   let head = GENESIS_HASH;
   let held: Event[] = [];
+  let last: Event | undefined;
   for (const page of pages) {
     const first = at;
     const read = page.map((body, index) => atEvent(first + index, () => decode<Event>(body)));
@@ -142,8 +143,12 @@ export function replaySnapshot<Event extends { kind: string }, State extends Boo
     if (broken !== undefined) throw new SnapshotError("/journal", broken);
     head = entries.at(-1)?.hash ?? head;
     held = known.slice(events.length);
+    last = known.at(-1);
     keep(events);
   }
+  // Without the end of its base an object would begin as if it had never had anything.
+  if (last !== undefined && goesOn(last))
+    throw new SnapshotError(`/journal/${at - 1}`, "ends within what stands for a cut");
 }
 
 function begins(event: { kind: string; epoch?: number }, epoch: number): boolean {

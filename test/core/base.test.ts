@@ -4,7 +4,7 @@ import { isTransfer, type OnceKept } from "../../src/core/account/base.ts";
 import { accountRemains } from "../../src/core/account/cut.ts";
 import { type AccountEvent, applyAccountEvent, emptyAccount } from "../../src/core/account/state.ts";
 import { accountStateHash } from "../../src/core/account/state-hash.ts";
-import { baseAfter, goneConflict, standIns, UNCUT, wholeBase } from "../../src/core/base.ts";
+import { baseAfter, goesOn, goneConflict, standIns, UNCUT, wholeBase } from "../../src/core/base.ts";
 import { decode, encode } from "../../src/core/codec.ts";
 import { BASE_PART_CHARS, KEPT_DIGEST_CHARS } from "../../src/core/limits.ts";
 import { accountsOf } from "../../src/core/market/base.ts";
@@ -312,6 +312,7 @@ describe("what stands for events", () => {
     expect(wholeBase([kept, part, last, after])).toEqual([kept, part, last, after]);
     expect(wholeBase([kept, part, part])).toEqual([kept]);
     expect(wholeBase([])).toEqual([]);
+    expect([kept, part, last, after].map(goesOn)).toEqual([true, true, false, false]);
   });
 });
 

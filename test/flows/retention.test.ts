@@ -86,6 +86,9 @@ const payIn = () =>
 let oldOrder: string;
 let openOrder: string;
 let deposit: string;
+/** Pages that were begun before anything was cut, and go on from where they were. */
+const BEGUN = ["/v1/account/ledger", "/v1/account/balances/USD/explain", `/v1/positions/${SYMBOL}/explain`];
+let begun: string[];
 let before: { account: unknown; positions: unknown; journal: string[]; market: string[]; print: unknown };
 
 beforeEach(() => {
@@ -122,6 +125,8 @@ beforeAll(async () => {
   pass(1_000);
   await settled();
   before = await seen();
+  const first = (path: string) => ada.get<{ next_cursor: string }>(`${path}?limit=1`);
+  begun = await Promise.all(BEGUN.map(async (path) => `${path}?cursor=${(await first(path)).body.next_cursor}`));
 });
 
 async function seen() {
@@ -207,6 +212,7 @@ describe("a journal that is cut", () => {
       "/v1/portfolio?as_of=seq:2",
       "/v1/account/statements",
       "/v1/account/ledger?from=2026-01-01T00:00:00Z",
+      ...begun,
     ])
       expectProblem(await ada.get(path), 410, "period_archived");
     const history = await ada.get<{ from: string }>("/v1/portfolio/history?period=1y&interval=1d");
@@ -295,6 +301,18 @@ describe("a journal that is cut", () => {
     expect((await payIn()).body.id).toBe(deposit);
     expect((await ada.order(openOrder)).status).toBe("new");
     expect((await ada.cancel(openOrder)).body.status).toBe("canceled");
+  });
+
+  it("is not restored without the end of what stands for the rest: that would be an account without its money", async () => {
+    const journal = await journalOf(account(ada));
+    const base = journal.findIndex((body) => decode<{ kind: string }>(body).kind === "base");
+    const opened = (journal[base] ?? "").replace(/^\{/, '{"more":true,');
+    const path = `/v1/admin/accounts/${ada.accountId}/restoration`;
+    for (const torn of [journal.slice(0, base), [...journal.slice(0, base), opened]]) {
+      const restored = await operator.call("POST", path, { json: { epoch: 9, journal: torn, replace: true, ...ACT } });
+      expectProblem(restored, 422, "validation_failed");
+      expect(await journalOf(account(ada))).toEqual(journal);
+    }
   });
 
   it("of a market is restored as any other", async () => {

@@ -124,10 +124,11 @@ interface PageWish {
 export interface AccountPast {
   /** The account as it was. Refuses `validation_failed` for a moment that has not come, `period_archived` for one that has been cut. */
   stateAt(asOf: AsOf): Result<AccountThen>;
+  /** Refuses `period_archived` for a page after one of what has been cut. */
   explainBalance(query: PageWish & { asset: string }): Result<BalanceExplained>;
-  /** `symbol` must be listed. */
+  /** As {@link explainBalance}; `symbol` must be listed. */
   explainPosition(query: PageWish & { symbol: string }): Result<PositionExplained>;
-  /** As {@link explainPosition}. */
+  /** `symbol` must be listed. */
   positionLots(query: { symbol: string }): Result<PositionLots>;
   /**
    * Refuses `validation_failed` for a period that has not begun, and for one with too many entries for one statement, `period_archived`

@@ -27,7 +27,10 @@ const explanation = operation({
     "part is for, the oldest first; what further ones hold is in `other_holds`. What was " +
     "before the account's `archived_before` is left out.",
   request: { params: assetPath, query: pageQuery },
-  responses: { 200: answer(balanceExplained, "The balance and its entries"), ...problems(...TOKEN_CODES, "not_found") },
+  responses: {
+    200: answer(balanceExplained, "The balance and its entries"),
+    ...problems(...TOKEN_CODES, "not_found", "period_archived"),
+  },
 });
 
 const statement = operation({

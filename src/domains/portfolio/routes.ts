@@ -63,7 +63,7 @@ const explanation = operation({
   request: { params: symbolPath, query: pageQuery },
   responses: {
     200: answer(positionExplained, "The position and its entries"),
-    ...problems(...TOKEN_CODES, "not_found"),
+    ...problems(...TOKEN_CODES, "not_found", "period_archived"),
   },
 });
 const lots = operation({

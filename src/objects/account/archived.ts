@@ -25,6 +25,11 @@ export function periodGone({ base }: Pick<AccountState, "base">, fromMs: number)
   return base.seq > 0 && fromMs <= base.at ? archivedBefore(base) : null;
 }
 
+/** Why a list that goes forward cannot go on after a stream number; null when nothing after it is gone, or it is the beginning. */
+export function nextGone({ base }: Pick<AccountState, "base">, cursor: number | null): Refusal | null {
+  return cursor !== null && cursor < base.seq ? archivedBefore(base) : null;
+}
+
 /**
  * Why there is no order with an id: it has been archived where the id is of a time from before the journal's beginning, whether or not
  * there was one, else there is none.

@@ -35,7 +35,7 @@ import { invariant, ok, type Result, refuse } from "../../core/result.ts";
 import type { ObjectPorts, SqlValue } from "../ports.ts";
 import type { LedgerQuery, Page, PageRequest } from "../protocol.ts";
 import { invalid } from "../stored.ts";
-import { AtBase, archivedBefore, balanceIn, periodGone } from "./archived.ts";
+import { AtBase, archivedBefore, balanceIn, nextGone, periodGone } from "./archived.ts";
 import { recordPerformance } from "./performance.ts";
 import { AccountReads } from "./reads.ts";
 
@@ -75,6 +75,8 @@ export class AccountHistory implements AccountPast {
 
   explainBalance({ asset, limit, cursor }: PageRequest & { asset: string }): Result<BalanceExplained> {
     const state = this.#state();
+    const gone = nextGone(state, cursor);
+    if (gone !== null) return refuse(gone);
     const value = { asset, available: balanceOf(state, "available", asset), held: balanceOf(state, "held", asset) };
     const events = this.#moves("moves.asset = ? AND moves.seq > ?", [asset, cursor ?? 0], "ASC", limit + 1);
     const steps = events.slice(0, limit).map((event) => balanceStep(event, asset));
@@ -99,6 +101,8 @@ export class AccountHistory implements AccountPast {
 
   explainPosition({ symbol, limit, cursor }: PageRequest & { symbol: string }): Result<PositionExplained> {
     const state = this.#state();
+    const gone = nextGone(state, cursor);
+    if (gone !== null) return refuse(gone);
     const value = state.positions.get(symbol) ?? flatPosition(symbol);
     const { base } = rulesOf(state, symbol);
     const events = this.#moves(STEPS_OF_POSITION, [base, cursor ?? 0, symbol], "ASC", limit + 1);
@@ -148,9 +152,10 @@ export class AccountHistory implements AccountPast {
     return ok({ account: this.#ports.name, from, to, madeAt, before, ...books, head, afterSeq, lastSeq });
   }
 
-  /** As {@link AccountReads.ledger}. Refuses `period_archived` for a beginning that has been. */
+  /** As {@link AccountReads.ledger}. Refuses `period_archived` for a beginning that has been, and for a page after what has been. */
   ledger(query: LedgerQuery): Result<Page<LedgerEntry>> {
-    const gone = query.from === null ? null : periodGone(this.#state(), query.from);
+    const { from, cursor } = query;
+    const gone = (from === null ? null : periodGone(this.#state(), from)) ?? nextGone(this.#state(), cursor);
     return gone === null ? ok(new AccountReads(this.#ports).ledger(query)) : refuse(gone);
   }
 
