@@ -18,7 +18,7 @@ const LIBRARIES = [...new Set(readSources(import.meta.dirname).flatMap(importsOf
 
 const MAP_COMMENT = /^\/\/# sourceMappingURL=.*$/m;
 
-/** Each test file has a runtime of its own, which is sent all modules: the libraries' source maps are a fifth of its start. */
+/** Each test file has a runtime of its own, which is sent all modules: the libraries' source maps are a seventh of its start. */
 const withoutLibraryMaps: Plugin = {
   name: "without-library-maps",
   enforce: "post",

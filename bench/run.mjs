@@ -18,6 +18,7 @@ const CONNECTIONS = 32;
 const INSPECTOR = 9339;
 const OUTPUT_CHARS_MAX = 3_000;
 const WARM_UP_SECONDS = 1;
+const ALONE_SECONDS = 2;
 /** After saturation the read model catches up; what it still does then is no part of the next measurement. */
 const IDLE_SHARE = 0.15;
 const IDLE_LIMIT_MS = 20_000;
@@ -142,7 +143,10 @@ async function measureTasks(server, storage) {
   print(storage, rows, noOp.rate, noOp.cpu);
 }
 
-/** Warm-up, closed loop for the rate, a pause until the server is idle, open loop at half of that rate for the latency. */
+/**
+ * Warm-up, closed loop for the rate, a pause until the server is idle, open loop at half of that rate for the latency, and what a
+ * request takes when there is no other.
+ */
 async function measure(server, { name, kind, accounts = "", next, expected }) {
   const { port } = server;
   const load = await next();
@@ -159,13 +163,15 @@ async function measure(server, { name, kind, accounts = "", next, expected }) {
   await untilIdle(server);
   const open = await openLoop({ port, rate: closed.rate / 2, seconds, next: other, expected });
   await untilIdle(server);
-  for (const { unexpected } of [closed, open]) {
+  const alone = await closedLoop({ port, connections: 1, seconds: ALONE_SECONDS, next: other, expected });
+  await untilIdle(server);
+  for (const { unexpected } of [closed, open, alone]) {
     for (const [what, count] of unexpected) {
       bad = true;
       console.log(`${name}, ${accounts} accounts: ${count} answers were not ${expected} but ${what}`);
     }
   }
-  return { row: { name, kind, accounts, rate: closed.rate, cpu, behindMs, closed, open } };
+  return { row: { name, kind, accounts, rate: closed.rate, cpu, behindMs, closed, open, alone } };
 }
 
 function profiledIf(kind, accounts, work) {
@@ -195,13 +201,14 @@ function constant(bytes) {
 
 function print(storage, rows, noOp, noOpCpu) {
   const figure = (value, digits = 1) => (Number.isFinite(value) ? value.toFixed(digits) : "–");
-  const lines = rows.map(({ name, accounts, rate, cpu, behindMs, closed, open }) => [
+  const lines = rows.map(({ name, accounts, rate, cpu, behindMs, closed, open, alone }) => [
     name,
     String(accounts),
     figure(rate, 0),
     figure(rate / noOp, 2),
     `${figure(closed.p50)} / ${figure(closed.p99)}`,
     `${figure(open.p50)} / ${figure(open.p99)}`,
+    `${figure(alone.p50)} / ${figure(alone.p99)}`,
     figure(cpu, 0),
     figure(noOpCpu / cpu, 2),
     figure(behindMs / 1_000),
@@ -213,6 +220,7 @@ function print(storage, rows, noOp, noOpCpu) {
     "ratio",
     "p50/p99 ms full",
     "p50/p99 ms half",
+    "p50/p99 ms alone",
     "CPU µs",
     "CPU ratio",
     "behind s",
