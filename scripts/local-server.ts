@@ -1,23 +1,29 @@
 // A local exchange as a child process, on a folder that keeps its state: for scripts that start one, speak with it and end it.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 
 const ROOT = join(import.meta.dirname, "..");
-const WRANGLER = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
-const CONFIG = ["-c", join(ROOT, "wrangler.toml")];
+const SECRETS = join(ROOT, ".dev.vars");
 const HOST = "127.0.0.1";
 const START_LIMIT_MS = 60_000;
 const END_LIMIT_MS = 5_000;
-const QUIET_ENV = {
+
+/** wrangler's program, and the arguments that name this product's configuration. */
+export const WRANGLER = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
+export const CONFIG = ["-c", join(ROOT, "wrangler.toml")];
+
+/** The environment in which nothing leaves the machine, nothing is asked, nothing is advertised. */
+export const QUIET_ENV = {
   ...process.env,
   CI: "1",
-  NO_COLOR: "1",
   WRANGLER_SEND_METRICS: "false",
   WRANGLER_SEND_ERROR_REPORTS: "false",
   WRANGLER_HIDE_BANNER: "true",
   CLOUDFLARE_CF_FETCH_ENABLED: "false",
+  X_LOCAL_EXPLORER: "false",
+  X_LOCAL_OBSERVABILITY: "false",
 };
 
 /** A port of this machine that nobody has just now. */
@@ -34,17 +40,42 @@ export function freePort(): Promise<number> {
 
 /** Secrets of local runs, as `npm start` has made them. Throws when there are none yet. */
 export function localSecrets(): Record<string, string> {
-  const path = join(ROOT, ".dev.vars");
-  if (!existsSync(path)) throw new Error("There is no .dev.vars: put the secrets of the backup's instance into it.");
-  const lines = readFileSync(path, "utf8").matchAll(/^(\w+)=\s*(['"]?)(.*)\2\s*$/gm);
+  if (!existsSync(SECRETS)) throw new Error("There is no .dev.vars: put the secrets of the backup's instance into it.");
+  return savedSecrets();
+}
+
+/** What .dev.vars says; nothing where it is not there. */
+export function savedSecrets(): Record<string, string> {
+  const lines = secretsText().matchAll(/^(\w+)=\s*(['"]?)(.*)\2\s*$/gm);
   return Object.fromEntries([...lines].map(([, name = "", , value = ""]) => [name, value]));
+}
+
+/** Adds secrets to .dev.vars, which only its owner may read. What is there stays as it is. */
+export function saveSecrets(made: Readonly<Record<string, string>>): void {
+  const text = secretsText();
+  const head =
+    text === "" ? "# Secrets of this machine's local runs, made by `npm start`.\n" : text.replace(/\n*$/, "\n");
+  const lines = Object.entries(made).map(([name, value]) => `${name}='${value}'\n`);
+  writeFileSync(SECRETS, head + lines.join(""), { mode: 0o600 });
+}
+
+function secretsText(): string {
+  return existsSync(SECRETS) ? readFileSync(SECRETS, "utf8") : "";
+}
+
+/** Runs wrangler to its end. Throws with all that it has said when it fails. */
+export function runWrangler(args: readonly string[]): void {
+  const run = spawnSync(process.execPath, [WRANGLER, ...args, ...CONFIG], {
+    cwd: ROOT,
+    env: QUIET_ENV,
+    encoding: "utf8",
+  });
+  if (run.status !== 0) throw new Error(`wrangler ${args.slice(0, 3).join(" ")} failed:\n${run.stdout}${run.stderr}`);
 }
 
 /** Makes the tables of D1 in a state folder. */
 export function makeTables(state: string): void {
-  const args = [WRANGLER, "d1", "migrations", "apply", "DB", "--local", "--persist-to", state, ...CONFIG];
-  const run = spawnSync(process.execPath, args, { cwd: ROOT, env: QUIET_ENV, encoding: "utf8" });
-  if (run.status !== 0) throw new Error(`the tables cannot be made:\n${run.stdout}${run.stderr}`);
+  runWrangler(["d1", "migrations", "apply", "DB", "--local", "--persist-to", state]);
 }
 
 /** A server that answers; `end` resolves when its process is gone. */
@@ -61,7 +92,7 @@ export async function serve(state: string, vars: Readonly<Record<string, string>
   for (const [name, value] of Object.entries({ PUBLIC_URL: url, ...vars })) place.push("--var", `${name}:${value}`);
   const child = spawn(process.execPath, [WRANGLER, "dev", ...CONFIG, ...place], {
     cwd: ROOT,
-    env: QUIET_ENV,
+    env: { ...QUIET_ENV, NO_COLOR: "1" },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let said = "";

@@ -1,9 +1,9 @@
 // One command from a clone to a running exchange: local secrets, database, demo users, server, paper money.
 // A second start finds everything in place and changes nothing.
 
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { ROOT, usePinnedNode } from "./pinned-node.mjs";
@@ -31,31 +31,27 @@ const DEMO_USERS = [
   { number: 3, username: "olivia", roles: ["customer", "operator"] },
   { number: 4, username: "adam", roles: ["customer", "admin"] },
 ];
-/** Nothing leaves the machine, nothing is asked, nothing is advertised. */
-const QUIET_ENV = {
-  ...process.env,
-  CI: "1",
-  WRANGLER_SEND_METRICS: "false",
-  WRANGLER_SEND_ERROR_REPORTS: "false",
-  WRANGLER_HIDE_BANNER: "true",
-  WRANGLER_LOG: process.env.WRANGLER_LOG ?? "error",
-  CLOUDFLARE_CF_FETCH_ENABLED: "false",
-  X_LOCAL_EXPLORER: "false",
-  X_LOCAL_OBSERVABILITY: "false",
-};
 
+await usePinnedNode();
+if (!existsSync(join(ROOT, "node_modules", "wrangler"))) fail("Run `npm ci` first.");
+const { CONFIG, makeTables, QUIET_ENV, runWrangler, savedSecrets, saveSecrets, WRANGLER } = await import(
+  "./local-server.ts"
+);
 await main();
 
 async function main() {
-  await usePinnedNode();
   if (!isLevel()) fail("LOG_LEVEL must be info, warn or error.");
   if (!(await portIsFree())) {
     fail(`Port ${PORT} is taken. Stop what uses it, or choose another: PORT=8788 npm start`);
   }
   const secrets = localSecrets();
   console.log("Preparing the database …");
-  wrangler(["d1", "migrations", "apply", "DB", "--local", "--persist-to", STATE]);
-  await seedDatabase(secrets.PASSWORD_PEPPER);
+  try {
+    makeTables(STATE);
+    await seedDatabase(secrets.PASSWORD_PEPPER);
+  } catch (error) {
+    fail(error.message);
+  }
   console.log("Starting the server …");
   const providers = await testProvider(secrets);
   const server = startServer(providers.vars);
@@ -84,55 +80,24 @@ function portIsFree() {
   });
 }
 
-/** Reads .dev.vars and adds what is missing. Secrets that exist are never replaced: they would orphan every password. */
+/** What .dev.vars says, and what it lacked. Secrets that exist are never replaced: they would orphan every password. */
 function localSecrets() {
-  const path = join(ROOT, ".dev.vars");
-  const text = existsSync(path) ? readFileSync(path, "utf8") : "";
-  const found = Object.fromEntries(
-    [...text.matchAll(/^(\w+)=(.*)$/gm)].map(([, name, value]) => [name, unquoted(value)]),
-  );
+  const found = savedSecrets();
   const made = {};
   if (!found.JWT_PRIVATE_JWK) made.JWT_PRIVATE_JWK = signingKey();
-  if (!found.REFRESH_SECRET) made.REFRESH_SECRET = randomBytes(32).toString("base64url");
-  if (!found.API_KEY_SECRET) made.API_KEY_SECRET = randomBytes(32).toString("base64url");
-  if (!found.MFA_SECRET) made.MFA_SECRET = randomBytes(32).toString("base64url");
-  if (!found.BACKUP_KEY) made.BACKUP_KEY = randomBytes(32).toString("base64url");
-  if (!found.PASSWORD_PEPPER) made.PASSWORD_PEPPER = randomBytes(32).toString("base64url");
-  const lines = Object.entries(made).map(([name, value]) => `${name}='${value}'\n`);
-  if (lines.length > 0) {
-    const head =
-      text === "" ? "# Secrets of this machine's local runs, made by `npm start`.\n" : text.replace(/\n*$/, "\n");
-    writeFileSync(path, head + lines.join(""), { mode: 0o600 });
+  for (const name of ["REFRESH_SECRET", "API_KEY_SECRET", "MFA_SECRET", "BACKUP_KEY", "PASSWORD_PEPPER"])
+    if (!found[name]) made[name] = randomBytes(32).toString("base64url");
+  if (Object.keys(made).length > 0) {
+    saveSecrets(made);
     console.log("Made local secrets in .dev.vars");
   }
   return { ...found, ...made };
-}
-
-function unquoted(value) {
-  return value.trim().replace(/^(['"])(.*)\1$/, "$2");
 }
 
 function signingKey() {
   const { privateKey } = generateKeyPairSync("ed25519");
   const { kty, crv, x, d } = privateKey.export({ format: "jwk" });
   return JSON.stringify({ kty, crv, kid: `local-${randomBytes(4).toString("hex")}`, x, d });
-}
-
-/** Runs wrangler to its end; its output is shown only when it fails. */
-function wrangler(args) {
-  const run = spawnSync(process.execPath, [wranglerBin(), ...args, "-c", join(ROOT, "wrangler.toml")], {
-    cwd: ROOT,
-    env: QUIET_ENV,
-    encoding: "utf8",
-  });
-  if (run.status !== 0) fail(`wrangler ${args.slice(0, 3).join(" ")} failed:\n${run.stdout ?? ""}${run.stderr ?? ""}`);
-  return run.stdout;
-}
-
-function wranglerBin() {
-  const bin = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
-  if (!existsSync(bin)) fail("Run `npm ci` first.");
-  return bin;
 }
 
 /** Writes what a fresh exchange needs to know; running it again changes nothing that a user has changed. */
@@ -143,7 +108,7 @@ async function seedDatabase(pepper) {
   const file = join(STATE, "seed.sql");
   mkdirSync(STATE, { recursive: true });
   writeFileSync(file, `${statements.join("\n")}\n`, { mode: 0o600 });
-  wrangler(["d1", "execute", "DB", "--local", "--persist-to", STATE, "--yes", "--file", file]);
+  runWrangler(["d1", "execute", "DB", "--local", "--persist-to", STATE, "--yes", "--file", file]);
   rmSync(file);
 }
 
@@ -199,10 +164,10 @@ function startServer(vars) {
   const settings = Object.entries({ PUBLIC_URL: ADDRESS, ...vars });
   const place = ["--ip", HOST, "--port", String(PORT), "--persist-to", STATE];
   for (const [name, value] of settings) place.push("--var", `${name}:${value}`);
-  const args = ["dev", "-c", join(ROOT, "wrangler.toml"), ...place, "--show-interactive-dev-session=false"];
+  const args = ["dev", ...CONFIG, ...place, "--show-interactive-dev-session=false"];
   // Whoever sets WRANGLER_LOG wants to see what wrangler says, as it says it.
   const own = process.env.WRANGLER_LOG !== undefined;
-  const server = spawn(process.execPath, [wranglerBin(), ...args], {
+  const server = spawn(process.execPath, [WRANGLER, ...args], {
     cwd: ROOT,
     env: own ? QUIET_ENV : { ...QUIET_ENV, WRANGLER_LOG: "log", NO_COLOR: "1", FORCE_COLOR: "0" },
     stdio: ["ignore", own ? "inherit" : "pipe", own ? "inherit" : "pipe"],
