@@ -2,6 +2,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { EXPLAIN_HOLDS_MAX, STATEMENT_ENTRIES_MAX } from "../../src/core/limits.ts";
+import { AtBase } from "../../src/objects/account/archived.ts";
 import { AccountHistory } from "../../src/objects/account/history.ts";
 import type { SqlValue } from "../../src/objects/ports.ts";
 import {
@@ -110,7 +111,7 @@ describe("a statement", () => {
         storage.sql.exec<Row>(query, ...bindings).toArray();
       const now = () => stored.at + 10 * STATEMENT_ENTRIES_MAX;
       for (const [seq, fits] of ends) {
-        const history = new AccountHistory({ sql, now, name: id }, () => ({ ...stored, seq }));
+        const history = new AccountHistory({ sql, now, name: id }, () => ({ ...stored, seq }), new AtBase(sql));
         const whole = history.statement({ from: null, to: null });
         expect(whole.ok).toBe(fits);
         if (!whole.ok) {

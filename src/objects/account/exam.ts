@@ -67,7 +67,7 @@ export class AccountExam {
   }
 
   #history(state: Readonly<AccountState>): AccountHistory {
-    return new AccountHistory(this.#ports, () => state);
+    return new AccountHistory(this.#ports, () => state, this.#atBase);
   }
 
   #figures(state: Readonly<AccountState>, question: Question): Figures {

@@ -35,7 +35,7 @@ import { invariant, ok, type Result, refuse } from "../../core/result.ts";
 import type { ObjectPorts, SqlValue } from "../ports.ts";
 import type { LedgerQuery, Page, PageRequest } from "../protocol.ts";
 import { invalid } from "../stored.ts";
-import { AtBase, archivedBefore, balanceIn, nextGone, periodGone } from "./archived.ts";
+import { type AtBase, archivedBefore, balanceIn, nextGone, periodGone } from "./archived.ts";
 import { recordPerformance } from "./performance.ts";
 import { AccountReads } from "./reads.ts";
 
@@ -57,9 +57,9 @@ export class AccountHistory implements AccountPast {
   readonly #state: () => Readonly<AccountState>;
   readonly #atBase: AtBase;
 
-  constructor(ports: Pick<ObjectPorts, "sql" | "now" | "name">, state: () => Readonly<AccountState>) {
+  constructor(ports: Pick<ObjectPorts, "sql" | "now" | "name">, state: () => Readonly<AccountState>, atBase: AtBase) {
     this.#ports = ports;
-    this.#atBase = new AtBase(ports.sql);
+    this.#atBase = atBase;
     this.#state = state;
   }
 

@@ -15,7 +15,7 @@ import type { Outbox } from "../outbox.ts";
 import type { AccountView, Answered, Batch, BatchOutcome, Caller, Idempotency, UnreadOrder } from "../protocol.ts";
 import type { Absence } from "./absence.ts";
 import { ApiKeys } from "./api-keys.ts";
-import { orderGone } from "./archived.ts";
+import { AtBase, orderGone } from "./archived.ts";
 import { Batches, type PlacedBatch } from "./batches.ts";
 import { Changes } from "./changes.ts";
 import { AccountEngine, type AccountPorts, HALTED } from "./engine.ts";
@@ -59,7 +59,7 @@ export class AccountLogic {
     this.reads = new AccountReads(ports);
     this.transfers = new Transfers(ports, this.#engine);
     this.absence = this.#engine.absence;
-    this.history = new AccountHistory(ports, () => this.state);
+    this.history = new AccountHistory(ports, () => this.state, new AtBase(ports.sql));
     this.operations = new AccountOperations(this.#engine, ports);
     this.keys = new ApiKeys(ports);
     this.rules = new KnownRules(ports, this.#engine);
