@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { isTransfer, type OnceKept } from "../../src/core/account/base.ts";
 import { accountRemains } from "../../src/core/account/cut.ts";
+import { ordersOf, refOf } from "../../src/core/account/events.ts";
 import { type AccountEvent, applyAccountEvent, emptyAccount } from "../../src/core/account/state.ts";
 import { accountStateHash } from "../../src/core/account/state-hash.ts";
 import { baseAfter, goesOn, goneConflict, standIns, UNCUT, wholeBase } from "../../src/core/base.ts";
@@ -11,7 +12,7 @@ import { accountsOf } from "../../src/core/market/base.ts";
 import { marketRemains } from "../../src/core/market/cut.ts";
 import { applyMarketEvent, emptyMarket, type MarketEvent, marketStateHash } from "../../src/core/market/state.ts";
 import { emit } from "../../src/core/market/turn.ts";
-import { isOpen } from "../../src/core/order.ts";
+import { isOpen, type Order } from "../../src/core/order.ts";
 import { referencePrice } from "../../src/core/prices.ts";
 import { PAPER_POLICY } from "../../src/core/transfer-policy.ts";
 import { listed, SEED, sha256, units } from "../support/book.ts";
@@ -61,7 +62,8 @@ function act(world: CoreWorld, random: Random): void {
     const waits = random.once(5) ? randomTrigger(random, SOL, reference, side) : {};
     const limitPrice = reference + BigInt(random.int(24) - 12) * SOL.tickSize;
     const clientOrderId = random.once(2) ? `${id}-${world.now}-${random.int(1_000_000)}` : null;
-    world.place(id, { side, type: "limit", qty, limitPrice, clientOrderId, ...waits });
+    const expires = random.once(6) ? ({ timeInForce: "gtd", expiresAt: world.now + 3_600_000 } as const) : {};
+    world.place(id, { side, type: "limit", qty, limitPrice, clientOrderId, ...waits, ...expires });
   }
 }
 
@@ -106,9 +108,13 @@ const accountHash = (id: string, journal: readonly AccountEvent[]) => {
   for (const event of split(journal, 0)[1]) applyAccountEvent(state, event);
   return { hash: accountStateHash(state, sha256), base: state.base.seq };
 };
-const marketHash = (journal: readonly MarketEvent[]) => {
+const marketAfter = (journal: readonly MarketEvent[]) => {
   const state = emptyMarket(SOL, 1);
   for (const event of split(journal, 0)[1]) applyMarketEvent(state, event);
+  return state;
+};
+const marketHash = (journal: readonly MarketEvent[]) => {
+  const state = marketAfter(journal);
   return { hash: marketStateHash(state, sha256), base: state.base.seq };
 };
 
@@ -154,6 +160,102 @@ describe.each([1, 2, 3])("some hours of three accounts, cut again and again (see
     expect(marketHash(journal).base).toBeGreaterThan(0);
     const [first] = journal;
     expect(first === undefined ? [] : accountsOf(first).sort()).toEqual(NAMES);
+  });
+});
+
+describe.each([1, 2, 3])("a base of some hours (seed %d)", (seed) => {
+  const world = someHours(seed, 400);
+  world.happen("ann", { kind: "status_changed", status: "active", reason: "over", cause: "kill_switch" });
+  world.happen("bob", { kind: "status_changed", status: "active", reason: "seen", by: "usr_1" });
+  world.happen("cat", { kind: "rules_learned", symbol: DOGE.symbol, rules: DOGE });
+  const itemsOf = (journal: readonly AccountEvent[]) =>
+    journal.flatMap((event) => (event.kind === "base" ? event.items : []));
+  const lastOf = (journal: readonly { seq: number }[]) => journal.at(-1)?.seq ?? 0;
+
+  it.each(NAMES)(
+    "%s has what each event said last, as of that event, and of orders those alone whose group is open",
+    (id) => {
+      const whole = world.accountEvents(id);
+      const items = itemsOf(cutAccount(id, whole, lastOf(whole)));
+      const balances = new Map(
+        whole.flatMap(({ balances, seq }) => balances.map((balance) => [balance.asset, { balance, seq }])),
+      );
+      expect(items.filter((one) => one.item === "balance")).toEqual(
+        [...balances.values()].map((one) => ({ item: "balance", ...one })),
+      );
+      const orders = new Map(
+        whole.flatMap((event) => ordersOf(event).map((order) => [order.id, { order, seq: event.seq }])),
+      );
+      const all = [...orders.values()];
+      const isLive = ({ id: of, group }: Order) =>
+        all.some(
+          ({ order }) =>
+            isOpen(order.status) && (order.id === of || (group !== undefined && order.group?.id === group.id)),
+        );
+      expect(items.filter((one) => one.item === "order")).toEqual(
+        all.filter(({ order }) => isLive(order)).map((one) => ({ item: "order", ...one })),
+      );
+    },
+  );
+
+  it("says who has frozen or thawed an account last, and why", () => {
+    const changes = NAMES.map((id) => {
+      const whole = world.accountEvents(id);
+      return itemsOf(cutAccount(id, whole, lastOf(whole))).find((one) => one.item === "facts")?.facts.statusChange;
+    });
+    const thawed = { kind: "status_changed", status: "active" };
+    expect(changes.slice(0, 2)).toStrictEqual([
+      { ...thawed, reason: "over", cause: "kill_switch" },
+      { ...thawed, reason: "seen", by: "usr_1" },
+    ]);
+  });
+
+  it("knows the rules of a market in which an account has never dealt", () => {
+    const whole = world.accountEvents("cat");
+    const peers = itemsOf(cutAccount("cat", whole, lastOf(whole))).filter((one) => one.item === "peer");
+    expect(peers.find(({ symbol }) => symbol === DOGE.symbol)).toEqual({
+      ...{ item: "peer", symbol: DOGE.symbol, epoch: null, cseq: 0, rseq: 0, rules: DOGE },
+    });
+  });
+
+  it.each(NAMES)("%s has the same in it however often the journal was cut before", (id) => {
+    const whole = world.accountEvents(id);
+    const once = cutAccount(id, whole, lastOf(whole));
+    const first = whole[Math.floor(whole.length / 2)]?.seq ?? 0;
+    const twice = cutAccount(id, cutAccount(id, whole, first), lastOf(whole));
+    const sorted = (journal: readonly AccountEvent[]) => itemsOf(journal).map(encode).sort();
+    expect(sorted(twice)).toEqual(sorted(once));
+  });
+
+  it.each(NAMES)("%s keeps the digests of each key and body, what was made, and how it was refused", (id) => {
+    const whole = world.accountEvents(id);
+    const kept = cutAccount(id, whole, lastOf(whole)).flatMap((event) => (event.kind === "kept" ? event.items : []));
+    const short = (digest: string) => digest.slice(0, KEPT_DIGEST_CHARS);
+    const expected = whole.flatMap((event) => {
+      const keys = "once" in event ? event.once : [];
+      const refusal = event.kind === "refused" ? [event.refusal] : [];
+      return keys.map(({ scope, key, bodyHash }) => {
+        return [short(sha256(`${scope} ${key}`)), short(bodyHash), refOf(event), ...refusal];
+      });
+    });
+    expect(expected.length).toBeGreaterThan(0);
+    expect(kept.filter((one) => !isTransfer(one))).toEqual(expected);
+  });
+
+  it("leaves a market's clocks and triggers as they were: what was to expire or to be triggered will be", () => {
+    const whole = world.marketEvents(SOL.symbol);
+    const [before, after] = [marketAfter(whole), marketAfter(cutMarket(whole, lastOf(whole)))];
+    const far = Number.MAX_SAFE_INTEGER;
+    const due = ({ expiring, orders, waiting }: typeof before) => ({
+      expiring: expiring
+        .due(far)
+        .map(({ id, at }) => `${at} ${id}`)
+        .sort(),
+      waiting: [...orders.keys()].filter((id) => waiting.has(id)).sort(),
+    });
+    expect(due(before).expiring.length).toBeGreaterThan(0);
+    expect(due(before).waiting.length).toBeGreaterThan(0);
+    expect(due(after)).toEqual(due(before));
   });
 });
 
