@@ -3,6 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { parseEnv } from "node:util";
 
 const ROOT = join(import.meta.dirname, "..");
 const SECRETS = join(ROOT, ".dev.vars");
@@ -46,8 +47,7 @@ export function localSecrets(): Record<string, string> {
 
 /** What .dev.vars says; nothing where it is not there. */
 export function savedSecrets(): Record<string, string> {
-  const lines = secretsText().matchAll(/^(\w+)=\s*(['"]?)(.*)\2\s*$/gm);
-  return Object.fromEntries([...lines].map(([, name = "", , value = ""]) => [name, value]));
+  return { ...parseEnv(secretsText()) } as Record<string, string>;
 }
 
 /** Adds secrets to .dev.vars, which only its owner may read. What is there stays as it is. */

@@ -33,10 +33,10 @@ const DEMO_USERS = [
 ];
 
 await usePinnedNode();
-if (!existsSync(join(ROOT, "node_modules", "wrangler"))) fail("Run `npm ci` first.");
 const { CONFIG, makeTables, QUIET_ENV, runWrangler, savedSecrets, saveSecrets, WRANGLER } = await import(
   "./local-server.ts"
 );
+if (!existsSync(WRANGLER)) fail("Run `npm ci` first.");
 await main();
 
 async function main() {
