@@ -18,7 +18,7 @@ export function request(method, path, { token, body } = {}) {
 /** One keep-alive connection. `send` resolves with the whole answer as text. */
 class Connection {
   /** Whether it can send: a server closes what has been idle for seconds. */
-  open = true;
+  isOpen = true;
   #socket;
   #text = "";
   #waiting = null;
@@ -46,7 +46,7 @@ class Connection {
 
   send(bytes) {
     // A closed socket takes what is written and says nothing, for ever.
-    if (!this.open) return Promise.reject(new Error("connection closed"));
+    if (!this.isOpen) return Promise.reject(new Error("connection closed"));
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
       this.#socket.write(bytes);
@@ -68,7 +68,7 @@ class Connection {
   }
 
   #fail(error) {
-    this.open = false;
+    this.isOpen = false;
     this.#waiting?.reject(error);
     this.#waiting = null;
   }
@@ -160,7 +160,7 @@ export async function openLoop({ port, rate, seconds, next, expected }) {
     const found = idle.pop();
     if (found === undefined) return void overdue.push(due);
     const flight = (async () => {
-      const connection = found.open ? found : await Connection.open(port);
+      const connection = found.isOpen ? found : await Connection.open(port);
       const answer = await connection.send(next());
       tally.add(answer, performance.now() - due);
       idle.push(connection);

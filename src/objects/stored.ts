@@ -115,7 +115,8 @@ export function orInvalid(restore: () => void): Result<null> {
 
 /**
  * Replays a snapshot, page by page. Belongs in {@link orInvalid}: throws for what does not decode, does not follow what is before it,
- * is not what its ledger's hashes cover, ends within what stands for a cut, or has begun this epoch before. Events at its end that cannot stand alone are left out.
+ * is not what its ledger's hashes cover, ends within what stands for a cut, or has begun this epoch before. Events at its end that
+ * cannot stand alone are left out.
  */
 export function replaySnapshot<Event extends { kind: string }, State extends Books>(
   pages: Iterable<readonly string[]>,

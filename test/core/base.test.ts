@@ -80,11 +80,18 @@ function operate(world: CoreWorld, random: Random, id: string): void {
   if (what === 4) world.changeRules(SOL.symbol, { priceBandBps: 900 + random.int(100) });
 }
 
+/** What a journal's base says, what it keeps for ever, and the number of its last event. */
+const itemsOf = (journal: readonly AccountEvent[]) =>
+  journal.flatMap((event) => (event.kind === "base" ? event.items : []));
+const keptIn = (journal: readonly AccountEvent[]) =>
+  journal.flatMap((event) => (event.kind === "kept" ? event.items : []));
+const lastOf = (journal: readonly { seq: number }[]) => journal.at(-1)?.seq ?? 0;
+
 /** The journal after it has been cut at an event. */
 function cutAccount(id: string, journal: readonly AccountEvent[], through: number): AccountEvent[] {
   const [first, rest] = split(journal, through);
   const kept = first.filter(({ kind }) => kind === "kept");
-  const transfers = kept.flatMap((event) => (event.kind === "kept" ? event.items.filter(isTransfer) : []));
+  const transfers = keptIn(first).filter(isTransfer);
   const placedSeqOf = (of: string) => transfers.find(({ transfer }) => transfer.id === of)?.placedSeq;
   const events = first.filter(({ kind }) => kind !== "kept");
   const remains = accountRemains(id, { after: kept.at(-1)?.seq ?? 0, events, placedSeqOf }, sha256);
@@ -139,7 +146,7 @@ describe.each([1, 2, 3])("some hours of three accounts, cut again and again (see
   it.each(NAMES)("%s has every key that was ever used, once, and every transfer that has ended", (id) => {
     const whole = world.accountEvents(id);
     const journal = places(whole).reduce((cut, through) => cutAccount(id, cut, through), [...whole]);
-    const kept = journal.flatMap((event) => (event.kind === "kept" ? event.items : []));
+    const kept = keptIn(journal);
     const ended = kept.filter(isTransfer).map(({ transfer }) => transfer.id);
     expect(new Set(ended).size).toBe(ended.length);
     const all = whole.flatMap((event) => ("transfer" in event ? [event.transfer.id] : []));
@@ -168,9 +175,6 @@ describe.each([1, 2, 3])("a base of some hours (seed %d)", (seed) => {
   world.happen("ann", { kind: "status_changed", status: "active", reason: "over", cause: "kill_switch" });
   world.happen("bob", { kind: "status_changed", status: "active", reason: "seen", by: "usr_1" });
   world.happen("cat", { kind: "rules_learned", symbol: DOGE.symbol, rules: DOGE });
-  const itemsOf = (journal: readonly AccountEvent[]) =>
-    journal.flatMap((event) => (event.kind === "base" ? event.items : []));
-  const lastOf = (journal: readonly { seq: number }[]) => journal.at(-1)?.seq ?? 0;
 
   it.each(NAMES)(
     "%s has what each event said last, as of that event, and of orders those alone whose group is open",
@@ -229,7 +233,7 @@ describe.each([1, 2, 3])("a base of some hours (seed %d)", (seed) => {
 
   it.each(NAMES)("%s keeps the digests of each key and body, what was made, and how it was refused", (id) => {
     const whole = world.accountEvents(id);
-    const kept = cutAccount(id, whole, lastOf(whole)).flatMap((event) => (event.kind === "kept" ? event.items : []));
+    const kept = keptIn(cutAccount(id, whole, lastOf(whole)));
     const short = (digest: string) => digest.slice(0, KEPT_DIGEST_CHARS);
     const expected = whole.flatMap((event) => {
       const keys = "once" in event ? event.once : [];
@@ -277,8 +281,8 @@ describe("what is left of an account's past", () => {
   const events = world.accountEvents("ann");
   const remains = accountRemains("ann", { ...NEW, events }, sha256);
   if (remains === null || refused.ok) throw new Error("nothing was cut");
-  const items = remains.events.flatMap((event) => (event.kind === "base" ? event.items : []));
-  const kept = remains.events.flatMap((event) => (event.kind === "kept" ? event.items : []));
+  const items = itemsOf(remains.events);
+  const kept = keptIn(remains.events);
 
   it("are open orders, whole; of others that they have been", () => {
     const orders = items.flatMap((one) => (one.item === "order" ? [one.order] : []));
@@ -316,7 +320,7 @@ describe("a transfer that has not ended when it is cut", () => {
   const paidIn = world.transfer("ann", "deposit", "USD", units("50", 6));
   const paidOut = world.transfer("ann", "withdrawal", "USD", units("20", 6));
   if (!paidIn.ok || !paidOut.ok) throw new Error("neither is pending");
-  const ends = () => world.accountEvents("ann").at(-1)?.seq ?? 0;
+  const ends = () => lastOf(world.accountEvents("ann"));
   const cuts = [ends()];
   world.hear("ann", paidIn.value.id, { outcome: "settled", ref: "pi_1", amount: units("50", 6) });
   world.cancelTransfer("ann", paidOut.value.id);
@@ -334,7 +338,7 @@ describe("a transfer that has not ended when it is cut", () => {
     const placed = new Map(
       whole.flatMap((event) => (event.kind === "transfer_requested" ? [[event.transfer.id, event.seq] as const] : [])),
     );
-    const kept = journal.flatMap((event) => (event.kind === "kept" ? event.items : [])).filter(isTransfer);
+    const kept = keptIn(journal).filter(isTransfer);
     // Reversed after it was kept as settled, it is kept once more; the last one counts.
     const mine = kept.filter(({ transfer }) => transfer.id === paidIn.value.id);
     expect(mine.map(({ transfer, placedSeq }) => [transfer.status, placedSeq])).toEqual([
@@ -361,18 +365,17 @@ describe("an account with many open orders", () => {
   world.settle();
   const whole = world.accountEvents("ann");
   const market = world.marketEvents(SOL.symbol);
-  const through = <Event extends { seq: number }>(journal: readonly Event[]) => journal.at(-1)?.seq ?? 0;
 
   it("has a base of several parts, and so has its market", () => {
-    for (const journal of [cutAccount("ann", whole, through(whole)), cutMarket(market, through(market))])
+    for (const journal of [cutAccount("ann", whole, lastOf(whole)), cutMarket(market, lastOf(market))])
       expect(journal.filter(({ kind }) => kind === "base").length).toBeGreaterThan(1);
-    expect(accountHash("ann", cutAccount("ann", whole, through(whole))).hash).toBe(accountHash("ann", whole).hash);
-    expect(marketHash(cutMarket(market, through(market))).hash).toBe(marketHash(market).hash);
+    expect(accountHash("ann", cutAccount("ann", whole, lastOf(whole))).hash).toBe(accountHash("ann", whole).hash);
+    expect(marketHash(cutMarket(market, lastOf(market))).hash).toBe(marketHash(market).hash);
     expect(new Set(market.flatMap(accountsOf))).toEqual(new Set(["ann"]));
   });
 
   it("leaves to its object what that keeps apart: keys, and who has frozen or thawed it last", () => {
-    const remains = accountRemains("ann", { ...NEW, events: split(whole, through(whole))[0] }, sha256);
+    const remains = accountRemains("ann", { ...NEW, events: split(whole, lastOf(whole))[0] }, sha256);
     expect(remains?.gathered.statusChange).toEqual({
       ...{ kind: "status_changed", status: "active", reason: "looked into", by: "usr_1" },
     });

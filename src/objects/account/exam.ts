@@ -12,7 +12,7 @@ import { EXAM_HEAD_ROWS_MAX, EXAM_MOVED_ROWS_MAX } from "../../core/limits.ts";
 import type { Order } from "../../core/order.ts";
 import { balanceBreaks, examined, LedgerMarks, waitingSince } from "../exam.ts";
 import type { ObjectPorts } from "../ports.ts";
-import { AtBase } from "./archived.ts";
+import type { AtBase } from "./archived.ts";
 import type { AccountEngine } from "./engine.ts";
 import { AccountHistory } from "./history.ts";
 
@@ -30,10 +30,11 @@ export class AccountExam {
   constructor(
     ports: Pick<ObjectPorts, "sql" | "now" | "name" | "sha256">,
     engine: Pick<AccountEngine, "readable" | "stopped">,
+    atBase: AtBase,
   ) {
     this.#ports = ports;
     this.#engine = engine;
-    this.#atBase = new AtBase(ports.sql);
+    this.#atBase = atBase;
     this.#marks = new LedgerMarks(ports.sql, "entry_kind IS NOT NULL", "first");
   }
 

@@ -59,8 +59,9 @@ export class AccountLogic {
     this.reads = new AccountReads(ports);
     this.transfers = new Transfers(ports, this.#engine);
     this.absence = this.#engine.absence;
-    this.history = new AccountHistory(ports, () => this.state, new AtBase(ports.sql));
-    this.operations = new AccountOperations(this.#engine, ports);
+    const atBase = new AtBase(ports.sql);
+    this.history = new AccountHistory(ports, () => this.state, atBase);
+    this.operations = new AccountOperations(this.#engine, ports, atBase);
     this.keys = new ApiKeys(ports);
     this.rules = new KnownRules(ports, this.#engine);
     this.settings = new AccountSettings(ports, this.#engine, () => this.view());

@@ -5,6 +5,7 @@ import { isContainer } from "../../core/groups.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import type { Outbox } from "../outbox.ts";
 import type { OperatorAct, PageRequest, ParkedView, RestoreView, Snapshot } from "../protocol.ts";
+import type { AtBase } from "./archived.ts";
 import { AccountCutting } from "./cutting.ts";
 import { type AccountEngine, type AccountPorts, HALTED } from "./engine.ts";
 import { AccountExam } from "./exam.ts";
@@ -18,9 +19,9 @@ export class AccountOperations {
   /** What takes its past away, once that is archived. */
   readonly cutting: AccountCutting;
 
-  constructor(engine: AccountEngine, ports: AccountPorts) {
+  constructor(engine: AccountEngine, ports: AccountPorts, atBase: AtBase) {
     this.#engine = engine;
-    this.exam = new AccountExam(ports, engine);
+    this.exam = new AccountExam(ports, engine, atBase);
     this.cutting = new AccountCutting(ports, engine);
   }
 
