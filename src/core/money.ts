@@ -1,5 +1,7 @@
 // How an amount is held: a bigint of an asset's smallest unit, and the one way in and out of an INTEGER column.
 
+import { type EncodedBigint, readInteger } from "./codec.ts";
+
 /** A count of some asset's smallest unit. */
 export type Units = bigint;
 
@@ -10,6 +12,12 @@ export const UNITS_MAX = 2n ** 53n - 1n;
 export function toColumn(units: Units): number {
   if (units > UNITS_MAX || units < -UNITS_MAX) throw new RangeError(`${units} units do not fit a money column`);
   return Number(units);
+}
+
+/** As {@link toColumn}, of an amount as the codec writes it. Throws SyntaxError for what is none. */
+export function readColumn(written: EncodedBigint): number {
+  const units = readInteger(written);
+  return typeof units === "number" ? units : toColumn(units);
 }
 
 /** The amount that a money column holds. Throws RangeError for a fraction and outside ±{@link UNITS_MAX}. */

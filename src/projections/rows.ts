@@ -3,10 +3,10 @@
 import type { BaseItem, KeptItem } from "../core/account/base.ts";
 import type { AccountEvent, Balance, FillRecord, Transfer } from "../core/account/state.ts";
 import type { Cut } from "../core/base.ts";
-import { encode } from "../core/codec.ts";
+import type { Encoded, EncodedBigint } from "../core/codec.ts";
 import type { LedgerEntry } from "../core/ledger.ts";
 import type { MarketEvent } from "../core/market/state.ts";
-import { toColumn } from "../core/money.ts";
+import { readColumn } from "../core/money.ts";
 import { isReplacing, type Order } from "../core/order.ts";
 import type { Source } from "../db/heads.ts";
 import type { balances, executions, ledgerEntries, orders, PostingRow, trades, transfers } from "../db/read-model.ts";
@@ -40,7 +40,7 @@ export function noRows(): Rows {
  * The rows of one account event; null for a kind that this version does not know. Throws RangeError for an amount that no
  * money column may hold.
  */
-export function accountRows(source: Source, event: AccountEvent): Rows | null {
+export function accountRows(source: Source, event: Encoded<AccountEvent>): Rows | null {
   const rows = noRows();
   switch (event.kind) {
     case "refused":
@@ -107,7 +107,7 @@ export function accountRows(source: Source, event: AccountEvent): Rows | null {
 }
 
 /** What a base or what is kept for ever says of the read model, as of the event that had said it. */
-function keep(rows: Rows, source: Source, one: BaseItem | KeptItem, seq: number): void {
+function keep(rows: Rows, source: Source, one: Encoded<BaseItem | KeptItem>, seq: number): void {
   if (!("item" in one)) return;
   // A base begins with them.
   if (one.item === "facts") rows.bases.push({ ...source, seq });
@@ -117,7 +117,7 @@ function keep(rows: Rows, source: Source, one: BaseItem | KeptItem, seq: number)
 }
 
 /** The rows of one market event; null and throws as {@link accountRows}. Orders are projected from their accounts. */
-export function marketRows(source: Source, event: MarketEvent): Rows | null {
+export function marketRows(source: Source, event: Encoded<MarketEvent>): Rows | null {
   const rows = noRows();
   switch (event.kind) {
     case "rules":
@@ -136,7 +136,16 @@ export function marketRows(source: Source, event: MarketEvent): Rows | null {
       if (trade === null) return rows;
       const { id, side, at } = trade;
       const { epoch, name: market } = source;
-      rows.trades.push({ id, market, price: toColumn(trade.price), qty: toColumn(trade.qty), side, at, epoch, seq });
+      rows.trades.push({
+        id,
+        market,
+        price: readColumn(trade.price),
+        qty: readColumn(trade.qty),
+        side,
+        at,
+        epoch,
+        seq,
+      });
       return rows;
     }
     default:
@@ -149,12 +158,12 @@ function unknownKind(_event: never): null {
   return null;
 }
 
-function column(units: bigint | null): number | null {
-  return units === null ? null : toColumn(units);
+function column(units: EncodedBigint | null): number | null {
+  return units === null ? null : readColumn(units);
 }
 
 // Field by field: to spread an order without what has no column was two per cent of a rebuild.
-function orderRow({ name, epoch }: Source, eventSeq: number, order: Order): Rows["orders"][number] {
+function orderRow({ name, epoch }: Source, eventSeq: number, order: Encoded<Order>): Rows["orders"][number] {
   const { group, trigger } = order;
   return {
     id: order.id,
@@ -169,7 +178,7 @@ function orderRow({ name, epoch }: Source, eventSeq: number, order: Order): Rows
     notional: column(order.notional),
     limitPrice: column(order.limitPrice),
     displayQty: column(order.displayQty ?? null),
-    trigger: trigger === undefined ? null : encode(trigger),
+    trigger: trigger === undefined ? null : JSON.stringify(trigger),
     groupId: group?.id ?? null,
     orderClass: group?.kind ?? null,
     expiresAt: order.expiresAt,
@@ -180,10 +189,10 @@ function orderRow({ name, epoch }: Source, eventSeq: number, order: Order): Rows
     reason: order.reason,
     cancelRequested: order.cancelRequested,
     replaceRequested: isReplacing(order),
-    filledQty: toColumn(order.filledQty),
-    filledNotional: toColumn(order.filledNotional),
-    fee: toColumn(order.fee),
-    hold: toColumn(order.hold),
+    filledQty: readColumn(order.filledQty),
+    filledNotional: readColumn(order.filledNotional),
+    fee: readColumn(order.fee),
+    hold: readColumn(order.hold),
     createdAt: order.createdAt,
     updatedAt: order.updatedAt,
     seq: order.seq,
@@ -192,27 +201,29 @@ function orderRow({ name, epoch }: Source, eventSeq: number, order: Order): Rows
   };
 }
 
-function executionRow({ name, epoch }: Source, seq: number, fill: FillRecord): Rows["executions"][number] {
+function executionRow({ name, epoch }: Source, seq: number, fill: Encoded<FillRecord>): Rows["executions"][number] {
   const { id, tradeId, orderId, symbol, side, liquidity, at } = fill;
-  const amounts = { qty: toColumn(fill.qty), price: toColumn(fill.price), fee: toColumn(fill.fee) };
+  const amounts = { qty: readColumn(fill.qty), price: readColumn(fill.price), fee: readColumn(fill.fee) };
   return { id, tradeId, orderId, accountId: name, symbol, side, ...amounts, liquidity, at, epoch, seq };
 }
 
-function entryRow(source: Source, entry: LedgerEntry): Rows["entries"][number] {
+function entryRow(source: Source, entry: Encoded<LedgerEntry>): Rows["entries"][number] {
   const { seq, id, at, kind, ref, hash } = entry;
-  const postings = entry.postings.map((p): PostingRow => [p.account, p.asset, toColumn(p.amount), String(p.balance)]);
+  const postings = entry.postings.map(
+    (p): PostingRow => [p.account, p.asset, readColumn(p.amount), p.balance.slice(1)],
+  );
   return { ...source, seq, id, at, kind, ref, hash, postings };
 }
 
-function balanceRow({ name, epoch }: Source, seq: number, balance: Balance): Rows["balances"][number] {
+function balanceRow({ name, epoch }: Source, seq: number, balance: Encoded<Balance>): Rows["balances"][number] {
   const { asset, available, held } = balance;
-  return { accountId: name, asset, available: toColumn(available), held: toColumn(held), epoch, seq };
+  return { accountId: name, asset, available: readColumn(available), held: readColumn(held), epoch, seq };
 }
 
-function transferRow({ name, epoch }: Source, seq: number, transfer: Transfer): Rows["transfers"][number] {
+function transferRow({ name, epoch }: Source, seq: number, transfer: Encoded<Transfer>): Rows["transfers"][number] {
   const { id, kind, asset, amount, status, createdAt, worth = null, updatedAt = null, decisions = [] } = transfer;
   const { provider = null, providerRef = null, failure = null } = transfer;
-  const amounts = { amount: toColumn(amount), worth: column(worth) };
+  const amounts = { amount: readColumn(amount), worth: column(worth) };
   const said = { provider, providerRef, failure, decisions: JSON.stringify(decisions) };
   return { id, accountId: name, kind, asset, ...amounts, status, createdAt, updatedAt, ...said, epoch, seq };
 }

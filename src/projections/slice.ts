@@ -1,7 +1,7 @@
 // The envelope of journal slices: what a message from the queue is, and whether this version can apply it.
 import { z } from "zod";
 import type { AccountEvent } from "../core/account/state.ts";
-import { decode } from "../core/codec.ts";
+import { type Encoded, readEncoded } from "../core/codec.ts";
 import type { MarketEvent } from "../core/market/state.ts";
 import type { Source } from "../db/heads.ts";
 import { accountRows, marketRows, type Rows } from "./rows.ts";
@@ -115,14 +115,14 @@ function isHead(decoded: unknown): decoded is EventHead {
 
 function readEvent(source: Source, text: string): ReadEvent {
   try {
-    const decoded = decode<unknown>(text);
+    const decoded = readEncoded<unknown>(text);
     if (!isHead(decoded)) return { kind: "invalid", reason: "a body that is no event" };
     if (decoded.v !== 1) return { kind: "later", reason: `event version ${decoded.v}` };
     // What the head promises of the rest is the writer's word; a broken one throws here or breaks a constraint in D1.
     const rows =
       source.object === "account"
-        ? accountRows(source, decoded as object as AccountEvent)
-        : marketRows(source, decoded as object as MarketEvent);
+        ? accountRows(source, decoded as object as Encoded<AccountEvent>)
+        : marketRows(source, decoded as object as Encoded<MarketEvent>);
     if (rows === null) return { kind: "later", reason: `event kind ${decoded.kind}` };
     const first = decoded.first ?? (source.object === "market" ? decoded.seq : undefined);
     if (first === undefined) return { kind: "invalid", reason: "an event without its first stream number" };

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { canonical, decode, encode } from "../../src/core/codec.ts";
+import { canonical, decode, encode, readEncoded, readInteger } from "../../src/core/codec.ts";
 
 const leaf = fc.oneof(
   fc.bigInt(),
@@ -114,6 +114,45 @@ describe("what was written is read back", () => {
 
   it("and an integer that was never written is named", () => {
     expect(() => decode('{"a":"$0x10"}')).toThrow('"$0x10" is not an encoded integer');
+  });
+});
+
+describe("what was written is read with its bigints as they are written", () => {
+  /** The same data with each bigint as it is written. */
+  function encodedOf(value: unknown): unknown {
+    if (typeof value === "bigint") return `$${value}`;
+    if (Array.isArray(value)) return value.map(encodedOf);
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, encodedOf(field)]));
+  }
+
+  it("whatever it was", () => {
+    fc.assert(
+      fc.property(data, (value) => {
+        expect(readEncoded(encode(value))).toEqual(encodedOf(value));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("and texts as they were", () => {
+    expect(readEncoded(encode({ a: 5n, text: "$5", more: ["$$", "a$$b", -7n] }))).toEqual({
+      a: "$5",
+      text: "$5",
+      more: ["$$", "a$$b", "$-7"],
+    });
+  });
+
+  it.each([0n, 9n, -9n, 10n ** 15n - 1n, 1n - 10n ** 15n])("an integer of a few digits is a number: %s", (value) => {
+    expect(readInteger(`$${value}`)).toBe(Number(value));
+  });
+
+  it.each([10n ** 15n, -(10n ** 15n), 2n ** 53n + 1n])("and one of more is a bigint: %s", (value) => {
+    expect(readInteger(`$${value}`)).toBe(value);
+  });
+
+  it.each(["", "5", "57", "$", "$-", "$01", "$1.5", "x5", "$$5"])("and %s is none", (text) => {
+    expect(() => readInteger(text)).toThrow(new SyntaxError(`"${text}" is not an encoded integer`));
   });
 });
 

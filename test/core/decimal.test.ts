@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { formatDecimal, formatRatio, parseDecimal, unitsOf } from "../../src/core/decimal.ts";
-import { fromColumn, toColumn, UNITS_MAX } from "../../src/core/money.ts";
+import { fromColumn, readColumn, toColumn, UNITS_MAX } from "../../src/core/money.ts";
 
 const units = fc.bigInt({ min: 0n, max: UNITS_MAX });
 const scales = fc.integer({ min: 0, max: 18 });
@@ -165,11 +165,13 @@ describe("a money column", () => {
     [-UNITS_MAX, Number.MIN_SAFE_INTEGER],
   ])("N2 holds %s units", (value, stored) => {
     expect(toColumn(value)).toBe(stored);
+    expect(readColumn(`$${value}`)).toBe(stored);
     expect(fromColumn(stored)).toBe(value);
   });
 
   it.each([UNITS_MAX + 1n, -UNITS_MAX - 1n, 2n ** 64n])("N2 does not take %s units", (value) => {
     expect(() => toColumn(value)).toThrow(RangeError);
+    expect(() => readColumn(`$${value}`)).toThrow(RangeError);
   });
 
   it.each([0.5, 2 ** 53, -(2 ** 53), Number.NaN, Number.POSITIVE_INFINITY])("N2 cannot have held %s", (stored) => {
