@@ -83,6 +83,8 @@ export const FLUSH_SLICES_MAX = 10;
  * written (reports, cancels, quotes), and the last fifth holds that for weeks.
  */
 export const OBJECT_BYTES_MAX = 8_000_000_000;
+/** Between two looks at what an object has stored: one for each of an order's three commits took 2 % of the order. */
+export const FULL_LOOK_MS = 100;
 /** Encoded items in one part of a cut journal's base: with JSON's escapes a part must fit into a queue message as an event does. */
 export const BASE_PART_CHARS = 60_000;
 /** Digits of a digest that stay of a key and a body for ever: 128 bits, and what exactly-once needs fits into 100 bytes. */
@@ -179,14 +181,19 @@ export const SWEEP_LANES_MAX = 20;
 export const JOURNAL_CALL_TIMEOUT_MS = 2_000;
 /** Objects whose slices one consumer applies at once: D1 takes six connections an invocation, and is one thread. */
 export const PROJECTION_LANES_MAX = 4;
-/** Journal text that goes into one D1 batch: its rows are ASCII and no longer, and D1 takes 2 MB for one bound value. */
+/**
+ * Journal text that goes into one D1 batch: its rows are ASCII and no longer, and D1 takes 2 MB for one bound value. Requests
+ * wait for what it costs on a machine that D1 shares with them.
+ */
 export const PROJECTION_BATCH_CHARS_MAX = 500_000;
 /** Objects whose journals one consumer fetches side by side; together their pages are one D1 batch. */
 export const PULL_OBJECTS_MAX = 20;
+/** As {@link PROJECTION_BATCH_CHARS_MAX} when journals are fetched: each round pays for a pause and a commit, a fifth of it. */
+export const PULL_BATCH_CHARS_MAX = 800_000;
 /** Journal fetched in one round, from all objects together: the text of one D1 batch, as {@link SLICE_BYTES_MAX} counts it. */
-export const PULL_BYTES_MAX = 2 * PROJECTION_BATCH_CHARS_MAX;
-/** Rest between two rounds: in it the runtime and D1 see to others. With five milliseconds orders were answered no sooner. */
-export const PULL_PAUSE_MS = 2;
+export const PULL_BYTES_MAX = 2 * PULL_BATCH_CHARS_MAX;
+/** Rest between two rounds: in it the runtime and D1 see to others. Of five milliseconds orders were answered no sooner. */
+export const PULL_PAUSE_MS = 1;
 /** Rounds of fetching in one invocation: D1 takes a thousand statements in each, and a round is eight. What is left goes on. */
 export const PULL_ROUNDS_MAX = 100;
 /** Rounds before the queue is asked to go on with what is left: it waits for more messages, and meanwhile this one goes on. */

@@ -1,7 +1,7 @@
 // The ports as the platform fills them, for every object's shell.
 import { createHash } from "node:crypto";
 import { typeId } from "../core/ids.ts";
-import { CALL_TIMEOUT_MS, OBJECT_BYTES_MAX, SLICE_DELAY_MS } from "../core/limits.ts";
+import { CALL_TIMEOUT_MS, FULL_LOOK_MS, OBJECT_BYTES_MAX, SLICE_DELAY_MS } from "../core/limits.ts";
 import { log } from "../log.ts";
 import type { ObjectPorts, Sql, SqlValue } from "./ports.ts";
 
@@ -37,7 +37,8 @@ export function platformPorts(
   flush: () => Promise<void>,
 ): ObjectPorts {
   let waking = false;
-  let toldFull = false;
+  let isFull = false;
+  let lookedAtMs = 0;
   const alert = (message: string) => log("error", "object_alert", { object: name, message });
   return {
     name,
@@ -62,9 +63,12 @@ export function platformPorts(
     },
     alert,
     isFull: () => {
-      const isFull = ctx.storage.sql.databaseSize > bytesMax;
-      if (isFull && !toldFull) alert(`more than ${bytesMax} bytes are stored: only cancels are taken`);
-      toldFull = isFull;
+      const nowMs = Date.now();
+      if (nowMs - lookedAtMs < FULL_LOOK_MS) return isFull;
+      lookedAtMs = nowMs;
+      const wasFull = isFull;
+      isFull = ctx.storage.sql.databaseSize > bytesMax;
+      if (isFull && !wasFull) alert(`more than ${bytesMax} bytes are stored: only cancels are taken`);
       return isFull;
     },
   };

@@ -1,6 +1,7 @@
 // The journal queue's consumer: at least once and in any order in, exactly once and in order out. Every message is answered
 // for itself: what a throw would do to its neighbours is what this file prevents.
 import {
+  PROJECTION_BATCH_CHARS_MAX,
   PULL_PAUSE_MS,
   SLICE_RETRY_FIRST_SECONDS,
   SLICE_RETRY_MAX_SECONDS,
@@ -60,7 +61,7 @@ export async function consumeJournal(
 
 async function settleSlices(work: Work, places: Place[]): Promise<void> {
   if (places.length === 0) return;
-  if (await locate(work, places)) return settleAll(work, places);
+  if (await locate(work, places)) return settleAll(work, places, PROJECTION_BATCH_CHARS_MAX);
   for (const delivery of places.flatMap(({ deliveries }) => deliveries)) delivery.answer(false);
 }
 

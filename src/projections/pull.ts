@@ -4,6 +4,7 @@
 import {
   JOURNAL_QUEUE_WAIT_MS,
   PULL_ASK_ROUND,
+  PULL_BATCH_CHARS_MAX,
   PULL_BYTES_MAX,
   PULL_OBJECTS_MAX,
   PULL_ROUNDS_MAX,
@@ -61,7 +62,7 @@ async function pullRound(work: Work, env: ObjectBindings, places: readonly Place
     }),
   );
   const fetched = places.filter(({ deliveries }) => deliveries.length > 0);
-  await settleAll(work, fetched);
+  await settleAll(work, fetched, PULL_BATCH_CHARS_MAX);
   const moved = fetched.filter((place) => place.position.head > (heads.get(place) ?? 0));
   for (const { source, position } of fetched.filter((place) => !moved.includes(place))) {
     // No queue gives it up after some tries, so nothing else would say whose journal has come to a stop, and where.

@@ -1,6 +1,6 @@
 // What arrived of several objects, settled: applied, kept or dropped, by where D1 says that each object stands.
 
-import { PROJECTION_BATCH_CHARS_MAX, PROJECTION_FAILURES_MAX, PROJECTION_LANES_MAX } from "../core/limits.ts";
+import { PROJECTION_FAILURES_MAX, PROJECTION_LANES_MAX } from "../core/limits.ts";
 import type { Database, Guarded } from "../db/client.ts";
 import type { Source } from "../db/heads.ts";
 import { log } from "../log.ts";
@@ -45,11 +45,12 @@ export async function locate(work: Work, places: readonly Place[]): Promise<bool
 /**
  * Settles what has arrived of each object, and answers for each slice; positions are where the objects stand after that. All
  * objects together first, since a D1 batch costs far more than what is in it; then each for itself, a few side by side: what
- * was early, old, overtaken by another consumer, or together with something that D1 refuses. Never throws.
+ * was early, old, overtaken by another consumer, or together with something that D1 refuses. `charsMax`: of journal text in one
+ * D1 batch. Never throws.
  */
-export async function settleAll(work: Work, places: readonly Place[]): Promise<void> {
+export async function settleAll(work: Work, places: readonly Place[], charsMax: number): Promise<void> {
   for (const { deliveries } of places) deliveries.sort(({ slice: a }, { slice: b }) => a.from - b.from || b.to - a.to);
-  await applyTogether(work, places);
+  await applyTogether(work, places, charsMax);
   const waiting = [...places];
   const lane = async () => {
     for (let place = waiting.shift(); place !== undefined; place = waiting.shift()) await settleAlone(work, place);
@@ -64,13 +65,13 @@ interface Part {
 }
 
 /** Applies what follows each object's head, in as few D1 batches as size allows, and notes where each stands then. */
-async function applyTogether(work: Work, places: readonly Place[]): Promise<void> {
+async function applyTogether(work: Work, places: readonly Place[], charsMax: number): Promise<void> {
   let parts: Part[] = [];
   let chars = 0;
   for (const place of places) {
-    const run = runOf(place);
+    const run = runOf(place, charsMax);
     if (run === null) continue;
-    if (parts.length > 0 && chars + charsOf(run) > PROJECTION_BATCH_CHARS_MAX) {
+    if (parts.length > 0 && chars + charsOf(run) > charsMax) {
       // What fails together is tried alone: a fault of one object must not hold up the others. And a D1 that is away is
       // asked once, since each time may take its whole timeout.
       if (!(await applyParts(work, parts))) return;
@@ -91,13 +92,13 @@ async function applyParts(work: Work, parts: readonly Part[]): Promise<boolean> 
 }
 
 /** The slices that follow the head and each other, as one; null when none does. */
-function runOf({ deliveries, position: { head } }: Place): Slice | null {
+function runOf({ deliveries, position: { head } }: Place, charsMax: number): Slice | null {
   const [run, ...rest] = deliveries.map(({ slice }) => slice).filter(({ to }) => to > head);
   if (run === undefined || run.from > head + 1) return null;
   let joined = run;
   for (const slice of rest) {
     if (slice.to <= joined.to) continue;
-    if (slice.from > joined.to + 1 || charsOf(joined) + charsOf(slice) > PROJECTION_BATCH_CHARS_MAX) break;
+    if (slice.from > joined.to + 1 || charsOf(joined) + charsOf(slice) > charsMax) break;
     const fresh = slice.events.filter(({ seq }) => seq > joined.to);
     const events = [...joined.events, ...fresh];
     joined = { ...joined, to: slice.to, events, bodies: [...joined.bodies, ...slice.bodies.slice(-fresh.length)] };

@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { FULL_LOOK_MS } from "../../src/core/limits.ts";
 import {
   accountOf,
   asked,
@@ -10,6 +11,7 @@ import {
   marketOf,
   moneyOf,
   openAccount,
+  passTime,
   place,
   sql,
   unwrap,
@@ -24,10 +26,12 @@ async function fill(stub: Parameters<typeof sql>[0]): Promise<void> {
   await sql(stub, "CREATE TABLE ballast (bytes BLOB)");
   const megabytes = Math.ceil(Number(env.OBJECT_BYTES_MAX) / 1_000_000) + 1;
   for (let n = 0; n < megabytes; n += 1) await sql(stub, "INSERT INTO ballast VALUES (zeroblob(1000000))");
+  passTime(FULL_LOOK_MS);
 }
 
-function empty(stub: Parameters<typeof sql>[0]) {
-  return sql(stub, "DROP TABLE ballast");
+async function empty(stub: Parameters<typeof sql>[0]): Promise<void> {
+  await sql(stub, "DROP TABLE ballast");
+  passTime(FULL_LOOK_MS);
 }
 
 function resting() {
