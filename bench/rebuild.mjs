@@ -12,10 +12,11 @@ import { typeId } from "../src/core/ids.ts";
 import { signAccessToken } from "../src/http/tokens.ts";
 import { NO_LIMITS } from "./limits.mjs";
 import { closedLoop, once, openLoop, request, sleep } from "./load.mjs";
+import { inTurn } from "./orders.mjs";
 import { profiled } from "./profile.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-const ACCOUNTS = 4;
+const USERNAMES = ["bench-0", "bench-1", "bench-2", "bench-3"];
 const CONNECTIONS = 32;
 const BATCH_SECONDS = 5;
 const LOOK_MS = 100;
@@ -48,17 +49,12 @@ try {
 
 async function measure() {
   const { port } = server;
-  const tokens = [];
-  for (let index = 0; index < ACCOUNTS; index += 1) tokens.push(await signUp(port, `bench-${index}`));
-  const bodies = [
-    { symbol: "BTC-USD", side: "buy", type: "market", notional: "5" },
-    { symbol: "BTC-USD", side: "sell", type: "market", qty: "0.0001" },
-  ];
-  const requests = bodies.flatMap((body) => tokens.map((token) => request("POST", "/v1/orders", { token, body })));
+  for (const username of USERNAMES) await signUp(port, username);
   let sent = 0;
-  const next = () => requests[sent++ % requests.length];
   while (sent < wanted) {
-    await closedLoop({ port, connections: CONNECTIONS, seconds: BATCH_SECONDS, next, expected: '"status":"filled"' });
+    const next = await ordersOf(port);
+    const load = { port, connections: CONNECTIONS, seconds: BATCH_SECONDS, next, expected: '"status":"filled"' };
+    sent += (await closedLoop(load)).count;
   }
   await settled();
   const alone = await timed(() => rebuilt(port));
@@ -71,8 +67,10 @@ async function measure() {
   if (options.profile) {
     await profiled(INSPECTOR_PORT, built.config.name, join(ROOT, ".bench", "rebuild"), () => rebuilt(port));
   }
-  const load = (seconds) =>
-    openLoop({ port, rate: ORDERS_BESIDE, seconds, next, expected: '"status":"filled"' }).then(latencyText);
+  const load = async (seconds) => {
+    const next = await ordersOf(port);
+    return latencyText(await openLoop({ port, rate: ORDERS_BESIDE, seconds, next, expected: '"status":"filled"' }));
+  };
   console.log(`${ORDERS_BESIDE} orders a second without it: ${await load(BESIDE_SECONDS)}`);
   await settled();
   // For about as long as the rebuild takes: what comes after it would make it look better.
@@ -110,17 +108,29 @@ async function rebuilt(port) {
 async function signUp(port, username) {
   const email = `${username}@example.com`;
   await once(port, request("POST", "/v1/auth/register", { body: { email, username, password: PASSWORD } }));
-  const { access_token: token } = await once(
-    port,
-    request("POST", "/v1/auth/login", { body: { login: username, password: PASSWORD } }),
-  );
+  const token = await logIn(port, username);
   for (const [asset, amount] of [
     ["USD", "5000000"],
     ["BTC", "100"],
   ]) {
     await once(port, request("POST", "/v1/account/deposits", { token, body: { asset, amount } }));
   }
-  return token;
+}
+
+async function logIn(port, username) {
+  const body = { login: username, password: PASSWORD };
+  return (await once(port, request("POST", "/v1/auth/login", { body }))).access_token;
+}
+
+/** Everybody's orders, a buy and a sell in turn, with tokens of now: to fill a state takes longer than a token is good for. */
+async function ordersOf(port) {
+  const tokens = await Promise.all(USERNAMES.map((username) => logIn(port, username)));
+  const bodies = [
+    { symbol: "BTC-USD", side: "buy", type: "market", notional: "5" },
+    { symbol: "BTC-USD", side: "sell", type: "market", qty: "0.0001" },
+  ];
+  const requests = bodies.flatMap((body) => tokens.map((token) => request("POST", "/v1/orders", { token, body })));
+  return inTurn(requests);
 }
 
 function operatorToken() {

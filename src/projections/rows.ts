@@ -38,7 +38,7 @@ export function noRows(): Rows {
 
 /**
  * The rows of one account event; null for a kind that this version does not know. Throws RangeError for an amount that no
- * money column may hold.
+ * money column may hold, and SyntaxError for what is no amount.
  */
 export function accountRows(source: Source, event: Encoded<AccountEvent>): Rows | null {
   const rows = noRows();
