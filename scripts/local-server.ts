@@ -11,9 +11,10 @@ const HOST = "127.0.0.1";
 const START_LIMIT_MS = 60_000;
 const END_LIMIT_MS = 5_000;
 
-/** wrangler's program, and the arguments that name this product's configuration. */
+/** wrangler's program. */
 export const WRANGLER = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
-export const CONFIG = ["-c", join(ROOT, "wrangler.toml")];
+/** The arguments that name this product's configuration. */
+const CONFIG = ["-c", join(ROOT, "wrangler.toml")];
 
 /** The environment in which nothing leaves the machine, nothing is asked, nothing is advertised. */
 export const QUIET_ENV = {
@@ -78,6 +79,18 @@ export function makeTables(state: string): void {
   runWrangler(["d1", "migrations", "apply", "DB", "--local", "--persist-to", state]);
 }
 
+/** What wrangler is told to run the Worker on a port of this machine and a state folder, with further vars. */
+export function devArguments(port: number, state: string, vars: Readonly<Record<string, string>>): string[] {
+  const place = ["--ip", HOST, "--port", String(port), "--persist-to", state, "--show-interactive-dev-session=false"];
+  const settings = Object.entries({ PUBLIC_URL: urlOf(port), ...vars });
+  return ["dev", ...CONFIG, ...place, ...settings.flatMap(([name, value]) => ["--var", `${name}:${value}`])];
+}
+
+/** Where a server answers that listens on a port of this machine. */
+export function urlOf(port: number): string {
+  return `http://${HOST}:${port}`;
+}
+
 /** A server that answers; `end` resolves when its process is gone. */
 export interface LocalServer {
   url: string;
@@ -87,10 +100,8 @@ export interface LocalServer {
 /** Starts the Worker on a state folder; resolves when it answers. */
 export async function serve(state: string, vars: Readonly<Record<string, string>> = {}): Promise<LocalServer> {
   const port = await freePort();
-  const url = `http://${HOST}:${port}`;
-  const place = ["--ip", HOST, "--port", String(port), "--persist-to", state, "--show-interactive-dev-session=false"];
-  for (const [name, value] of Object.entries({ PUBLIC_URL: url, ...vars })) place.push("--var", `${name}:${value}`);
-  const child = spawn(process.execPath, [WRANGLER, "dev", ...CONFIG, ...place], {
+  const url = urlOf(port);
+  const child = spawn(process.execPath, [WRANGLER, ...devArguments(port, state, vars)], {
     cwd: ROOT,
     env: { ...QUIET_ENV, NO_COLOR: "1" },
     stdio: ["ignore", "pipe", "pipe"],

@@ -33,7 +33,7 @@ const DEMO_USERS = [
 ];
 
 await usePinnedNode();
-const { CONFIG, makeTables, QUIET_ENV, runWrangler, savedSecrets, saveSecrets, WRANGLER } = await import(
+const { devArguments, makeTables, QUIET_ENV, runWrangler, savedSecrets, saveSecrets, WRANGLER } = await import(
   "./local-server.ts"
 );
 if (!existsSync(WRANGLER)) fail("Run `npm ci` first.");
@@ -161,13 +161,9 @@ async function testProvider(secrets) {
 
 /** Starts the server and makes sure that it ends with us. */
 function startServer(vars) {
-  const settings = Object.entries({ PUBLIC_URL: ADDRESS, ...vars });
-  const place = ["--ip", HOST, "--port", String(PORT), "--persist-to", STATE];
-  for (const [name, value] of settings) place.push("--var", `${name}:${value}`);
-  const args = ["dev", ...CONFIG, ...place, "--show-interactive-dev-session=false"];
   // Whoever sets WRANGLER_LOG wants to see what wrangler says, as it says it.
   const own = process.env.WRANGLER_LOG !== undefined;
-  const server = spawn(process.execPath, [WRANGLER, ...args], {
+  const server = spawn(process.execPath, [WRANGLER, ...devArguments(PORT, STATE, vars)], {
     cwd: ROOT,
     env: own ? QUIET_ENV : { ...QUIET_ENV, WRANGLER_LOG: "log", NO_COLOR: "1", FORCE_COLOR: "0" },
     stdio: ["ignore", own ? "inherit" : "pipe", own ? "inherit" : "pipe"],
