@@ -165,7 +165,8 @@ export type Encoded<T> = T extends bigint
 
 /**
  * As {@link decode}, but leaves bigints as they are written, and unread: of a journalled event's most are never looked at, and
- * to make them all was an eighth of what making the read model anew took.
+ * to make them all was an eighth of what making the read model anew took. The reader must know which fields are bigints: a text
+ * "$5" looks the same.
  */
 export function readEncoded<T>(text: string): Encoded<T> {
   const read: { value: unknown } = { value: JSON.parse(text) };

@@ -83,6 +83,8 @@ export const FLUSH_SLICES_MAX = 10;
  * written (reports, cancels, quotes), and the last fifth holds that for weeks.
  */
 export const OBJECT_BYTES_MAX = 8_000_000_000;
+/** The epoch of a restored object is higher than the one before, and by no more than this: a mistyped one would be the last. */
+export const EPOCH_STEP_MAX = 1_000;
 /** Between two looks at what an object has stored: one for each of an order's three commits took 2 % of the order. */
 export const FULL_LOOK_MS = 100;
 /** Encoded items in one part of a cut journal's base: with JSON's escapes a part must fit into a queue message as an event does. */
@@ -182,8 +184,8 @@ export const JOURNAL_CALL_TIMEOUT_MS = 2_000;
 /** Objects whose slices one consumer applies at once: D1 takes six connections an invocation, and is one thread. */
 export const PROJECTION_LANES_MAX = 4;
 /**
- * Journal text that goes into one D1 batch: its rows are ASCII and no longer, and D1 takes 2 MB for one bound value. Requests
- * wait for what it costs on a machine that D1 shares with them.
+ * Journal text that goes into one D1 batch: its rows are a fifth of it, and D1 takes 2 MB for one bound value. Even operators'
+ * reasons in a script of three bytes a character stay below that. Requests wait for what it costs where D1 shares their machine.
  */
 export const PROJECTION_BATCH_CHARS_MAX = 500_000;
 /** Objects whose journals one consumer fetches side by side; together their pages are one D1 batch. */
@@ -192,7 +194,7 @@ export const PULL_OBJECTS_MAX = 20;
 export const PULL_BATCH_CHARS_MAX = 800_000;
 /** Journal fetched in one round, from all objects together: the text of one D1 batch, as {@link SLICE_BYTES_MAX} counts it. */
 export const PULL_BYTES_MAX = 2 * PULL_BATCH_CHARS_MAX;
-/** Rest between two rounds: in it the runtime and D1 see to others. Of five milliseconds orders were answered no sooner. */
+/** Rest between two rounds: in it the runtime and D1 see to others. With five milliseconds orders were answered no sooner. */
 export const PULL_PAUSE_MS = 1;
 /** Rounds of fetching in one invocation: D1 takes a thousand statements in each, and a round is eight. What is left goes on. */
 export const PULL_ROUNDS_MAX = 100;

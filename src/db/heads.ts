@@ -10,6 +10,9 @@ export interface Source {
   epoch: number;
 }
 
+/** The dead letters of journals that were fetched stand under this name, since no queue has carried them. */
+export const PULLED = "pull";
+
 /** One text for one object and epoch. */
 export function sourceKey({ object, name, epoch }: Source): string {
   return `${object} ${name} ${epoch}`;

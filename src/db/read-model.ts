@@ -95,6 +95,16 @@ export const walks = sqliteTable("sweep_cursors", {
   at: integer("at").notNull(),
 });
 
+/**
+ * Who has had orders in a market that the read model has no more: a market that is restored must hear them too, also while the read
+ * model is being made anew.
+ */
+export const pastTraders = sqliteTable(
+  "past_traders",
+  { symbol: text("symbol").notNull(), accountId: text("account_id").notNull() },
+  (table) => [primaryKey({ columns: [table.symbol, table.accountId] })],
+);
+
 /** Orders of every user, as their accounts keep them. `eventSeq` is the event that the row is as of. */
 export const orders = sqliteTable(
   "orders",

@@ -64,7 +64,7 @@ export function platformPorts(
     alert,
     isFull: () => {
       const nowMs = Date.now();
-      if (nowMs - lookedAtMs < FULL_LOOK_MS) return isFull;
+      if (Math.abs(nowMs - lookedAtMs) < FULL_LOOK_MS) return isFull;
       lookedAtMs = nowMs;
       const wasFull = isFull;
       isFull = ctx.storage.sql.databaseSize > bytesMax;

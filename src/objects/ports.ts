@@ -23,7 +23,7 @@ export interface ObjectPorts {
   /** The one alarm: `set` in the transaction that makes it due. */
   alarm: { set: (atMs: number) => void };
   queue: JournalQueue;
-  /** Whether so much is stored that only cancels may be taken any more. */
+  /** Whether so much is stored that only cancels may be taken any more, as of a moment ago. */
   isFull: () => boolean;
   /** Says that something must be looked at by a person: a broken invariant, a parked pair. */
   alert: (message: string) => void;

@@ -2,7 +2,7 @@
 import { type Base, goesOn } from "../core/base.ts";
 import { decode } from "../core/codec.ts";
 import { entriesBreak, GENESIS_HASH, type LedgerEntry } from "../core/ledger.ts";
-import { LEDGER_TAIL_ROWS } from "../core/limits.ts";
+import { EPOCH_STEP_MAX, LEDGER_TAIL_ROWS } from "../core/limits.ts";
 import { InvariantError, invariant, ok, type Result, refuse } from "../core/result.ts";
 import { sentSeq } from "./outbox.ts";
 import type { ObjectPorts } from "./ports.ts";
@@ -128,7 +128,7 @@ export function replaySnapshot<Event extends { kind: string }, State extends Boo
   let last: Event | undefined;
   for (const page of pages) {
     const first = at;
-    const read = page.map((body, index) => atEvent(first + index, () => decode<Event>(body)));
+    const read = page.map((body, index) => atEvent(first + index, () => readEvent<Event>(body)));
     const known = [...held, ...read];
     const events = whole(known);
     at += page.length;
@@ -145,11 +145,31 @@ export function replaySnapshot<Event extends { kind: string }, State extends Boo
     head = entries.at(-1)?.hash ?? head;
     held = known.slice(events.length);
     last = known.at(-1);
-    keep(events);
+    asWritten(() => keep(events));
   }
   // Without the end of its base an object would begin as if it had never had anything.
   if (last !== undefined && goesOn(last))
     throw new SnapshotError(`/journal/${at - 1}`, "ends within what stands for a cut");
+}
+
+function readEvent<Event>(body: string): Event {
+  const event = decode<Partial<AnyEvent & { v: number; kind: string }> | null>(body);
+  invariant(typeof event === "object" && event !== null && typeof event.kind === "string", "is no event");
+  invariant(event.v === 1, "is of a version that is not known");
+  invariant(Number.isSafeInteger(event.seq) && Number.isSafeInteger(event.at), "has no number or no time");
+  return event as Event;
+}
+
+/** Does a write of events; what no event as it was written could have come to is the snapshot's fault, all else is thrown on. */
+function asWritten(write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    const isTheirs = error instanceof InvariantError || error instanceof TypeError || error instanceof RangeError;
+    if (isTheirs || String(error).includes("constraint failed"))
+      throw new SnapshotError("/journal", "has an event that cannot have been written");
+    throw error;
+  }
 }
 
 function begins(event: { kind: string; epoch?: number }, epoch: number): boolean {
@@ -162,6 +182,13 @@ function atEvent<T>(index: number, work: () => T): T {
   } catch (error) {
     throw new SnapshotError(`/journal/${index}`, error instanceof InvariantError ? error.message : "is no event");
   }
+}
+
+/** Refuses an epoch that cannot follow the one that is `known`; null for one that can. */
+export function wrongEpoch(epoch: number, known: number): Result<never> | null {
+  if (epoch <= known) return invalid("/epoch", `must be higher than ${known}`);
+  const most = known + EPOCH_STEP_MAX;
+  return epoch > most ? invalid("/epoch", `must not be higher than ${most}`) : null;
 }
 
 /** Refuses a wish for one field of it. */

@@ -9,16 +9,13 @@ import {
   PULL_OBJECTS_MAX,
   PULL_ROUNDS_MAX,
 } from "../core/limits.ts";
-import type { Source } from "../db/heads.ts";
+import { PULLED, type Source } from "../db/heads.ts";
 import { log } from "../log.ts";
 import { askJournal, type ObjectBindings, sendPulls } from "../objects/stubs.ts";
 import { NOWHERE } from "./apply.ts";
 import { storeDeadLetter } from "./dead-letters.ts";
 import { locate, type Place, settleAll, type Work } from "./settle.ts";
 import { readSlice, type Slice } from "./slice.ts";
-
-/** The dead letters of journals that were fetched stand under this name, since no queue has carried them. */
-const PULLED = "pull";
 
 /**
  * Applies journals from where D1 is to their ends, or as far as {@link PULL_ROUNDS_MAX} rounds go: the queue is asked to go on
@@ -64,7 +61,8 @@ async function pullRound(work: Work, env: ObjectBindings, places: readonly Place
   const fetched = places.filter(({ deliveries }) => deliveries.length > 0);
   await settleAll(work, fetched, PULL_BATCH_CHARS_MAX);
   const moved = fetched.filter((place) => place.position.head > (heads.get(place) ?? 0));
-  for (const { source, position } of fetched.filter((place) => !moved.includes(place))) {
+  // Where it is farther back than before, the read model has been emptied meanwhile.
+  for (const { source, position } of fetched.filter((place) => place.position.head === heads.get(place))) {
     // No queue gives it up after some tries, so nothing else would say whose journal has come to a stop, and where.
     log("error", "journal_not_applied", { ...source, head: position.head });
   }

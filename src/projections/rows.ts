@@ -3,11 +3,11 @@
 import type { BaseItem, KeptItem } from "../core/account/base.ts";
 import type { AccountEvent, Balance, FillRecord, Transfer } from "../core/account/state.ts";
 import type { Cut } from "../core/base.ts";
-import type { Encoded, EncodedBigint } from "../core/codec.ts";
+import { decode, type Encoded, type EncodedBigint, readInteger } from "../core/codec.ts";
 import type { LedgerEntry } from "../core/ledger.ts";
 import type { MarketEvent } from "../core/market/state.ts";
 import { readColumn } from "../core/money.ts";
-import { isReplacing, type Order } from "../core/order.ts";
+import { isReplacing, type Order, type Trigger } from "../core/order.ts";
 import type { Source } from "../db/heads.ts";
 import type { balances, executions, ledgerEntries, orders, PostingRow, trades, transfers } from "../db/read-model.ts";
 
@@ -162,6 +162,13 @@ function column(units: EncodedBigint | null): number | null {
   return units === null ? null : readColumn(units);
 }
 
+/** As the codec writes it. Throws SyntaxError for what nobody could read again. */
+function checked(trigger: Encoded<Trigger>): string {
+  const text = JSON.stringify(trigger);
+  decode(text);
+  return text;
+}
+
 // Field by field: to spread an order without what has no column was two per cent of a rebuild.
 function orderRow({ name, epoch }: Source, eventSeq: number, order: Encoded<Order>): Rows["orders"][number] {
   const { group, trigger } = order;
@@ -178,7 +185,7 @@ function orderRow({ name, epoch }: Source, eventSeq: number, order: Encoded<Orde
     notional: column(order.notional),
     limitPrice: column(order.limitPrice),
     displayQty: column(order.displayQty ?? null),
-    trigger: trigger === undefined ? null : JSON.stringify(trigger),
+    trigger: trigger === undefined ? null : checked(trigger),
     groupId: group?.id ?? null,
     orderClass: group?.kind ?? null,
     expiresAt: order.expiresAt,
@@ -210,7 +217,7 @@ function executionRow({ name, epoch }: Source, seq: number, fill: Encoded<FillRe
 function entryRow(source: Source, entry: Encoded<LedgerEntry>): Rows["entries"][number] {
   const { seq, id, at, kind, ref, hash } = entry;
   const postings = entry.postings.map(
-    (p): PostingRow => [p.account, p.asset, readColumn(p.amount), p.balance.slice(1)],
+    (p): PostingRow => [p.account, p.asset, readColumn(p.amount), String(readInteger(p.balance))],
   );
   return { ...source, seq, id, at, kind, ref, hash, postings };
 }

@@ -80,7 +80,7 @@ function fieldsOf(table: SQLiteTable): string[] {
 
 /**
  * A table's rows, by step, as one text: each is a list with its step behind it. D1 takes a hundred parameters, and a batch's
- * rows are far below its 2 MB for one. Null where there are none.
+ * rows are below its 2 MB for one. Null where there are none.
  */
 export function rowsText(name: Table, rows: readonly Rows[Table][]): string | null {
   const fields = FIELDS[name];

@@ -18,6 +18,14 @@ const { values } = parseArgs({
   },
 });
 
+// Mistyped, they would have nothing run, and that looks like success.
+const { acts, kills, restarts, stalls, outages, full, seed } = values;
+for (const [name, text] of Object.entries({ acts, kills, restarts, stalls, outages, full, seed })) {
+  if (/^\d+$/.test(text) && (name !== "acts" || Number(text) > 0)) continue;
+  console.error(`--${name} is no number: ${text}`);
+  process.exit(2);
+}
+
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 const report = await runBlackbox(
   {

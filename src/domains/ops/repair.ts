@@ -1,16 +1,17 @@
 // How an operator mends the read model: what was given up is sent again, and all of it can be made anew from the journals.
-import { eq } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import { type MailBinding, mailQueue } from "../../bindings/mail.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import { wireTime } from "../../core/wire.ts";
 import { type DatabaseBinding, database, guardD1 } from "../../db/client.ts";
-import { readHeads } from "../../db/heads.ts";
+import { PULLED, readHeads, type Source } from "../../db/heads.ts";
 import {
   balances,
   deadLetters,
   executions,
   ledgerEntries,
   orders,
+  pastTraders,
   projectionHeads,
   projectionSlices,
   trades,
@@ -26,7 +27,8 @@ type RepairBindings = ObjectBindings & DatabaseBinding;
 type LetterBindings = RepairBindings & MailBinding;
 
 /**
- * Puts a dead letter into the queue that it comes from once more; it stays listed, with the time. Applying it twice changes nothing; if
+ * Puts a dead letter into the queue that it comes from once more, or has the page of a journal fetched that was one; it stays listed,
+ * with the time. Applying it twice changes nothing; if
  * it dies again, its count says so. Refuses `not_found`, and `unavailable` while queue or D1 are away.
  */
 export async function replayDeadLetter(env: LetterBindings, id: string, act: OperatorAct, nowMs: number) {
@@ -51,6 +53,9 @@ const QUEUE_AWAY = refuse({
 });
 
 async function sendAgain(env: LetterBindings, letter: { queue: string; body: string }): Promise<Result<null>> {
+  // No message holds a page: its object is asked for it once more.
+  if (letter.queue === PULLED)
+    return (await sendPulls(env, [JSON.parse(letter.body) as Source])) ? ok(null) : QUEUE_AWAY;
   // Named tradepost-mail-dlq, or as a deployment names it: what is not mail is the journal's.
   const queue = letter.queue.includes("-mail") ? mailQueue(env) : journalQueue(env);
   try {
@@ -82,12 +87,17 @@ export async function replayJournal(env: RepairBindings, journalled: Journalled,
 
 /**
  * Empties what journals have made of D1, in one batch, and has all of them fetched again: those of the first two hundred
- * objects now, the others as the sweeper comes to them. Until then lists are short; nothing else is touched. Refuses `unavailable`.
+ * objects now, the others as the sweeper comes to them. Until then lists are short; nothing else is touched, and who has traded where is
+ * kept. Refuses `unavailable`.
  */
 export async function rebuildReadModel(env: RepairBindings, act: OperatorAct, nowMs: number) {
   const db = database(env);
   const emptied = await guardD1(
     db.batch([
+      db
+        .insert(pastTraders)
+        .select(db.selectDistinct({ symbol: orders.symbol, accountId: orders.accountId }).from(orders).where(sql`true`))
+        .onConflictDoNothing(),
       db.delete(projectionHeads),
       db.delete(projectionSlices),
       db.delete(orders),

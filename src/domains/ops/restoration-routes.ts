@@ -55,7 +55,7 @@ const restoreOf = <P extends string, S extends Params, B extends typeof restoreI
     audit: "object.restore",
     tags,
     summary: "Begin an object's next life from a snapshot of its journal",
-    description: `Cancel-only until hands are shaken. An object that has a journal keeps it: then leave \`journal\` out; or, with \`replace\`, all that it has stored is thrown away for the snapshot, also when it cannot be read any more. At most ${SNAPSHOT_BYTES_MAX} bytes: what is longer is handed in before, at \`restoration/journal\`, and \`after\` says how many events that were.`,
+    description: `Cancel-only until hands are shaken. An object that has a journal keeps it: then leave \`journal\` out; or, with \`replace\`, all that it has stored is thrown away for the snapshot (\`[]\`: for nothing but what the other side knows), also when it cannot be read any more. At most ${SNAPSHOT_BYTES_MAX} bytes: what is longer is handed in before, at \`restoration/journal\`, and \`after\` says how many events that were.`,
     request: { params, body: body(wish) },
     responses: { 204: { description: "Begun" }, ...problems(...ACTING_CODES, "not_found") },
   });
@@ -120,11 +120,13 @@ export const restorationRouter = createRouter()
     return sendNothing(c, await restore(c.env, which, snapshot, actOf(c, reason)));
   })
   .openapi(partOf(ofAccount, accountPath), async (c) => {
-    const { reason: _, ...part } = c.req.valid("json");
+    const { reason, ...part } = c.req.valid("json");
+    actOf(c, reason);
     return send(c, await keepPart(c.env, { account: c.req.valid("param").account_id }, part), asItIs, 200);
   })
   .openapi(partOf(ofMarket, marketPath), async (c) => {
-    const { reason: _, ...part } = c.req.valid("json");
+    const { reason, ...part } = c.req.valid("json");
+    actOf(c, reason);
     return send(c, await keepPart(c.env, { market: c.req.valid("param").symbol }, part), asItIs, 200);
   })
   .openapi(reopenOf(ofAccount, accountPath), async (c) => {

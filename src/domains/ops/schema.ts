@@ -74,22 +74,26 @@ export const journalEventOut = z.string().openapi("JournalEvent");
 const snapshotIn = {
   epoch: z.int().min(2),
   after: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
-  journal: z.array(z.string().min(1)).default([]),
 };
+const eventsIn = z.array(z.string().min(1));
 
 /** `journal`: events as stored, behind the first `after` of those that the object keeps for this epoch. */
-export const snapshotPartIn = z.strictObject({ ...snapshotIn, reason: reasonIn }).openapi("SnapshotPartIn");
+export const snapshotPartIn = z
+  .strictObject({ ...snapshotIn, journal: eventsIn.default([]), reason: reasonIn })
+  .openapi("SnapshotPartIn");
 
 /** How many events are kept. */
 export const snapshotPartOut = z.object({ events: z.int() }).openapi("SnapshotPart");
 
 /**
  * `journal`: the snapshot's events as stored, behind the first `after` of those that were handed in before; without any, the object's
- * own storage was brought back. `replace`: what the object has stored is thrown away for them.
+ * own storage was brought back. `replace`: what the object has stored is thrown away for them, and where there are none an empty list
+ * says so.
  */
 export const restoreIn = z
   .strictObject({
     ...snapshotIn,
+    journal: eventsIn.optional(),
     replace: z.boolean().default(false),
     reason: reasonIn,
   })

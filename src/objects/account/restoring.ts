@@ -13,7 +13,7 @@ import type { HandshakeAnswer, HandshakeCall } from "../calls.ts";
 import type { ObjectPorts } from "../ports.ts";
 import type { OperatorAct, RestoreView, Snapshot } from "../protocol.ts";
 import { SnapshotParts } from "../snapshot-parts.ts";
-import { invalid, orInvalid, replaySnapshot } from "../stored.ts";
+import { invalid, orInvalid, replaySnapshot, wrongEpoch } from "../stored.ts";
 import type { AccountEngine } from "./engine.ts";
 
 /** What came of one call of a handshake. `again`: the next call is of use now; `met`: hands are shaken. */
@@ -132,7 +132,8 @@ export class AccountRestoring {
     const stored = replace ? engine.readable : engine.state;
     const known = stored?.epoch ?? engine.store.epoch();
     if (epoch === known && stored?.restoring === true) return ok(null);
-    if (epoch <= known) return invalid("/epoch", `must be higher than ${known}`);
+    const wrong = wrongEpoch(epoch, known);
+    if (wrong !== null) return wrong;
     if (!replace && after + journal.length > 0 && engine.state.seq > 0)
       return invalid("/journal", "this object has a journal");
     const pages = this.parts.pages({ epoch, after, journal });

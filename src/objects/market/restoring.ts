@@ -14,7 +14,7 @@ import type { Outbox } from "../outbox.ts";
 import type { ObjectPorts } from "../ports.ts";
 import type { OperatorAct, RestoreView, Snapshot } from "../protocol.ts";
 import { SnapshotParts } from "../snapshot-parts.ts";
-import { invalid, orInvalid, replaySnapshot } from "../stored.ts";
+import { invalid, orInvalid, replaySnapshot, wrongEpoch } from "../stored.ts";
 import type { Timers } from "../timers.ts";
 import type { MarketStore, PeerRecord } from "./store.ts";
 
@@ -128,7 +128,7 @@ export class MarketRestoring {
 
   /**
    * Begins the next life: writes the snapshot's journal, raises the epoch, and waits for the hand of every account that
-   * has traded or is expected. A second time with the same epoch changes nothing. `replace`: what is stored, readable or
+   * has traded, by its journal or as it was known until now, or is expected. A second time with the same epoch changes nothing. `replace`: what is stored, readable or
    * not, is thrown away. Refuses `validation_failed` for an epoch that is not higher, for a journal that is none, and for one
    * where there is one already.
    */
@@ -137,12 +137,15 @@ export class MarketRestoring {
     const stored = replace ? this.#ports.readable() : this.#ports.state();
     const known = stored?.epoch ?? this.#ports.store.epoch();
     if (epoch === known && stored?.restoring === true) return ok(null);
-    if (epoch <= known) return invalid("/epoch", `must be higher than ${known}`);
+    const wrong = wrongEpoch(epoch, known);
+    if (wrong !== null) return wrong;
     const isEmpty = after + journal.length === 0;
     if (!replace && !isEmpty && this.#ports.state().peers.size > 0)
       return invalid("/journal", "this object has a journal");
     const pages = this.parts.pages({ epoch, after, journal });
     if (!pages.ok) return pages;
+    // The read model may not have heard yet of whom it knows; what it is told now may have forgotten them.
+    const met = [...(stored?.peers.keys() ?? [])];
     return orInvalid(() => {
       this.#ports.begin((turn, write) => {
         // Whoever looked at the book of a wiped market has made it quote.
@@ -150,7 +153,8 @@ export class MarketRestoring {
         this.#replay(turn, write, epoch, pages.value);
         this.#record(turn.state, turn.state.peers.keys());
         emit(turn, { kind: "restored", epoch, ...act });
-        for (const account of new Set([...turn.state.peers.keys(), ...expected])) this.#ports.handshakes().add(account);
+        const awaited = new Set([...turn.state.peers.keys(), ...met, ...expected]);
+        for (const account of awaited) this.#ports.handshakes().add(account);
         this.#ports.timers().arm(GREET_TIMER, "", this.#ports.now());
         this.#ports.journal.restart();
         this.parts.forget();
