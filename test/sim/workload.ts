@@ -231,6 +231,8 @@ function placeByKey(world: World, account: string, request: OrderRequest, kept: 
   const hear = ({ result }: Answered<Order>) => {
     if (!result.ok && result.refusal.code === "idempotency_in_flight") return world.count("key_in_flight");
     if (!result.ok && result.refusal.code === "unavailable") return;
+    // What an order of a cut journal was first answered is gone with it.
+    if (!result.ok && result.refusal.code === "order_archived") return world.count("key_archived");
     world.count("answered_by_key");
     const text = encode(result);
     // The first answer is not journalled: a restored account has lost it.
