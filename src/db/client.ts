@@ -1,8 +1,9 @@
 // The only place that opens D1, and where its failures become refusals. D1 is one thread somewhere else: it may be
 // slow, overloaded or away for a minute, and it never retries a write.
 
-import { fillPlaceholders, type Query } from "drizzle-orm";
+import { fillPlaceholders, type Query, type SQL, sql } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
 import { type Refusal, refuse } from "../core/result.ts";
 import { log } from "../log.ts";
 
@@ -26,6 +27,11 @@ export interface DatabaseBinding {
 /** Opens the D1 database of this environment. Cheap: it holds no connection. */
 export function database(env: DatabaseBinding): Database {
   return drizzle(env.DB);
+}
+
+/** Whether a column has one of these values, given as one of JSON: D1 takes 100 values in a statement. */
+export function among(column: SQLiteColumn, values: readonly string[]): SQL {
+  return sql`${column} IN (SELECT value FROM json_each(${JSON.stringify(values)}))`;
 }
 
 /** A query as text, written once to be run many times; what its placeholders stand for is given then, by name. */

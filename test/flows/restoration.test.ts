@@ -123,6 +123,23 @@ describe("a restore that replaces what there is", () => {
   });
 });
 
+describe("another account's journal", () => {
+  it("is nobody else's, whole or in parts", async () => {
+    const [alice, bob] = [await openAccount(), await openAccount()];
+    await place(alice, resting());
+    await projected(alice);
+    const [journal, his] = [await journalOf(accountOf(alice)), await journalOf(accountOf(bob))];
+    for (const path of [ofAccount(bob), `${ofAccount(bob)}/journal`]) {
+      const replace = path.endsWith("journal") ? {} : { replace: true };
+      const refused = await restore(path, { epoch: 2, journal, ...replace });
+      expectProblem(refused, 422, "validation_failed");
+      expect(refused.body.errors).toMatchObject([{ pointer: "/journal", detail: "is another account's" }]);
+    }
+    expect(await journalOf(accountOf(bob))).toEqual(his);
+    expect((await restore(ofAccount(alice), { epoch: 2, journal, replace: true })).status).toBe(204);
+  });
+});
+
 describe("a part of a journal that is handed in", () => {
   it("is in the audit trail with its reason", async () => {
     const id = await openAccount();

@@ -12,8 +12,8 @@ const RUNS_TO_REACH_ALL = 1_000;
 const { SIM_SEED, SIM_SEEDS, SIM_SECONDS } = process.env;
 // Mistyped, they would have nothing run, and that looks like success.
 for (const [name, text] of Object.entries({ SIM_SEED, SIM_SEEDS, SIM_SECONDS })) {
-  if (text === undefined || /^[1-9]\d*$/.test(text) || (name === "SIM_SEED" && text === "0")) continue;
-  console.error(`${name} is no number of anything to run: ${text}`);
+  if (text === undefined || (/^\d+$/.test(text) && (name === "SIM_SEED" || Number(text) > 0))) continue;
+  console.error(`${name} is no number, or has nothing run: ${text}`);
   process.exit(2);
 }
 for (const level of ["error", "warn"] as const) console[level] = () => undefined;

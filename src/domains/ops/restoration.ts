@@ -1,8 +1,8 @@
 // Restoring one object: what the objects themselves say of it, and who a restored market must hear before it opens.
-import { eq } from "drizzle-orm";
+import { and, eq, ne } from "drizzle-orm";
 import { ok, type Result, refuse } from "../../core/result.ts";
-import { type DatabaseBinding, database, guardD1 } from "../../db/client.ts";
-import { orders, pastTraders } from "../../db/read-model.ts";
+import { among, type DatabaseBinding, database, guardD1 } from "../../db/client.ts";
+import { orders, pastTraders, transfers } from "../../db/read-model.ts";
 import type { OperatorAct, Page, PageRequest, RestoreView, Snapshot, SnapshotPart } from "../../objects/protocol.ts";
 import { accountStub, callObject, marketStub, type ObjectBindings } from "../../objects/stubs.ts";
 
@@ -26,6 +26,44 @@ const REPLACED_BY_NOTHING = refuse({
   ],
 });
 
+const OF_ANOTHER = refuse({
+  code: "validation_failed",
+  errors: [{ pointer: "/journal", code: "invalid", detail: "is another account's" }],
+});
+
+/** What an account's own events name, and no other's. By its field: a client_order_id may look like anything. */
+const OWN_ID = /"id":"((?:ord|dep|wdr)_[0-9a-z]{26})"/g;
+/** Enough to tell whose it is; all of them would be as long as the journal. */
+const IDS_LOOKED_FOR = 100;
+
+/**
+ * Whether D1 knows orders or transfers of this journal as another account's: its events do not name whose they are. What D1 does not know,
+ * or while it is away, is the operator's word: an account comes back without D1.
+ */
+async function isOfAnother(env: DatabaseBinding, account: string, journal: readonly string[]): Promise<boolean> {
+  const ids = new Set<string>();
+  for (const body of journal) {
+    for (const [, id = ""] of body.matchAll(OWN_ID)) ids.add(id);
+    if (ids.size > IDS_LOOKED_FOR) break;
+  }
+  if (ids.size === 0) return false;
+  const db = database(env);
+  const found = await guardD1(
+    db
+      .select({ id: orders.id })
+      .from(orders)
+      .where(and(among(orders.id, [...ids]), ne(orders.accountId, account)))
+      .union(
+        db
+          .select({ id: transfers.id })
+          .from(transfers)
+          .where(and(among(transfers.id, [...ids]), ne(transfers.accountId, account))),
+      )
+      .limit(1),
+  );
+  return found.ok && found.value.length > 0;
+}
+
 /** How far a restore has come. Refuses `unavailable`. */
 export function restoration(env: ObjectBindings, which: Restored): Promise<Result<RestoreView>> {
   return callObject(async () => ok(await stubOf(env, which).restoration()));
@@ -38,13 +76,14 @@ export function listJournal(env: ObjectBindings, which: Restored, query: PageReq
 
 /**
  * Has an object keep a part of a snapshot that is too long for one request; answers how many events it keeps. Refuses
- * `validation_failed` where a part before is missing, and `unavailable`.
+ * `validation_failed` where a part before is missing or it is another account's, and `unavailable`.
  */
-export function keepPart(
-  env: ObjectBindings,
+export async function keepPart(
+  env: ObjectBindings & DatabaseBinding,
   which: Restored,
   part: SnapshotPart,
 ): Promise<Result<{ events: number }>> {
+  if ("account" in which && (await isOfAnother(env, which.account, part.journal))) return OF_ANOTHER;
   return callObject(async () => {
     const kept = await stubOf(env, which).keepPart(part);
     return kept.ok ? ok({ events: kept.value }) : kept;
@@ -53,8 +92,8 @@ export function keepPart(
 
 /**
  * Begins an object's next life; a market then waits for every account that is `expected`, that the read model has or has had an order
- * of there, or that it knows itself. Refuses `validation_failed` for an epoch or a journal that does not fit, or is left out where it is to
- * replace what there is, and `unavailable`, a market's also while D1 is away.
+ * of there, or that it knows itself. Refuses `validation_failed` for an epoch or a journal that does not fit, that is another account's, or
+ * that is left out where it is to replace what there is, and `unavailable`, a market's also while D1 is away.
  */
 export async function restore(
   env: ObjectBindings & DatabaseBinding,
@@ -65,7 +104,10 @@ export async function restore(
   // Left out by mistake it would take all that there is, and put nothing in its place.
   if (journal === undefined && wish.replace && wish.after === 0) return REPLACED_BY_NOTHING;
   const snapshot: Snapshot = { ...wish, journal: journal ?? [] };
-  if ("account" in which) return callObject(() => accountStub(env, which.account).restore(snapshot, act));
+  if ("account" in which) {
+    if (await isOfAnother(env, which.account, snapshot.journal)) return OF_ANOTHER;
+    return callObject(() => accountStub(env, which.account).restore(snapshot, act));
+  }
   const db = database(env);
   const traded = await guardD1(
     db

@@ -5,7 +5,7 @@ import { ok, type Result, refuse } from "../../core/result.ts";
 import { folded, NO_DUE_DATE, type TaskFilter, type TaskOrder } from "../../core/task-lists.ts";
 import type { Task } from "../../core/tasks.ts";
 import { taskIdOf, type Write } from "../../core/write-buffer.ts";
-import { type Database, guardD1 } from "../../db/client.ts";
+import { among, type Database, guardD1 } from "../../db/client.ts";
 import { tasks } from "../../db/tasks-tables.ts";
 import { appliedWrites } from "../../db/write-tables.ts";
 import type { Place } from "../../http/page.ts";
@@ -36,7 +36,7 @@ export async function selectTasks(
   const key = KEYS[sort];
   const [direction, beyond] = sort.startsWith("-") ? [desc, sql`<`] : [asc, sql`>`];
   const rest = after === null ? undefined : sql`(${key}, ${tasks.id}) ${beyond} (${after.key}, ${after.id})`;
-  const others = without.length === 0 ? undefined : not(named(tasks.id, without));
+  const others = without.length === 0 ? undefined : not(among(tasks.id, without));
   const found = await guardD1(
     db
       .select({ task: tasks, key })
@@ -84,7 +84,7 @@ export async function readWithMarks(
         .where(
           and(
             own,
-            named(
+            among(
               tasks.id,
               writes.flatMap((write) => taskIdOf(write) ?? []),
             ),
@@ -94,7 +94,7 @@ export async function readWithMarks(
         .select({ id: appliedWrites.id })
         .from(appliedWrites)
         .where(
-          named(
+          among(
             appliedWrites.id,
             writes.map(({ id }) => id),
           ),
@@ -108,11 +108,6 @@ export async function readWithMarks(
     rows: new Map(rows.map((row) => [row.id, taskOf(row)])),
     marks: new Set(marks.map(({ id }) => id)),
   });
-}
-
-/** Whether a column has one of these values, given as one of JSON: D1 takes 100 values in a statement. */
-function named(column: typeof tasks.id | typeof appliedWrites.id, values: readonly string[]): SQL {
-  return sql`${column} IN (SELECT value FROM json_each(${JSON.stringify(values)}))`;
 }
 
 function taskOf({ searched: _, remindedOf: __, ...task }: typeof tasks.$inferSelect): Task {
