@@ -116,7 +116,7 @@ async function restingBodies(port) {
 }
 
 /** Small market orders, a buy and a sell in turn: each meets the house's best quote. */
-function fillingBodies() {
+export function fillingBodies() {
   const order = { symbol: SYMBOL, type: "market" };
   return [
     { ...order, side: "buy", notional: "5" },

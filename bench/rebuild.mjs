@@ -12,7 +12,7 @@ import { typeId } from "../src/core/ids.ts";
 import { signAccessToken } from "../src/http/tokens.ts";
 import { NO_LIMITS } from "./limits.mjs";
 import { closedLoop, once, openLoop, request, sleep } from "./load.mjs";
-import { inTurn } from "./orders.mjs";
+import { fillingBodies, inTurn } from "./orders.mjs";
 import { profiled } from "./profile.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -125,11 +125,9 @@ async function logIn(port, username) {
 /** Everybody's orders, a buy and a sell in turn, with tokens of now: to fill a state takes longer than a token is good for. */
 async function ordersOf(port) {
   const tokens = await Promise.all(USERNAMES.map((username) => logIn(port, username)));
-  const bodies = [
-    { symbol: "BTC-USD", side: "buy", type: "market", notional: "5" },
-    { symbol: "BTC-USD", side: "sell", type: "market", qty: "0.0001" },
-  ];
-  const requests = bodies.flatMap((body) => tokens.map((token) => request("POST", "/v1/orders", { token, body })));
+  const requests = fillingBodies().flatMap((body) =>
+    tokens.map((token) => request("POST", "/v1/orders", { token, body })),
+  );
   return inTurn(requests);
 }
 

@@ -87,7 +87,7 @@ export function devArguments(port: number, state: string, vars: Readonly<Record<
 }
 
 /** Where a server answers that listens on a port of this machine. */
-export function urlOf(port: number): string {
+function urlOf(port: number): string {
   return `http://${HOST}:${port}`;
 }
 

@@ -5,6 +5,7 @@ import { Handshakes } from "./handshakes.ts";
 import { Parking } from "./parking.ts";
 import type { ObjectPorts } from "./ports.ts";
 import { emptyTables } from "./schema.ts";
+import { isOfContent } from "./stored.ts";
 import { Timers } from "./timers.ts";
 
 /** What the memory needs of its object: its name for people, and its own tables. */
@@ -137,8 +138,6 @@ export class Memory<Kept> {
 /** Why what is stored cannot be gone by; null for a fault of storage itself, which the next life may not meet. */
 function spoiledBecause(error: unknown): string | null {
   if (!(error instanceof Error)) return null;
-  const kinds = [InvariantError, SyntaxError, TypeError, RangeError];
   // SQLite's own words for a body that is no JSON, and for pages that are no database.
-  const spoiled = kinds.some((kind) => error instanceof kind) || error.message.includes("malformed");
-  return spoiled ? error.message : null;
+  return isOfContent(error) || error.message.includes("malformed") ? error.message : null;
 }

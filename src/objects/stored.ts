@@ -1,6 +1,7 @@
 // Whether what is stored can be what was written: looked at once in each life, before anything is decided by it.
 import { type Base, goesOn } from "../core/base.ts";
 import { decode } from "../core/codec.ts";
+import { isEventHead } from "../core/event-head.ts";
 import { entriesBreak, GENESIS_HASH, type LedgerEntry } from "../core/ledger.ts";
 import { EPOCH_STEP_MAX, LEDGER_TAIL_ROWS } from "../core/limits.ts";
 import { InvariantError, invariant, ok, type Result, refuse } from "../core/result.ts";
@@ -153,11 +154,15 @@ export function replaySnapshot<Event extends { kind: string }, State extends Boo
 }
 
 function readEvent<Event>(body: string): Event {
-  const event = decode<Partial<AnyEvent & { v: number; kind: string }> | null>(body);
-  invariant(typeof event === "object" && event !== null && typeof event.kind === "string", "is no event");
+  const event = decode<unknown>(body);
+  invariant(isEventHead(event), "is no event");
   invariant(event.v === 1, "is of a version that is not known");
-  invariant(Number.isSafeInteger(event.seq) && Number.isSafeInteger(event.at), "has no number or no time");
-  return event as Event;
+  return event as object as Event;
+}
+
+/** Whether an error tells of what was read, and not of who keeps it. */
+export function isOfContent(error: unknown): boolean {
+  return [InvariantError, SyntaxError, TypeError, RangeError].some((kind) => error instanceof kind);
 }
 
 /** Does a write of events; what no event as it was written could have come to is the snapshot's fault, all else is thrown on. */
@@ -165,8 +170,7 @@ function asWritten(write: () => void): void {
   try {
     write();
   } catch (error) {
-    const isTheirs = error instanceof InvariantError || error instanceof TypeError || error instanceof RangeError;
-    if (isTheirs || String(error).includes("constraint failed"))
+    if (isOfContent(error) || String(error).includes("constraint failed"))
       throw new SnapshotError("/journal", "has an event that cannot have been written");
     throw error;
   }

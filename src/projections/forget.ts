@@ -2,7 +2,8 @@
 // that is made anew has no more.
 import { type SQL, sql } from "drizzle-orm";
 import { type Database, type Written, written } from "../db/client.ts";
-import { executions, ledgerEntries, type ObjectKind, orders, pastTraders, trades } from "../db/read-model.ts";
+import { executions, ledgerEntries, type ObjectKind, orders, trades } from "../db/read-model.ts";
+import { keepTraders } from "../db/traders.ts";
 
 /** Orders that may still change. */
 const OPEN = sql.raw("('pending_new', 'held', 'new', 'partially_filled')");
@@ -35,17 +36,7 @@ export function forgetting(db: Database, fits: SQL): Record<ObjectKind, Written[
     account: [
       entriesOf("account"),
       written(db.delete(executions).where(sql`order_id IN (${itsOrders}) AND ${isGone}`)),
-      written(
-        db
-          .insert(pastTraders)
-          .select(
-            db
-              .selectDistinct({ symbol: orders.symbol, accountId: orders.accountId })
-              .from(orders)
-              .where(sql`${isOut} AND ${thisFits}`),
-          )
-          .onConflictDoNothing(),
-      ),
+      written(keepTraders(db, sql`${isOut} AND ${thisFits}`)),
       written(db.delete(orders).where(sql`${isOut} AND ${thisFits}`)),
     ],
   };

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { AccountEvent } from "../core/account/state.ts";
 import { type Encoded, readEncoded } from "../core/codec.ts";
+import { isEventHead } from "../core/event-head.ts";
 import type { MarketEvent } from "../core/market/state.ts";
 import type { Source } from "../db/heads.ts";
 import { accountRows, marketRows, type Rows } from "./rows.ts";
@@ -90,33 +91,10 @@ type ReadEvent =
   | { kind: "later"; reason: string }
   | { kind: "invalid"; reason: string };
 
-/** What every event begins with, whatever its kind. */
-interface EventHead {
-  v: number;
-  kind: string;
-  first?: number;
-  seq: number;
-  at: number;
-}
-
-/** By hand: a schema copies the whole event, which costs as much as its rows, a million times in a rebuild. */
-function isHead(decoded: unknown): decoded is EventHead {
-  if (typeof decoded !== "object" || decoded === null) return false;
-  const { v, kind, first, seq, at } = decoded as Record<string, unknown>;
-  const streamNumber = (value: unknown) => Number.isSafeInteger(value) && Number(value) > 0;
-  return (
-    Number.isSafeInteger(v) &&
-    typeof kind === "string" &&
-    (first === undefined || streamNumber(first)) &&
-    streamNumber(seq) &&
-    Number.isSafeInteger(at)
-  );
-}
-
 function readEvent(source: Source, text: string): ReadEvent {
   try {
     const decoded = readEncoded<unknown>(text);
-    if (!isHead(decoded)) return { kind: "invalid", reason: "a body that is no event" };
+    if (!isEventHead(decoded)) return { kind: "invalid", reason: "a body that is no event" };
     if (decoded.v !== 1) return { kind: "later", reason: `event version ${decoded.v}` };
     // What the head promises of the rest is the writer's word; a broken one throws here or breaks a constraint in D1.
     const rows =

@@ -276,6 +276,8 @@ describe("a journal that is cut", () => {
     const was = await readModel();
     expect(was.orders).not.toContain(oldOrder);
     expect(was.orders).toContain(openOrder);
+    const traded = env.DB.prepare("SELECT symbol FROM past_traders WHERE account_id = ?").bind(ada.accountId);
+    expect((await traded.all()).results).toContainEqual({ symbol: SYMBOL });
     await judgedCheck();
     expect(await breaksBy(operator)).toEqual([]);
     await operator.call("POST", "/v1/admin/projections/rebuild", { json: { reason: "a test" } });

@@ -5,7 +5,7 @@ import type { Finding } from "../../core/reconcile.ts";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import { wireTime } from "../../core/wire.ts";
 import { breaks } from "../../db/books-tables.ts";
-import { type Database, type DatabaseBinding, database, guardD1 } from "../../db/client.ts";
+import { among, type Database, type DatabaseBinding, database, guardD1 } from "../../db/client.ts";
 import { idCursor, type PageWish, pageById, type WirePage } from "../../http/page.ts";
 import type { OperatorAct } from "../../objects/protocol.ts";
 
@@ -48,8 +48,10 @@ export function keepFound(db: Database, found: readonly Found[], at: number) {
 
 /** Closes breaks that are no more. */
 export function closeBreaks(db: Database, ids: readonly string[], at: number) {
-  const among = sql`id IN (SELECT value FROM json_each(${JSON.stringify(ids)})) AND closed_at IS NULL`;
-  return db.update(breaks).set({ closedAt: at }).where(among);
+  return db
+    .update(breaks)
+    .set({ closedAt: at })
+    .where(and(among(breaks.id, ids), isNull(breaks.closedAt)));
 }
 
 /** Of open breaks, those that were not found again. */

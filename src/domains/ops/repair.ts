@@ -11,12 +11,12 @@ import {
   executions,
   ledgerEntries,
   orders,
-  pastTraders,
   projectionHeads,
   projectionSlices,
   trades,
   transfers,
 } from "../../db/read-model.ts";
+import { keepTraders } from "../../db/traders.ts";
 import { log } from "../../log.ts";
 import type { OperatorAct } from "../../objects/protocol.ts";
 import { askJournal, type Journalled, journalQueue, type ObjectBindings, sendPulls } from "../../objects/stubs.ts";
@@ -27,9 +27,9 @@ type RepairBindings = ObjectBindings & DatabaseBinding;
 type LetterBindings = RepairBindings & MailBinding;
 
 /**
- * Puts a dead letter into the queue that it comes from once more, or has the page of a journal fetched that was one; it stays listed,
- * with the time. Applying it twice changes nothing; if
- * it dies again, its count says so. Refuses `not_found`, and `unavailable` while queue or D1 are away.
+ * Puts a dead letter into the queue that it comes from once more, or has the page of a journal fetched that was one; it stays
+ * listed, with the time. Applying it twice changes nothing; if it dies again, its count says so. Refuses `not_found`, and `unavailable`
+ * while queue or D1 are away.
  */
 export async function replayDeadLetter(env: LetterBindings, id: string, act: OperatorAct, nowMs: number) {
   const db = database(env);
@@ -87,17 +87,14 @@ export async function replayJournal(env: RepairBindings, journalled: Journalled,
 
 /**
  * Empties what journals have made of D1, in one batch, and has all of them fetched again: those of the first two hundred
- * objects now, the others as the sweeper comes to them. Until then lists are short; nothing else is touched, and who has traded where is
- * kept. Refuses `unavailable`.
+ * objects now, the others as the sweeper comes to them. Until then lists are short; nothing else is touched, and who has traded
+ * where is kept. Refuses `unavailable`.
  */
 export async function rebuildReadModel(env: RepairBindings, act: OperatorAct, nowMs: number) {
   const db = database(env);
   const emptied = await guardD1(
     db.batch([
-      db
-        .insert(pastTraders)
-        .select(db.selectDistinct({ symbol: orders.symbol, accountId: orders.accountId }).from(orders).where(sql`true`))
-        .onConflictDoNothing(),
+      keepTraders(db, sql`true`),
       db.delete(projectionHeads),
       db.delete(projectionSlices),
       db.delete(orders),

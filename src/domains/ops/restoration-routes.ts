@@ -6,7 +6,8 @@ import type { AppEnv } from "../../http/context.ts";
 import { answer, body, createRouter, operation, pageOf, pageQuery, problems, TOKEN_CODES } from "../../http/openapi.ts";
 import { actOf, reasonBody } from "../../http/operator-act.ts";
 import { type PageWish, renderPage, withCursor } from "../../http/page.ts";
-import { keepPart, listJournal, type Restored, reopen, restoration, restore } from "./restoration.ts";
+import type { SnapshotPart } from "../../objects/protocol.ts";
+import { keepPart, listJournal, type Restored, type RestoreWish, reopen, restoration, restore } from "./restoration.ts";
 import {
   ACTING_CODES,
   accountPath,
@@ -91,6 +92,16 @@ async function journalPage(c: Context<AppEnv>, which: Restored, query: PageWish)
   return withCursor(query.cursor, (cursor) => listJournal(c.env, which, { limit, cursor }));
 }
 
+/** Keeps a part of a snapshot; the object is told no reason, the audit trail is. */
+function handIn(c: Context<AppEnv>, which: Restored, { reason, ...part }: SnapshotPart & { reason: string }) {
+  actOf(c, reason);
+  return keepPart(c.env, which, part);
+}
+
+function begin(c: Context<AppEnv>, which: Restored, { reason, ...wish }: RestoreWish & { reason: string }) {
+  return restore(c.env, which, wish, actOf(c, reason));
+}
+
 const asItIs = <T>(value: T): T => value;
 const rendered = (page: Parameters<typeof renderPage<string, string>>[0]) => renderPage(page, asItIs);
 
@@ -110,24 +121,20 @@ export const restorationRouter = createRouter()
     return send(c, await restoration(c.env, { market: c.req.valid("param").symbol }), asItIs, 200);
   })
   .openapi(restoreOf(ofAccount, accountPath, restoreIn), async (c) => {
-    const { reason, ...snapshot } = c.req.valid("json");
     const which = { account: c.req.valid("param").account_id };
-    return sendNothing(c, await restore(c.env, which, snapshot, actOf(c, reason)));
+    return sendNothing(c, await begin(c, which, c.req.valid("json")));
   })
   .openapi(restoreOf(ofMarket, marketPath, restoreMarketIn), async (c) => {
-    const { reason, ...snapshot } = c.req.valid("json");
     const which = { market: c.req.valid("param").symbol };
-    return sendNothing(c, await restore(c.env, which, snapshot, actOf(c, reason)));
+    return sendNothing(c, await begin(c, which, c.req.valid("json")));
   })
   .openapi(partOf(ofAccount, accountPath), async (c) => {
-    const { reason, ...part } = c.req.valid("json");
-    actOf(c, reason);
-    return send(c, await keepPart(c.env, { account: c.req.valid("param").account_id }, part), asItIs, 200);
+    const which = { account: c.req.valid("param").account_id };
+    return send(c, await handIn(c, which, c.req.valid("json")), asItIs, 200);
   })
   .openapi(partOf(ofMarket, marketPath), async (c) => {
-    const { reason, ...part } = c.req.valid("json");
-    actOf(c, reason);
-    return send(c, await keepPart(c.env, { market: c.req.valid("param").symbol }, part), asItIs, 200);
+    const which = { market: c.req.valid("param").symbol };
+    return send(c, await handIn(c, which, c.req.valid("json")), asItIs, 200);
   })
   .openapi(reopenOf(ofAccount, accountPath), async (c) => {
     const which = { account: c.req.valid("param").account_id };

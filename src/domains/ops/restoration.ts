@@ -1,8 +1,9 @@
 // Restoring one object: what the objects themselves say of it, and who a restored market must hear before it opens.
-import { and, eq, ne } from "drizzle-orm";
+import { and, ne } from "drizzle-orm";
 import { ok, type Result, refuse } from "../../core/result.ts";
 import { among, type DatabaseBinding, database, guardD1 } from "../../db/client.ts";
-import { orders, pastTraders, transfers } from "../../db/read-model.ts";
+import { orders, transfers } from "../../db/read-model.ts";
+import { tradersOf } from "../../db/traders.ts";
 import type { OperatorAct, Page, PageRequest, RestoreView, Snapshot, SnapshotPart } from "../../objects/protocol.ts";
 import { accountStub, callObject, marketStub, type ObjectBindings } from "../../objects/stubs.ts";
 
@@ -102,22 +103,13 @@ export async function restore(
   act: OperatorAct,
 ): Promise<Result<null>> {
   // Left out by mistake it would take all that there is, and put nothing in its place.
-  if (journal === undefined && wish.replace && wish.after === 0) return REPLACED_BY_NOTHING;
+  if (journal === undefined && wish.replace && !wish.after) return REPLACED_BY_NOTHING;
   const snapshot: Snapshot = { ...wish, journal: journal ?? [] };
   if ("account" in which) {
     if (await isOfAnother(env, which.account, snapshot.journal)) return OF_ANOTHER;
     return callObject(() => accountStub(env, which.account).restore(snapshot, act));
   }
-  const db = database(env);
-  const traded = await guardD1(
-    db
-      .select({ account: orders.accountId })
-      .from(orders)
-      .where(eq(orders.symbol, which.market))
-      .union(
-        db.select({ account: pastTraders.accountId }).from(pastTraders).where(eq(pastTraders.symbol, which.market)),
-      ),
-  );
+  const traded = await guardD1(tradersOf(database(env), which.market));
   if (!traded.ok) return traded;
   const all = new Set([...expected, ...traded.value.map(({ account }) => account)]);
   return callObject(() => marketStub(env, which.market).restore(snapshot, [...all], act));

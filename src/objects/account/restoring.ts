@@ -125,7 +125,7 @@ export class AccountRestoring {
   /**
    * Begins the next life: writes the snapshot's journal, raises the epoch, and holds every pair until hands are shaken. A
    * second time with the same epoch changes nothing. `replace`: what is stored, readable or not, is thrown away. Refuses
-   * `validation_failed` for an epoch that is not higher, for a journal that is none, and for one where there is one already.
+   * `validation_failed` for an epoch that cannot follow, for a journal that is none, and for one where there is one already.
    */
   restore({ epoch, journal, after = 0, replace = false }: Snapshot, act: OperatorAct): Result<null> {
     const engine = this.#engine;

@@ -128,9 +128,9 @@ export class MarketRestoring {
 
   /**
    * Begins the next life: writes the snapshot's journal, raises the epoch, and waits for the hand of every account that
-   * has traded, by its journal or as it was known until now, or is expected. A second time with the same epoch changes nothing. `replace`: what is stored, readable or
-   * not, is thrown away. Refuses `validation_failed` for an epoch that is not higher, for a journal that is none, and for one
-   * where there is one already.
+   * has traded, by the snapshot or by what was known until now, or is expected. A second time with the same epoch changes
+   * nothing. `replace`: what is stored, readable or not, is thrown away. Refuses `validation_failed` for an epoch that cannot
+   * follow, for a journal that is none, and for one where there is one already.
    */
   restore(snapshot: Snapshot, expected: readonly string[], act: OperatorAct): Result<null> {
     const { epoch, journal, after = 0, replace = false } = snapshot;
@@ -144,7 +144,7 @@ export class MarketRestoring {
       return invalid("/journal", "this object has a journal");
     const pages = this.parts.pages({ epoch, after, journal });
     if (!pages.ok) return pages;
-    // The read model may not have heard yet of whom it knows; what it is told now may have forgotten them.
+    // Whoever has traded since the snapshot may be as new to the read model: nobody else would say that they are expected.
     const met = [...(stored?.peers.keys() ?? [])];
     return orInvalid(() => {
       this.#ports.begin((turn, write) => {
